@@ -1,0 +1,148 @@
+"""Data types, and what type the result of an operation has.
+
+The rules are PyTorch's: types belong to a category (bool < integer < floating point); operands with dimensions decide
+over 0-d operands, and those over Python numbers, unless the weaker one has a higher category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy
+
+from stepgrad.errors import DtypeError
+
+BOOLEAN, INTEGER, FLOATING = 0, 1, 2
+_CATEGORY = {"b": BOOLEAN, "u": INTEGER, "i": INTEGER, "f": FLOATING}
+
+
+class dtype:  # noqa: N801 - PyTorch's name
+    """A data type such as `stepgrad.float32`; one object each, compared with ``is`` or ``==``.
+
+    Attributes: `name` ("float32"), `numpy` (the `numpy.dtype`), `itemsize` (bytes), `category`.
+
+    >>> import stepgrad as sg
+    >>> sg.float32, sg.float32.itemsize, sg.int64.is_floating_point
+    (stepgrad.float32, 4, False)
+    """
+
+    __slots__ = ("category", "itemsize", "name", "numpy")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.numpy = numpy.dtype(name)
+        self.itemsize = self.numpy.itemsize
+        self.category = _CATEGORY[self.numpy.kind]
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether values of this type are floating point numbers."""
+        return self.category == FLOATING
+
+    def __repr__(self) -> str:
+        return f"stepgrad.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+bool_ = dtype("bool")
+uint8, int8, int16, int32, int64 = (dtype(n) for n in ("uint8", "int8", "int16", "int32", "int64"))
+float16, float32, float64 = (dtype(n) for n in ("float16", "float32", "float64"))
+ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
+
+_BY_NUMPY = {d.numpy: d for d in ALL}
+_BY_NAME = {d.name: d for d in ALL} | {"half": float16, "float": float32, "double": float64, "long": int64}
+_BY_TYPE = {bool: bool_, int: int64, float: float32}
+_default = float32
+
+
+def of(array: Any) -> dtype:
+    """Return the `dtype` of a raw array."""
+    try:
+        return _BY_NUMPY[array.dtype]
+    except KeyError:
+        raise DtypeError(
+            f"stepgrad has no data type {array.dtype}; it has {', '.join(d.name for d in ALL)}. "
+            f"Convert the array first, for example with .astype('float32')."
+        ) from None
+
+
+def as_dtype(name: Any) -> dtype:
+    """Return the `dtype` meant by a stepgrad dtype, a NumPy dtype, a Python type or a name.
+
+    >>> as_dtype("float64"), as_dtype(float), as_dtype(numpy.int32)
+    (stepgrad.float64, stepgrad.float32, stepgrad.int32)
+    """
+    if isinstance(name, dtype):
+        return name
+    if isinstance(name, str) and name in _BY_NAME:
+        return _BY_NAME[name]
+    if isinstance(name, type) and name in _BY_TYPE:
+        return _default if name is float else _BY_TYPE[name]
+    try:
+        return _BY_NUMPY[numpy.dtype(name)]
+    except (KeyError, TypeError):
+        raise DtypeError(
+            f"{name!r} is not a data type of stepgrad; it has {', '.join(d.name for d in ALL)}."
+        ) from None
+
+
+def get_default_dtype() -> dtype:
+    """Return the floating point type of new tensors: float32 unless `set_default_dtype` was called."""
+    return _default
+
+
+def set_default_dtype(d: Any) -> None:
+    """Make `d` (a floating point dtype) the type of new floating point tensors.
+
+    Raises `DtypeError` for a type that is not floating point.
+    """
+    global _default
+    d = as_dtype(d)
+    if not d.is_floating_point:
+        raise DtypeError(f"the default dtype must be a floating point type, not {d}.")
+    _default = d
+
+
+def promote_types(a: Any, b: Any) -> dtype:
+    """Return the smallest type to which both types may be cast, as `torch.promote_types`.
+
+    >>> promote_types("int64", "float16"), promote_types("uint8", "int8")
+    (stepgrad.float16, stepgrad.int16)
+    """
+    a, b = as_dtype(a), as_dtype(b)
+    if a.category != b.category:
+        return a if a.category > b.category else b
+    return _BY_NUMPY[numpy.promote_types(a.numpy, b.numpy)]
+
+
+def result_type(operands: Iterable[Any]) -> dtype:
+    """Return the type of an arithmetic result of `operands`: raw arrays and Python numbers.
+
+    >>> result_type([numpy.zeros(2, "float32"), numpy.zeros((), "float64"), 1.5])
+    stepgrad.float32
+    >>> result_type([numpy.zeros(2, "int64"), 1.5])
+    stepgrad.float32
+    """
+    with_dimensions: dtype | None = None
+    without: dtype | None = None
+    number: dtype | None = None
+    for x in operands:
+        if isinstance(x, (bool, int, float)):
+            d = _default if isinstance(x, float) else _BY_TYPE[type(x)]
+            number = d if number is None else promote_types(number, d)
+        elif x.ndim:
+            d = of(x)
+            with_dimensions = d if with_dimensions is None else promote_types(with_dimensions, d)
+        else:
+            d = of(x)
+            without = d if without is None else promote_types(without, d)
+    strongest: dtype | None = None
+    for candidate in (with_dimensions, without, number):
+        if candidate is not None and (strongest is None or candidate.category > strongest.category):
+            strongest = candidate
+    if strongest is None:
+        raise DtypeError("result_type needs at least one operand.")
+    return strongest

@@ -1,0 +1,23 @@
+"""Automatic differentiation: gradients of any order, by walking back over the recorded nodes.
+
+>>> import stepgrad as sg
+>>> x = sg.tensor(3.0, requires_grad=True)
+>>> sg.autograd.grad(x * x, x)
+(tensor(6.),)
+"""
+
+from stepgrad.autograd.check import gradcheck, gradgradcheck, numerical_gradient
+from stepgrad.autograd.function import Function
+from stepgrad.autograd.gradients import backward, grad
+from stepgrad.autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+
+__all__ = [
+    "Function", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "is_grad_enabled", "no_grad", "numerical_gradient", "set_grad_enabled",
+]  # fmt: skip

@@ -1,0 +1,149 @@
+"""Derivatives by central differences, and the comparison of exact derivatives with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from stepgrad.autograd import engine
+from stepgrad.autograd.engine import run_backward
+from stepgrad.autograd.modes import enable_grad, no_grad
+from stepgrad.errors import ArgumentError, GradientError
+
+
+def numerical_gradient(function: Callable[..., Any], *inputs: Any, eps: float = 1e-6) -> tuple[Any, ...]:
+    """Return the derivative of the sum of ``function(*inputs)`` with respect to each input, by central differences.
+
+    Inputs: float64 tensors. For each element (f(x + eps) − f(x − eps)) / (2 eps), whose error falls as eps² until rounding
+    takes over. Integer inputs get None.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor([1.0, 2.0], dtype=sg.float64)
+    >>> numerical_gradient(lambda x: x * x, x)[0].round(decimals=6)
+    tensor([2., 4.], dtype=stepgrad.float64)
+    """
+    result = []
+    for i, x in enumerate(inputs):
+        if not x.is_floating_point():
+            result.append(None)
+            continue
+        rows = _differences(function, inputs, i, eps)
+        result.append(engine.Tensor._of(rows.sum(axis=1).reshape(x.shape)))
+    return tuple(result)
+
+
+def gradcheck(
+    function: Callable[..., Any],
+    inputs: Any,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+) -> bool:
+    """Return True if the exact derivative of `function` agrees with central differences.
+
+    `inputs`: float64 tensors; those that require a gradient are checked, every element against every element of the
+    result: |exact − numerical| ≤ atol + rtol |numerical|. Raises `GradientError` naming the first that differs, or
+    returns False with ``raise_exception=False``.
+
+    >>> import stepgrad as sg
+    >>> x = sg.rand(3, dtype=sg.float64, requires_grad=True)
+    >>> sg.autograd.gradcheck(lambda x: x.sigmoid(), (x,))
+    True
+    """
+    inputs = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
+    checked = [i for i, x in enumerate(inputs) if isinstance(x, engine.Tensor) and x.requires_grad]
+    if not checked:
+        raise ArgumentError("gradcheck needs at least one input with requires_grad=True.")
+    for i in checked:
+        if inputs[i].dtype.name != "float64":
+            raise ArgumentError(f"gradcheck needs float64; input {i} is {inputs[i].dtype.name}. Use .double().")
+    exact = _jacobians(function, inputs, checked)
+    for i, jacobian in zip(checked, exact, strict=True):
+        numerical = _differences(function, inputs, i, eps)
+        wrong = ~numpy.isclose(jacobian, numerical, atol=atol, rtol=rtol, equal_nan=True)
+        if wrong.any():
+            if not raise_exception:
+                return False
+            element, output = (int(k[0]) for k in numpy.nonzero(wrong))
+            raise GradientError(
+                f"the derivative of output {output} with respect to element {element} of input {i} is "
+                f"{jacobian[element, output]:.6g}, by central differences {numerical[element, output]:.6g}."
+            )
+    return True
+
+
+def gradgradcheck(
+    function: Callable[..., Any],
+    inputs: Any,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+) -> bool:
+    """Return True if the second derivatives agree with central differences of the first: `gradcheck` of the gradient."""
+    inputs = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
+    random = numpy.random.default_rng(0)
+    with no_grad():
+        shapes = [tuple(y.shape) for y in _as_tuple(function(*inputs))]
+    weights = [engine.Tensor._of(numpy.asarray(random.uniform(0.5, 1.5, s))) for s in shapes]
+    targets = [i for i, x in enumerate(inputs) if isinstance(x, engine.Tensor) and x.requires_grad]
+
+    def gradient(*operands: Any) -> Any:
+        results = _as_tuple(function(*operands))
+        chosen = [operands[i] for i in targets]
+        found = run_backward(results, weights, retain_graph=True, create_graph=True, targets=chosen)
+        return tuple(g for g in found if g is not None)
+
+    return gradcheck(gradient, inputs, eps, atol, rtol, raise_exception)
+
+
+def _as_tuple(y: Any) -> tuple[Any, ...]:
+    return y if isinstance(y, tuple) else (y,)
+
+
+def _flat_outputs(function: Callable[..., Any], operands: tuple[Any, ...]) -> numpy.ndarray:
+    with enable_grad():
+        results = _as_tuple(function(*operands))
+    return numpy.concatenate([numpy.asarray(y.detach()._array, dtype="float64").reshape(-1) for y in results])
+
+
+def _differences(function: Callable[..., Any], inputs: tuple[Any, ...], i: int, eps: float) -> numpy.ndarray:
+    """Return d(output) / d(input i) by central differences, of shape (elements of the input, outputs)."""
+    rows = []
+    flat = inputs[i]._array.reshape(-1)
+    for element in range(flat.size):
+        sides = []
+        for step in (eps, -eps):
+            moved = flat.copy()
+            moved[element] += step
+            operand = engine.Tensor._of(moved.reshape(inputs[i].shape))
+            operand.requires_grad = inputs[i].requires_grad
+            sides.append(_flat_outputs(function, (*inputs[:i], operand, *inputs[i + 1 :])))
+        rows.append((sides[0] - sides[1]) / (2 * eps))
+    width = _flat_outputs(function, inputs).size if not rows else rows[0].size
+    return numpy.array(rows).reshape(flat.size, width)
+
+
+def _jacobians(function: Callable[..., Any], inputs: tuple[Any, ...], checked: list[int]) -> list[numpy.ndarray]:
+    with enable_grad():
+        results = _as_tuple(function(*inputs))
+    columns: list[list[numpy.ndarray]] = [[] for _ in checked]
+    for y in results:
+        for k in range(y.numel()):
+            seed = numpy.zeros(y.numel())
+            seed[k] = 1
+            weight = engine.Tensor._of(seed.reshape(tuple(y.shape)))
+            targets = [inputs[i] for i in checked]
+            if y.requires_grad:
+                found = run_backward([y], [weight], retain_graph=True, create_graph=False, targets=targets)
+            else:
+                found = [None] * len(targets)
+            for column, t, g in zip(columns, targets, found, strict=True):
+                column.append(numpy.zeros(t.numel()) if g is None else numpy.array(g._array).reshape(-1))
+    return [
+        numpy.array(column).T.reshape(inputs[i].numel(), len(column))
+        for column, i in zip(columns, checked, strict=True)
+    ]

@@ -1,0 +1,435 @@
+"""The engine: `apply` computes an operation and remembers it, `backward` walks back over what was remembered.
+
+`apply` is the only place where a node is born. The tape holds raw arrays and the derivative rules run on raw arrays; only
+when derivatives are themselves to be differentiated (`create_graph`) or recorded do the same rules run on Tensors.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import devices, dtypes
+from stepgrad.errors import DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
+from stepgrad.graph import Node, ancestors
+from stepgrad.ops.namespace import namespace_of
+from stepgrad.ops.record import REGISTRY, Absent, Composite, Op, find
+
+
+class _State(threading.local):
+    """What holds for the current thread."""
+
+    grad_enabled = True
+    phase = "forward"
+    recorder: list[Node] | None = None
+    module_path: tuple[str, ...] = ()
+
+
+state = _State()
+_ndarray = numpy.ndarray
+_quiet = numpy.errstate
+Tensor: Any = None  # set by tensor.py, which stands above this file
+
+
+def set_tensor_class(tensor_class: type) -> None:
+    """Tell the engine the class of its results. `tensor.py` calls this once."""
+    global Tensor
+    Tensor = tensor_class
+
+
+# ---------------------------------------------------------------------------------------------- forward
+
+
+def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
+    """Compute `op` on tensors, numbers and None, and return the result as a Tensor that knows its node.
+
+    Raises `ShapeError`, `DtypeError` or `DeviceError` naming the operation and its operands if they do not fit.
+    """
+    arrays = []
+    requires_grad = False
+    first_dtype = None
+    fits = True
+    np: Any = numpy
+    for x in inputs:
+        if isinstance(x, Tensor):
+            a = x._array
+            if x.requires_grad:
+                requires_grad = True
+            if first_dtype is None:
+                first_dtype = a.dtype
+            elif a.dtype is not first_dtype:
+                fits = False
+            if type(a) is not _ndarray:
+                np = None
+            arrays.append(a)
+        else:
+            if type(x) is not float and type(x) is not int and x is not None:
+                return apply(op, *(_operand(op, y) for y in inputs), **attrs)
+            arrays.append(x)
+    promotes = op.promotes
+    if promotes is not None and not (fits and first_dtype is not None and first_dtype.kind == "f"):
+        converted = _promoted(op, inputs, arrays)
+        if converted is not None:
+            return apply(op, *converted, **attrs)
+    if np is None:
+        np = _module_for(op, inputs)
+    try:
+        if op.quiet:
+            with _quiet(all="ignore"):
+                y = op.forward(np, *arrays, **attrs)
+        else:
+            y = op.forward(np, *arrays, **attrs)
+    except StepgradError:
+        raise
+    except (ValueError, IndexError, TypeError) as error:
+        raise _explained(op, inputs, attrs, error) from None
+    if type(y) is not _ndarray and np is numpy:
+        y = numpy.asarray(y)
+    result = Tensor._of(y)
+    if op.is_view:
+        result._version = inputs[0]._version
+        result._is_view = True
+    requires_grad = requires_grad and op.differentiable and state.grad_enabled
+    if requires_grad or state.recorder is not None:
+        result._node = _new_node(op, inputs, arrays, attrs, result, requires_grad)
+        result.requires_grad = requires_grad
+    return result
+
+
+def _new_node(
+    op: Op, inputs: tuple[Any, ...], arrays: list[Any], attrs: dict[str, Any], result: Any, requires_grad: bool
+) -> Node:
+    edges, saved, versions = [], [], []
+    keeps, known = op.keeps, len(op.keeps)
+    recorder = state.recorder
+    for i, x in enumerate(inputs):
+        a = arrays[i]
+        if x is None or type(x) is float or type(x) is int:
+            edges.append(None)
+            saved.append(a)
+            continue
+        node = x._node
+        edges.append(node if node is not None else x if x.requires_grad or recorder is not None else None)
+        if (keeps[i] if i < known else op.keeps_rest) and requires_grad:
+            saved.append(a)
+            versions.append((x._version, x._version[0]))
+        else:
+            saved.append(Absent(a))
+    y = result._array
+    if op.keeps_result and requires_grad:
+        versions.append((result._version, 0 if not op.is_view else result._version[0]))
+    node = Node(op, attrs, tuple(edges), tuple(saved), tuple(versions), y, requires_grad)
+    node.phase = state.phase
+    if recorder is not None:
+        node.result = y
+        node.module = ".".join(state.module_path)
+        recorder.append(node)
+    return node
+
+
+def _operand(op: Op, x: Any) -> Any:
+    """Return an operand that is neither a Tensor nor a plain number as one that is."""
+    if isinstance(x, Tensor) or x is None:
+        return x
+    if isinstance(x, bool):
+        return int(x)
+    if isinstance(x, (int, float)):
+        return float(x) if isinstance(x, float) else int(x)
+    if isinstance(x, _ndarray):
+        return Tensor._of(numpy.asarray(x))
+    if isinstance(x, numpy.generic):
+        return x.item() if x.dtype.kind in "fiu" else Tensor._of(numpy.asarray(x))
+    raise DtypeError(
+        f"{op.name} takes tensors and numbers, not {type(x).__name__}. Make a tensor of it with stepgrad.tensor(…)."
+    )
+
+
+def _promoted(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any] | None:
+    """Return the inputs brought to the type of the result, or None if they have it."""
+    operands = [a for a in arrays if a is not None]
+    to = dtypes.result_type(operands)
+    if op.promotes == "floating" and not to.is_floating_point:
+        to = dtypes.get_default_dtype()
+    # The condition of `where` stays a boolean.
+    skip = 1 if op.name == "where" else 0
+    if skip:
+        to = dtypes.result_type(operands[1:])
+    converted, changed = [], False
+    for i, (x, a) in enumerate(zip(inputs, arrays, strict=True)):
+        if i >= skip and isinstance(x, Tensor) and a.dtype != to.numpy:
+            x, changed = apply(find("cast"), x, dtype=to.numpy), True
+        converted.append(x)
+    if changed or any(isinstance(x, Tensor) for x in inputs):
+        return converted if changed else None
+    converted[0] = Tensor._of(numpy.asarray(converted[0], dtype=to.numpy))
+    return converted
+
+
+def _module_for(op: Op, inputs: tuple[Any, ...]) -> Any:
+    """Return the module that computes with arrays that are not all NumPy's, or raise `DeviceError`."""
+    tensors = [x for x in inputs if isinstance(x, Tensor)]
+    places = {str(x.device) for x in tensors}
+    if len(places) > 1:
+        raise DeviceError(
+            f"{op.name} has operands on different devices: {', '.join(_described(x) for x in tensors)}. "
+            f"Move them to one with .to('{tensors[0].device}')."
+        )
+    return devices.module_of(tensors[0]._array)
+
+
+def _described(x: Any) -> str:
+    if isinstance(x, Tensor):
+        return f"{x.dtype.name}{list(x.shape)} on {x.device}"
+    return "nothing" if x is None else repr(x)
+
+
+def _explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Exception) -> StepgradError:
+    operands = ", ".join(
+        f"{name}: {_described(x)}"
+        for name, x in zip((*op.input_names(), *("input",) * len(inputs)), inputs, strict=False)
+    )
+    details = "".join(f", {k}={v!r}" for k, v in attrs.items())
+    kind = DtypeError if isinstance(error, TypeError) else ShapeError
+    if isinstance(error, IndexError):
+        kind = IndexShapeError
+    return kind(f"{op.name} cannot take ({operands}{details}): {error}")
+
+
+# --------------------------------------------------------------------------------------------- backward
+
+
+class _TensorNamespace:
+    """The operations as functions on Tensors: `xp.NAME(…)` applies the record NAME, and so records a graph."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        op = find(name)
+
+        def function(*inputs: Any, **attrs: Any) -> Any:
+            kind = attrs.get("dtype")
+            if isinstance(kind, dtypes.dtype):
+                # A rule says dtype=x.dtype; records know NumPy's types.
+                attrs["dtype"] = kind.numpy
+            return apply(op, *inputs, **attrs)
+
+        setattr(self, name, function)
+        return function
+
+
+TENSORS = _TensorNamespace()
+
+
+def run_backward(
+    roots: Sequence[Any],
+    gradients: Sequence[Any],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    targets: Sequence[Any] | None = None,
+) -> list[Any]:
+    """Walk back from `roots`, whose gradients are given as Tensors.
+
+    Without `targets` the gradients of leaves are added to their ``.grad``; with `targets` (tensors) their gradients are
+    returned, None where none flows, and nothing else is touched. With `create_graph` the gradients are Tensors with a
+    graph of their own.
+    """
+    as_graph = create_graph or state.recorder is not None
+    pending: dict[Any, Any] = {}
+    wanted = None if targets is None else {_source(t): i for i, t in enumerate(targets)}
+    for root, g in zip(roots, gradients, strict=True):
+        _accumulate(pending, _source(root), g if as_graph else g._array)
+    nodes = [n for n in ancestors(s for s in pending if isinstance(s, Node)) if n.requires_grad]
+    leads = None if wanted is None else _leading_to(nodes, wanted)
+    outer_grad, outer_phase = state.grad_enabled, state.phase
+    state.grad_enabled, state.phase = create_graph, "backward"
+    try:
+        with _quiet(all="ignore"):
+            for node in reversed(nodes):
+                g = pending.get(node) if wanted is not None and node in wanted else pending.pop(node, None)
+                if g is None:
+                    continue
+                g = _hooked(node, g, as_graph)
+                if wanted is not None and node in wanted:
+                    pending[node] = g
+                _back_through(node, g, pending, leads, as_graph)
+                if not retain_graph and (leads is None or node in leads):
+                    node.saved = None
+        if wanted is None:
+            for leaf, g in pending.items():
+                _add_to_leaf(leaf, g, as_graph)
+            return []
+        assert targets is not None
+        return [_finished(t, pending.get(_source(t)), as_graph) for t in targets]
+    finally:
+        state.grad_enabled, state.phase = outer_grad, outer_phase
+
+
+def _source(tensor: Any) -> Any:
+    """Return what gradients of a tensor belong to: its node, or itself if it is a leaf."""
+    return tensor if tensor._node is None or not tensor.requires_grad else tensor._node
+
+
+def _leading_to(nodes: list[Node], wanted: dict[Any, int]) -> set[Node]:
+    """Return the nodes from which a wanted node or leaf is reached."""
+    leads: set[Node] = set()
+    for node in nodes:
+        if any(x is not None and (x in wanted or x in leads) for x in node.inputs):
+            leads.add(node)
+    return leads
+
+
+def _back_through(node: Node, g: Any, pending: dict[Any, Any], leads: set[Node] | None, as_graph: bool) -> None:
+    """Compute the gradients of a node's inputs from that of its result, and add them to what is pending."""
+    if leads is not None and node not in leads:
+        return
+    needs = tuple(x is not None and x.requires_grad for x in node.inputs)
+    saved = node.saved
+    if saved is None:
+        raise GradientError(
+            f"the graph through {node} has been freed by an earlier backward(). Keep it with "
+            f"backward(retain_graph=True), or compute the forward pass again."
+        )
+    for counter, version in node.versions:
+        if counter[0] != version:
+            raise GradientError(
+                f"the derivative of {node.op.name} needs a tensor that an in-place operation changed after it was "
+                f"used (result: {node}). Use the operation that makes a new tensor, or change a .clone()."
+            )
+    op, y = node.op, node.result
+    if as_graph:
+        inputs = tuple(map(_rewrapped, saved, node.inputs))
+        y = None if y is None else Tensor._of(y, node)
+        xp: Any = TENSORS
+    else:
+        inputs = saved
+        xp = namespace_of(numpy if type(g) is _ndarray else devices.module_of(g))
+    if op.vjp is not None and (op.kind != "composite" or op.has_own_vjp):
+        found = op.vjp(xp, g, y, *inputs, needs=needs, **node.attrs)
+    else:
+        found = _through_expansion(op, g, inputs, needs, node.attrs, as_graph)
+    for x, need, gx in zip(node.inputs, needs, found, strict=True):
+        if need and gx is not None:
+            if not as_graph and gx is g:
+                # Passed on as it is: the same array must not be added to in place in two places.
+                gx = gx.view() if isinstance(gx, _ndarray) else gx
+            _accumulate(pending, x, gx)
+
+
+def _rewrapped(array: Any, source: Any) -> Any:
+    """Return a saved array as the Tensor that it was."""
+    if source is not None and not isinstance(source, Node):
+        return source
+    if isinstance(array, Absent):
+        described = Absent(array)
+        described.dtype = dtypes.of(array)
+        return described
+    if array is None or isinstance(array, (int, float)):
+        return array
+    return Tensor._of(array, source)
+
+
+def _through_expansion(
+    op: Op, g: Any, inputs: tuple[Any, ...], needs: tuple[bool, ...], attrs: dict[str, Any], as_graph: bool
+) -> tuple[Any, ...]:
+    """Differentiate a composite through the operations that it is stated in."""
+    assert isinstance(op, Composite) and op.expand is not None
+    outer = state.grad_enabled
+    state.grad_enabled = True
+    try:
+        # A view of each input, so that the walk back stops there and not at what made it.
+        operands = [
+            apply(find("reshape"), x, shape=tuple(x.shape)) if as_graph and need else _leaf(x, need)
+            for x, need in zip(inputs, needs, strict=True)
+        ]
+        y = op.expand(TENSORS, *operands, **attrs)
+    finally:
+        state.grad_enabled = outer
+    targets = [x for x, need in zip(operands, needs, strict=True) if need]
+    g = g if as_graph else Tensor._of(g)
+    found = run_backward([y], [g], retain_graph=as_graph, create_graph=state.grad_enabled, targets=targets)
+    found = iter(found if as_graph else [None if t is None else t._array for t in found])
+    return tuple(next(found) if need else None for need in needs)
+
+
+def _leaf(x: Any, need: bool) -> Any:
+    if x is None or isinstance(x, (int, float, Absent)) or isinstance(x, Tensor):
+        return x
+    leaf = Tensor._of(x)
+    leaf.requires_grad = need
+    return leaf
+
+
+def _accumulate(pending: dict[Any, Any], source: Any, g: Any) -> None:
+    before = pending.get(source)
+    pending[source] = g if before is None else before + g
+
+
+def _hooked(node: Node, g: Any, as_graph: bool) -> Any:
+    """Let the hooks of a node's tensor see, and replace, its gradient; keep it if that was asked for."""
+    if node.hooks is not None:
+        for hook in list(node.hooks):
+            changed = hook(g if as_graph else Tensor._of(g))
+            if changed is not None:
+                g = changed if as_graph else changed._array
+    if node.retained is not None:
+        _add_to_leaf(node.retained, g, as_graph)
+    return g
+
+
+def _add_to_leaf(leaf: Any, g: Any, as_graph: bool) -> None:
+    if isinstance(leaf, Node):
+        return
+    if leaf._hooks is not None:
+        for hook in list(leaf._hooks):
+            changed = hook(g if as_graph else Tensor._of(g))
+            if changed is not None:
+                g = changed if as_graph else changed._array
+    if leaf.grad is None:
+        if as_graph:
+            leaf.grad = g if state.grad_enabled else g.detach()
+        else:
+            # Only an array that nobody else holds may become the gradient, which is added to in place later on.
+            leaf.grad = Tensor._of(g if getattr(g, "base", 0) is None else _copied(g, leaf._array))
+    elif as_graph:
+        leaf.grad = leaf.grad + g
+    else:
+        leaf.grad._array += g
+        leaf.grad._version[0] += 1
+    for hook in leaf._after_accumulation or ():
+        hook(leaf)
+
+
+def _copied(g: Any, like: Any) -> Any:
+    np = devices.module_of(like)
+    return np.array(np.broadcast_to(g, like.shape), dtype=like.dtype)
+
+
+def _finished(target: Any, g: Any, as_graph: bool) -> Any:
+    if g is None or as_graph:
+        return g
+    return Tensor._of(g if getattr(g, "base", 0) is None else _copied(g, target._array))
+
+
+# ------------------------------------------------------------------------------------------- recording
+
+
+class record:  # noqa: N801 - used as a function: with record() as nodes
+    """Within ``with record() as nodes:`` every operation of this thread, backward ones included, is appended to `nodes`."""
+
+    def __enter__(self) -> list[Node]:
+        self._outer = state.recorder
+        state.recorder = []
+        return state.recorder
+
+    def __exit__(self, *_: object) -> None:
+        state.recorder = self._outer
+
+
+def operation(name: str) -> Callable[..., Any]:
+    """Return the operation `name` as a function of Tensors."""
+    return getattr(TENSORS, name)
+
+
+__all__ = ["REGISTRY", "TENSORS", "apply", "operation", "record", "run_backward", "set_tensor_class", "state"]

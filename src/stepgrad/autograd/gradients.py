@@ -1,0 +1,106 @@
+"""`backward` and `grad`: gradients added to the leaves, or returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stepgrad.autograd.engine import TENSORS, run_backward
+from stepgrad.errors import ArgumentError, GradientError, ShapeError
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add to ``.grad`` of every leaf that led to `tensors` the derivative of their sum, weighted by `grad_tensors`.
+
+    `tensors`: a Tensor or several; one with more than one element needs its weights in `grad_tensors`, of the same shape.
+    `retain_graph` keeps the graph for another backward; `create_graph` (which implies it) makes the gradients
+    differentiable; `inputs` restricts the leaves. Raises `GradientError` where there is no graph.
+    """
+    roots = _as_list(tensors)
+    weights = _weights(roots, grad_tensors)
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        run_backward(roots, weights, retain_graph=retain, create_graph=create_graph)
+        return
+    leaves = _as_list(inputs)
+    found = run_backward(roots, weights, retain_graph=retain, create_graph=create_graph, targets=leaves)
+    for leaf, g in zip(leaves, found, strict=True):
+        if g is not None:
+            leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """Return the derivatives of the sum of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
+
+    Returns a tuple with a Tensor per input, of its shape. Raises `GradientError` if an input does not need a gradient or
+    did not take part, unless `allow_unused` (then None, or zeros with `materialize_grads`).
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor(2.0, requires_grad=True)
+    >>> (dx,) = sg.autograd.grad(x**3, x, create_graph=True)
+    >>> sg.autograd.grad(dx, x)
+    (tensor(12.),)
+    """
+    roots, targets = _as_list(outputs), _as_list(inputs)
+    for i, t in enumerate(targets):
+        if not t.requires_grad:
+            raise GradientError(f"input {i} of grad() does not require a gradient: {t.dtype.name}{list(t.shape)}.")
+    retain = create_graph if retain_graph is None else retain_graph
+    weights = _weights(roots, grad_outputs)
+    found = run_backward(roots, weights, retain_graph=retain, create_graph=create_graph, targets=targets)
+    if materialize_grads:
+        found = [_zeros(t) if g is None else g for t, g in zip(targets, found, strict=True)]
+    elif not allow_unused:
+        for i, g in enumerate(found):
+            if g is None:
+                raise GradientError(
+                    f"input {i} of grad() did not take part in the outputs. Pass allow_unused=True to get None for it."
+                )
+    return tuple(found)
+
+
+def _as_list(tensors: Any) -> list[Any]:
+    return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+
+
+def _zeros(t: Any) -> Any:
+    return TENSORS.full(shape=tuple(t.shape), value=0, dtype=t._array.dtype)
+
+
+def _weights(roots: list[Any], weights: Any) -> list[Any]:
+    given: Sequence[Any] = [None] * len(roots) if weights is None else _as_list(weights)
+    if len(given) != len(roots):
+        raise ArgumentError(f"{len(roots)} tensors need as many weights, not {len(given)}.")
+    result = []
+    for root, weight in zip(roots, given, strict=True):
+        if not root.requires_grad:
+            raise GradientError(
+                "this tensor does not require a gradient: nothing that led to it does. Create the inputs or "
+                "parameters with requires_grad=True, and compute outside of no_grad()."
+            )
+        if weight is None:
+            if root.numel() != 1:
+                raise GradientError(
+                    f"backward() without weights starts from one number, not from shape {list(root.shape)}. "
+                    f"Reduce it, for example with .mean(), or pass gradient= of that shape."
+                )
+            weight = TENSORS.full(shape=tuple(root.shape), value=1, dtype=root._array.dtype)
+            weight = weight.to(root.device)
+        elif tuple(weight.shape) != tuple(root.shape):
+            raise ShapeError(f"a gradient of shape {list(weight.shape)} does not fit {list(root.shape)}.")
+        result.append(weight)
+    return result

@@ -1,0 +1,295 @@
+"""Functions that make tensors, and functions of several tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import devices, dtypes
+from stepgrad.arrays import random as streams
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.methods.base import as_shape, one_dim
+from stepgrad.ops.record import REGISTRY
+from stepgrad.tensor import Tensor
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor with a copy of `data`: a number, nested sequences, an array or a tensor.
+
+    Python floats become the default dtype (float32), integers int64, booleans bool; arrays keep their dtype. Raises
+    `DtypeError` for what is no number, `ShapeError` for sequences of unequal length.
+
+    >>> import stepgrad as sg
+    >>> sg.tensor([1, 2]).dtype, sg.tensor([1.0]).dtype
+    (stepgrad.int64, stepgrad.float32)
+    """
+    made = Tensor._of(_array_of(data, dtype, copy=True))
+    made = made if device is None else made.to(devices.device(device))
+    return made.requires_grad_() if requires_grad else made
+
+
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return `data` as a tensor: itself if it is one, the memory of an array, a copy of anything else."""
+    if not isinstance(data, Tensor):
+        data = Tensor._of(_array_of(data, dtype, copy=False))
+    return data.to(dtype=dtype, device=device)
+
+
+def from_numpy(array: numpy.ndarray) -> Tensor:
+    """Return a tensor that shares the memory of a NumPy array.
+
+    >>> a = numpy.zeros(2); t = from_numpy(a); a[0] = 5.0; t
+    tensor([5., 0.], dtype=stepgrad.float64)
+    """
+    if not isinstance(array, numpy.ndarray):
+        raise DtypeError(f"from_numpy takes a NumPy array, not {type(array).__name__}.")
+    dtypes.of(array)
+    return Tensor._of(array)
+
+
+def _array_of(data: Any, dtype: Any, copy: bool) -> Any:
+    if isinstance(data, Tensor):
+        array = data._array.copy() if copy else data._array
+    elif hasattr(data, "dtype"):
+        is_gpu = type(data).__module__.partition(".")[0] == "cupy"
+        array = data if is_gpu else numpy.array(data, copy=True if copy else None)
+        dtypes.of(array)
+    else:
+        array = _from_python(data)
+    return array if dtype is None else array.astype(dtypes.as_dtype(dtype).numpy, copy=False)
+
+
+def _from_python(data: Any) -> numpy.ndarray:
+    if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
+        data = [x.tolist() if isinstance(x, Tensor) else x for x in data]
+    try:
+        array = numpy.array(data)
+    except (ValueError, OverflowError) as error:
+        raise ShapeError(f"these sequences are not a tensor: {error}") from None
+    if array.dtype.kind == "f" and not _has_numpy_scalar(data):
+        return array.astype(dtypes.get_default_dtype().numpy)
+    if array.dtype.kind not in "biuf":
+        raise DtypeError(f"a tensor holds numbers, not {type(data).__name__} of {array.dtype}.")
+    return array if array.size else array.astype(dtypes.get_default_dtype().numpy)
+
+
+def _has_numpy_scalar(data: Any) -> bool:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return hasattr(data, "dtype")
+
+
+def _made(name: str, size: tuple[Any, ...], dtype: Any, device: Any, requires_grad: bool, **attrs: Any) -> Tensor:
+    shape = as_shape(size)
+    if any(n < 0 for n in shape):
+        raise ShapeError(f"a shape has no negative sizes: {list(shape)}.")
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    return _placed(apply(REGISTRY[name], shape=shape, dtype=kind.numpy, **attrs), device, requires_grad)
+
+
+def _placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
+    if device is not None:
+        made = made.to(devices.device(device))
+    return made.requires_grad_() if requires_grad else made
+
+
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros of a shape, given one by one or as one sequence."""
+    return _made("full", size, dtype, device, requires_grad, value=0)
+
+
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones of a shape."""
+    return _made("full", size, dtype, device, requires_grad, value=1)
+
+
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a tensor of a shape, to be filled. (It holds zeros: uninitialised memory is a trap.)"""
+    return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full(
+    size: Any, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor of a shape with every element `fill_value`; its dtype is that of the value by default."""
+    kind = dtypes.as_dtype(type(fill_value)) if dtype is None else dtype
+    return _made("full", (size,), kind, device, requires_grad, value=fill_value)
+
+
+def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
+    return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
+
+
+def zeros_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros in shape, dtype and device of `x`."""
+    return zeros(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+
+
+def ones_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones in shape, dtype and device of `x`."""
+    return ones(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+
+
+empty_like = zeros_like
+
+
+def full_like(
+    x: Tensor, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return a tensor in shape, dtype and device of `x` with every element `fill_value`."""
+    return full(x.shape, fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
+
+
+def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return start, start + step, … below stop: arange(stop), arange(start, stop) or arange(start, stop, step).
+
+    >>> arange(3), arange(1, 2, 0.5)
+    (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
+    """
+    if not 1 <= len(bounds) <= 3:
+        raise ArgumentError("arange takes stop, or start and stop, or start, stop and step.")
+    start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    if step == 0 or (stop - start) / step < 0:
+        raise ArgumentError(f"arange from {start} to {stop} needs a step in that direction, not {step}.")
+    kind = dtypes.result_type([start, stop, step]) if dtype is None else dtypes.as_dtype(dtype)
+    return _placed(apply(REGISTRY["arange"], start=start, stop=stop, step=step, dtype=kind.numpy), device, requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return `steps` numbers from `start` to `end`, both included, equally apart."""
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    return _placed(Tensor._of(numpy.linspace(start, end, steps, dtype=kind.numpy)), device, requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return an (n, m) matrix, m = n by default, with ones on the diagonal."""
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    return _placed(Tensor._of(numpy.eye(n, m, dtype=kind.numpy)), device, requires_grad)
+
+
+def rand(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return numbers uniform in [0, 1)."""
+    return _random("rand", size, generator, dtype, device, requires_grad)
+
+
+def randn(
+    *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return standard normal numbers."""
+    return _random("randn", size, generator, dtype, device, requires_grad)
+
+
+def rand_like(x: Tensor, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """Return numbers uniform in [0, 1) in shape, dtype and device of `x`."""
+    return rand(x.shape, generator=generator, **_like(x, dtype, None))
+
+
+def randn_like(x: Tensor, *, generator: Any = None, dtype: Any = None) -> Tensor:
+    """Return standard normal numbers in shape, dtype and device of `x`."""
+    return randn(x.shape, generator=generator, **_like(x, dtype, None))
+
+
+def _random(name: str, size: Any, generator: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    shape = as_shape(size)
+    kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if not kind.is_floating_point:
+        raise DtypeError(f"{name} makes floating point numbers, not {kind.name}. Use randint for integers.")
+    g = generator or streams.default_generator
+    count = math.prod(shape)
+    blocks = streams.blocks_for(count, kind) if name == "rand" else streams.normal_blocks(count)
+    place = {"seed": g.seed, "stream": g.stream, "position": g.take(blocks)}
+    return _made(name, (shape,), kind, device, requires_grad, **place)
+
+
+def randint(*bounds_and_size: Any, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+    """Return integers uniform in [low, high): randint(high, size) or randint(low, high, size)."""
+    if len(bounds_and_size) not in (2, 3):
+        raise ArgumentError("randint takes (high, size) or (low, high, size).")
+    low, high, size = (0, *bounds_and_size) if len(bounds_and_size) == 2 else bounds_and_size
+    g = generator or streams.default_generator
+    made = Tensor._of(g.integers(low, high, as_shape((size,))))
+    return _placed(made if dtype is None else made.to(dtype), device, False)
+
+
+def randperm(n: int, *, generator: Any = None, device: Any = None) -> Tensor:
+    """Return the integers 0 … n-1 (int64) in random order."""
+    return _placed(Tensor._of((generator or streams.default_generator).permutation(n)), device, False)
+
+
+def normal(mean: float, std: float, size: Any, *, generator: Any = None) -> Tensor:
+    """Return normal numbers of the given mean and standard deviation."""
+    return randn(size, generator=generator) * std + mean
+
+
+def bernoulli(p: Tensor, *, generator: Any = None) -> Tensor:
+    """Return 1 with probability p, else 0, for each element of `p`, in its dtype."""
+    return (rand_like(p.detach(), generator=generator) < p).to(p.dtype)
+
+
+# --------------------------------------------------------------------------- functions of several tensors
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Return tensors joined along a dimension; the other sizes must agree.
+
+    >>> import stepgrad as sg
+    >>> sg.cat([sg.zeros(1, 2), sg.ones(1, 2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    parts = [t for t in tensors if t.shape != (0,)] or list(tensors)
+    if not parts:
+        raise ArgumentError("cat needs at least one tensor.")
+    return apply(REGISTRY["cat"], *parts, dim=one_dim(dim, parts[0].ndim))
+
+
+concat = concatenate = cat
+
+
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Return tensors of one shape joined along a new dimension."""
+    parts = list(tensors)
+    if not parts:
+        raise ArgumentError("stack needs at least one tensor.")
+    for i, t in enumerate(parts):
+        if t.shape != parts[0].shape:
+            raise ShapeError(f"stack needs equal shapes: tensor 0 has {parts[0].shape}, tensor {i} has {t.shape}.")
+    return cat([t.unsqueeze(dim) for t in parts], one_dim(dim, parts[0].ndim + 1))
+
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """Return `input` where the condition holds, else `other`; with the condition alone, the indices where it holds."""
+    if input is None and other is None:
+        return tuple(Tensor._of(i) for i in condition._array.nonzero())
+    return apply(REGISTRY["where"], condition, input, other)
+
+
+def multinomial(p: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
+    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `p`.
+
+    Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and Spirakis, 2006).
+    """
+    g = generator or streams.default_generator
+    weights = numpy.asarray(p.detach().cpu()._array, dtype="float64")
+    if (weights < 0).any() or not numpy.isfinite(weights).all() or (weights.sum(-1) <= 0).any():
+        raise ArgumentError("multinomial needs finite probabilities ≥ 0 with a positive sum in each row.")
+    if replacement:
+        u = g.random((*weights.shape[:-1], num_samples), dtypes.float64)
+        steps = numpy.cumsum(weights, -1) / weights.sum(-1, keepdims=True)
+        drawn = (u[..., None] >= steps[..., None, :]).sum(-1)
+        return Tensor._of(numpy.minimum(drawn, weights.shape[-1] - 1).astype("int64"))
+    if num_samples > int((weights > 0).sum(-1).min()):
+        raise ArgumentError(f"multinomial cannot draw {num_samples} without replacement: too few are possible.")
+    with numpy.errstate(all="ignore"):
+        race = -numpy.log1p(-g.random(weights.shape, dtypes.float64)) / weights
+    return Tensor._of(numpy.argsort(race, axis=-1, kind="stable")[..., :num_samples].astype("int64"))

@@ -1,0 +1,43 @@
+"""Data: datasets, samplers, collating, and the `DataLoader` with its worker processes."""
+
+from stepgrad.data.collate import default_collate, default_convert
+from stepgrad.data.dataset import (
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+    stratified_split,
+)
+from stepgrad.data.fetch import WorkerInfo, get_worker_info
+from stepgrad.data.loader import DataLoader
+from stepgrad.data.sampler import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+
+__all__ = [
+    "BatchSampler",
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "IterableDataset",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "Subset",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "WorkerInfo",
+    "default_collate",
+    "default_convert",
+    "get_worker_info",
+    "random_split",
+    "stratified_split",
+]

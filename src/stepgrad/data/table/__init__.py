@@ -1,0 +1,1 @@
+"""Tables of a person's own: reading them, finding the task, splitting the rows, preparing the columns for a network."""

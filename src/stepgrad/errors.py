@@ -1,0 +1,79 @@
+"""The exceptions of stepgrad, each with the exit code that the command line gives it.
+
+Every message names the thing that is wrong and the way out. The classes also inherit from the built-in exception
+that PyTorch users would catch (`RuntimeError` for shapes, `ValueError` for arguments), so existing `except` clauses work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class StepgradError(Exception):
+    """Base of all errors that stepgrad raises on purpose. `exit_code` is 1 (run error) or 2 (wrong usage)."""
+
+    exit_code = 1
+
+
+class ShapeError(StepgradError, RuntimeError):
+    """Operands whose shapes do not fit."""
+
+
+class IndexShapeError(ShapeError, IndexError):
+    """An index or a dimension outside of its tensor; caught by ``except IndexError`` as well."""
+
+
+class DtypeError(StepgradError, TypeError):
+    """A data type that an operation does not take."""
+
+
+class DeviceError(StepgradError, RuntimeError):
+    """Operands on different devices, or a device that is not there."""
+
+
+class GradientError(StepgradError, RuntimeError):
+    """A gradient that was asked for and does not exist."""
+
+
+class ArgumentError(StepgradError, ValueError):
+    """An argument out of its range."""
+
+    exit_code = 2
+
+
+class DataError(StepgradError, ValueError):
+    """Data that cannot be used as they are: a table, a column, a cell, a target."""
+
+
+class FileError(StepgradError, OSError):
+    """A file that is missing, damaged, of another kind, or cannot be written."""
+
+
+class MissingNameError(StepgradError, AttributeError):
+    """A name that is not there, such as a class that a model file needs and nobody declared."""
+
+
+class WorkerError(StepgradError, RuntimeError):
+    """A data-loading process that raised, was killed, or does not answer."""
+
+
+class NotFiniteError(StepgradError, FloatingPointError):
+    """A NaN or an infinity in the loss, a gradient or a weight."""
+
+
+def suggest(name: str, names: Iterable[str]) -> str:
+    """Return ``" Did you mean 'price'?"`` for the closest of `names`, or an empty string if none is close.
+
+    >>> suggest("prise", ["price", "carat"])
+    " Did you mean 'price'?"
+    >>> suggest("zzz", ["price", "carat"])
+    ''
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(names), n=1)
+    if not near:
+        folded = {other.casefold(): other for other in names}
+        near = get_close_matches(name.casefold(), list(folded), n=1)
+        near = [folded[n] for n in near]
+    return f" Did you mean '{near[0]}'?" if near else ""

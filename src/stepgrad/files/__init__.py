@@ -1,0 +1,1 @@
+"""Files: atomic writes, tensors in the safetensors format, models. Nothing that is read here can run code."""

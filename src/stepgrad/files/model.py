@@ -1,0 +1,158 @@
+"""`save` and `load`: models, states and plain values with tensors, in safetensors files that never run code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import devices
+from stepgrad.errors import ArgumentError, FileError
+from stepgrad.files.architecture import build, describe
+from stepgrad.files.differences import differences, shapes
+from stepgrad.files.paths import checked_path
+from stepgrad.files.tensor_file import read_tensors, write_tensors
+from stepgrad.files.values import pack, unpack
+from stepgrad.nn.module import Module
+from stepgrad.tensor import Tensor
+from stepgrad.version import __version__
+
+KIND = "stepgrad.kind"
+VERSION = "stepgrad.version"
+_ARCHITECTURE = "stepgrad.architecture"
+_MODES = "stepgrad.modes"
+_RECORD = "stepgrad.record"
+VALUE = "stepgrad.value"
+
+
+def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
+    """Write a model, a state or plain values with tensors to a safetensors file, whole or not at all.
+
+    A Module is written with its architecture (class names and constructor arguments, no code), its parameters and
+    buffers, which modules are in evaluation mode and which parameters are frozen. A dict of Tensors, such as
+    ``model.state_dict()``, gives a file that PyTorch opens with ``safetensors.torch.load_file``. Anything else may
+    be made of None, booleans, numbers, texts, lists, tuples, dicts, dtypes, arrays and Tensors.
+
+    `record` is a plain value that is kept along, such as how the model was trained; `read_record` returns it.
+
+    Raises FileError when the file cannot be written (an earlier file is then unchanged), ArgumentError for what a
+    file cannot hold.
+
+    >>> import tempfile, stepgrad as sg
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sg.save(sg.nn.Linear(2, 3), f"{folder}/model.safetensors")
+    ...     sg.load(f"{folder}/model.safetensors")
+    Linear(in_features=2, out_features=3, bias=True)
+    """
+    if isinstance(obj, (str, os.PathLike)) and not isinstance(path, (str, os.PathLike)):
+        raise ArgumentError("save takes the object first and the path second: stepgrad.save(model, path).")
+    if isinstance(obj, Module):
+        kind, arrays = "model", state_arrays(obj)
+        metadata = {_ARCHITECTURE: describe(obj), _MODES: pack(_modes(obj))[0]}
+    elif _is_state(obj):
+        kind, arrays, metadata = "state", {name: to_numpy(tensor) for name, tensor in obj.items()}, {}
+    else:
+        if hasattr(obj, "state_dict"):
+            name = type(obj).__name__
+            raise ArgumentError(f"a file cannot hold a {name}; save its state: stepgrad.save(x.state_dict(), path).")
+        kind = "values"
+        text, arrays = pack(obj)
+        metadata = {VALUE: text}
+    if record is not None:
+        metadata[_RECORD] = _pack_plain(record)
+    write_tensors(path, arrays, {KIND: kind, VERSION: __version__, **metadata})
+
+
+def load(
+    path: str | os.PathLike[str], classes: Iterable[type[Module]] = (), map_location: Any = None
+) -> Any:
+    """Return what `save` wrote: the model, the dict of Tensors, or the values. Reads files of PyTorch's users too.
+
+    `classes` are the module classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file brings no
+    code along. `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU. A safetensors file of
+    another program gives a dict of Tensors by name.
+
+    Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file that
+    is missing, damaged in any bit, of another kind (a pickle is never opened) or of a newer stepgrad.
+    """
+    source = checked_path(path)
+    device = _device(map_location)
+    arrays, metadata = read_tensors(source)
+    kind = metadata.get(KIND, "state")
+    if kind == "state":
+        return {name: to_tensor(array, device) for name, array in arrays.items()}
+    if kind == "values":
+        return unpack(_entry(metadata, VALUE, source), arrays, source, device)
+    if kind == "model":
+        return _load_model(arrays, metadata, classes, source).to(device)
+    if kind == "checkpoint":
+        raise FileError(f"'{source}' is a checkpoint; read it with stepgrad.train.read_checkpoint(path).")
+    raise FileError(f"cannot read '{source}': this stepgrad knows no files of the kind {kind!r}; upgrade stepgrad.")
+
+
+def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = True) -> None:
+    """Load the parameters and buffers of `module` from a model file, a state file or a file of PyTorch's users.
+
+    With `strict` false, names that only the file or only the module has are passed over.
+
+    Raises FileError naming the file and every name that is missing, unexpected or of another shape; the module is
+    then unchanged.
+
+    >>> import tempfile, stepgrad as sg
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sg.save(sg.nn.Linear(2, 3).state_dict(), f"{folder}/w.safetensors")
+    ...     sg.files.load_weights(sg.nn.Linear(2, 3, bias=False), f"{folder}/w.safetensors")
+    Traceback (most recent call last):
+    stepgrad.errors.FileError: '.../w.safetensors' does not fit the model. Not in the model: 'bias'.
+    """
+    source = checked_path(path)
+    arrays, metadata = read_tensors(source)
+    if (kind := metadata.get(KIND, "state")) not in ("state", "model"):
+        raise FileError(f"'{source}' holds {kind}, not the weights of a model.")
+    check_fit(module, arrays, source, strict)
+    module.load_state_dict({name: to_tensor(array) for name, array in arrays.items()}, strict=strict)
+
+
+def read_record(path: str | os.PathLike[str]) -> Any:
+    """Return the record that `save` was given, or None where there is none. Raises FileError as `load` does.
+
+    >>> import tempfile, stepgrad as sg
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sg.save(sg.nn.Linear(2, 3), f"{folder}/m.safetensors", record={"epochs": 12})
+    ...     sg.files.read_record(f"{folder}/m.safetensors")
+    {'epochs': 12}
+    """
+    source = checked_path(path)
+    _, metadata = read_tensors(source)
+    return unpack(metadata[_RECORD], {}, source) if _RECORD in metadata else None
+
+
+def to_numpy(tensor: Tensor) -> numpy.ndarray:
+    """Return the values of a Tensor as a NumPy array, which shares its memory on the CPU."""
+    return devices.move(tensor.detach()._array, devices.CPU)
+
+
+def state_arrays(module: Module) -> dict[str, numpy.ndarray]:
+    """Return the parameters and buffers of `module` as NumPy arrays by their names.
+
+    Raises ArgumentError where the state holds something that is no Tensor.
+    """
+    state = module.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"the state of the model holds '{name}', a {type(value).__name__} and no Tensor.")
+    return {name: to_numpy(tensor) for name, tensor in state.items()}
+
+
+def check_fit(module: Module, arrays: Mapping[str, numpy.ndarray], source: str, strict: bool = True) -> None:
+    """Raise FileError naming the file and all names that differ, where `arrays` do not fit the state of `module`."""
+    wanted, found = shapes(module.state_dict()), shapes(arrays)
+    if not strict:
+        both = wanted.keys() & found.keys()
+        wanted = {name: shape for name, shape in wanted.items() if name in both}
+        found = {name: shape for name, shape in found.items() if name in both}
+    if different := differences(wanted, found):
+        sentences = " ".join(f"{part[0].upper()}{part[1:]}." for part in different)
+        raise FileError(f"'{source}' does not fit the model. {sentences}")

@@ -1,0 +1,83 @@
+"""Opening files with one clear sentence for everything that can go wrong on the way."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import BufferedReader
+
+from stepgrad.errors import ArgumentError, FileError, suggest
+
+_CAUSES = {
+    errno.EACCES: "permission denied; ask for the right to it or choose another place",
+    errno.EPERM: "permission denied; ask for the right to it or choose another place",
+    errno.EROFS: "the disk is mounted read-only; choose another folder",
+    errno.ENOSPC: "no space left on the disk; free some space or choose another folder",
+    errno.EDQUOT: "your disk quota is used up; free some space or choose another folder",
+    errno.EFBIG: "the file would be larger than the limit set for this process (see `ulimit -f`) or its disk",
+    errno.EMFILE: "too many files are open in this process; close some (see `ulimit -n`)",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.ELOOP: "the links it goes through form a circle",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EIO: "the disk reported an error; check the disk, and use a copy of the file if there is one",
+}
+
+
+def checked_path(path: str | os.PathLike[str]) -> str:
+    """Return `path` as text.
+
+    Raises ArgumentError when it is no path, or one that no file can have.
+
+    >>> checked_path("model.safetensors")
+    'model.safetensors'
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(text := os.fspath(path), str):
+        raise ArgumentError(f"a path must be text or a pathlib.Path, got {type(path).__name__}.")
+    if not text or "\0" in text:
+        raise ArgumentError(f"{text!r} is not a path: it is empty or contains a NUL character.")
+    return text
+
+
+def file_error(error: OSError, path: str, action: str) -> FileError:
+    """Return a FileError that says what went wrong with `path` and what helps. `action` is "read", "write", …
+
+    >>> str(file_error(OSError(errno.ENOSPC, ""), "m.safetensors", "write"))
+    "cannot write 'm.safetensors': no space left on the disk; free some space or choose another folder."
+    """
+    if error.errno == errno.ENOENT:
+        return FileError(f"cannot {action} '{path}': {_what_is_missing(path)}")
+    cause = _CAUSES.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+    return FileError(f"cannot {action} '{path}': {cause}.")
+
+
+def _what_is_missing(path: str) -> str:
+    folder, name = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        return f"there is no folder '{folder}'; create it or correct the path."
+    try:
+        near = suggest(name, os.listdir(folder))
+    except OSError:
+        near = ""
+    return f"there is no such file.{near}" if near else "there is no such file; correct the path."
+
+
+def open_for_reading(path: str | os.PathLike[str]) -> BufferedReader:
+    """Open an ordinary file for reading bytes.
+
+    Folders, pipes and devices are refused before they are opened, since opening a pipe would wait for ever.
+
+    Raises FileError naming the path and the cause; ArgumentError when `path` is no path.
+    """
+    text = checked_path(path)
+    try:
+        mode = os.stat(text).st_mode
+        if stat.S_ISDIR(mode):
+            raise FileError(f"cannot read '{text}': it is a folder; name a file in it.")
+        if not stat.S_ISREG(mode):
+            raise FileError(f"cannot read '{text}': it is a pipe or a device, not an ordinary file.")
+        return open(text, "rb")
+    except FileError:
+        raise
+    except OSError as error:
+        raise file_error(error, text, "read") from error

@@ -1,0 +1,58 @@
+"""What every family of methods knows of a tensor, and how dimensions are named."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from stepgrad.errors import ArgumentError, IndexShapeError
+
+if TYPE_CHECKING:
+    from stepgrad.tensor import Tensor
+
+# A tensor, or what is taken for one beside a tensor.
+Operand = Any
+
+
+class TensorBase:
+    """The fields of a tensor: its raw array, the node that made it, and what belongs to its gradient."""
+
+    _array: Any
+    _node: Any
+    _version: list[int]
+    requires_grad: bool
+
+    def _as_tensor(self) -> Tensor:
+        return self  # type: ignore[return-value]
+
+
+def one_dim(dim: Any, ndim: int) -> int:
+    """Return a dimension as 0 … ndim-1. Raises `ShapeError` (an `IndexError` too) if it is out of range."""
+    try:
+        i = operator.index(dim)
+    except TypeError:
+        raise ArgumentError(f"a dimension is an integer, not {dim!r}.") from None
+    span = max(ndim, 1)
+    if not -span <= i < span:
+        raise IndexShapeError(f"dimension {i} is out of range: the tensor has {ndim}, so {-span} … {span - 1}.")
+    return i % span
+
+
+def some_dims(dim: Any, ndim: int) -> tuple[int, ...] | None:
+    """Return dimensions as a sorted tuple, None for all of them (also for a tensor without dimensions)."""
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
+        return None
+    dims = tuple(one_dim(d, ndim) for d in dim) if isinstance(dim, (tuple, list)) else (one_dim(dim, ndim),)
+    if len(set(dims)) != len(dims):
+        raise ArgumentError(f"a dimension appears twice in {dim!r}.")
+    return None if ndim == 0 else tuple(sorted(dims))
+
+
+def as_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
+    """Return sizes given one by one, or as one sequence, as a tuple of ints."""
+    if len(sizes) == 1 and not isinstance(sizes[0], int) and hasattr(sizes[0], "__iter__"):
+        sizes = tuple(sizes[0])
+    try:
+        return tuple(operator.index(n) for n in sizes)
+    except TypeError:
+        raise ArgumentError(f"a shape is made of integers, not {sizes!r}.") from None

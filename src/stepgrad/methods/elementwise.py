@@ -1,0 +1,395 @@
+"""Methods that compute with each element: arithmetic, functions, comparisons, and their in-place forms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from stepgrad.arrays import dtypes
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError
+from stepgrad.methods.base import Operand, TensorBase
+from stepgrad.ops.record import REGISTRY
+
+if TYPE_CHECKING:
+    from stepgrad.tensor import Tensor
+
+_add, _sub, _mul, _div, _neg, _pow = (REGISTRY[n] for n in ("add", "sub", "mul", "div", "neg", "pow"))
+
+
+class ElementwiseMethods(TensorBase):
+    """Element by element; two operands broadcast, and their dtypes promote as in PyTorch."""
+
+    def __add__(self, other: Operand) -> Tensor:
+        return apply(_add, self, other)
+
+    def __radd__(self, other: Operand) -> Tensor:
+        return apply(_add, other, self)
+
+    def __sub__(self, other: Operand) -> Tensor:
+        return apply(_sub, self, other)
+
+    def __rsub__(self, other: Operand) -> Tensor:
+        return apply(_sub, other, self)
+
+    def __mul__(self, other: Operand) -> Tensor:
+        return apply(_mul, self, other)
+
+    def __rmul__(self, other: Operand) -> Tensor:
+        return apply(_mul, other, self)
+
+    def __truediv__(self, other: Operand) -> Tensor:
+        return apply(_div, self, other)
+
+    def __rtruediv__(self, other: Operand) -> Tensor:
+        return apply(_div, other, self)
+
+    def __neg__(self) -> Tensor:
+        return apply(_neg, self)
+
+    def __pos__(self) -> Tensor:
+        return self._as_tensor()
+
+    def __pow__(self, other: Operand) -> Tensor:
+        if type(other) in (int, float):
+            if other == 2:
+                return apply(REGISTRY["square"], self)
+            if other == 0.5 and dtypes.of(self._array).is_floating_point:
+                return apply(REGISTRY["sqrt"], self)
+        return apply(_pow, self, other)
+
+    def __rpow__(self, other: Operand) -> Tensor:
+        return apply(_pow, other, self)
+
+    def __abs__(self) -> Tensor:
+        return apply(REGISTRY["abs"], self)
+
+    def __mod__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["remainder"], self, other)
+
+    def __floordiv__(self, other: Operand) -> Tensor:
+        return self.div(other, rounding_mode="floor")
+
+    def __rfloordiv__(self, other: Operand) -> Tensor:
+        return apply(_div, other, self).floor()
+
+    def __invert__(self) -> Tensor:
+        if dtypes.of(self._array) is not dtypes.bool_:
+            raise ArgumentError("~ takes a boolean tensor; for integers there is no bitwise not in stepgrad.")
+        return apply(REGISTRY["logical_not"], self)
+
+    def __and__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["logical_and"], _boolean(self, "&"), _boolean(other, "&"))
+
+    def __or__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["logical_or"], _boolean(self, "|"), _boolean(other, "|"))
+
+    def __xor__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["logical_xor"], _boolean(self, "^"), _boolean(other, "^"))
+
+    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
+        return apply(REGISTRY["eq"], self, other)
+
+    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
+        return apply(REGISTRY["ne"], self, other)
+
+    def __lt__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["lt"], self, other)
+
+    def __le__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["le"], self, other)
+
+    def __gt__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["gt"], self, other)
+
+    def __ge__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["ge"], self, other)
+
+    # Two tensors are the same key only if they are the same object, whatever their elements.
+    __hash__ = object.__hash__
+
+    def add(self, other: Operand, *, alpha: float = 1) -> Tensor:
+        """Return self + alpha · other."""
+        return apply(_add, self, other if alpha == 1 else apply(_mul, other, alpha))
+
+    def sub(self, other: Operand, *, alpha: float = 1) -> Tensor:
+        """Return self − alpha · other."""
+        return apply(_sub, self, other if alpha == 1 else apply(_mul, other, alpha))
+
+    def mul(self, other: Operand) -> Tensor:
+        """Return self · other, element by element."""
+        return apply(_mul, self, other)
+
+    def div(self, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
+        """Return self / other; `rounding_mode` "floor" or "trunc" rounds the quotient."""
+        if rounding_mode is None:
+            return apply(_div, self, other)
+        if rounding_mode not in ("floor", "trunc"):
+            raise ArgumentError(f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}.")
+        quotient = apply(REGISTRY[rounding_mode], apply(_div, self, other))
+        return quotient if dtypes.result_type([self._array, _raw(other)]).is_floating_point else quotient.long()
+
+    def pow(self, exponent: Operand) -> Tensor:
+        """Return self to the power of `exponent`."""
+        return self**exponent
+
+    def neg(self) -> Tensor:
+        """Return −x."""
+        return apply(REGISTRY["neg"], self)
+
+    def abs(self) -> Tensor:
+        """Return |x|."""
+        return apply(REGISTRY["abs"], self)
+
+    def sign(self) -> Tensor:
+        """Return −1, 0 or 1."""
+        return apply(REGISTRY["sign"], self)
+
+    def exp(self) -> Tensor:
+        """Return eˣ."""
+        return apply(REGISTRY["exp"], self)
+
+    def expm1(self) -> Tensor:
+        """Return eˣ − 1, exact near 0."""
+        return apply(REGISTRY["expm1"], self)
+
+    def log(self) -> Tensor:
+        """Return the natural logarithm; −inf at 0, nan below."""
+        return apply(REGISTRY["log"], self)
+
+    def log1p(self) -> Tensor:
+        """Return ln(1 + x), exact near 0."""
+        return apply(REGISTRY["log1p"], self)
+
+    def sqrt(self) -> Tensor:
+        """Return √x; nan below 0."""
+        return apply(REGISTRY["sqrt"], self)
+
+    def rsqrt(self) -> Tensor:
+        """Return 1 / √x."""
+        return apply(REGISTRY["rsqrt"], self)
+
+    def square(self) -> Tensor:
+        """Return x²."""
+        return apply(REGISTRY["square"], self)
+
+    def reciprocal(self) -> Tensor:
+        """Return 1 / x."""
+        return apply(REGISTRY["reciprocal"], self)
+
+    def sin(self) -> Tensor:
+        """Return sin x, x in radians."""
+        return apply(REGISTRY["sin"], self)
+
+    def cos(self) -> Tensor:
+        """Return cos x, x in radians."""
+        return apply(REGISTRY["cos"], self)
+
+    def tanh(self) -> Tensor:
+        """Return the hyperbolic tangent."""
+        return apply(REGISTRY["tanh"], self)
+
+    def erf(self) -> Tensor:
+        """Return the error function."""
+        return apply(REGISTRY["erf"], self)
+
+    def sigmoid(self) -> Tensor:
+        """Return 1 / (1 + e⁻ˣ)."""
+        return apply(REGISTRY["sigmoid"], self)
+
+    def relu(self) -> Tensor:
+        """Return max(x, 0)."""
+        return apply(REGISTRY["relu"], self)
+
+    def floor(self) -> Tensor:
+        """Return the largest integer not above x."""
+        return apply(REGISTRY["floor"], self)
+
+    def ceil(self) -> Tensor:
+        """Return the smallest integer not below x."""
+        return apply(REGISTRY["ceil"], self)
+
+    def trunc(self) -> Tensor:
+        """Return x without its fraction."""
+        return apply(REGISTRY["trunc"], self)
+
+    def isnan(self) -> Tensor:
+        """Return whether each element is not a number."""
+        return apply(REGISTRY["isnan"], self)
+
+    def isinf(self) -> Tensor:
+        """Return whether each element is infinite."""
+        return apply(REGISTRY["isinf"], self)
+
+    def logical_not(self) -> Tensor:
+        """Return whether each element is 0."""
+        return apply(REGISTRY["logical_not"], self)
+
+    def maximum(self, other: Operand) -> Tensor:
+        """Return the larger of the two; NaN wins, element by element."""
+        return apply(REGISTRY["maximum"], self, other)
+
+    def minimum(self, other: Operand) -> Tensor:
+        """Return the smaller of the two; NaN wins, element by element."""
+        return apply(REGISTRY["minimum"], self, other)
+
+    def remainder(self, other: Operand) -> Tensor:
+        """Return what is left of self / other, with the sign of other, element by element."""
+        return apply(REGISTRY["remainder"], self, other)
+
+    def eq(self, other: Operand) -> Tensor:
+        """Return whether the elements are equal, element by element."""
+        return apply(REGISTRY["eq"], self, other)
+
+    def ne(self, other: Operand) -> Tensor:
+        """Return whether the elements differ, element by element."""
+        return apply(REGISTRY["ne"], self, other)
+
+    def lt(self, other: Operand) -> Tensor:
+        """Return whether self < other, element by element."""
+        return apply(REGISTRY["lt"], self, other)
+
+    def le(self, other: Operand) -> Tensor:
+        """Return whether self ≤ other, element by element."""
+        return apply(REGISTRY["le"], self, other)
+
+    def gt(self, other: Operand) -> Tensor:
+        """Return whether self > other, element by element."""
+        return apply(REGISTRY["gt"], self, other)
+
+    def ge(self, other: Operand) -> Tensor:
+        """Return whether self ≥ other, element by element."""
+        return apply(REGISTRY["ge"], self, other)
+
+    def logical_and(self, other: Operand) -> Tensor:
+        """Return whether both differ from 0, element by element."""
+        return apply(REGISTRY["logical_and"], self, other)
+
+    def logical_or(self, other: Operand) -> Tensor:
+        """Return whether one differs from 0, element by element."""
+        return apply(REGISTRY["logical_or"], self, other)
+
+    def logical_xor(self, other: Operand) -> Tensor:
+        """Return whether exactly one differs from 0, element by element."""
+        return apply(REGISTRY["logical_xor"], self, other)
+
+    def isfinite(self) -> Tensor:
+        """Return whether each element is neither infinite nor NaN."""
+        return apply(REGISTRY["logical_not"], apply(REGISTRY["logical_or"], self.isnan(), self.isinf()))
+
+    def round(self, *, decimals: int = 0) -> Tensor:
+        """Return the nearest integers, halves to even; or the nearest multiples of 10 to the power −decimals."""
+        if not decimals:
+            return apply(REGISTRY["round"], self)
+        return apply(_div, apply(REGISTRY["round"], apply(_mul, self, 10.0**decimals)), 10.0**decimals)
+
+    def clamp(self, min: float | None = None, max: float | None = None) -> Tensor:
+        """Return x, but not below `min` and not above `max` (numbers or None)."""
+        if min is None and max is None:
+            raise ArgumentError("clamp needs min, max or both.")
+        return apply(REGISTRY["clamp"], self, low=min, high=max)
+
+    clip = clamp
+
+    def where(self, condition: Tensor, other: Operand) -> Tensor:
+        """Return self where `condition` holds, else `other`."""
+        return apply(REGISTRY["where"], condition, self, other)
+
+    def masked_fill(self, mask: Tensor, value: float) -> Tensor:
+        """Return self with `value` where `mask` (boolean, of a shape that broadcasts) holds."""
+        return apply(REGISTRY["where"], mask, value, self)
+
+    def isclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> Tensor:
+        """Return whether |self − other| ≤ atol + rtol |other|, or both are the same infinity."""
+        near = (self - other).abs() <= atol + rtol * other.abs()
+        return (near & other.isfinite()) | (self == other)
+
+    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
+        """Return whether all elements are close, as `isclose` tells."""
+        return bool(self.isclose(other, rtol, atol).all())
+
+    def equal(self, other: Tensor) -> bool:
+        """Return whether shape and all elements are the same."""
+        return self._array.shape == other._array.shape and bool((self == other).all())
+
+    # ------------------------------------------------------------------------------ in place
+
+    def _become(self, result: Tensor) -> Tensor:
+        """Take over the values and the history of `result`, in this tensor's memory."""
+        raise NotImplementedError  # pragma: no cover - Tensor defines it
+
+    def add_(self, other: Operand, *, alpha: float = 1) -> Tensor:
+        """Add alpha · other, in place."""
+        return self._become(self.add(other, alpha=alpha))
+
+    def sub_(self, other: Operand, *, alpha: float = 1) -> Tensor:
+        """Subtract alpha · other, in place."""
+        return self._become(self.sub(other, alpha=alpha))
+
+    def mul_(self, other: Operand) -> Tensor:
+        """Multiply by other, in place."""
+        return self._become(self.mul(other))
+
+    def div_(self, other: Operand) -> Tensor:
+        """Divide by other, in place."""
+        return self._become(self.div(other))
+
+    def pow_(self, exponent: Operand) -> Tensor:
+        """Raise to a power, in place."""
+        return self._become(self.pow(exponent))
+
+    def clamp_(self, min: float | None = None, max: float | None = None) -> Tensor:
+        """Clamp to a range, in place."""
+        return self._become(self.clamp(min, max))
+
+    def masked_fill_(self, mask: Tensor, value: float) -> Tensor:
+        """Set to value where mask holds, in place."""
+        return self._become(self.masked_fill(mask, value))
+
+    def relu_(self) -> Tensor:
+        """Replace by max(x, 0), in place."""
+        return self._become(self.relu())
+
+    def neg_(self) -> Tensor:
+        """Negate, in place."""
+        return self._become(self.neg())
+
+    def exp_(self) -> Tensor:
+        """Replace by eˣ, in place."""
+        return self._become(self.exp())
+
+    def sqrt_(self) -> Tensor:
+        """Replace by √x, in place."""
+        return self._become(self.sqrt())
+
+    def sigmoid_(self) -> Tensor:
+        """Replace by σ(x), in place."""
+        return self._become(self.sigmoid())
+
+    def tanh_(self) -> Tensor:
+        """Replace by tanh x, in place."""
+        return self._become(self.tanh())
+
+    def __iadd__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return self._become(self + other)
+
+    def __isub__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return self._become(self - other)
+
+    def __imul__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return self._become(self * other)
+
+    def __itruediv__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return self._become(self / other)
+
+    def __ipow__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+        return self._become(self**other)
+
+
+def _boolean(x: Operand, sign: str) -> Operand:
+    if isinstance(x, bool) or (isinstance(x, TensorBase) and dtypes.of(x._array) is dtypes.bool_):
+        return x
+    raise ArgumentError(f"{sign} takes boolean tensors, such as (x > 0) {sign} (x < 1); mind the parentheses.")
+
+
+def _raw(x: Any) -> Any:
+    return x._array if isinstance(x, TensorBase) else x

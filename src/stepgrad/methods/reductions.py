@@ -1,0 +1,211 @@
+"""Methods that reduce, contract and normalise: sums, means, extremes, matrix products, softmax."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any
+
+from stepgrad.arrays import dtypes
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.methods.base import TensorBase, one_dim, some_dims
+from stepgrad.ops.record import REGISTRY
+
+if TYPE_CHECKING:
+    from stepgrad.tensor import Tensor
+
+_sum, _mean, _matmul = REGISTRY["sum"], REGISTRY["mean"], REGISTRY["matmul"]
+
+Extreme = namedtuple("Extreme", "values indices")
+Extreme.__doc__ = "The extreme `values` along a dimension, and their `indices` (int64)."
+
+
+class ReductionMethods(TensorBase):
+    """Along `dim`, an integer or several; all dimensions when it is None. `keepdim` leaves them with length 1."""
+
+    def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """Return the sum. Booleans and integers sum to int64."""
+        x = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+        if x._array.dtype.kind != "f":
+            x = x.long()  # type: ignore[attr-defined]
+        return apply(_sum, x, dim=some_dims(dim, x._array.ndim), keepdim=keepdim)
+
+    def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return the mean; NaN of nothing. Raises `DtypeError` for integers, as PyTorch does."""
+        self._must_be_floating("mean")
+        return apply(_mean, self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def var(
+        self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+    ) -> Tensor:
+        """Return the variance: Σ (x − mean)² / (N − correction), correction 1 (unbiased) by default."""
+        self._must_be_floating("var")
+        minus = (1 if unbiased else 0) if correction is None else correction
+        dims = some_dims(dim, self._array.ndim)
+        return apply(REGISTRY["var"], self, dim=dims, keepdim=keepdim, correction=minus)
+
+    def std(
+        self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+    ) -> Tensor:
+        """Return the standard deviation, the root of `var`."""
+        return self.var(dim, unbiased, keepdim, correction=correction).sqrt()
+
+    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Return the product."""
+        return apply(REGISTRY["prod"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def amax(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return the largest; elements that tie share the gradient."""
+        self._must_not_be_empty("amax")
+        return apply(REGISTRY["amax"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def amin(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return the smallest; elements that tie share the gradient."""
+        self._must_not_be_empty("amin")
+        return apply(REGISTRY["amin"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """Return the largest of all; with an integer `dim` a pair (values, indices); with a tensor, `maximum`."""
+        return self._extreme("max", dim, keepdim)
+
+    def min(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """Return the smallest of all; with an integer `dim` a pair (values, indices); with a tensor, `minimum`."""
+        return self._extreme("min", dim, keepdim)
+
+    def _extreme(self, which: str, dim: Any, keepdim: bool) -> Any:
+        if isinstance(dim, TensorBase):
+            return apply(REGISTRY[f"{which}imum"], self, dim)
+        if dim is None:
+            self._must_not_be_empty(which)
+            return apply(REGISTRY[f"a{which}"], self, dim=None, keepdim=False)
+        indices = self._arg(f"arg{which}", dim, True)
+        if not self._array.ndim:
+            return Extreme(self._as_tensor().clone(), indices)
+        along = one_dim(dim, self._array.ndim)
+        values = apply(REGISTRY["take_along"], self, indices, dim=along)
+        return Extreme(values, indices) if keepdim else Extreme(values.squeeze(along), indices.squeeze(along))
+
+    def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Return the index (int64) of the first largest, in the flattened tensor when `dim` is None."""
+        return self._arg("argmax", dim, keepdim)
+
+    def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
+        """Return the index (int64) of the first smallest, in the flattened tensor when `dim` is None."""
+        return self._arg("argmin", dim, keepdim)
+
+    def _arg(self, name: str, dim: int | None, keepdim: bool) -> Tensor:
+        self._must_not_be_empty(name)
+        ndim = self._array.ndim
+        along = None if dim is None or ndim == 0 else one_dim(dim, ndim)
+        return apply(REGISTRY[name], self, dim=along, keepdim=keepdim and ndim > 0)
+
+    def any(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return whether one element differs from 0."""
+        return apply(REGISTRY["any"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def all(self, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return whether all elements differ from 0."""
+        return apply(REGISTRY["all"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
+        """Return ln Σ eˣ, without overflow."""
+        return apply(REGISTRY["logsumexp"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def norm(self, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
+        """Return the p-norm (Σ |x|ᵖ)^(1/p): p a number ≥ 0, inf, -inf, or "fro" for 2."""
+        dims = some_dims(dim, self._array.ndim)
+        if p in ("fro", 2):
+            return apply(_sum, apply(REGISTRY["square"], self), dim=dims, keepdim=keepdim).sqrt()
+        size = apply(REGISTRY["abs"], self)
+        if p == float("inf") or p == float("-inf"):
+            return apply(REGISTRY["amax" if p > 0 else "amin"], size, dim=dims, keepdim=keepdim)
+        if not isinstance(p, (int, float)):
+            raise ArgumentError(f"norm takes a number, 'fro', inf or -inf as p, not {p!r}.")
+        if p == 0:
+            return (size != 0).to(self._as_tensor().dtype).sum(dim, keepdim)
+        if p == 1:
+            return apply(_sum, size, dim=dims, keepdim=keepdim)
+        return apply(_sum, size**p, dim=dims, keepdim=keepdim) ** (1 / p)
+
+    def softmax(self, dim: int, dtype: Any = None) -> Tensor:
+        """Return eˣⁱ / Σⱼ eˣʲ along `dim`."""
+        x = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+        return apply(REGISTRY["softmax"], x, dim=one_dim(dim, x._array.ndim)) if x._array.ndim else x * 0 + 1
+
+    def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
+        """Return the logarithm of softmax along `dim`."""
+        x = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+        return apply(REGISTRY["log_softmax"], x, dim=one_dim(dim, x._array.ndim)) if x._array.ndim else x * 0
+
+    # ------------------------------------------------------------------------------ products
+
+    def matmul(self, other: Tensor) -> Tensor:
+        """Return the matrix product; vectors and leading dimensions as `torch.matmul`.
+
+        Raises `ShapeError` that names both shapes if the inner sizes differ.
+        """
+        if not isinstance(other, TensorBase):
+            raise ArgumentError(f"matmul takes two tensors, not {type(other).__name__}.")
+        a, b = self._as_tensor(), other
+        if a.ndim == 0 or b.ndim == 0:
+            raise ShapeError(f"matmul takes no 0-d tensor: {list(a.shape)} and {list(b.shape)}. Use * instead.")
+        rows, columns = a.ndim == 1, b.ndim == 1
+        if a.shape[-1] != b.shape[-1 if columns else -2]:
+            raise ShapeError(
+                f"matmul of {list(a.shape)} and {list(b.shape)}: the inner sizes {a.shape[-1]} and "
+                f"{b.shape[-1 if columns else -2]} differ."
+            )
+        y = apply(_matmul, a.unsqueeze(0) if rows else a, b.unsqueeze(1) if columns else b)
+        if columns:
+            y = y.squeeze(-1)
+        return y.squeeze(-1 if columns else -2) if rows else y
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        return self.matmul(other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        from stepgrad.creation import as_tensor
+
+        return as_tensor(other).matmul(self._as_tensor())
+
+    def mm(self, other: Tensor) -> Tensor:
+        """Return the product of two matrices."""
+        if self._array.ndim != 2 or other.ndim != 2:
+            raise ShapeError(f"mm takes two matrices, not {list(self._array.shape)} and {list(other.shape)}.")
+        return self.matmul(other)
+
+    def mv(self, other: Tensor) -> Tensor:
+        """Return the product of a matrix and a vector."""
+        if self._array.ndim != 2 or other.ndim != 1:
+            raise ShapeError(f"mv takes a matrix and a vector, not {list(self._array.shape)}, {list(other.shape)}.")
+        return self.matmul(other)
+
+    def bmm(self, other: Tensor) -> Tensor:
+        """Return the products of two batches of matrices, (B, n, k) and (B, k, m)."""
+        if self._array.ndim != 3 or other.ndim != 3 or self._array.shape[0] != other.shape[0]:
+            raise ShapeError(f"bmm takes (B, n, k) and (B, k, m), not {self._array.shape} and {other.shape}.")
+        return self.matmul(other)
+
+    def dot(self, other: Tensor) -> Tensor:
+        """Return the inner product of two vectors."""
+        if self._array.ndim != 1 or other.ndim != 1:
+            raise ShapeError(f"dot takes two vectors, not {list(self._array.shape)} and {list(other.shape)}.")
+        return self.matmul(other)
+
+    def outer(self, other: Tensor) -> Tensor:
+        """Return the outer product of two vectors."""
+        if self._array.ndim != 1 or other.ndim != 1:
+            raise ShapeError(f"outer takes two vectors, not {list(self._array.shape)} and {list(other.shape)}.")
+        return self._as_tensor().unsqueeze(1) * other
+
+    def _must_be_floating(self, name: str) -> None:
+        if self._array.dtype.kind != "f":
+            from stepgrad.errors import DtypeError
+
+            raise DtypeError(
+                f"{name} takes floating point numbers, not {dtypes.of(self._array).name}. Convert with .float()."
+            )
+
+    def _must_not_be_empty(self, name: str) -> None:
+        if not self._array.size:
+            raise ShapeError(f"{name} of an empty tensor of shape {list(self._array.shape)} does not exist.")

@@ -1,0 +1,270 @@
+"""Methods that rearrange: reshape, transpose, expand, split, index."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.methods.base import Operand, TensorBase, as_shape, one_dim, some_dims
+from stepgrad.ops.record import REGISTRY
+
+if TYPE_CHECKING:
+    from stepgrad.tensor import Tensor
+
+_reshape, _permute, _slice, _index = (REGISTRY[n] for n in ("reshape", "permute", "slice", "index"))
+
+
+class ShapeMethods(TensorBase):
+    """The same elements in another arrangement. Results share memory with the tensor wherever NumPy's views do."""
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the elements, in row-major order, in another shape; one size may be -1."""
+        return apply(_reshape, self, shape=_resolved(as_shape(shape), self._array))
+
+    def view(self, *shape: Any) -> Tensor:
+        """Return the same memory in another shape. Raises `ShapeError` if that needs a copy: use `reshape`."""
+        result = self.reshape(*shape)
+        if self._array.size and not _shares(result._array, self._array):
+            raise ShapeError(
+                f"view of shape {list(self._array.shape)} as {list(result.shape)} needs a copy, because the elements "
+                f"are not contiguous. Use .reshape(…) or .contiguous().view(…)."
+            )
+        return result
+
+    def view_as(self, other: Tensor) -> Tensor:
+        """Return the same memory in the shape of `other`."""
+        return self.view(other.shape)
+
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """Return the elements in the shape of `other`."""
+        return self.reshape(other.shape)
+
+    def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+        """Return the dimensions from `start_dim` to `end_dim` as one."""
+        shape = self._array.shape
+        if not shape:
+            return self.reshape(1)
+        start, end = one_dim(start_dim, len(shape)), one_dim(end_dim, len(shape))
+        if start > end:
+            raise ArgumentError(f"flatten needs start_dim <= end_dim, not {start_dim} and {end_dim}.")
+        return self.reshape(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
+
+    def ravel(self) -> Tensor:
+        """Return the elements in one dimension."""
+        return self.reshape(-1)
+
+    def unflatten(self, dim: int, sizes: Any) -> Tensor:
+        """Return one dimension as several."""
+        d = one_dim(dim, self._array.ndim)
+        length = self._array.shape[d]
+        inner = list(as_shape((sizes,)))
+        if inner.count(-1) == 1:
+            rest = -math.prod(inner)
+            inner[inner.index(-1)] = length // rest if rest else 0
+        return self.reshape(*self._array.shape[:d], *inner, *self._array.shape[d + 1 :])
+
+    def squeeze(self, dim: Any = None) -> Tensor:
+        """Return the tensor without its dimensions of length 1, or without those of `dim` that have length 1."""
+        shape = self._array.shape
+        dims = some_dims(dim, len(shape))
+        dims = tuple(range(len(shape))) if dims is None else dims
+        return self.reshape(tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
+
+    def unsqueeze(self, dim: int) -> Tensor:
+        """Return the tensor with a new dimension of length 1 at `dim`."""
+        shape = list(self._array.shape)
+        shape.insert(one_dim(dim, len(shape) + 1), 1)
+        return self.reshape(tuple(shape))
+
+    def permute(self, *dims: Any) -> Tensor:
+        """Return the dimensions in another order."""
+        ndim = self._array.ndim
+        order = tuple(one_dim(d, ndim) for d in as_shape(dims))
+        if sorted(order) != list(range(ndim)):
+            raise ArgumentError(f"permute needs each of the {ndim} dimensions once, not {order}.")
+        return apply(_permute, self, dims=order)
+
+    def transpose(self, dim0: int, dim1: int) -> Tensor:
+        """Return two dimensions exchanged."""
+        ndim = self._array.ndim
+        a, b = one_dim(dim0, ndim), one_dim(dim1, ndim)
+        if not ndim:
+            return self._as_tensor()
+        order = list(range(ndim))
+        order[a], order[b] = b, a
+        return apply(_permute, self, dims=tuple(order))
+
+    swapaxes = transpose
+
+    def t(self) -> Tensor:
+        """Return a matrix transposed; vectors and numbers as they are."""
+        if self._array.ndim > 2:
+            raise ShapeError(f"t takes at most 2 dimensions, not {self._array.ndim}. Use .transpose(dim0, dim1).")
+        return self.transpose(0, 1) if self._array.ndim == 2 else self._as_tensor()
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """The dimensions in reverse order."""
+        return apply(_permute, self, dims=tuple(reversed(range(self._array.ndim))))
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """The last two dimensions exchanged."""
+        return self.transpose(-2, -1)
+
+    def expand(self, *shape: Any) -> Tensor:
+        """Return dimensions of length 1, and new ones in front, repeated without a copy; -1 keeps a length."""
+        own, sizes = self._array.shape, as_shape(shape)
+        extra = len(sizes) - len(own)
+        wanted = tuple(own[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(sizes))
+        return apply(REGISTRY["expand"], self, shape=wanted)
+
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Return the tensor expanded to the shape of `other`."""
+        return self.expand(other.shape)
+
+    broadcast_to = expand
+
+    def repeat(self, *sizes: Any) -> Tensor:
+        """Return the tensor repeated `sizes` times along each dimension, as a copy."""
+        times = as_shape(sizes)
+        shape = (1,) * (len(times) - self._array.ndim) + self._array.shape
+        pairs = [m for n, r in zip(shape, times, strict=True) for m in (r, n)]
+        spread = self.reshape(tuple(m for n in shape for m in (1, n))).expand(*pairs)
+        return spread.reshape(tuple(n * r for n, r in zip(shape, times, strict=True)))
+
+    def flip(self, *dims: Any) -> Tensor:
+        """Return the tensor with dimensions in reverse."""
+        return apply(REGISTRY["flip"], self, dims=some_dims(as_shape(dims), self._array.ndim))
+
+    def narrow(self, dim: int, start: int, length: int) -> Tensor:
+        """Return `length` entries from `start` along a dimension."""
+        d = one_dim(dim, self._array.ndim)
+        return self[(slice(None),) * d + (slice(start, start + length),)]
+
+    def select(self, dim: int, index: int) -> Tensor:
+        """Return one entry along a dimension."""
+        return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
+
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return pieces along a dimension: of one size (the last may be smaller), or of the sizes in a list."""
+        d = one_dim(dim, self._array.ndim)
+        length = self._array.shape[d]
+        if isinstance(split_size, int):
+            if split_size < 1:
+                raise ArgumentError(f"split needs a size of at least 1, not {split_size}.")
+            sizes = [min(split_size, length - i) for i in range(0, length, split_size)] or [0]
+        else:
+            sizes = list(split_size)
+            if sum(sizes) != length:
+                raise ShapeError(f"split into {sizes}, in sum {sum(sizes)}, of a dimension of length {length}.")
+        starts = [sum(sizes[:i]) for i in range(len(sizes))]
+        return tuple(self.narrow(d, start, size) for start, size in zip(starts, sizes, strict=True))
+
+    def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return at most `chunks` pieces of equal size along a dimension (the last may be smaller)."""
+        length = self._array.shape[one_dim(dim, self._array.ndim)]
+        return self.split(max(1, -(-length // chunks)), dim)
+
+    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+        """Return the entries along a dimension."""
+        d = one_dim(dim, self._array.ndim)
+        return tuple(self.select(d, i) for i in range(self._array.shape[d]))
+
+    def gather(self, dim: int, index: Tensor) -> Tensor:
+        """Return y with y[i][j] = self[index[i][j]][j] (for dim 0); `index` int64 of the same number of dimensions."""
+        _must_be_indices(index, "gather")
+        return apply(REGISTRY["take_along"], self, index, dim=one_dim(dim, self._array.ndim))
+
+    def index_select(self, dim: int, index: Tensor) -> Tensor:
+        """Return the entries that `index` (int64, 1-d) names along a dimension."""
+        _must_be_indices(index, "index_select")
+        return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
+
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """Return the elements where `mask` (boolean) holds, in one dimension."""
+        return self.expand(mask.shape)[mask] if self._array.shape != mask.shape else self[mask]
+
+    # ------------------------------------------------------------------------------- indexing
+
+    def __getitem__(self, index: Any) -> Tensor:
+        parts = index if isinstance(index, tuple) else (index,)
+        basic, spec, tensors = _parsed(parts)
+        if basic:
+            return apply(_slice, self, index=spec)
+        return apply(_index, self, *tensors, spec=spec)
+
+    def __setitem__(self, index: Any, value: Operand) -> None:
+        self._set(index, value)
+
+    def _set(self, index: Any, value: Operand) -> None:
+        raise NotImplementedError  # pragma: no cover - Tensor defines it
+
+    def __len__(self) -> int:
+        if not self._array.ndim:
+            raise ShapeError("a 0-d tensor has no length; its value is .item().")
+        return int(self._array.shape[0])
+
+    def __iter__(self) -> Any:
+        if not self._array.ndim:
+            raise ShapeError("a 0-d tensor cannot be iterated over; its value is .item().")
+        return iter(self.unbind(0))
+
+
+def _parsed(parts: tuple[Any, ...]) -> tuple[bool, tuple[Any, ...], list[Any]]:
+    """Return whether an index is basic, the index with "tensor" in the places of tensors, and those tensors."""
+    from stepgrad.creation import as_tensor
+
+    spec: list[Any] = []
+    tensors: list[Any] = []
+    for part in parts:
+        if isinstance(part, (list, tuple, range)) or hasattr(part, "dtype"):
+            part = as_tensor(list(part) if isinstance(part, (tuple, range)) else part)
+        if isinstance(part, TensorBase):
+            if part._array.dtype.kind not in "iub":
+                raise DtypeError(f"an index is integer or boolean, not {part._array.dtype.name}.")
+            if part._array.ndim == 0 and part._array.dtype.kind != "b":
+                spec.append(int(part._array))
+                continue
+            spec.append("tensor")
+            tensors.append(part)
+        elif part is None or part is Ellipsis or isinstance(part, (slice, int)):
+            spec.append(_plain(part))
+        else:
+            raise ArgumentError(
+                f"a tensor is indexed by integers, slices, None, ... and tensors, not {type(part).__name__}."
+            )
+    return not tensors and not any(isinstance(p, bool) for p in spec), tuple(spec), tensors
+
+
+def _plain(part: Any) -> Any:
+    """Return a slice with its bounds as ints (they may be 0-d tensors)."""
+    if not isinstance(part, slice):
+        return part
+    if part.step is not None and part.step < 1:
+        raise ArgumentError("a slice of a tensor needs a step of at least 1; use .flip() to reverse.")
+    return slice(*(None if b is None else int(b) for b in (part.start, part.stop, part.step)))
+
+
+def _must_be_indices(index: Any, name: str) -> None:
+    if not isinstance(index, TensorBase) or index._array.dtype.kind not in "iu":
+        raise DtypeError(f"{name} takes an integer tensor as index, not {type(index).__name__}.")
+
+
+def _resolved(shape: tuple[int, ...], array: Any) -> tuple[int, ...]:
+    if -1 not in shape:
+        if math.prod(shape) != array.size:
+            raise ShapeError(f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}.")
+        return shape
+    rest = math.prod(n for n in shape if n != -1)
+    if shape.count(-1) > 1 or rest == 0 or array.size % rest:
+        raise ShapeError(f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}.")
+    return tuple(array.size // rest if n == -1 else n for n in shape)
+
+
+def _shares(a: Any, b: Any) -> bool:
+    return bool(a.size == 0 or a.__array_interface__["data"][0] == b.__array_interface__["data"][0]) if hasattr(
+        a, "__array_interface__"
+    ) else a.data.ptr == b.data.ptr

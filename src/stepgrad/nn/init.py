@@ -1,0 +1,142 @@
+"""Initial values of parameters. Each function fills a tensor in place, without recording, and returns it.
+
+Random ones draw from the default stream (`stepgrad.manual_seed`) or from `generator`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import dtypes
+from stepgrad.arrays import random as streams
+from stepgrad.autograd.modes import no_grad
+from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.tensor import Tensor
+
+_GAINS = {
+    "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
+    "relu": math.sqrt(2), "selu": 3 / 4,
+}  # fmt: skip
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """Return the gain recommended for a nonlinearity; `param` is the slope of leaky_relu (0.01).
+
+    >>> calculate_gain("relu") == math.sqrt(2)
+    True
+    """
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
+    if nonlinearity not in _GAINS:
+        raise ArgumentError(f"no gain is known for {nonlinearity!r}; known: {', '.join([*_GAINS, 'leaky_relu'])}.")
+    return _GAINS[nonlinearity]
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """Return how many inputs feed, and how many outputs leave, a unit of a weight (out, in, …)."""
+    if tensor.ndim < 2:
+        raise ShapeError(f"a weight of shape {list(tensor.shape)} has no fan: it needs 2 dimensions or more.")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """Fill with `val`."""
+    with no_grad():
+        return tensor.fill_(val)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with 0."""
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with 1."""
+    return constant_(tensor, 1.0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """Fill a matrix with the identity."""
+    if tensor.ndim != 2:
+        raise ShapeError(f"eye_ takes a matrix, not shape {list(tensor.shape)}.")
+    return _filled(tensor, numpy.eye(*tensor.shape))
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
+    """Fill with numbers uniform in [a, b)."""
+    with no_grad():
+        return tensor.uniform_(a, b, generator=generator)
+
+
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
+    """Fill with normal numbers."""
+    with no_grad():
+        return tensor.normal_(mean, std, generator=generator)
+
+
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
+) -> Tensor:
+    """Fill with normal numbers within [a, b]; those outside are drawn again."""
+    if not a < b:
+        raise ArgumentError(f"trunc_normal_ needs a < b, not {a} and {b}.")
+    g = generator or streams.default_generator
+    values = numpy.full(tensor.shape, numpy.nan)
+    while (missing := numpy.isnan(values)).any():
+        drawn = g.normal((int(missing.sum()),), dtypes.float64) * std + mean
+        values[missing] = numpy.where((drawn < a) | (drawn > b), numpy.nan, drawn)
+    return _filled(tensor, values)
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
+    """Fill uniformly in ±gain √(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
+    """Fill with normal numbers of deviation gain √(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
+
+
+def _kaiming_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode not in ("fan_in", "fan_out"):
+        raise ArgumentError(f"mode is 'fan_in' or 'fan_out', not {mode!r}.")
+    fan = fans(tensor)[mode == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
+
+
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+) -> Tensor:
+    """Fill uniformly in ±gain √(3 / fan) (He, Zhang, Ren and Sun, 2015)."""
+    bound = math.sqrt(3.0) * _kaiming_deviation(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+) -> Tensor:
+    """Fill with normal numbers of deviation gain / √fan (He, Zhang, Ren and Sun, 2015)."""
+    return normal_(tensor, 0.0, _kaiming_deviation(tensor, a, mode, nonlinearity), generator)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
+    """Fill with gain times a matrix of orthonormal rows or columns (Saxe, McClelland and Ganguli, 2013)."""
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    if tensor.ndim < 2:
+        raise ShapeError(f"orthogonal_ takes 2 dimensions or more, not shape {list(tensor.shape)}.")
+    g = generator or streams.default_generator
+    q, r = numpy.linalg.qr(g.normal((max(rows, columns), min(rows, columns)), dtypes.float64))
+    # With the signs of r's diagonal the result is uniform over orthogonal matrices.
+    q = q * numpy.sign(numpy.diag(r))
+    return _filled(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
+
+
+def _filled(tensor: Tensor, values: numpy.ndarray) -> Tensor:
+    with no_grad():
+        return tensor.copy_(Tensor._of(values))

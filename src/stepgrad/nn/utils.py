@@ -1,0 +1,72 @@
+"""Helpers around parameters: clipping of gradients, parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from stepgrad.autograd.modes import no_grad
+from stepgrad.creation import cat, tensor
+from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
+from stepgrad.tensor import Tensor
+
+
+def _gradients(parameters: Any) -> list[Tensor]:
+    found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p.grad for p in found if p.grad is not None]
+
+
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Scale all gradients, in place, so that their common norm is at most `max_norm`; return the norm before.
+
+    As in PyTorch the factor is max_norm / (norm + 1e-6), at most 1. Raises `NotFiniteError` for a norm of NaN or
+    infinity with `error_if_nonfinite`.
+    """
+    gradients = _gradients(parameters)
+    if not gradients:
+        return tensor(0.0)
+    with no_grad():
+        norms = [g.norm(norm_type) for g in gradients]
+        if norm_type == math.inf:
+            total = norms[0] if len(norms) == 1 else cat([n.reshape(1) for n in norms]).max()
+        else:
+            total = cat([n.reshape(1) for n in norms]).norm(norm_type)
+        if error_if_nonfinite and not math.isfinite(total.item()):
+            raise NotFiniteError(f"the norm of the gradients is {total.item()}, so they cannot be clipped.")
+        factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
+        for g in gradients:
+            g.mul_(factor.to(g.dtype))
+    return total
+
+
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Clip every element of the gradients, in place, to ±clip_value."""
+    if clip_value < 0:
+        raise ArgumentError(f"clip_grad_value_ needs a value >= 0, not {clip_value}.")
+    with no_grad():
+        for g in _gradients(parameters):
+            g.clamp_(-clip_value, clip_value)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """Return all parameters, flattened and joined, as one vector."""
+    return cat([p.reshape(-1) for p in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Copy a vector that `parameters_to_vector` made back into the parameters."""
+    targets = list(parameters)
+    total = sum(p.numel() for p in targets)
+    if vec.shape != (total,):
+        raise ShapeError(f"the parameters take a vector of {total} elements, not shape {list(vec.shape)}.")
+    start = 0
+    with no_grad():
+        for p in targets:
+            p.data = vec[start : start + p.numel()].reshape(p.shape).clone().detach()
+            start += p.numel()
+
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]

@@ -1,0 +1,35 @@
+"""The operations. Each is one record; importing this package registers all of them.
+
+>>> from stepgrad import ops
+>>> ops.sigmoid
+<elementwise sigmoid>
+>>> ops.find("sigmod")
+Traceback (most recent call last):
+    ...
+stepgrad.errors.ArgumentError: there is no operation 'sigmod'. Did you mean 'sigmoid'?
+"""
+
+from stepgrad.ops import (
+    activations,
+    arithmetic,
+    comparison,
+    contractions,
+    creation,
+    gathering,
+    losses,
+    reductions,
+    softmaxes,
+    views,
+)
+from stepgrad.ops.record import REGISTRY, Op, find
+
+__all__ = [
+    "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "creation", "find",
+    "gathering", "losses", "reductions", "softmaxes", "views",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Op:
+    if name in REGISTRY:
+        return REGISTRY[name]
+    raise AttributeError(f"stepgrad.ops has no operation {name!r}.")

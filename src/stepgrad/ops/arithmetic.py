@@ -1,0 +1,460 @@
+"""Arithmetic, powers, exponentials, trigonometry, rounding: elementwise operations on numbers."""
+
+from __future__ import annotations
+
+import math
+
+from stepgrad.ops.record import elementwise
+from stepgrad.ops.samples import Sample, binary, boolean, real, unary
+
+
+@elementwise
+class add:
+    """a + b. The gradient passes on to both."""
+
+    def forward(np, a, b):
+        return np.add(a, b)
+
+    def value(m, a, b):
+        return a + b
+
+    def partials(m, a, b, y):
+        return 1, 1
+
+    samples = binary()
+
+
+@elementwise
+class sub:
+    """a − b."""
+
+    def forward(np, a, b):
+        return np.subtract(a, b)
+
+    def value(m, a, b):
+        return a - b
+
+    def partials(m, a, b, y):
+        return 1, -1
+
+    samples = binary()
+
+
+@elementwise
+class mul:
+    """a · b. The derivative with respect to one is the other."""
+
+    def forward(np, a, b):
+        return np.multiply(a, b)
+
+    def value(m, a, b):
+        return a * b
+
+    def partials(m, a, b, y):
+        return b, a
+
+    samples = binary()
+
+
+@elementwise
+class div:
+    """a / b."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, a, b):
+        return a / b
+
+    def partials(m, a, b, y):
+        return 1 / b, -y / b
+
+    samples = binary(0.5, 2)
+
+
+@elementwise
+class neg:
+    """−x."""
+
+    def value(m, x):
+        return -x
+
+    def partials(m, x, y):
+        return (-1,)
+
+    samples = unary()
+
+
+@elementwise
+class reciprocal:
+    """1 / x, whose derivative is −y²."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return 1 / x
+
+    def partials(m, x, y):
+        return (-y * y,)
+
+    samples = unary(0.5, 2)
+
+
+def _power_rule(m, a, b):
+    if isinstance(b, (int, float)):
+        return 0.0 * a if b == 0 else b * a ** (b - 1)
+    return m.where(b == 0, 0.0, b * a ** (b - 1))
+
+
+def _times_log(m, a, b, y):
+    if isinstance(a, (int, float)):
+        return y * (math.log(a) if a > 0 else (0.0 if a == 0 else math.nan))
+    return m.where((a == 0) & (b >= 0), 0.0, y * m.log(a))
+
+
+@elementwise
+class pow_:
+    """aᵇ, with derivatives b aᵇ⁻¹ and aᵇ ln a (0 where a = 0 and b ≥ 0, the limit from above)."""
+
+    quiet = True
+
+    def value(m, a, b):
+        return a**b
+
+    def partials(m, a, b, y):
+        # A number as exponent, the common case, needs no logarithm.
+        by_exponent = None if isinstance(b, (int, float)) else _times_log(m, a, b, y)
+        return _power_rule(m, a, b), by_exponent
+
+    samples = [*binary(0.5, 2), Sample(real(), 3), Sample(real(0.5, 2), -1.5), Sample(2.0, real())]
+
+
+@elementwise
+class square:
+    """x²."""
+
+    def forward(np, x):
+        return np.square(x)
+
+    def value(m, x):
+        return x * x
+
+    def partials(m, x, y):
+        return (2 * x,)
+
+    samples = unary()
+
+
+@elementwise
+class exp:
+    """eˣ, which is its own derivative."""
+
+    promotes, quiet = "floating", True
+
+    def forward(np, x):
+        return np.exp(x)
+
+    def value(m, x):
+        return m.exp(x)
+
+    def partials(m, x, y):
+        return (y,)
+
+    samples = unary()
+
+
+@elementwise
+class expm1:
+    """eˣ − 1, exact near 0."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.expm1(x)
+
+    def partials(m, x, y):
+        return (y + 1,)
+
+    samples = unary()
+
+
+@elementwise
+class log:
+    """The natural logarithm ln x."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.log(x)
+
+    def partials(m, x, y):
+        return (1 / x,)
+
+    samples = unary(0.2, 3)
+
+
+@elementwise
+class log1p:
+    """ln(1 + x), exact near 0."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.log1p(x)
+
+    def partials(m, x, y):
+        return (1 / (1 + x),)
+
+    samples = unary(-0.5, 3)
+
+
+@elementwise
+class sqrt:
+    """√x."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.sqrt(x)
+
+    def partials(m, x, y):
+        return (0.5 / y,)
+
+    samples = unary(0.2, 3)
+
+
+@elementwise
+class rsqrt:
+    """1 / √x."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return 1 / m.sqrt(x)
+
+    def partials(m, x, y):
+        return (-0.5 * y / x,)
+
+    samples = unary(0.2, 3)
+
+
+@elementwise
+class sin:
+    """sin x, x in radians."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.sin(x)
+
+    def partials(m, x, y):
+        return (m.cos(x),)
+
+    samples = unary(-4, 4)
+
+
+@elementwise
+class cos:
+    """cos x, x in radians."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.cos(x)
+
+    def partials(m, x, y):
+        return (-m.sin(x),)
+
+    samples = unary(-4, 4)
+
+
+@elementwise
+class erf:
+    """The error function 2/√π ∫₀ˣ e^(−t²) dt."""
+
+    promotes, quiet = "floating", True
+
+    def value(m, x):
+        return m.erf(x)
+
+    def partials(m, x, y):
+        return (2 / math.sqrt(math.pi) * m.exp(-x * x),)
+
+    samples = unary(-3, 3)
+
+
+@elementwise
+class abs_:
+    """|x|, with derivative sign x (0 at 0)."""
+
+    def value(m, x):
+        return m.abs(x)
+
+    def partials(m, x, y):
+        return (m.sign(x),)
+
+    samples = unary(away_from=(0,))
+
+
+@elementwise
+class sign:
+    """−1, 0 or 1. Its derivative is 0 wherever it has one."""
+
+    def value(m, x):
+        return m.sign(x)
+
+    def partials(m, x, y):
+        return (0,)
+
+    samples = unary(away_from=(0,))
+
+
+@elementwise
+class floor:
+    """The largest integer not above x. Its derivative is 0 wherever it has one."""
+
+    def value(m, x):
+        return m.floor(x)
+
+    def partials(m, x, y):
+        return (0,)
+
+    samples = unary(away_from=(-1, 0, 1))
+
+
+@elementwise
+class ceil:
+    """The smallest integer not below x. Its derivative is 0 wherever it has one."""
+
+    def value(m, x):
+        return m.ceil(x)
+
+    def partials(m, x, y):
+        return (0,)
+
+    samples = unary(away_from=(-1, 0, 1))
+
+
+@elementwise
+class round_:
+    """The nearest integer, halves to even. Its derivative is 0 wherever it has one."""
+
+    def value(m, x):
+        return m.round(x)
+
+    def partials(m, x, y):
+        return (0,)
+
+    samples = unary(away_from=(-1.5, -0.5, 0.5, 1.5))
+
+
+@elementwise
+class trunc:
+    """x without its fraction. Its derivative is 0 wherever it has one."""
+
+    def value(m, x):
+        return m.trunc(x)
+
+    def partials(m, x, y):
+        return (0,)
+
+    samples = unary(away_from=(-1, 0, 1))
+
+
+@elementwise
+class remainder:
+    """a − b ⌊a/b⌋, with the sign of b."""
+
+    quiet = True
+
+    def forward(np, a, b):
+        return np.remainder(a, b)
+
+    def value(m, a, b):
+        return a - b * m.floor(a / b)
+
+    def partials(m, a, b, y):
+        return 1, -m.floor(a / b)
+
+    samples = [Sample(real(2.1, 2.9), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
+
+
+@elementwise
+class maximum:
+    """The larger of two; at a tie each gets half of the gradient."""
+
+    def value(m, a, b):
+        return m.maximum(a, b)
+
+    def partials(m, a, b, y):
+        return (a > b) + 0.5 * (a == b), (b > a) + 0.5 * (a == b)
+
+    samples = [Sample(real(-2, 2), real(2.1, 3)), Sample(real(0, 1, (3, 1)), real(-2, -1, (4,)))]
+
+
+@elementwise
+class minimum:
+    """The smaller of two; at a tie each gets half of the gradient."""
+
+    def value(m, a, b):
+        return m.minimum(a, b)
+
+    def partials(m, a, b, y):
+        return (a < b) + 0.5 * (a == b), (b < a) + 0.5 * (a == b)
+
+    samples = [Sample(real(-2, 2), real(2.1, 3)), Sample(real(0, 1, (3, 1)), real(-2, -1, (4,)))]
+
+
+@elementwise
+class clamp:
+    """x, but not below `low` (if it is not None) and not above `high`; the gradient passes where x is within."""
+
+    def value(m, x, *, low, high):
+        y = x if low is None else m.maximum(x, low)
+        return y if high is None else m.minimum(y, high)
+
+    def partials(m, x, y, *, low, high):
+        if low is None:
+            return (x <= high,)
+        return (x >= low,) if high is None else ((x >= low) & (x <= high),)
+
+    samples = [
+        Sample(real(away_from=(-1, 1)), low=-1.0, high=1.0),
+        Sample(real(away_from=(-1,)), low=-1.0, high=None),
+        Sample(real(away_from=(1,)), low=None, high=1.0),
+    ]
+
+
+@elementwise
+class where:
+    """a where the condition holds, else b."""
+
+    def value(m, condition, a, b):
+        return m.where(condition, a, b)
+
+    def partials(m, condition, a, b, y):
+        return None, condition, m.logical_not(condition)
+
+    samples = [
+        Sample(boolean(), real(), real()),
+        Sample(boolean((4,)), real(shape=(3, 1)), real(shape=())),
+        Sample(boolean(), real(), 0.0),
+    ]
+
+
+@elementwise
+class cast:
+    """x in another dtype. The gradient is cast back."""
+
+    promotes = None
+
+    def forward(np, x, *, dtype):
+        return np.asarray(x).astype(dtype)
+
+    def value(m, x, *, dtype):
+        return m.cast(x, dtype=dtype)
+
+    def vjp(xp, g, y, x, *, needs, dtype):
+        return (xp.cast(g, dtype=x.dtype),)
+
+    reads = ()
+    samples = [Sample(real(), dtype="float64"), Sample(real(shape=()), dtype="float64")]

@@ -1,0 +1,71 @@
+"""Contractions: sums of products."""
+
+from __future__ import annotations
+
+from stepgrad.ops.record import contract
+from stepgrad.ops.samples import Sample, real
+
+
+def transposed(xp, x):
+    """Return x with its last two dimensions exchanged."""
+    return xp.permute(x, dims=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+@contract
+class matmul:
+    """A B: yᵢⱼ = Σₖ aᵢₖ bₖⱼ, over leading dimensions that broadcast. dA = g Bᵀ, dB = Aᵀ g."""
+
+    def forward(np, a, b):
+        if a.ndim > 2 and b.ndim == 2:
+            # One large product is faster than a stack of small ones.
+            return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+        return np.matmul(a, b)
+
+    def vjp(xp, g, y, a, b, *, needs):
+        ga = xp.sum_to(xp.matmul(g, transposed(xp, b)), shape=tuple(a.shape)) if needs[0] else None
+        gb = xp.sum_to(xp.matmul(transposed(xp, a), g), shape=tuple(b.shape)) if needs[1] else None
+        return ga, gb
+
+    reads = ("a", "b")
+
+    samples = [
+        Sample(real(shape=(3, 4)), real(shape=(4, 2))),
+        Sample(real(shape=(2, 3, 4)), real(shape=(4, 2))),
+        Sample(real(shape=(2, 1, 3, 4)), real(shape=(5, 4, 2))),
+        Sample(real(shape=(0, 4)), real(shape=(4, 2))),
+    ]
+
+
+@contract
+class linear:
+    """x Wᵀ + b, W of shape (out, in), b of shape (out) or None. dX = g W, dW = gᵀ X, db = Σ g over the rows."""
+
+    def forward(np, x, weight, bias):
+        if x.ndim == 2:
+            y = x @ weight.T
+        else:
+            y = (x.reshape(-1, x.shape[-1]) @ weight.T).reshape(*x.shape[:-1], weight.shape[0])
+        if bias is not None:
+            y += bias
+        return y
+
+    def vjp(xp, g, y, x, weight, bias, *, needs):
+        gx = xp.matmul(g, weight) if needs[0] else None
+        gw = gb = None
+        if needs[1] or needs[2]:
+            rows = g if g.ndim == 2 else xp.reshape(g, shape=(-1, g.shape[-1]))
+            if needs[1]:
+                inputs = x if x.ndim == 2 else xp.reshape(x, shape=(-1, x.shape[-1]))
+                gw = xp.matmul(transposed(xp, rows), inputs)
+            if needs[2]:
+                gb = xp.sum(rows, dim=(0,), keepdim=False)
+        return gx, gw, gb
+
+    reads = ("x", "weight")
+    samples = [
+        Sample(real(shape=(5, 3)), real(shape=(2, 3)), real(shape=(2,))),
+        Sample(real(shape=(5, 3)), real(shape=(2, 3)), None),
+        Sample(real(shape=(2, 5, 3)), real(shape=(4, 3)), real(shape=(4,))),
+        Sample(real(shape=(3,)), real(shape=(4, 3)), real(shape=(4,))),
+        Sample(real(shape=(0, 3)), real(shape=(4, 3)), real(shape=(4,))),
+    ]

@@ -1,0 +1,262 @@
+"""Reductions: many numbers to one, along dimensions. `dim` is a tuple of dimensions (≥ 0), or None for all of them."""
+
+from __future__ import annotations
+
+import math
+
+from stepgrad.ops.record import composite, reduce
+from stepgrad.ops.samples import Sample, boolean, real
+
+
+def _each(**attrs):
+    return [
+        Sample(real(shape=(3, 4)), dim=None, keepdim=False, **attrs),
+        Sample(real(shape=(3, 4)), dim=(0,), keepdim=False, **attrs),
+        Sample(real(shape=(2, 3, 4)), dim=(0, 2), keepdim=True, **attrs),
+        Sample(real(shape=()), dim=None, keepdim=False, **attrs),
+    ]
+
+
+def kept_shape(shape, dim):
+    """Return the shape that a reduction along `dim` has with keepdim."""
+    if dim is None:
+        return (1,) * len(shape)
+    return tuple(1 if i in dim else n for i, n in enumerate(shape))
+
+
+def count(shape, dim):
+    """Return how many numbers go into each result of a reduction along `dim`."""
+    return math.prod(shape if dim is None else (shape[i] for i in dim))
+
+
+def spread(xp, g, shape, dim, keepdim):
+    """Return `g`, a value per result, repeated over the elements that went into each result."""
+    if not keepdim:
+        g = xp.reshape(g, shape=kept_shape(shape, dim))
+    return xp.expand(g, shape=tuple(shape))
+
+
+@reduce
+class sum_:
+    """Σ x."""
+
+    init = 0.0
+
+    def combine(m, total, x):
+        return total + x
+
+    def forward(np, x, *, dim, keepdim):
+        return np.add.reduce(x, axis=dim, keepdims=keepdim)
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        return (spread(xp, g, x.shape, dim, keepdim),)
+
+    reads = ()
+    samples = _each()
+
+
+@reduce
+class mean:
+    """Σ x / N; NaN when N = 0."""
+
+    promotes, quiet = "floating", True
+    init = 0.0
+
+    def combine(m, total, x):
+        return total + x
+
+    def finish(m, total, count):
+        return total / count
+
+    def forward(np, x, *, dim, keepdim):
+        n = count(x.shape, dim)
+        return np.add.reduce(x, axis=dim, keepdims=keepdim) / (n if n else math.nan)
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        return (spread(xp, g / count(x.shape, dim), x.shape, dim, keepdim),)
+
+    reads = ()
+    samples = _each()
+
+
+@reduce
+class amax:
+    """The largest; elements that tie share the gradient equally."""
+
+    init = -math.inf
+
+    def combine(m, total, x):
+        return m.maximum(total, x)
+
+    def forward(np, x, *, dim, keepdim):
+        return np.maximum.reduce(x, axis=dim, keepdims=keepdim)
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        return (_shared(xp, g, y, x, dim, keepdim),)
+
+    samples = _each()
+
+
+@reduce
+class amin:
+    """The smallest; elements that tie share the gradient equally."""
+
+    init = math.inf
+
+    def combine(m, total, x):
+        return m.minimum(total, x)
+
+    def forward(np, x, *, dim, keepdim):
+        return np.minimum.reduce(x, axis=dim, keepdims=keepdim)
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        return (_shared(xp, g, y, x, dim, keepdim),)
+
+    samples = _each()
+
+
+def _shared(xp, g, y, x, dim, keepdim):
+    chosen = xp.cast(x == spread(xp, y, x.shape, dim, keepdim), dtype=x.dtype)
+    ties = xp.sum(chosen, dim=dim, keepdim=True)
+    return chosen * spread(xp, g, x.shape, dim, keepdim) / ties
+
+
+@reduce
+class prod:
+    """The product. Its derivative is the product of the others, also where some are 0."""
+
+    init = 1.0
+
+    def combine(m, total, x):
+        return total * x
+
+    def forward(np, x, *, dim, keepdim):
+        return np.multiply.reduce(x, axis=dim, keepdims=keepdim)
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        # The reduced dimensions side by side in the last one, then for each element the product with a 1 in its place.
+        dims = tuple(range(x.ndim)) if dim is None else dim
+        others = tuple(i for i in range(x.ndim) if i not in dims)
+        n, rest = count(x.shape, dims), tuple(x.shape[i] for i in others)
+        rows = xp.reshape(xp.permute(x, dims=others + dims), shape=(*rest, 1, n))
+        own = xp.eye(x, n=n)
+        products = xp.prod(xp.where(own, 1.0, rows), dim=(len(rest) + 1,), keepdim=False)
+        order = others + dims
+        back = tuple(order.index(i) for i in range(x.ndim))
+        products = xp.reshape(products, shape=rest + tuple(x.shape[i] for i in dims))
+        return (xp.permute(products, dims=back) * spread(xp, g, x.shape, dim, keepdim),)
+
+    reads = ("x",)
+    samples = _each()
+
+
+@reduce
+class any_:
+    """Whether one differs from 0."""
+
+    init = False
+
+    def combine(m, total, x):
+        return m.logical_or(total, x)
+
+    def forward(np, x, *, dim, keepdim):
+        return np.any(x, axis=dim, keepdims=keepdim)
+
+    samples = [Sample(boolean(), dim=None, keepdim=False), Sample(boolean(), dim=(1,), keepdim=True)]
+
+
+@reduce
+class all_:
+    """Whether all differ from 0."""
+
+    init = True
+
+    def combine(m, total, x):
+        return m.logical_and(total, x)
+
+    def forward(np, x, *, dim, keepdim):
+        return np.all(x, axis=dim, keepdims=keepdim)
+
+    samples = [Sample(boolean(), dim=None, keepdim=False), Sample(boolean(), dim=(1,), keepdim=True)]
+
+
+@reduce
+class argmax:
+    """The index (int64) of the first largest along one dimension, or in the flattened array when `dim` is None."""
+
+    def forward(np, x, *, dim, keepdim):
+        return np.argmax(x, axis=dim, keepdims=keepdim).astype("int64")
+
+    samples = [Sample(real(), dim=None, keepdim=False), Sample(real(), dim=1, keepdim=True)]
+
+
+@reduce
+class argmin:
+    """The index (int64) of the first smallest along one dimension, or in the flattened array when `dim` is None."""
+
+    def forward(np, x, *, dim, keepdim):
+        return np.argmin(x, axis=dim, keepdims=keepdim).astype("int64")
+
+    samples = [Sample(real(), dim=None, keepdim=False), Sample(real(), dim=1, keepdim=True)]
+
+
+@reduce
+class sum_to:
+    """Σ x over the dimensions in which `shape` is 1 or missing: the derivative of a broadcast."""
+
+    init = 0.0
+
+    def combine(m, total, x):
+        return total + x
+
+    def forward(np, x, *, shape):
+        extra = x.ndim - len(shape)
+        dims = tuple(range(extra)) + tuple(
+            extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1
+        )
+        return np.add.reduce(x, axis=dims, keepdims=True).reshape(shape)
+
+    def vjp(xp, g, y, x, *, needs, shape):
+        return (xp.expand(g, shape=tuple(x.shape)),)
+
+    reads = ()
+    samples = [Sample(real(shape=(2, 3, 4)), shape=(3, 1)), Sample(real(), shape=()), Sample(real(), shape=(3, 4))]
+
+
+@composite
+class var:
+    """Σ (x − mean)² / (N − `correction`)."""
+
+    promotes, quiet = "floating", True
+
+    def expand(xp, x, *, dim, keepdim, correction):
+        centred = x - xp.mean(x, dim=dim, keepdim=True)
+        n = count(x.shape, dim) - correction
+        return xp.sum(centred * centred, dim=dim, keepdim=keepdim) * (1 / n if n > 0 else math.nan)
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim, correction):
+        centred = x - xp.mean(x, dim=dim, keepdim=True)
+        n = count(x.shape, dim) - correction
+        return (spread(xp, g, x.shape, dim, keepdim) * (centred * (2 / n if n > 0 else math.nan)),)
+
+    reads = ("x",)
+    samples = _each(correction=0)[:3] + _each(correction=1)[:3]
+
+
+@composite
+class logsumexp:
+    """ln Σ eˣ, computed without overflow by taking the maximum out."""
+
+    promotes, quiet = "floating", True
+
+    def expand(xp, x, *, dim, keepdim):
+        largest = xp.amax(x, dim=dim, keepdim=True)
+        largest = xp.where(xp.isinf(largest), 0.0, largest)
+        total = xp.log(xp.sum(xp.exp(x - largest), dim=dim, keepdim=keepdim))
+        return total + (largest if keepdim else xp.reshape(largest, shape=tuple(total.shape)))
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        share = xp.exp(x - spread(xp, y, x.shape, dim, keepdim))
+        return (share * spread(xp, g, x.shape, dim, keepdim),)
+
+    samples = _each()

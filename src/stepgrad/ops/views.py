@@ -1,0 +1,113 @@
+"""Views and joins: the same numbers in another arrangement."""
+
+from __future__ import annotations
+
+from stepgrad.ops.record import gather, view
+from stepgrad.ops.samples import Sample, real
+
+
+@view
+class reshape:
+    """The same numbers, in row-major order, in another shape."""
+
+    def forward(np, x, *, shape):
+        return x.reshape(shape)
+
+    def vjp(xp, g, y, x, *, needs, shape):
+        return (xp.reshape(g, shape=tuple(x.shape)),)
+
+    samples = [Sample(real(), shape=(2, 6)), Sample(real(shape=()), shape=(1, 1)), Sample(real(), shape=(12,))]
+
+
+@view
+class permute:
+    """The dimensions in another order."""
+
+    def forward(np, x, *, dims):
+        return x.transpose(dims)
+
+    def vjp(xp, g, y, x, *, needs, dims):
+        return (xp.permute(g, dims=tuple(dims.index(i) for i in range(len(dims)))),)
+
+    samples = [Sample(real(shape=(2, 3, 4)), dims=(2, 0, 1)), Sample(real(), dims=(1, 0))]
+
+
+@view
+class expand:
+    """Dimensions of length 1, and new ones in front, repeated."""
+
+    def forward(np, x, *, shape):
+        return np.broadcast_to(x, shape)
+
+    def vjp(xp, g, y, x, *, needs, shape):
+        return (xp.sum_to(g, shape=tuple(x.shape)),)
+
+    samples = [Sample(real(shape=(3, 1)), shape=(2, 3, 4)), Sample(real(shape=()), shape=(2,))]
+
+
+@view
+class flip:
+    """Dimensions in reverse."""
+
+    def forward(np, x, *, dims):
+        return np.flip(x, dims)
+
+    def vjp(xp, g, y, x, *, needs, dims):
+        return (xp.flip(g, dims=dims),)
+
+    samples = [Sample(real(), dims=(1,)), Sample(real(), dims=(0, 1))]
+
+
+@view
+class slice_:
+    """A part of a tensor by integers, slices, None (a new dimension) and Ellipsis."""
+
+    def forward(np, x, *, index):
+        return x[index]
+
+    def vjp(xp, g, y, x, *, needs, index):
+        return (xp.place(g, shape=tuple(x.shape), index=index),)
+
+    samples = [
+        Sample(real(), index=(slice(1, None), slice(None, None, 2))),
+        Sample(real(), index=(0,)),
+        Sample(real(), index=(Ellipsis, None, 1)),
+    ]
+
+
+@gather
+class place:
+    """Zeros of `shape` with x at `index`: what a slice takes, put back."""
+
+    promotes, reads = None, ()
+
+    def forward(np, x, *, shape, index):
+        y = np.zeros(shape, dtype=x.dtype)
+        y[index] = x
+        return y
+
+    def vjp(xp, g, y, x, *, needs, shape, index):
+        return (xp.slice(g, index=index),)
+
+    samples = [Sample(real(shape=(2, 2)), shape=(3, 4), index=(slice(1, None), slice(None, None, 2)))]
+
+
+@gather
+class cat:
+    """Tensors joined along the dimension `dim`."""
+
+    promotes, reads = "same", ()
+
+    def forward(np, *parts, dim):
+        return np.concatenate(parts, axis=dim)
+
+    def vjp(xp, g, y, *parts, needs, dim):
+        gradients, start = [], 0
+        for part, need in zip(parts, needs, strict=True):
+            stop = start + part.shape[dim]
+            index = (slice(None),) * dim + (slice(start, stop),)
+            gradients.append(xp.slice(g, index=index) if need else None)
+            start = stop
+        return tuple(gradients)
+
+    samples = [Sample(real(shape=(3, 1)), real(shape=(3, 2)), dim=1), Sample(real(), dim=0)]

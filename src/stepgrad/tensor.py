@@ -1,0 +1,471 @@
+"""`Tensor`: numbers in n dimensions that know how they were computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import devices, dtypes
+from stepgrad.autograd import engine
+from stepgrad.autograd.engine import apply, state
+from stepgrad.autograd.gradients import backward
+from stepgrad.errors import DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError
+from stepgrad.methods.elementwise import ElementwiseMethods
+from stepgrad.methods.reductions import ReductionMethods
+from stepgrad.methods.shapes import ShapeMethods, _parsed
+from stepgrad.ops.record import REGISTRY
+
+
+class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
+    """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
+
+    Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in PyTorch.
+
+    * `requires_grad`: whether gradients are computed for it. `grad`: the gradient, a Tensor or None.
+    * `shape`, `ndim`, `dtype`, `device`, `T`, `grad_fn`, `is_leaf`: properties.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([[2., 4.],
+            [6., 8.]])
+    """
+
+    grad: Tensor | None = None
+    requires_grad = False
+    _node: Any = None
+    _is_view = False
+    _hooks: list[Callable[..., Any]] | None = None
+    _after_accumulation: list[Callable[..., Any]] | None = None
+
+    def __new__(cls, *data: Any) -> Tensor:
+        tensor = super().__new__(cls)
+        if data and not isinstance(data[0], int):
+            source = data[0]._array if isinstance(data[0], Tensor) else data[0]
+            array = numpy.array(source, dtype=dtypes.get_default_dtype().numpy)
+        else:
+            array = numpy.zeros(data if data else (0,), dtype=dtypes.get_default_dtype().numpy)
+        tensor._array, tensor._version = array, [0]
+        return tensor
+
+    @classmethod
+    def _of(cls, array: Any, node: Any = None) -> Tensor:
+        """Wrap a raw array, without a copy."""
+        tensor = object.__new__(Tensor)
+        tensor._array = array
+        tensor._version = [0]
+        if node is not None:
+            tensor._node, tensor.requires_grad = node, node.requires_grad
+        return tensor
+
+    # ---------------------------------------------------------------------------- properties
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each dimension."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The data type."""
+        return dtypes.of(self._array)
+
+    @property
+    def device(self) -> devices.device:
+        """Where the numbers lie."""
+        return devices.device_of(self._array)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return self._array.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the length of one dimension."""
+        return self._array.shape if dim is None else self._array.shape[dim]
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self._array.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Return the bytes of one element."""
+        return self._array.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Return whether the dtype is a floating point type."""
+        return self._array.dtype.kind == "f"
+
+    def is_contiguous(self) -> bool:
+        """Return whether the elements lie in row-major order without gaps."""
+        return bool(self._array.flags.c_contiguous)
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node that made the tensor; None for a leaf."""
+        return self._node if self.requires_grad else None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made the tensor."""
+        return self._node is None or not self.requires_grad
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history. Assigning replaces the numbers and keeps everything else."""
+        return self.detach()
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        self._array = other._array
+        self._version[0] += 1
+
+    # ------------------------------------------------------------------------------ gradients
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the derivative of this tensor to ``.grad`` of every leaf that led to it.
+
+        A tensor of more than one element needs `gradient`, of its shape. `retain_graph` allows another backward,
+        `create_graph` second derivatives. Raises `GradientError` where there is nothing to differentiate.
+        """
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch the computation of gradients for this leaf on or off, and return it."""
+        if requires_grad and self._array.dtype.kind != "f":
+            raise GradientError(f"only floating point tensors can require a gradient, not {self.dtype.name}.")
+        if not requires_grad and not self.is_leaf:
+            raise GradientError("requires_grad can be switched off for leaves only. Use .detach().")
+        self.requires_grad = requires_grad
+        return self
+
+    def detach(self) -> Tensor:
+        """Return the same memory as a tensor without history."""
+        tensor = Tensor._of(self._array)
+        tensor._version, tensor._is_view = self._version, self._is_view
+        return tensor
+
+    def detach_(self) -> Tensor:
+        """Forget the history, in place."""
+        self._node, self.requires_grad = None, False
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this non-leaf in ``.grad`` as well."""
+        if not self.requires_grad:
+            raise GradientError("retain_grad() of a tensor that does not require a gradient.")
+        if self._node is not None:
+            self._node.retained = self
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHook:
+        """Call ``hook(gradient)`` when the gradient of this tensor is known; what it returns replaces it."""
+        if not self.requires_grad:
+            raise GradientError("register_hook() of a tensor that does not require a gradient.")
+        holder = self if self._node is None else self._node
+        field = "_hooks" if self._node is None else "hooks"
+        hooks = getattr(holder, field) or []
+        setattr(holder, field, hooks)
+        return RemovableHook(hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHook:
+        """Call ``hook(self)`` after a gradient was added to ``.grad`` of this leaf."""
+        if not self.is_leaf or not self.requires_grad:
+            raise GradientError("register_post_accumulate_grad_hook() takes a leaf that requires a gradient.")
+        if self._after_accumulation is None:
+            self._after_accumulation = []
+        return RemovableHook(self._after_accumulation, hook)
+
+    # --------------------------------------------------------------------------------- in place
+
+    def _become(self, result: Tensor) -> Tensor:
+        if result._array.shape != self._array.shape:
+            raise ShapeError(
+                f"an in-place operation cannot change the shape {list(self.shape)} to {list(result.shape)}."
+            )
+        self._check_in_place(result)
+        if result.dtype.category > self.dtype.category:
+            raise DtypeError(f"a {result.dtype.name} result cannot be stored in a {self.dtype.name} tensor.")
+        self._array[...] = result._array
+        self._version[0] += 1
+        if result.requires_grad or state.recorder is not None:
+            self._rebase(result)
+        return self
+
+    def _check_in_place(self, result: Any) -> None:
+        """Raise `GradientError` where the history of a change in place could not be told."""
+        if not state.grad_enabled:
+            return
+        if self.requires_grad and self.is_leaf:
+            raise GradientError(
+                "a leaf that requires a gradient cannot be changed in place; change it under no_grad(), or make a copy."
+            )
+        if self._is_view and (self.requires_grad or getattr(result, "requires_grad", False)):
+            raise GradientError(
+                "a view of another tensor cannot be changed in place while gradients are recorded: the other tensor "
+                "would not know. Use the operation that makes a new tensor, or assign x[index] = value to the whole."
+            )
+
+    def _rebase(self, result: Tensor) -> None:
+        self._node, self.requires_grad = result._node, result.requires_grad
+
+    def _set(self, index: Any, value: Any) -> None:
+        self._check_in_place(value)
+        parts = index if isinstance(index, tuple) else (index,)
+        _, spec, tensors = _parsed(parts)
+        history = state.recorder is not None or (
+            state.grad_enabled and (self.requires_grad or getattr(value, "requires_grad", False))
+        )
+        if history:
+            operand = value if isinstance(value, Tensor) else Tensor._of(numpy.asarray(value, self._array.dtype))
+            before = Tensor._of(self._array.copy(), self._node)
+            if operand._array.dtype != self._array.dtype:
+                operand = operand.to(self.dtype)
+            result = apply(REGISTRY["index_put"], before, operand, *tensors, spec=spec, accumulate=False)
+            self._array[...] = result._array
+            self._rebase(result)
+        else:
+            rest = iter(t._array for t in tensors)
+            where = tuple(next(rest) if isinstance(p, str) else p for p in spec)
+            try:
+                self._array[where] = value._array if isinstance(value, Tensor) else value
+            except (ValueError, IndexError, TypeError) as error:
+                kind = ShapeError if isinstance(error, ValueError) else IndexShapeError
+                raise kind(f"cannot assign to {index!r} of a tensor of shape {list(self.shape)}: {error}") from None
+        self._version[0] += 1
+
+    def copy_(self, other: Tensor) -> Tensor:
+        """Copy the numbers of `other`, which may broadcast and have another dtype, into this tensor."""
+        self._check_in_place(other)
+        if state.grad_enabled and other.requires_grad:
+            return self._become(other.to(self.dtype).expand(self.shape))
+        source = devices.move(other._array, self.device)
+        try:
+            self._array[...] = source
+        except ValueError:
+            raise ShapeError(f"copy_ of shape {list(other.shape)} into {list(self.shape)}.") from None
+        self._version[0] += 1
+        return self
+
+    def fill_(self, value: float) -> Tensor:
+        """Set every element to `value`."""
+        self._check_in_place(value)
+        self._array[...] = value._array if isinstance(value, Tensor) else value
+        self._version[0] += 1
+        self._node, self.requires_grad = (None, False) if not self.is_leaf else (self._node, self.requires_grad)
+        return self
+
+    def zero_(self) -> Tensor:
+        """Set every element to 0."""
+        return self.fill_(0)
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with normal numbers of the given mean and standard deviation."""
+        from stepgrad.creation import randn
+
+        return self.copy_(randn(self.shape, dtype=self.dtype, generator=generator).detach() * std + mean)
+
+    def uniform_(self, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with numbers uniform in [low, high)."""
+        from stepgrad.creation import rand
+
+        return self.copy_(rand(self.shape, dtype=self.dtype, generator=generator).detach() * (high - low) + low)
+
+    # ------------------------------------------------------------------------------ conversions
+
+    def to(self, *target: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+        """Return the tensor in another dtype and / or on another device; itself if it is so already.
+
+        Arguments as in PyTorch: a dtype, a device (object or name), or another tensor whose both to take.
+        """
+        for t in target:
+            if isinstance(t, Tensor):
+                dtype, device = t.dtype, t.device
+            elif isinstance(t, devices.device) or (isinstance(t, str) and t not in dtypes._BY_NAME):
+                device = t
+            elif t is not None:
+                dtype = t
+        result = self
+        if device is not None and (place := devices.device(device)) != self.device:
+            result = _Move.apply(self, place)
+        if dtype is not None and (kind := dtypes.as_dtype(dtype)) is not result.dtype:
+            result = apply(REGISTRY["cast"], result, dtype=kind.numpy)
+        return result.clone() if copy and result is self else result
+
+    def type(self, dtype: Any = None) -> Any:
+        """Return the tensor in another dtype, or the name of its type."""
+        return f"stepgrad.{self.dtype.name}" if dtype is None else self.to(dtype)
+
+    def float(self) -> Tensor:
+        """Return the tensor as float32."""
+        return self.to(dtypes.float32)
+
+    def double(self) -> Tensor:
+        """Return the tensor as float64."""
+        return self.to(dtypes.float64)
+
+    def half(self) -> Tensor:
+        """Return the tensor as float16."""
+        return self.to(dtypes.float16)
+
+    def int(self) -> Tensor:
+        """Return the tensor as int32; fractions are cut off."""
+        return self.to(dtypes.int32)
+
+    def long(self) -> Tensor:
+        """Return the tensor as int64; fractions are cut off."""
+        return self.to(dtypes.int64)
+
+    def bool(self) -> Tensor:
+        """Return whether each element differs from 0."""
+        return self.to(dtypes.bool_)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """Return the tensor in the dtype of `other`."""
+        return self.to(other.dtype)
+
+    def cpu(self) -> Tensor:
+        """Return the tensor on the CPU."""
+        return self.to(devices.CPU)
+
+    def cuda(self, device: Any = "cuda") -> Tensor:
+        """Return the tensor on a GPU."""
+        return self.to(devices.device(device))
+
+    def clone(self) -> Tensor:
+        """Return a copy; gradients flow through."""
+        return apply(REGISTRY["cast"], self, dtype=self._array.dtype)
+
+    def contiguous(self) -> Tensor:
+        """Return the tensor with its elements in row-major order: itself, or a copy."""
+        return self if self._array.flags.c_contiguous else self.clone()
+
+    def numpy(self) -> numpy.ndarray:
+        """Return the numbers as a NumPy array that shares memory.
+
+        Raises `GradientError` for a tensor that requires a gradient, `DeviceError` for one on a GPU.
+        """
+        if self.requires_grad:
+            raise GradientError("numpy() of a tensor that requires a gradient. Use .detach().numpy().")
+        if not isinstance(self._array, numpy.ndarray):
+            raise DeviceError(f"numpy() of a tensor on {self.device}. Use .detach().cpu().numpy().")
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> numpy.ndarray:
+        array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
+        return array.copy() if copy else array
+
+    # NumPy must hand `array * tensor` to the tensor rather than take it apart.
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+
+    def item(self) -> Any:
+        """Return the one element as a Python number. Raises `ShapeError` if there is not exactly one."""
+        if self._array.size != 1:
+            raise ShapeError(f"item() takes one element; this tensor has {self._array.size}: {list(self.shape)}.")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """Return the numbers as nested lists."""
+        return self._array.tolist()
+
+    def __float__(self) -> Any:
+        return float(self.item())
+
+    def __int__(self) -> Any:
+        return int(self.item())
+
+    def __bool__(self) -> Any:
+        if self._array.size != 1:
+            raise ShapeError(
+                f"a tensor of shape {list(self.shape)} is neither true nor false as a whole. Use .any() or .all()."
+            )
+        return bool(self._array.item())
+
+    def __index__(self) -> Any:
+        if self._array.dtype.kind not in "iub":
+            raise DtypeError(f"only an integer tensor can be an index, not {self.dtype.name}.")
+        return int(self.item())
+
+    def __contains__(self, value: Any) -> Any:
+        return bool((self == value).any())
+
+    def __repr__(self) -> str:
+        from stepgrad.methods.text import tensor_text
+
+        return tensor_text(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if self._array.ndim == 0 and spec else str(self), spec)
+
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise GradientError("only leaves can be deep-copied; use .detach() or .clone().")
+        copied = object.__new__(type(self))
+        memo[id(self)] = copied
+        copied._array, copied._version = self._array.copy(), [0]
+        copied.requires_grad = self.requires_grad
+        copied.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+        return copied
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise GradientError("only leaves can be sent to another process; use .detach().")
+        return _rebuilt, (type(self), self.cpu().detach()._array, self.requires_grad)
+
+
+def _rebuilt(cls: type, array: numpy.ndarray, requires_grad: bool) -> Tensor:
+    tensor = object.__new__(cls)
+    tensor._array, tensor._version, tensor.requires_grad = array, [0], requires_grad
+    return tensor
+
+
+class RemovableHook:
+    """A registered hook; `remove()` takes it back."""
+
+    def __init__(self, hooks: list[Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self._hooks, self._hook = hooks, hook
+        hooks.append(hook)
+
+    def remove(self) -> None:
+        """Take the hook back."""
+        if self._hook in self._hooks:
+            self._hooks.remove(self._hook)
+
+    def __enter__(self) -> RemovableHook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+engine.set_tensor_class(Tensor)
+
+from stepgrad.autograd.function import Function  # noqa: E402 - its class body needs Tensor to be known
+
+
+class _Move(Function):
+    """The same numbers on another device; the gradient comes back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, place: devices.device) -> Tensor:
+        ctx.back = x.device
+        return Tensor._of(devices.move(x._array, place))
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        return g.to(ctx.back), None

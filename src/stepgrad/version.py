@@ -1,0 +1,3 @@
+"""The version of stepgrad, in one place: the build reads it from here, and so does the package."""
+
+__version__ = "0.1.0"
