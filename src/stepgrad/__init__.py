@@ -65,8 +65,9 @@ from stepgrad.creation import (
 from stepgrad.errors import StepgradError, suggest
 from stepgrad.functions import METHODS, graph, is_floating_point, is_tensor, result_type
 from stepgrad.tensor import Tensor
+from stepgrad.version import __version__
 
-__version__ = "0.1.0"
+
 
 # Imported when first used, so that ``import stepgrad`` stays light.
 _LAZY = {

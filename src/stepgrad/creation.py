@@ -20,8 +20,8 @@ from stepgrad.tensor import Tensor
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor with a copy of `data`: a number, nested sequences, an array or a tensor.
 
-    Python floats become the default dtype (float32), integers int64, booleans bool; arrays keep their dtype. Raises
-    `DtypeError` for what is no number, `ShapeError` for sequences of unequal length.
+    Python floats become the default dtype (float32), integers int64, booleans bool; arrays keep their dtype.
+    Raises `DtypeError` for what is no number, `ShapeError` for sequences of unequal length.
 
     >>> import stepgrad as sg
     >>> sg.tensor([1, 2]).dtype, sg.tensor([1.0]).dtype
@@ -74,6 +74,7 @@ def _from_python(data: Any) -> numpy.ndarray:
         return array.astype(dtypes.get_default_dtype().numpy)
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"a tensor holds numbers, not {type(data).__name__} of {array.dtype}.")
+    dtypes.of(array)
     return array if array.size else array.astype(dtypes.get_default_dtype().numpy)
 
 
@@ -83,7 +84,9 @@ def _has_numpy_scalar(data: Any) -> bool:
     return hasattr(data, "dtype")
 
 
-def _made(name: str, size: tuple[Any, ...], dtype: Any, device: Any, requires_grad: bool, **attrs: Any) -> Tensor:
+def _made(
+    name: str, size: tuple[Any, ...], dtype: Any, device: Any, requires_grad: bool, **attrs: Any
+) -> Tensor:
     shape = as_shape(size)
     if any(n < 0 for n in shape):
         raise ShapeError(f"a shape has no negative sizes: {list(shape)}.")
@@ -115,7 +118,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def full(
     size: Any, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of a shape with every element `fill_value`; its dtype is that of the value by default."""
+    """Return a tensor of a shape with every element `fill_value`, by default in the dtype of the value."""
     kind = dtypes.as_dtype(type(fill_value)) if dtype is None else dtype
     return _made("full", (size,), kind, device, requires_grad, value=fill_value)
 
@@ -145,7 +148,7 @@ def full_like(
 
 
 def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return start, start + step, … below stop: arange(stop), arange(start, stop) or arange(start, stop, step).
+    """Return start, start + step, … below stop: arange(stop), arange(start, stop), arange(start, stop, step).
 
     >>> arange(3), arange(1, 2, 0.5)
     (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
@@ -156,11 +159,19 @@ def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: b
     if step == 0 or (stop - start) / step < 0:
         raise ArgumentError(f"arange from {start} to {stop} needs a step in that direction, not {step}.")
     kind = dtypes.result_type([start, stop, step]) if dtype is None else dtypes.as_dtype(dtype)
-    return _placed(apply(REGISTRY["arange"], start=start, stop=stop, step=step, dtype=kind.numpy), device, requires_grad)
+    return _placed(
+        apply(REGISTRY["arange"], start=start, stop=stop, step=step, dtype=kind.numpy), device, requires_grad
+    )
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return `steps` numbers from `start` to `end`, both included, equally apart."""
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
@@ -211,11 +222,22 @@ def _random(name: str, size: Any, generator: Any, dtype: Any, device: Any, requi
     return _made(name, (shape,), kind, device, requires_grad, **place)
 
 
-def randint(*bounds_and_size: Any, generator: Any = None, dtype: Any = None, device: Any = None) -> Tensor:
+def randint(
+    low: Any,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+) -> Tensor:
     """Return integers uniform in [low, high): randint(high, size) or randint(low, high, size)."""
-    if len(bounds_and_size) not in (2, 3):
+    if size is None:
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if size is None:
         raise ArgumentError("randint takes (high, size) or (low, high, size).")
-    low, high, size = (0, *bounds_and_size) if len(bounds_and_size) == 2 else bounds_and_size
     g = generator or streams.default_generator
     made = Tensor._of(g.integers(low, high, as_shape((size,))))
     return _placed(made if dtype is None else made.to(dtype), device, False)
@@ -247,6 +269,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise DtypeError(f"cat takes tensors; item {i} is {type(t).__name__}. Use stepgrad.tensor(…).")
     parts = [t for t in tensors if t.shape != (0,)] or list(tensors)
     if not parts:
         raise ArgumentError("cat needs at least one tensor.")
@@ -263,12 +288,17 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         raise ArgumentError("stack needs at least one tensor.")
     for i, t in enumerate(parts):
         if t.shape != parts[0].shape:
-            raise ShapeError(f"stack needs equal shapes: tensor 0 has {parts[0].shape}, tensor {i} has {t.shape}.")
+            raise ShapeError(
+                f"stack needs equal shapes: tensor 0 has {parts[0].shape}, tensor {i} has {t.shape}."
+            )
     return cat([t.unsqueeze(dim) for t in parts], one_dim(dim, parts[0].ndim + 1))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """Return `input` where the condition holds, else `other`; with the condition alone, the indices where it holds."""
+    """Return `input` where the condition holds, else `other`.
+
+    With the condition alone, return the indices where it holds: an int64 tensor per dimension.
+    """
     if input is None and other is None:
         return tuple(Tensor._of(i) for i in condition._array.nonzero())
     return apply(REGISTRY["where"], condition, input, other)
@@ -277,7 +307,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 def multinomial(p: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
     """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `p`.
 
-    Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and Spirakis, 2006).
+    Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and Spirakis,
+    2006).
     """
     g = generator or streams.default_generator
     weights = numpy.asarray(p.detach().cpu()._array, dtype="float64")
@@ -289,7 +320,9 @@ def multinomial(p: Tensor, num_samples: int, replacement: bool = False, *, gener
         drawn = (u[..., None] >= steps[..., None, :]).sum(-1)
         return Tensor._of(numpy.minimum(drawn, weights.shape[-1] - 1).astype("int64"))
     if num_samples > int((weights > 0).sum(-1).min()):
-        raise ArgumentError(f"multinomial cannot draw {num_samples} without replacement: too few are possible.")
+        raise ArgumentError(
+            f"multinomial cannot draw {num_samples} without replacement: too few are possible."
+        )
     with numpy.errstate(all="ignore"):
         race = -numpy.log1p(-g.random(weights.shape, dtypes.float64)) / weights
     return Tensor._of(numpy.argsort(race, axis=-1, kind="stable")[..., :num_samples].astype("int64"))

@@ -53,6 +53,10 @@ class MissingNameError(StepgradError, AttributeError):
     """A name that is not there, such as a class that a model file needs and nobody declared."""
 
 
+class MissingPackageError(StepgradError, ImportError):
+    """A package that is needed here and not installed; the message names the extra that brings it."""
+
+
 class WorkerError(StepgradError, RuntimeError):
     """A data-loading process that raised, was killed, or does not answer."""
 

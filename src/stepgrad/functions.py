@@ -10,14 +10,17 @@ from stepgrad.graph import Graph, ancestors
 from stepgrad.tensor import Tensor
 
 # ``stepgrad.exp(x)`` is ``x.exp()``: one definition, two ways to call it.
-METHODS = (
-    "abs add all allclose amax amin any argmax argmin bmm broadcast_to ceil chunk clamp clip clone cos detach div dot "
-    "eq equal erf exp expm1 flatten flip floor gather ge gt index_select isclose isfinite isinf isnan le log log1p "
-    "log_softmax logical_and logical_not logical_or logical_xor logsumexp lt masked_fill masked_select matmul max "
-    "maximum mean min minimum mm mul mv narrow ne neg norm numel outer permute pow prod ravel reciprocal relu "
-    "remainder reshape round rsqrt select sigmoid sign sin softmax split sqrt square squeeze std sub sum swapaxes t "
-    "tanh transpose trunc unbind unflatten unsqueeze var"
-).split()
+METHODS = [
+    "abs", "add", "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "bmm", "broadcast_to",
+    "ceil", "chunk", "clamp", "clip", "clone", "cos", "detach", "div", "dot", "eq", "equal", "erf", "exp",
+    "expm1", "flatten", "flip", "floor", "gather", "ge", "gt", "index_select", "isclose", "isfinite",
+    "isinf", "isnan", "le", "log", "log1p", "log_softmax", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean",
+    "min", "minimum", "mm", "mul", "mv", "narrow", "ne", "neg", "norm", "numel", "outer", "permute",
+    "pow", "prod", "ravel", "reciprocal", "relu", "remainder", "reshape", "round", "rsqrt", "select",
+    "sigmoid", "sign", "sin", "softmax", "split", "sqrt", "square", "squeeze", "std", "sub", "sum",
+    "swapaxes", "t", "tanh", "transpose", "trunc", "unbind", "unflatten", "unsqueeze", "var",
+]  # fmt: skip
 
 
 def is_tensor(x: Any) -> bool:
@@ -38,8 +41,8 @@ def result_type(a: Any, b: Any) -> dtypes.dtype:
 def graph(result: Tensor, names: dict[str, Any] | None = None) -> Graph:
     """Return the graph of nodes that made `result`; it prints one line a node.
 
-    `names` gives names to leaves, such as ``dict(model.named_parameters())``. Raises `GradientError` if nothing was
-    recorded.
+    `names` gives names to leaves, such as ``dict(model.named_parameters())``. Raises `GradientError` if
+    nothing was recorded.
 
     >>> import stepgrad as sg
     >>> w = sg.tensor(2.0, requires_grad=True)

@@ -1,8 +1,8 @@
 """Nodes and graphs: what was computed, in order.
 
-A `Node` is one application of an operation: the operation, its inputs, its attributes. It holds no code of its own, so
-whoever walks the graph (the derivative, the printer, the compiler) sees all there is. A `Graph` is a list of nodes in the
-order in which they were computed.
+A `Node` is one application of an operation: the operation, its inputs, its attributes. It holds no code of
+its own, so whoever walks the graph (the derivative, the printer, the compiler) sees all there is. A `Graph`
+is a list of nodes in the order in which they were computed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ class Node:
     """One application of an operation.
 
     * `op`, `attrs`: the record and its attributes.
-    * `inputs`: for each input the `Node` that made it, or the leaf tensor, or None for a number or a missing input.
-    * `saved`: for each input its array if the derivative reads it, else an `Absent`; numbers and None stand for themselves.
-      None once the graph has been freed.
+    * `inputs`: for each input the `Node` that made it, or the leaf tensor, or None for a number or a missing
+      input.
+    * `saved`: for each input its array if the derivative reads it, else an `Absent`; numbers and None stand
+      for themselves. None once the graph has been freed.
     * `result`: the array it made, if the derivative reads it (or a graph is being recorded), else None.
     * `versions`: (counter, value) of each saved tensor, to notice that one was changed in place.
     * `shape`, `dtype`: of the result. `requires_grad`: whether a gradient flows through it.
-    * `phase`: "forward", "backward" or "update". `module`: the path of the module that called it, when recorded.
+    * `phase`: "forward", "backward" or "update". `module`: the path of the module that called it, when
+      recorded.
     * `order`: nodes are numbered in the order of their birth.
     """
 
@@ -62,7 +64,7 @@ class Node:
 
     @property
     def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
-        """The nodes of the inputs, in the form that PyTorch has: ((node, 0), …), None for a leaf or a constant."""
+        """The nodes of the inputs, in PyTorch's form: ((node, 0), …), None for a leaf or a constant."""
         return tuple((x if isinstance(x, Node) else None, 0) for x in self.inputs)
 
     def __repr__(self) -> str:

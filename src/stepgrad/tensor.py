@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
 from stepgrad.autograd.gradients import backward
 from stepgrad.errors import DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError
+from stepgrad.methods.base import one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.shapes import ShapeMethods, _parsed
@@ -21,7 +23,8 @@ from stepgrad.ops.record import REGISTRY
 class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
 
-    Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in PyTorch.
+    Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in
+    PyTorch.
 
     * `requires_grad`: whether gradients are computed for it. `grad`: the gradient, a Tensor or None.
     * `shape`, `ndim`, `dtype`, `device`, `T`, `grad_fn`, `is_leaf`: properties.
@@ -38,6 +41,8 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
     requires_grad = False
     _node: Any = None
     _is_view = False
+    # For a view: how often its base had changed its history, in place, when the view was made.
+    _rebases: int | None = None
     _hooks: list[Callable[..., Any]] | None = None
     _after_accumulation: list[Callable[..., Any]] | None = None
 
@@ -45,10 +50,13 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         tensor = super().__new__(cls)
         if data and not isinstance(data[0], int):
             source = data[0]._array if isinstance(data[0], Tensor) else data[0]
-            array = numpy.array(source, dtype=dtypes.get_default_dtype().numpy)
+            try:
+                array = numpy.array(source, dtype=dtypes.get_default_dtype().numpy)
+            except (ValueError, TypeError) as error:
+                raise ShapeError(f"Tensor(…) takes sizes, or numbers in sequences: {error}") from None
         else:
             array = numpy.zeros(data if data else (0,), dtype=dtypes.get_default_dtype().numpy)
-        tensor._array, tensor._version = array, [0]
+        tensor._array, tensor._version = array, [0, 0]
         return tensor
 
     @classmethod
@@ -56,7 +64,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         """Wrap a raw array, without a copy."""
         tensor = object.__new__(Tensor)
         tensor._array = array
-        tensor._version = [0]
+        tensor._version = [0, 0]
         if node is not None:
             tensor._node, tensor.requires_grad = node, node.requires_grad
         return tensor
@@ -89,7 +97,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the length of one dimension."""
-        return self._array.shape if dim is None else self._array.shape[dim]
+        return self._array.shape if dim is None else self._array.shape[one_dim(dim, self._array.ndim)]
 
     def numel(self) -> int:
         """Return the number of elements."""
@@ -112,12 +120,12 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
     @property
     def grad_fn(self) -> Any:
         """The node that made the tensor; None for a leaf."""
-        return self._node if self.requires_grad else None
+        return None if self.is_leaf else self._node
 
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made the tensor."""
-        return self._node is None or not self.requires_grad
+        return self._node is None or not self._node.requires_grad or not self.requires_grad
 
     @property
     def data(self) -> Tensor:
@@ -140,8 +148,9 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
     ) -> None:
         """Add the derivative of this tensor to ``.grad`` of every leaf that led to it.
 
-        A tensor of more than one element needs `gradient`, of its shape. `retain_graph` allows another backward,
-        `create_graph` second derivatives. Raises `GradientError` where there is nothing to differentiate.
+        A tensor of more than one element needs `gradient`, of its shape. `retain_graph` allows another
+        backward, `create_graph` second derivatives. Raises `GradientError` where there is nothing to
+        differentiate.
         """
         backward(self, gradient, retain_graph, create_graph, inputs)
 
@@ -169,15 +178,15 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         """Keep the gradient of this non-leaf in ``.grad`` as well."""
         if not self.requires_grad:
             raise GradientError("retain_grad() of a tensor that does not require a gradient.")
-        if self._node is not None:
-            self._node.retained = self
+        if not self.is_leaf:
+            # Weakly, so that the node does not keep alive the tensor that keeps it.
+            self._node.retained = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHook:
         """Call ``hook(gradient)`` when the gradient of this tensor is known; what it returns replaces it."""
         if not self.requires_grad:
             raise GradientError("register_hook() of a tensor that does not require a gradient.")
-        holder = self if self._node is None else self._node
-        field = "_hooks" if self._node is None else "hooks"
+        holder, field = (self, "_hooks") if self.is_leaf else (self._node, "hooks")
         hooks = getattr(holder, field) or []
         setattr(holder, field, hooks)
         return RemovableHook(hooks, hook)
@@ -200,59 +209,84 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         self._check_in_place(result)
         if result.dtype.category > self.dtype.category:
             raise DtypeError(f"a {result.dtype.name} result cannot be stored in a {self.dtype.name} tensor.")
+        node = result._node
+        if node is not None and any(a is self._array for a in node.saved):
+            # Its derivative reads what is about to be overwritten.
+            before = self._array.copy()
+            node.saved = tuple(before if a is self._array else a for a in node.saved)
+            node.versions = tuple(v for v in node.versions if v[0] is not self._version)
         self._array[...] = result._array
         self._version[0] += 1
-        if result.requires_grad or state.recorder is not None:
-            self._rebase(result)
+        self._rebase(result)
         return self
 
     def _check_in_place(self, result: Any) -> None:
-        """Raise `GradientError` where the history of a change in place could not be told."""
+        """Raise an error where the memory, or the history of a change in place, would be another's too."""
+        if not getattr(self._array.flags, "writeable", True):
+            raise ShapeError(
+                f"this tensor of shape {list(self.shape)} cannot be changed in place: it was expanded, so "
+                f"that elements share memory, or made from a read-only array. Change a .clone()."
+            )
         if not state.grad_enabled:
             return
         if self.requires_grad and self.is_leaf:
             raise GradientError(
-                "a leaf that requires a gradient cannot be changed in place; change it under no_grad(), or make a copy."
+                "a leaf that requires a gradient cannot be changed in place; change it under no_grad(), "
+                "or make a copy."
             )
         if self._is_view and (self.requires_grad or getattr(result, "requires_grad", False)):
             raise GradientError(
-                "a view of another tensor cannot be changed in place while gradients are recorded: the other tensor "
-                "would not know. Use the operation that makes a new tensor, or assign x[index] = value to the whole."
+                "a view of another tensor cannot be changed in place while gradients are recorded: the other "
+                "tensor would not know. Use the operation that makes a new tensor, or assign "
+                "x[index] = value to the whole."
             )
 
     def _rebase(self, result: Tensor) -> None:
+        """Take over the history of `result`, whose numbers this tensor's memory holds now."""
+        if state.recorder is not None:
+            state.recorder.writes.append((self, result._node))
+        if not state.grad_enabled:
+            if self.is_leaf:
+                self._node = result._node  # a parameter that is updated stays a leaf
+            return
+        if self.requires_grad or result.requires_grad:
+            self._version[1] += 1
+            keeps = self._node is not None and self._node.retained is not None
+            if keeps and self._node.retained() is self and result.requires_grad:
+                self._node.retained, result._node.retained = None, self._node.retained
         self._node, self.requires_grad = result._node, result.requires_grad
+
+    def _records_with(self, value: Any) -> bool:
+        """Whether a change in place to `value` is remembered in the graph."""
+        if state.recorder is not None:
+            return True
+        return state.grad_enabled and (self.requires_grad or getattr(value, "requires_grad", False))
 
     def _set(self, index: Any, value: Any) -> None:
         self._check_in_place(value)
-        parts = index if isinstance(index, tuple) else (index,)
-        _, spec, tensors = _parsed(parts)
-        history = state.recorder is not None or (
-            state.grad_enabled and (self.requires_grad or getattr(value, "requires_grad", False))
-        )
-        if history:
-            operand = value if isinstance(value, Tensor) else Tensor._of(numpy.asarray(value, self._array.dtype))
-            before = Tensor._of(self._array.copy(), self._node)
-            if operand._array.dtype != self._array.dtype:
-                operand = operand.to(self.dtype)
-            result = apply(REGISTRY["index_put"], before, operand, *tensors, spec=spec, accumulate=False)
-            self._array[...] = result._array
-            self._rebase(result)
-        else:
-            rest = iter(t._array for t in tensors)
-            where = tuple(next(rest) if isinstance(p, str) else p for p in spec)
-            try:
-                self._array[where] = value._array if isinstance(value, Tensor) else value
-            except (ValueError, IndexError, TypeError) as error:
-                kind = ShapeError if isinstance(error, ValueError) else IndexShapeError
-                raise kind(f"cannot assign to {index!r} of a tensor of shape {list(self.shape)}: {error}") from None
+        _, spec, tensors = _parsed(index if isinstance(index, tuple) else (index,))
+        if self._records_with(value):
+            if not isinstance(value, Tensor):
+                value = Tensor._of(numpy.asarray(value, self._array.dtype))
+            value = value.to(self.dtype, self.device)
+            self._become(apply(REGISTRY["index_put"], self, value, *tensors, spec=spec, accumulate=False))
+            return
+        rest = iter(t._array for t in tensors)
+        where = tuple(next(rest) if isinstance(p, str) else p for p in spec)
+        try:
+            self._array[where] = value._array if isinstance(value, Tensor) else value
+        except (ValueError, IndexError, TypeError) as error:
+            kind = IndexShapeError if isinstance(error, IndexError) else ShapeError
+            raise kind(
+                f"cannot assign to {index!r} of a tensor of shape {list(self.shape)}: {error}"
+            ) from None
         self._version[0] += 1
 
     def copy_(self, other: Tensor) -> Tensor:
         """Copy the numbers of `other`, which may broadcast and have another dtype, into this tensor."""
         self._check_in_place(other)
-        if state.grad_enabled and other.requires_grad:
-            return self._become(other.to(self.dtype).expand(self.shape))
+        if self._records_with(other):
+            return self._become(other.to(self.dtype, self.device).expand(self.shape))
         source = devices.move(other._array, self.device)
         try:
             self._array[...] = source
@@ -262,11 +296,15 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         return self
 
     def fill_(self, value: float) -> Tensor:
-        """Set every element to `value`."""
+        """Set every element to `value`, a number or a tensor with one element."""
+        if isinstance(value, Tensor):
+            return self.copy_(value.reshape(()))
         self._check_in_place(value)
-        self._array[...] = value._array if isinstance(value, Tensor) else value
+        if self._records_with(value):
+            full = apply(REGISTRY["full"], shape=self.shape, value=value, dtype=self._array.dtype)
+            return self._become(full.to(self.device))
+        self._array[...] = value
         self._version[0] += 1
-        self._node, self.requires_grad = (None, False) if not self.is_leaf else (self._node, self.requires_grad)
         return self
 
     def zero_(self) -> Tensor:
@@ -283,7 +321,9 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         """Fill with numbers uniform in [low, high)."""
         from stepgrad.creation import rand
 
-        return self.copy_(rand(self.shape, dtype=self.dtype, generator=generator).detach() * (high - low) + low)
+        return self.copy_(
+            rand(self.shape, dtype=self.dtype, generator=generator).detach() * (high - low) + low
+        )
 
     # ------------------------------------------------------------------------------ conversions
 
@@ -376,7 +416,9 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
     def item(self) -> Any:
         """Return the one element as a Python number. Raises `ShapeError` if there is not exactly one."""
         if self._array.size != 1:
-            raise ShapeError(f"item() takes one element; this tensor has {self._array.size}: {list(self.shape)}.")
+            raise ShapeError(
+                f"item() takes one element; this tensor has {self._array.size}: {list(self.shape)}."
+            )
         return self._array.item()
 
     def tolist(self) -> Any:
@@ -392,7 +434,8 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
     def __bool__(self) -> Any:
         if self._array.size != 1:
             raise ShapeError(
-                f"a tensor of shape {list(self.shape)} is neither true nor false as a whole. Use .any() or .all()."
+                f"a tensor of shape {list(self.shape)} is neither true nor false as a whole. "
+                f"Use .any() or .all()."
             )
         return bool(self._array.item())
 
@@ -417,7 +460,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
             raise GradientError("only leaves can be deep-copied; use .detach() or .clone().")
         copied = object.__new__(type(self))
         memo[id(self)] = copied
-        copied._array, copied._version = self._array.copy(), [0]
+        copied._array, copied._version = self._array.copy(), [0, 0]
         copied.requires_grad = self.requires_grad
         copied.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         return copied
@@ -430,7 +473,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
 
 def _rebuilt(cls: type, array: numpy.ndarray, requires_grad: bool) -> Tensor:
     tensor = object.__new__(cls)
-    tensor._array, tensor._version, tensor.requires_grad = array, [0], requires_grad
+    tensor._array, tensor._version, tensor.requires_grad = array, [0, 0], requires_grad
     return tensor
 
 

@@ -10,11 +10,11 @@ import numpy
 from stepgrad.errors import DeviceError
 
 
-class device:  # noqa: N801 - PyTorch's name
+class device:
     """Where an array lives: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``.
 
-    Attributes: `type` ("cpu" or "cuda") and `index` (an int for a GPU, None for the CPU). Raises `DeviceError` for
-    another name; whether the GPU is there is found out when an array is put on it.
+    Attributes: `type` ("cpu" or "cuda") and `index` (an int for a GPU, None for the CPU). Raises
+    `DeviceError` for another name; whether the GPU is there is found out when an array is put on it.
 
     >>> device("cuda:1")
     device(type='cuda', index=1)

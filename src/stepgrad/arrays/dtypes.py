@@ -1,7 +1,8 @@
 """Data types, and what type the result of an operation has.
 
-The rules are PyTorch's: types belong to a category (bool < integer < floating point); operands with dimensions decide
-over 0-d operands, and those over Python numbers, unless the weaker one has a higher category.
+The rules are PyTorch's: types belong to a category (bool < integer < floating point); operands with
+dimensions decide over 0-d operands, and those over Python numbers, unless the weaker one has a higher
+category.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ BOOLEAN, INTEGER, FLOATING = 0, 1, 2
 _CATEGORY = {"b": BOOLEAN, "u": INTEGER, "i": INTEGER, "f": FLOATING}
 
 
-class dtype:  # noqa: N801 - PyTorch's name
+class dtype:
     """A data type such as `stepgrad.float32`; one object each, compared with ``is`` or ``==``.
 
     Attributes: `name` ("float32"), `numpy` (the `numpy.dtype`), `itemsize` (bytes), `category`.

@@ -14,10 +14,10 @@ from stepgrad.errors import ArgumentError, GradientError
 
 
 def numerical_gradient(function: Callable[..., Any], *inputs: Any, eps: float = 1e-6) -> tuple[Any, ...]:
-    """Return the derivative of the sum of ``function(*inputs)`` with respect to each input, by central differences.
+    """Return the derivative of the sum of ``function(*inputs)`` by each input, from central differences.
 
-    Inputs: float64 tensors. For each element (f(x + eps) − f(x − eps)) / (2 eps), whose error falls as eps² until rounding
-    takes over. Integer inputs get None.
+    Inputs: float64 tensors. For each element (f(x + eps) − f(x − eps)) / (2 eps), whose error falls as eps²
+    until rounding takes over. Integer inputs get None.
 
     >>> import stepgrad as sg
     >>> x = sg.tensor([1.0, 2.0], dtype=sg.float64)
@@ -44,9 +44,9 @@ def gradcheck(
 ) -> bool:
     """Return True if the exact derivative of `function` agrees with central differences.
 
-    `inputs`: float64 tensors; those that require a gradient are checked, every element against every element of the
-    result: |exact − numerical| ≤ atol + rtol |numerical|. Raises `GradientError` naming the first that differs, or
-    returns False with ``raise_exception=False``.
+    `inputs`: float64 tensors; those that require a gradient are checked, every element against every element
+    of the result: |exact − numerical| ≤ atol + rtol |numerical|. Raises `GradientError` naming the first that
+    differs, or returns False with ``raise_exception=False``.
 
     >>> import stepgrad as sg
     >>> x = sg.rand(3, dtype=sg.float64, requires_grad=True)
@@ -59,7 +59,9 @@ def gradcheck(
         raise ArgumentError("gradcheck needs at least one input with requires_grad=True.")
     for i in checked:
         if inputs[i].dtype.name != "float64":
-            raise ArgumentError(f"gradcheck needs float64; input {i} is {inputs[i].dtype.name}. Use .double().")
+            raise ArgumentError(
+                f"gradcheck needs float64; input {i} is {inputs[i].dtype.name}. Use .double()."
+            )
     exact = _jacobians(function, inputs, checked)
     for i, jacobian in zip(checked, exact, strict=True):
         numerical = _differences(function, inputs, i, eps)
@@ -83,7 +85,7 @@ def gradgradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
 ) -> bool:
-    """Return True if the second derivatives agree with central differences of the first: `gradcheck` of the gradient."""
+    """Return True if the second derivatives agree with central differences of the first derivatives."""
     inputs = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
     random = numpy.random.default_rng(0)
     with no_grad():
@@ -127,7 +129,9 @@ def _differences(function: Callable[..., Any], inputs: tuple[Any, ...], i: int, 
     return numpy.array(rows).reshape(flat.size, width)
 
 
-def _jacobians(function: Callable[..., Any], inputs: tuple[Any, ...], checked: list[int]) -> list[numpy.ndarray]:
+def _jacobians(
+    function: Callable[..., Any], inputs: tuple[Any, ...], checked: list[int]
+) -> list[numpy.ndarray]:
     with enable_grad():
         results = _as_tuple(function(*inputs))
     columns: list[list[numpy.ndarray]] = [[] for _ in checked]

@@ -1,13 +1,15 @@
 """The engine: `apply` computes an operation and remembers it, `backward` walks back over what was remembered.
 
-`apply` is the only place where a node is born. The tape holds raw arrays and the derivative rules run on raw arrays; only
-when derivatives are themselves to be differentiated (`create_graph`) or recorded do the same rules run on Tensors.
+`apply` is the only place where a node is born. The tape holds raw arrays and the derivative rules run on raw
+arrays; only when derivatives are themselves to be differentiated (`create_graph`) or recorded do the same
+rules run on Tensors.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from typing import Any
 
 import numpy
@@ -24,13 +26,17 @@ class _State(threading.local):
 
     grad_enabled = True
     phase = "forward"
-    recorder: list[Node] | None = None
+    recorder: Recording | None = None
     module_path: tuple[str, ...] = ()
 
 
 state = _State()
 _ndarray = numpy.ndarray
-_quiet = numpy.errstate
+_NUMBERS = (float, int, bool)
+# Where NumPy gives inf and nan without a warning, as IEEE 754 says and PyTorch does: running in a copy of
+# this context costs a tenth of `numpy.errstate`.
+_silent = Context()
+_silent.run(numpy.seterr, all="ignore")
 Tensor: Any = None  # set by tensor.py, which stands above this file
 
 
@@ -46,7 +52,8 @@ def set_tensor_class(tensor_class: type) -> None:
 def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     """Compute `op` on tensors, numbers and None, and return the result as a Tensor that knows its node.
 
-    Raises `ShapeError`, `DtypeError` or `DeviceError` naming the operation and its operands if they do not fit.
+    Raises `ShapeError`, `DtypeError` or `DeviceError` naming the operation and its operands if they do not
+    fit.
     """
     arrays = []
     requires_grad = False
@@ -64,9 +71,11 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
                 fits = False
             if type(a) is not _ndarray:
                 np = None
+            if x._rebases is not None and x._rebases != x._version[1] and state.grad_enabled:
+                raise stale_view(x)
             arrays.append(a)
         else:
-            if type(x) is not float and type(x) is not int and x is not None:
+            if x is not None and type(x) not in _NUMBERS:
                 return apply(op, *(_operand(op, y) for y in inputs), **attrs)
             arrays.append(x)
     promotes = op.promotes
@@ -76,23 +85,22 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             return apply(op, *converted, **attrs)
     if np is None:
         np = _module_for(op, inputs)
-    try:
-        if op.quiet:
-            with _quiet(all="ignore"):
-                y = op.forward(np, *arrays, **attrs)
-        else:
-            y = op.forward(np, *arrays, **attrs)
-    except StepgradError:
-        raise
-    except (ValueError, IndexError, TypeError) as error:
-        raise _explained(op, inputs, attrs, error) from None
+    if op.kind == "function":  # the user's own code: its errors and warnings are the user's
+        y = op.forward(np, *arrays, **attrs)
+    else:
+        try:
+            y = _silent.copy().run(op.forward, np, *arrays, **attrs)
+        except StepgradError:
+            raise
+        except (ValueError, IndexError, TypeError, OverflowError) as error:
+            raise _explained(op, inputs, attrs, error) from None
     if type(y) is not _ndarray and np is numpy:
         y = numpy.asarray(y)
     result = Tensor._of(y)
-    if op.is_view:
+    if op.is_view and np.may_share_memory(y, arrays[0]):
         result._version = inputs[0]._version
-        result._is_view = True
-    requires_grad = requires_grad and op.differentiable and state.grad_enabled
+        result._is_view, result._rebases = True, result._version[1]
+    requires_grad = requires_grad and op.differentiable and state.grad_enabled and y.dtype.kind == "f"
     if requires_grad or state.recorder is not None:
         result._node = _new_node(op, inputs, arrays, attrs, result, requires_grad)
         result.requires_grad = requires_grad
@@ -100,14 +108,19 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
 
 def _new_node(
-    op: Op, inputs: tuple[Any, ...], arrays: list[Any], attrs: dict[str, Any], result: Any, requires_grad: bool
+    op: Op,
+    inputs: tuple[Any, ...],
+    arrays: list[Any],
+    attrs: dict[str, Any],
+    result: Any,
+    requires_grad: bool,
 ) -> Node:
     edges, saved, versions = [], [], []
     keeps, known = op.keeps, len(op.keeps)
     recorder = state.recorder
     for i, x in enumerate(inputs):
         a = arrays[i]
-        if x is None or type(x) is float or type(x) is int:
+        if x is None or type(x) in _NUMBERS:
             edges.append(None)
             saved.append(a)
             continue
@@ -120,7 +133,7 @@ def _new_node(
             saved.append(Absent(a))
     y = result._array
     if op.keeps_result and requires_grad:
-        versions.append((result._version, 0 if not op.is_view else result._version[0]))
+        versions.append((result._version, result._version[0]))
     node = Node(op, attrs, tuple(edges), tuple(saved), tuple(versions), y, requires_grad)
     node.phase = state.phase
     if recorder is not None:
@@ -134,16 +147,15 @@ def _operand(op: Op, x: Any) -> Any:
     """Return an operand that is neither a Tensor nor a plain number as one that is."""
     if isinstance(x, Tensor) or x is None:
         return x
-    if isinstance(x, bool):
-        return int(x)
-    if isinstance(x, (int, float)):
-        return float(x) if isinstance(x, float) else int(x)
+    if isinstance(x, (bool, int, float)):
+        return bool(x) if isinstance(x, bool) else int(x) if isinstance(x, int) else float(x)
     if isinstance(x, _ndarray):
         return Tensor._of(numpy.asarray(x))
-    if isinstance(x, numpy.generic):
-        return x.item() if x.dtype.kind in "fiu" else Tensor._of(numpy.asarray(x))
+    if isinstance(x, numpy.generic) and x.dtype.kind in "biuf":
+        return x.item()
     raise DtypeError(
-        f"{op.name} takes tensors and numbers, not {type(x).__name__}. Make a tensor of it with stepgrad.tensor(…)."
+        f"{op.name} takes tensors and numbers, not {type(x).__name__}. "
+        f"Make a tensor of it with stepgrad.tensor(…)."
     )
 
 
@@ -153,7 +165,7 @@ def _promoted(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any] |
     to = dtypes.result_type(operands)
     if op.promotes == "floating" and not to.is_floating_point:
         to = dtypes.get_default_dtype()
-    # The condition of `where` stays a boolean.
+    # The condition of `where` stays a boolean, and its two numbers make an array as numbers would elsewhere.
     skip = 1 if op.name == "where" else 0
     if skip:
         to = dtypes.result_type(operands[1:])
@@ -162,9 +174,10 @@ def _promoted(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any] |
         if i >= skip and isinstance(x, Tensor) and a.dtype != to.numpy:
             x, changed = apply(find("cast"), x, dtype=to.numpy), True
         converted.append(x)
-    if changed or any(isinstance(x, Tensor) for x in inputs):
+    if changed or any(isinstance(x, Tensor) for x in inputs[skip:]):
         return converted if changed else None
-    converted[0] = Tensor._of(numpy.asarray(converted[0], dtype=to.numpy))
+    number = numpy.asarray(converted[skip], dtype=to.numpy)
+    converted[skip] = Tensor._of(devices.move(number, inputs[0].device) if skip else number)
     return converted
 
 
@@ -180,6 +193,14 @@ def _module_for(op: Op, inputs: tuple[Any, ...]) -> Any:
     return devices.module_of(tensors[0]._array)
 
 
+def stale_view(view: Any) -> GradientError:
+    """Return the error for a view whose base has got another history since, through a change in place."""
+    return GradientError(
+        f"this {_described(view)} is a view of a tensor that was changed in place after the view was made, "
+        f"so its gradient is unknown. Make the view again, or change a .clone()."
+    )
+
+
 def _described(x: Any) -> str:
     if isinstance(x, Tensor):
         return f"{x.dtype.name}{list(x.shape)} on {x.device}"
@@ -192,7 +213,7 @@ def _explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Ex
         for name, x in zip((*op.input_names(), *("input",) * len(inputs)), inputs, strict=False)
     )
     details = "".join(f", {k}={v!r}" for k, v in attrs.items())
-    kind = DtypeError if isinstance(error, TypeError) else ShapeError
+    kind = DtypeError if isinstance(error, (TypeError, OverflowError)) else ShapeError
     if isinstance(error, IndexError):
         kind = IndexShapeError
     return kind(f"{op.name} cannot take ({operands}{details}): {error}")
@@ -202,7 +223,7 @@ def _explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Ex
 
 
 class _TensorNamespace:
-    """The operations as functions on Tensors: `xp.NAME(…)` applies the record NAME, and so records a graph."""
+    """The operations as functions on Tensors: `xp.NAME(…)` applies the record NAME and records a graph."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         op = find(name)
@@ -231,21 +252,22 @@ def run_backward(
 ) -> list[Any]:
     """Walk back from `roots`, whose gradients are given as Tensors.
 
-    Without `targets` the gradients of leaves are added to their ``.grad``; with `targets` (tensors) their gradients are
-    returned, None where none flows, and nothing else is touched. With `create_graph` the gradients are Tensors with a
-    graph of their own.
+    Without `targets` the gradients of leaves are added to their ``.grad``; with `targets` (tensors) their
+    gradients are returned, None where none flows, and nothing else is touched. With `create_graph` the
+    gradients are Tensors with a graph of their own.
     """
     as_graph = create_graph or state.recorder is not None
     pending: dict[Any, Any] = {}
     wanted = None if targets is None else {_source(t): i for i, t in enumerate(targets)}
     for root, g in zip(roots, gradients, strict=True):
-        _accumulate(pending, _source(root), g if as_graph else g._array)
+        # A view, because the array of `g` belongs to whoever handed it in.
+        _accumulate(pending, _source(root), g if as_graph else g._array.view())
     nodes = [n for n in ancestors(s for s in pending if isinstance(s, Node)) if n.requires_grad]
     leads = None if wanted is None else _leading_to(nodes, wanted)
     outer_grad, outer_phase = state.grad_enabled, state.phase
     state.grad_enabled, state.phase = create_graph, "backward"
     try:
-        with _quiet(all="ignore"):
+        with numpy.errstate(all="ignore"):
             for node in reversed(nodes):
                 g = pending.get(node) if wanted is not None and node in wanted else pending.pop(node, None)
                 if g is None:
@@ -254,8 +276,8 @@ def run_backward(
                 if wanted is not None and node in wanted:
                     pending[node] = g
                 _back_through(node, g, pending, leads, as_graph)
-                if not retain_graph and (leads is None or node in leads):
-                    node.saved = None
+                if not retain_graph and state.recorder is None and (leads is None or node in leads):
+                    node.saved = node.result = None
         if wanted is None:
             for leaf, g in pending.items():
                 _add_to_leaf(leaf, g, as_graph)
@@ -268,7 +290,9 @@ def run_backward(
 
 def _source(tensor: Any) -> Any:
     """Return what gradients of a tensor belong to: its node, or itself if it is a leaf."""
-    return tensor if tensor._node is None or not tensor.requires_grad else tensor._node
+    if tensor._rebases is not None and tensor._rebases != tensor._version[1]:
+        raise stale_view(tensor)
+    return tensor if tensor.is_leaf else tensor._node
 
 
 def _leading_to(nodes: list[Node], wanted: dict[Any, int]) -> set[Node]:
@@ -280,7 +304,9 @@ def _leading_to(nodes: list[Node], wanted: dict[Any, int]) -> set[Node]:
     return leads
 
 
-def _back_through(node: Node, g: Any, pending: dict[Any, Any], leads: set[Node] | None, as_graph: bool) -> None:
+def _back_through(
+    node: Node, g: Any, pending: dict[Any, Any], leads: set[Node] | None, as_graph: bool
+) -> None:
     """Compute the gradients of a node's inputs from that of its result, and add them to what is pending."""
     if leads is not None and node not in leads:
         return
@@ -294,8 +320,9 @@ def _back_through(node: Node, g: Any, pending: dict[Any, Any], leads: set[Node] 
     for counter, version in node.versions:
         if counter[0] != version:
             raise GradientError(
-                f"the derivative of {node.op.name} needs a tensor that an in-place operation changed after it was "
-                f"used (result: {node}). Use the operation that makes a new tensor, or change a .clone()."
+                f"the derivative of {node.op.name} needs a tensor that an in-place operation changed after "
+                f"it was used (result: {node}). Use the operation that makes a new tensor, or change a "
+                f".clone()."
             )
     op, y = node.op, node.result
     if as_graph:
@@ -305,16 +332,21 @@ def _back_through(node: Node, g: Any, pending: dict[Any, Any], leads: set[Node] 
     else:
         inputs = saved
         xp = namespace_of(numpy if type(g) is _ndarray else devices.module_of(g))
-    if op.vjp is not None and (op.kind != "composite" or op.has_own_vjp):
+    if op.has_own_vjp:
         found = op.vjp(xp, g, y, *inputs, needs=needs, **node.attrs)
     else:
         found = _through_expansion(op, g, inputs, needs, node.attrs, as_graph)
-    for x, need, gx in zip(node.inputs, needs, found, strict=True):
-        if need and gx is not None:
-            if not as_graph and gx is g:
-                # Passed on as it is: the same array must not be added to in place in two places.
-                gx = gx.view() if isinstance(gx, _ndarray) else gx
-            _accumulate(pending, x, gx)
+    for i, (x, need, gx) in enumerate(zip(node.inputs, needs, found, strict=True)):
+        if not need:
+            continue
+        if gx is not None:
+            # Passed on as it is: the same array must not be added to in place in two places.
+            _accumulate(pending, x, gx.view() if gx is g and isinstance(gx, _ndarray) else gx)
+        elif op.has_own_vjp and op.kind != "function":
+            raise GradientError(
+                f"{op.name} has no derivative with respect to its input {op.input_names()[i]!r}, which "
+                f"requires a gradient. Use .detach() on it."
+            )
 
 
 def _rewrapped(array: Any, source: Any) -> Any:
@@ -334,7 +366,8 @@ def _through_expansion(
     op: Op, g: Any, inputs: tuple[Any, ...], needs: tuple[bool, ...], attrs: dict[str, Any], as_graph: bool
 ) -> tuple[Any, ...]:
     """Differentiate a composite through the operations that it is stated in."""
-    assert isinstance(op, Composite) and op.expand is not None
+    assert isinstance(op, Composite)
+    assert op.expand is not None
     outer = state.grad_enabled
     state.grad_enabled = True
     try:
@@ -354,7 +387,7 @@ def _through_expansion(
 
 
 def _leaf(x: Any, need: bool) -> Any:
-    if x is None or isinstance(x, (int, float, Absent)) or isinstance(x, Tensor):
+    if x is None or isinstance(x, (int, float, Absent, Tensor)):
         return x
     leaf = Tensor._of(x)
     leaf.requires_grad = need
@@ -368,62 +401,100 @@ def _accumulate(pending: dict[Any, Any], source: Any, g: Any) -> None:
 
 def _hooked(node: Node, g: Any, as_graph: bool) -> Any:
     """Let the hooks of a node's tensor see, and replace, its gradient; keep it if that was asked for."""
-    if node.hooks is not None:
-        for hook in list(node.hooks):
-            changed = hook(g if as_graph else Tensor._of(g))
-            if changed is not None:
-                g = changed if as_graph else changed._array
-    if node.retained is not None:
-        _add_to_leaf(node.retained, g, as_graph)
+    g = _through_hooks(node.hooks, g, as_graph)
+    keeper = None if node.retained is None else node.retained()
+    if keeper is not None:
+        _store(keeper, g, as_graph)
+        g = g if as_graph else g.view()
+    return g
+
+
+def _through_hooks(hooks: list[Callable[..., Any]] | None, g: Any, as_graph: bool) -> Any:
+    """Return what the hooks make of a gradient."""
+    for hook in list(hooks or ()):
+        seen = g if as_graph else Tensor._of(numpy.asarray(g) if isinstance(g, numpy.generic) else g)
+        changed = hook(seen)
+        # A view from here on, because the hook may have kept the tensor that it saw.
+        seen = seen if changed is None else changed
+        if seen.shape != g.shape:
+            raise ShapeError(
+                f"a hook returned a gradient of shape {list(seen.shape)} for one of shape {list(g.shape)}."
+            )
+        g = seen if as_graph else seen._array.view()
     return g
 
 
 def _add_to_leaf(leaf: Any, g: Any, as_graph: bool) -> None:
     if isinstance(leaf, Node):
         return
-    if leaf._hooks is not None:
-        for hook in list(leaf._hooks):
-            changed = hook(g if as_graph else Tensor._of(g))
-            if changed is not None:
-                g = changed if as_graph else changed._array
-    if leaf.grad is None:
-        if as_graph:
-            leaf.grad = g if state.grad_enabled else g.detach()
-        else:
-            # Only an array that nobody else holds may become the gradient, which is added to in place later on.
-            leaf.grad = Tensor._of(g if getattr(g, "base", 0) is None else _copied(g, leaf._array))
-    elif as_graph:
-        leaf.grad = leaf.grad + g
-    else:
-        leaf.grad._array += g
-        leaf.grad._version[0] += 1
+    _store(leaf, _through_hooks(leaf._hooks, g, as_graph), as_graph)
     for hook in leaf._after_accumulation or ():
         hook(leaf)
 
 
-def _copied(g: Any, like: Any) -> Any:
-    np = devices.module_of(like)
-    return np.array(np.broadcast_to(g, like.shape), dtype=like.dtype)
+def _store(tensor: Any, g: Any, as_graph: bool) -> None:
+    """Add a gradient to ``.grad`` of a tensor."""
+    before = tensor.grad
+    if before is None:
+        tensor.grad = _owned(g, tensor, as_graph)
+    elif as_graph:
+        tensor.grad = before + g
+    elif before._node is not None:
+        tensor.grad = Tensor._of(before._array + g)
+    else:
+        before._array += g
+        before._version[0] += 1
+
+
+def _owned(g: Any, tensor: Any, as_graph: bool) -> Any:
+    """Return a gradient as a Tensor whose array nobody else holds, so that it may be changed in place."""
+    if as_graph:
+        if g.requires_grad and g._node is None:
+            return g.clone()
+        return Tensor._of(g._array.copy(), g._node)
+    if getattr(g, "base", 0) is not None or isinstance(g, numpy.generic):
+        np = devices.module_of(tensor._array)
+        g = np.array(np.broadcast_to(g, tensor.shape), dtype=tensor._array.dtype)
+    return Tensor._of(g)
 
 
 def _finished(target: Any, g: Any, as_graph: bool) -> Any:
-    if g is None or as_graph:
-        return g
-    return Tensor._of(g if getattr(g, "base", 0) is None else _copied(g, target._array))
+    """Return the gradient of a target as `run_backward` hands it out."""
+    if g is None:
+        return None
+    if target.is_leaf:
+        g = _through_hooks(target._hooks, g, as_graph)
+    return g if as_graph else _owned(g, target, as_graph)
 
 
 # ------------------------------------------------------------------------------------------- recording
 
 
-class record:  # noqa: N801 - used as a function: with record() as nodes
-    """Within ``with record() as nodes:`` every operation of this thread, backward ones included, is appended to `nodes`."""
+class Recording(list[Node]):
+    """The nodes recorded so far, in order.
 
-    def __enter__(self) -> list[Node]:
+    `writes`: (tensor, node) for each result that was stored in the memory of a tensor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[tuple[Any, Node]] = []
+
+
+class record:
+    """Within ``with record() as nodes:`` every operation of this thread, backward too, goes to `nodes`."""
+
+    def __enter__(self) -> Recording:
         self._outer = state.recorder
-        state.recorder = []
+        state.recorder = Recording()
         return state.recorder
 
     def __exit__(self, *_: object) -> None:
+        assert state.recorder is not None
+        for tensor, _node in state.recorder.writes:
+            # What was written to is a leaf again, with the new values; it must not keep the recording alive.
+            if not tensor.requires_grad or not _node.requires_grad:
+                tensor._node = None
         state.recorder = self._outer
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
-from stepgrad.errors import ArgumentError, GradientError
-from stepgrad.ops.record import Op
+from stepgrad.errors import ArgumentError, DtypeError, GradientError
+from stepgrad.graph import Node
+from stepgrad.ops.record import Absent, Op
 
 
 class FunctionContext:
@@ -15,9 +17,10 @@ class FunctionContext:
 
     def __init__(self) -> None:
         self._saved: tuple[Any, ...] = ()
-        self._operands: tuple[Any, ...] = ()
+        self._connected: tuple[Any, ...] | None = None
+        # For each saved tensor its place among the operands and results, or None if it is neither.
+        self._places: tuple[int | None, ...] = ()
         self._shapes: list[tuple[int, ...]] | None = None
-        self._differentiable: dict[int, Any] = {}
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
@@ -27,65 +30,114 @@ class FunctionContext:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors kept, connected to the graph when second derivatives are computed."""
-        return tuple(self._differentiable.get(id(t), t) for t in self._saved)
+        return self._saved if self._connected is None else self._connected
+
+    def _locate(self, known: tuple[Any, ...]) -> None:
+        """Hand the saved tensors that are operands or results over to the node, which frees them."""
+        places = {id(t): i for i, t in enumerate(known)}
+        self._places = tuple(places.get(id(t)) for t in self._saved)
+        pairs = zip(self._saved, self._places, strict=True)
+        self._saved = tuple(t if place is None else None for t, place in pairs)
+
+    def _connect(self, known: list[Any]) -> None:
+        """Make `saved_tensors` of the operands and results that the node kept, arrays or tensors."""
+        found = (
+            t if place is None else known[place] for t, place in zip(self._saved, self._places, strict=True)
+        )
+        self._connected = tuple(
+            t if t is None or isinstance(t, engine.Tensor) else engine.Tensor._of(t) for t in found
+        )
 
 
 class _FunctionOp(Op):
-    """The record of a user's Function. It is made per class, not registered, and keeps all inputs and the result."""
+    """The record of a user's Function: made per class, not registered; keeps all inputs and the result."""
 
     kind = "function"
-    quiet = True
 
     def __init__(self, function: type[Function]) -> None:
         self.name, self.__doc__, self.source = function.__name__, function.__doc__, function.__module__
         self.function = function
-        self.keeps, self.keeps_rest, self.keeps_result, self.differentiable = (), True, True, True
+        self.keeps, self.keeps_rest, self.keeps_result = (), True, True
+        self.differentiable = self.has_own_vjp = True
 
     def input_names(self) -> tuple[str, ...]:
         return ()
 
     def forward(self, np: Any, *arrays: Any, context: FunctionContext, arguments: tuple[Any, ...]) -> Any:
         operands = tuple(engine.Tensor._of(a) for a in arrays)
-        context._operands = operands
         rest = iter(operands)
         outer, state.grad_enabled = state.grad_enabled, False
         try:
             result = self.function.forward(context, *(next(rest) if a is _TENSOR else a for a in arguments))
         finally:
             state.grad_enabled = outer
-        if isinstance(result, tuple):
+        results = result if isinstance(result, tuple) else (result,)
+        self._check_results(results)
+        context._locate((*operands, *results))
+        if result is results:
             # Several results travel as one flat array, which `Function.apply` takes apart.
-            context._shapes = [tuple(r.shape) for r in result]
-            return np.concatenate([r._array.reshape(-1) for r in result])
-        return result._array
+            context._shapes = [r.shape for r in results]
+            return np.concatenate([r._array.reshape(-1) for r in results])
+        # An operand handed back must not share its memory with a tensor that has another history.
+        return result._array.copy() if any(result is x for x in operands) else result._array
+
+    def _check_results(self, results: tuple[Any, ...]) -> None:
+        for r in results:
+            if not isinstance(r, engine.Tensor):
+                raise ArgumentError(
+                    f"{self.name}.forward returned {type(r).__name__}; return a Tensor or a tuple of Tensors."
+                )
+        kinds = {r.dtype.name for r in results}
+        if len(kinds) > 1:
+            raise DtypeError(
+                f"{self.name}.forward returned tensors of {', '.join(sorted(kinds))}; return one dtype."
+            )
 
     def vjp(
         self, xp: Any, g: Any, y: Any, *inputs: Any, needs: Any, context: FunctionContext, arguments: Any
     ) -> tuple[Any, ...]:
-        is_tensor = isinstance(g, engine.Tensor)
-        wrap = (lambda a: a) if is_tensor else engine.Tensor._of
-        if is_tensor:
-            context._differentiable = {id(t): x for t, x in zip(context._operands, inputs, strict=True)}
-        gradients = [wrap(g)] if context._shapes is None else _taken_apart(wrap(g), context._shapes)
-        found = self.function.backward(context, *gradients)
+        in_graph = isinstance(g, engine.Tensor)
+        g = g if in_graph else engine.Tensor._of(g)
+        gradients = [g] if context._shapes is None else _taken_apart(g, context._shapes)
+        results = [y] if context._shapes is None or y is None else _taken_apart(y, context._shapes)
+        context._connect([*inputs, *results])
+        try:
+            found = self.function.backward(context, *gradients)
+        finally:
+            context._connected = None
         found = found if isinstance(found, tuple) else (found,)
         if len(found) != len(arguments):
             raise GradientError(
-                f"{self.name}.backward returned {len(found)} gradients for {len(arguments)} arguments of forward; "
-                f"return one each, None for those that need none."
+                f"{self.name}.backward returned {len(found)} gradients for {len(arguments)} arguments of "
+                f"forward; return one each, None for those that need none."
             )
         of_tensors = [x for x, a in zip(found, arguments, strict=True) if a is _TENSOR]
-        return tuple(x if x is None or is_tensor else x._array for x in of_tensors)
+        return tuple(map(self._checked, of_tensors, inputs, [in_graph] * len(inputs)))
+
+    def _checked(self, gradient: Any, x: Any, in_graph: bool) -> Any:
+        if gradient is None:
+            return None
+        if not isinstance(gradient, engine.Tensor) or gradient.shape != x.shape:
+            what = list(gradient.shape) if isinstance(gradient, engine.Tensor) else type(gradient).__name__
+            raise GradientError(
+                f"{self.name}.backward returned {what} as the gradient of an argument of shape "
+                f"{list(x.shape)}."
+            )
+        # A view, because backward may return one tensor twice, or one that it keeps.
+        return gradient if in_graph else gradient._array.view()
 
 
 _TENSOR = object()  # marks the place of a tensor among the arguments
 
 
 class Function:
-    """Base of operations with a derivative of one's own: static methods `forward` and `backward`, called by `apply`.
+    """Base of operations with a derivative of one's own: static methods `forward` and `backward`.
 
-    `forward(ctx, *arguments)` gets tensors and anything else and returns a Tensor or a tuple of Tensors of one dtype;
-    `backward(ctx, *gradients)` gets a gradient per result and returns one per argument of `forward` (None for none).
+    ``MyFunction.apply(*arguments)`` calls them.
+
+    `forward(ctx, *arguments)` gets tensors and anything else and returns a Tensor or a tuple of Tensors of
+    one dtype; `backward(ctx, *gradients)` gets a gradient per result and returns one per argument of
+    `forward` (None for none).
 
     >>> import stepgrad as sg
     >>> class Cube(sg.autograd.Function):
@@ -124,15 +176,27 @@ class Function:
         context.needs_input_grad = tuple(isinstance(a, engine.Tensor) and a.requires_grad for a in arguments)
         places = tuple(_TENSOR if isinstance(a, engine.Tensor) else a for a in arguments)
         result = apply(cls._record, *tensors, context=context, arguments=places)
+        if result._node is not None:
+            _forget_unsaved(result._node, context._places)
         return result if context._shapes is None else tuple(_taken_apart(result, context._shapes))
+
+
+def _forget_unsaved(node: Node, places: tuple[int | None, ...]) -> None:
+    """Keep of the operands and the result of a Function only what its forward saved."""
+    if not node.requires_grad:
+        return
+    count = len(node.inputs)
+    kept = {count if i is not None and i >= count else i for i in places}
+    node.versions = tuple(v for i, v in enumerate(node.versions) if i in kept)
+    node.saved = tuple(a if i in kept else Absent(a) for i, a in enumerate(node.saved or ()))
+    if count not in kept and state.recorder is None:
+        node.result = None
 
 
 def _taken_apart(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     parts, start = [], 0
     for shape in shapes:
-        size = 1
-        for n in shape:
-            size *= n
+        size = prod(shape)
         parts.append(flat[start : start + size].reshape(shape))
         start += size
     return parts

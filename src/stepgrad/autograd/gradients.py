@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from stepgrad.autograd import engine
 from stepgrad.autograd.engine import TENSORS, run_backward
 from stepgrad.errors import ArgumentError, GradientError, ShapeError
 
@@ -16,11 +17,12 @@ def backward(
     create_graph: bool = False,
     inputs: Any = None,
 ) -> None:
-    """Add to ``.grad`` of every leaf that led to `tensors` the derivative of their sum, weighted by `grad_tensors`.
+    """Add the derivative of the sum of `tensors`, weighted by `grad_tensors`, to ``.grad`` of the leaves.
 
-    `tensors`: a Tensor or several; one with more than one element needs its weights in `grad_tensors`, of the same shape.
-    `retain_graph` keeps the graph for another backward; `create_graph` (which implies it) makes the gradients
-    differentiable; `inputs` restricts the leaves. Raises `GradientError` where there is no graph.
+    `tensors`: a Tensor or several; one with more than one element needs its weights in `grad_tensors`, of the
+    same shape. `retain_graph` keeps the graph for another backward; `create_graph` (which implies it) makes
+    the gradients differentiable; `inputs` restricts the leaves. Raises `GradientError` where there is no
+    graph.
     """
     roots = _as_list(tensors)
     weights = _weights(roots, grad_tensors)
@@ -33,6 +35,8 @@ def backward(
     for leaf, g in zip(leaves, found, strict=True):
         if g is not None:
             leaf.grad = g if leaf.grad is None else leaf.grad + g
+            for hook in leaf._after_accumulation or ():
+                hook(leaf)
 
 
 def grad(
@@ -46,8 +50,8 @@ def grad(
 ) -> tuple[Any, ...]:
     """Return the derivatives of the sum of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
 
-    Returns a tuple with a Tensor per input, of its shape. Raises `GradientError` if an input does not need a gradient or
-    did not take part, unless `allow_unused` (then None, or zeros with `materialize_grads`).
+    Returns a tuple with a Tensor per input, of its shape. Raises `GradientError` if an input does not need a
+    gradient or did not take part, unless `allow_unused` (then None, or zeros with `materialize_grads`).
 
     >>> import stepgrad as sg
     >>> x = sg.tensor(2.0, requires_grad=True)
@@ -58,7 +62,9 @@ def grad(
     roots, targets = _as_list(outputs), _as_list(inputs)
     for i, t in enumerate(targets):
         if not t.requires_grad:
-            raise GradientError(f"input {i} of grad() does not require a gradient: {t.dtype.name}{list(t.shape)}.")
+            raise GradientError(
+                f"input {i} of grad() does not require a gradient: {t.dtype.name}{list(t.shape)}."
+            )
     retain = create_graph if retain_graph is None else retain_graph
     weights = _weights(roots, grad_outputs)
     found = run_backward(roots, weights, retain_graph=retain, create_graph=create_graph, targets=targets)
@@ -68,7 +74,8 @@ def grad(
         for i, g in enumerate(found):
             if g is None:
                 raise GradientError(
-                    f"input {i} of grad() did not take part in the outputs. Pass allow_unused=True to get None for it."
+                    f"input {i} of grad() did not take part in the outputs. "
+                    f"Pass allow_unused=True to get None for it."
                 )
     return tuple(found)
 
@@ -84,7 +91,7 @@ def _zeros(t: Any) -> Any:
 def _weights(roots: list[Any], weights: Any) -> list[Any]:
     given: Sequence[Any] = [None] * len(roots) if weights is None else _as_list(weights)
     if len(given) != len(roots):
-        raise ArgumentError(f"{len(roots)} tensors need as many weights, not {len(given)}.")
+        raise ArgumentError(f"{len(roots)} tensor(s) need as many gradients to start from, not {len(given)}.")
     result = []
     for root, weight in zip(roots, given, strict=True):
         if not root.requires_grad:
@@ -100,7 +107,9 @@ def _weights(roots: list[Any], weights: Any) -> list[Any]:
                 )
             weight = TENSORS.full(shape=tuple(root.shape), value=1, dtype=root._array.dtype)
             weight = weight.to(root.device)
+        elif not isinstance(weight, engine.Tensor):
+            raise ArgumentError(f"a gradient to start from is a tensor, not {type(weight).__name__}.")
         elif tuple(weight.shape) != tuple(root.shape):
             raise ShapeError(f"a gradient of shape {list(weight.shape)} does not fit {list(root.shape)}.")
-        result.append(weight)
+        result.append(weight.to(root.dtype))
     return result

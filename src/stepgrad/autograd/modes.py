@@ -7,11 +7,13 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from stepgrad.autograd.engine import state
+from stepgrad.errors import ArgumentError
 
 F = TypeVar("F", bound=Callable[..., Any])
+CO_GENERATOR = 0x20  # of a code object's flags: the function is a generator function
 
 
-class set_grad_enabled:  # noqa: N801 - PyTorch's name
+class set_grad_enabled:
     """Switch remembering on or off for this thread: at once, and back at the end of a ``with`` block.
 
     >>> import stepgrad as sg
@@ -52,6 +54,12 @@ class _Mode:
         state.grad_enabled = self._outer.pop()
 
     def __call__(self, function: F) -> F:
+        if getattr(function, "__code__", None) and function.__code__.co_flags & CO_GENERATOR:
+            raise ArgumentError(
+                f"{function.__name__} is a generator function, which runs after its call has returned. Use "
+                f"`with {type(self).__name__}():` inside of it."
+            )
+
         @wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             outer = state.grad_enabled
@@ -66,7 +74,7 @@ class _Mode:
     _outer: list[bool]
 
 
-class no_grad(_Mode):  # noqa: N801 - PyTorch's name
+class no_grad(_Mode):
     """Operations within ``with no_grad():``, or in a function decorated with it, remember nothing.
 
     >>> import stepgrad as sg
@@ -78,11 +86,18 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
     """
 
 
-class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
-    """The same as `no_grad`: stepgrad has no further cost to save."""
+class inference_mode(_Mode):
+    """The same as `no_grad`: there is no further cost to save. ``inference_mode(False)`` is `enable_grad`."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        if callable(mode):
+            return super().__new__(cls, mode)
+        made = super().__new__(cls)
+        made._enabled = not mode
+        return made
 
 
-class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
+class enable_grad(_Mode):
     """Operations within it remember what they did, also inside `no_grad`."""
 
     _enabled = True

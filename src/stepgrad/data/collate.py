@@ -53,8 +53,9 @@ def _collate(batch: list[Any], where: str) -> Any:
         _same((len(sample) for sample in batch), where, "lengths")
         columns = [_collate(list(c), f"{where}[{i}]") for i, c in enumerate(zip(*batch, strict=True))]
         return type(first)(*columns) if hasattr(first, "_fields") else columns
+    kind = type(first).__name__ + (f" of {first.dtype}" if hasattr(first, "dtype") else "")
     raise DtypeError(
-        f"default_collate cannot put samples{_at(where)} of type {type(first).__name__} into a batch; it "
+        f"default_collate cannot put samples{_at(where)} of type {kind} into a batch; it "
         "takes tensors, NumPy arrays, numbers, strings, and dicts, tuples and lists of them. Convert them in "
         "the dataset, or give the DataLoader a collate_fn of your own."
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from stepgrad.arrays import random
 from stepgrad.data.collate import default_collate, default_convert
 from stepgrad.data.dataset import IterableDataset
@@ -147,8 +149,7 @@ class DataLoader:
         self._position = Position(check_count("epoch", epoch, least=0), 0)
 
     def state_dict(self) -> dict[str, int]:
-        """Return the position: {"seed", "epoch", "batch"}, where batch counts the batches handed out in this
-        epoch.
+        """Return the position: {"seed", "epoch", "batch"}; batch counts those handed out in this epoch.
 
         At the end of an epoch that is the start of the next one.
         """
@@ -201,12 +202,7 @@ class DataLoader:
         if self._order_is_known():
             with streams:
                 order = self.sampler.order()
-            if not self._batched:
-                yield from order[first:].tolist()
-                return
-            size = self.batch_sampler.batch_size
-            for number in range(first, batches_in(len(order), size, self.batch_sampler.drop_last)):
-                yield order[number * size : (number + 1) * size]
+            yield from self._cut(order, first)
             return
         # A sampler that draws random numbers does so while it is iterated over.
         with streams:
@@ -216,9 +212,20 @@ class DataLoader:
             with streams:
                 indices = next(source, end)
             if indices is end:
+                _check_position(first, number)
                 return
             if number >= first:
                 yield indices
+
+    def _cut(self, order: numpy.ndarray, first: int) -> Iterator[Any]:
+        """Yield the batches of an order, from batch `first` on; single indices if there are no batches."""
+        size, drop_last = 1, False
+        if self._batched:
+            size, drop_last = self.batch_sampler.batch_size, self.batch_sampler.drop_last
+        total = batches_in(len(order), size, drop_last)
+        _check_position(first, total)
+        for number in range(first, total):
+            yield order[number * size : (number + 1) * size] if self._batched else int(order[number])
 
     def _order_is_known(self) -> bool:
         plain = (
@@ -241,18 +248,20 @@ class DataLoader:
 
 @dataclass
 class Position:
-    """Where an iteration stands: `batch` batches of `epoch` were handed out. Not `begun`: it is where the
-    next one starts."""
+    """Where an iteration stands."""
 
     epoch: int
-    batch: int
-    begun: bool = False
+    batch: int  # how many of the epoch were handed out
+    begun: bool = False  # False where this is the start of an iteration that is still to come
     finished: bool = False
 
 
 class LoaderIterator:
-    """One epoch of a `DataLoader`, which shares its position. It keeps no reference to the loader, nor the
-    loader one to it, so that its workers end when a loop is left early."""
+    """One epoch of a `DataLoader`.
+
+    The loader shares its position, but has no reference to it: when a loop is left early, it ends, and its
+    workers with it.
+    """
 
     def __init__(self, batches: Iterator[Any], position: Position) -> None:
         self._batches, self._position = batches, position
@@ -277,6 +286,14 @@ class LoaderIterator:
             raise
         self._position.batch += 1
         return batch
+
+
+def _check_position(first: int, total: int) -> None:
+    if first > total:
+        raise ArgumentError(
+            f"the loader is to go on at batch {first}, but the epoch has only {total} batches. "
+            "Was the position saved with another dataset or batch_size?"
+        )
 
 
 def _fetch_here(recipe: Recipe, tasks: Iterator[Task]) -> Iterator[Any]:
@@ -321,8 +338,8 @@ def _check_samplers(
         for name, is_given in given.items():
             if is_given:
                 raise ArgumentError(
-                    f"{name} does not go with {type(dataset).__name__}: an IterableDataset has an order of its "
-                    "own. Shuffle in its __iter__, or make it a Dataset with __getitem__ and __len__."
+                    f"{name} does not go with {type(dataset).__name__}: an IterableDataset has an order of "
+                    "its own. Shuffle in its __iter__, or make it a Dataset with __getitem__ and __len__."
                 )
         return
     if not hasattr(dataset, "__getitem__"):

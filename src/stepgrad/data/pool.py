@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepgrad.data import worker
 from stepgrad.data.fetch import Recipe, Task, describe_place
-from stepgrad.data.transport import nameless_file, read_frame, write_frame
+from stepgrad.data.transport import main_program, nameless_file, read_frame, write_frame
 from stepgrad.errors import ArgumentError, WorkerError
 
 if TYPE_CHECKING:
@@ -46,6 +46,17 @@ _PROGRAM = (
     "import json, sys; sys.path[:], launch = json.loads(sys.argv[1]); "
     "from stepgrad.data.worker import main; main(launch)"
 )
+# Asks Linux to kill the process when the thread that started it ends. That reaches also a worker that is
+# stopped, or in C code that keeps the interpreter's lock. It comes first, since importing takes a while, and
+# only where the main thread starts the worker: other threads end early. In any case a worker watches its
+# parent itself.
+_DIE_WITH_PARENT = """
+try:
+    import ctypes
+    ctypes.CDLL(None).prctl(1, 9)
+except ImportError:
+    pass
+"""
 
 
 class Worker:
@@ -90,7 +101,8 @@ class Pool:
         self.workers: list[Worker] = []
         self.slots: list[io.FileIO] = []
         # Runs when the pool is no longer used or the program ends, and never twice.
-        self._finalizer = weakref.finalize(self, _end, self.workers, self.slots, os.getpid())
+        self._owner = os.getpid()
+        self._finalizer = weakref.finalize(self, _end, self.workers, self.slots, self._owner)
         self._replies: dict[int, int] = {}  # by slot, what the workers answered and nobody took in yet
         self._busy: set[int] = set()  # slots that a worker is to answer
         self._poll = select.poll()
@@ -117,12 +129,14 @@ class Pool:
         with theirs:
             slots = [file.fileno() for file in self.slots[number::num_workers]]
             launch = worker.Launch(
-                number, num_workers, os.getpid(), threading.current_thread() is threading.main_thread(),
-                theirs.fileno(), board.fileno(), setup.fileno(), slots, *_main_program(), sys.argv,
+                number, num_workers, os.getpid(),
+                theirs.fileno(), board.fileno(), setup.fileno(), slots, *main_program(), sys.argv,
             )  # fmt: skip
             given = json.dumps([list(map(str, sys.path)), launch])
+            in_main = threading.current_thread() is threading.main_thread()
+            program = (_DIE_WITH_PARENT if in_main and sys.platform == "linux" else "") + _PROGRAM
             process = Popen(
-                [sys.executable, *_interpreter_options(), "-P", "-c", _PROGRAM, given], stdin=DEVNULL,
+                [sys.executable, *_interpreter_options(), "-P", "-c", program, given], stdin=DEVNULL,
                 pass_fds=[launch.channel, launch.board, launch.setup, *slots], process_group=0,
             )  # fmt: skip
         self.workers.append(Worker(number, process, ours))
@@ -235,7 +249,9 @@ class Pool:
     def _look_at(self, who: Worker, task: Task | None, waited: float, passed: float) -> None:
         """Raise `WorkerError` if a worker that is waited for is gone, stopped or late."""
         if who.silent or who.process.poll() is not None:
-            raise self._trouble(who, task, _how_it_ended(who.process))
+            how = _how_it_ended(who.process)
+            hint = "" if who.ready or "exit code" not in how else "Its standard error says why."
+            raise self._trouble(who, task, how, hint)
         stopped = who.is_stopped()
         who.stopped_for = who.stopped_for + passed if stopped else 0.0
         if who.stopped_for >= min(STOPPED_LIMIT, self.timeout or STOPPED_LIMIT):
@@ -273,8 +289,9 @@ class Pool:
 
     def close(self) -> None:
         """End all workers; no process is left when this returns. Closing again does nothing."""
-        self.board[0] += 1
-        self._finalizer()
+        if os.getpid() == self._owner:  # not in a fork of the process that has the workers
+            self.board[0] += 1  # an iterator that is under way must notice
+            self._finalizer()
 
 
 def _end(workers: list[Worker], slots: list[io.FileIO], owner: int) -> None:
@@ -284,6 +301,8 @@ def _end(workers: list[Worker], slots: list[io.FileIO], owner: int) -> None:
 
     for who in workers:
         who.order(worker.STOP)
+        if not who.ready:
+            who.process.kill()  # nothing is lost, and importing may take longer than one likes to wait
     deadline = time.monotonic() + _GRACE
     for who in workers:
         try:
@@ -325,25 +344,19 @@ def _write_setup(file: io.FileIO, setup: worker.Setup) -> None:
         name = next((name for name, part in parts.items() if not _can_be_sent(part)), "dataset")
         raise ArgumentError(
             f"the {name} cannot be sent to worker processes: {error}. They get a copy made with pickle, "
-            "which lambdas, functions inside functions, open files, locks and generators do not allow. Define "
-            "functions at the top of a file, open files where they are first used, or use num_workers=0."
+            "which lambdas, functions inside functions, open files, locks and generators do not allow. "
+            "Define functions at the top of a file, open files where they are first used, or use "
+            "num_workers=0."
         ) from error
 
 
 def _can_be_sent(thing: Any) -> bool:
     try:
-        write_frame(nameless_file(), thing)
+        with nameless_file() as file:
+            write_frame(file, thing)
     except Exception:
         return False
     return True
-
-
-def _main_program() -> tuple[str | None, str | None]:
-    """Return the main program's name, if it was started as a module, and the path of its file."""
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    path = getattr(main, "__file__", None)
-    return (spec.name if spec else None), (os.path.abspath(path) if path else None)
 
 
 def _interpreter_options() -> list[str]:

@@ -17,12 +17,15 @@ import functools
 import io
 import mmap
 import os
+import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numpy
 
 from stepgrad.creation import from_numpy
+from stepgrad.errors import ArgumentError
 from stepgrad.tensor import Tensor
 
 _ALIGNMENT = 64
@@ -42,8 +45,7 @@ def nameless_file() -> io.FileIO:
 
 
 def write_frame(file: io.FileIO, thing: Any) -> None:
-    """Write `thing` at the start of `file`. Raises what its pickling raises, and `OSError` if there is no
-    room."""
+    """Write `thing` at the start of `file`. Raises what pickling raises, and `OSError` for want of room."""
     parts: list[memoryview] = []
 
     def keep_inside(buffer: Any) -> bool:
@@ -80,8 +82,7 @@ def read_frame(file: io.FileIO) -> Any:
 
 
 def map_frame(file: io.FileIO) -> Any:
-    """Return the object of the frame in `file`; its arrays are the file's own pages, copied where they are
-    written to."""
+    """Return the object of the frame in `file`; its arrays are the file's pages, copied when written to."""
     memory = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
     count = int(memory[:8].cast("q")[0])
     sizes = numpy.frombuffer(memory, numpy.int64, count + 1)
@@ -128,6 +129,24 @@ def _pickler() -> Any:
             # The graph of a tensor stays where it is.
             if type(thing) is Tensor:
                 return from_numpy, (thing.detach().cpu().numpy(),)
+            if isinstance(thing, (type, FunctionType)) and thing.__module__ == "__main__":
+                _check_that_main_can_be_imported(thing.__qualname__)
             return NotImplemented
 
     return Pickler
+
+
+def main_program() -> tuple[str | None, str | None]:
+    """Return the main program's name, if it was started as a module, and the path of its file."""
+    main = sys.modules["__main__"]
+    spec, path = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    return (spec.name if spec else None), (os.path.abspath(path) if path else None)
+
+
+def _check_that_main_can_be_imported(name: str) -> None:
+    module, path = main_program()
+    if module is None and (path is None or not os.path.isfile(path)):
+        raise ArgumentError(
+            f"{name!r} was defined in an interactive session, which another process cannot import; "
+            "put it in a .py file and import it from there"
+        )

@@ -45,7 +45,6 @@ class Launch(NamedTuple):
     worker: int
     num_workers: int
     parent: int
-    die_with_parent: int
     channel: int
     board: int
     setup: int
@@ -70,8 +69,7 @@ def failure_of(error: BaseException, position: int = -1) -> Failure:
 
 
 def open_board(descriptor: int) -> numpy.ndarray:
-    """Return the shared int64 array: entry 0 is the number of the run, entry 1 + w the place of worker w in
-    its batch."""
+    """Return the shared int64 array: the number of the run, then the place of each worker in its batch."""
     return numpy.frombuffer(mmap.mmap(descriptor, 0), numpy.int64)
 
 
@@ -111,8 +109,9 @@ def _get_ready(launch: Launch) -> Setup:
     recipe = setup.recipe
     seed = int(random.stream(recipe.seed, "worker", launch.worker).integers(0, 2**63 - 1))
     fetch.set_worker_info(fetch.WorkerInfo(launch.worker, launch.num_workers, seed, recipe.dataset))
+    random.manual_seed(seed)
+    seed_libraries(seed)
     if setup.worker_init_fn is not None:
-        seed_libraries(recipe.seed, "worker", launch.worker)
         setup.worker_init_fn(launch.worker)
     return setup
 
@@ -128,13 +127,18 @@ def _answer(fetcher: fetch.Fetcher, task: fetch.Task, slot: io.FileIO) -> int:
         if fetcher.runs_user_code:
             seed_libraries(fetcher.recipe.seed, "batch", task.epoch, task.batch)
         batch = fetch.fetch_seeded(fetcher, task)
-        if batch is fetch.ENDED:
-            return ENDED
-        write_frame(slot, batch)
-        return BATCH
     except BaseException as error:  # also SystemExit: the parent must hear of everything
         write_frame(slot, failure_of(error, int(fetcher.place[0])))
         return RAISED
+    if batch is fetch.ENDED:
+        return ENDED
+    try:
+        write_frame(slot, batch)
+    except Exception as error:
+        failure = failure_of(error)
+        write_frame(slot, failure._replace(text=f"the batch cannot be sent to the main process: {error}"))
+        return RAISED
+    return BATCH
 
 
 def seed_libraries(seed: int, *path: Any) -> None:
@@ -145,19 +149,12 @@ def seed_libraries(seed: int, *path: Any) -> None:
 
 
 def end_with_parent(channel: socket.socket, launch: Launch) -> None:
-    """See to it that this process ends when its parent does, whatever either of them is doing then."""
-    if launch.die_with_parent and sys.platform == "linux":
-        # Ends the process also while it is stopped or in C code that keeps the interpreter's lock.
-        import ctypes
-
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    """See to it that this process ends when its parent does, even if nobody closes the channel properly."""
 
     def watch() -> None:
         poll = select.poll()
         poll.register(channel, 0)  # nothing but the end of the other side
-        # A process that the parent forked may hold the other side open, so the parent's number is looked at
-        # too.
+        # A process that the parent forked may hold the other side open: the parent's number tells, too.
         while not poll.poll(1000) and os.getppid() == launch.parent:
             pass
         os._exit(1)
@@ -166,8 +163,7 @@ def end_with_parent(channel: socket.socket, launch: Launch) -> None:
 
 
 def _main_on_demand(name: str | None, path: str | None) -> types.ModuleType:
-    """Return a stand-in for `__main__` that runs the parent's main program only when something of it is asked
-    for.
+    """Return a stand-in for `__main__` that runs the parent's main program when something of it is needed.
 
     Classes and functions that the program defines itself are found in that way. A program whose datasets are
     defined elsewhere is not run again, and needs no ``if __name__ == "__main__":``.
@@ -175,14 +171,9 @@ def _main_on_demand(name: str | None, path: str | None) -> types.ModuleType:
     module = types.ModuleType("__mp_main__")
 
     def load(wanted: str) -> Any:
-        if wanted.startswith("__"):
-            raise AttributeError(wanted)
+        if wanted.startswith("__") or (name is None and path is None):
+            raise AttributeError(f"the main program has no {wanted!r}")
         del module.__dict__["__getattr__"]
-        if name is None and (path is None or not os.path.isfile(path)):
-            raise AttributeError(
-                f"{wanted!r} was defined in an interactive session, which a worker process cannot import; "
-                "put it in a .py file and import it from there"
-            )
         module.__dict__.update(_run_main(name, path))
         return getattr(module, wanted)
 

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from typing import Any
 
 from stepgrad import nn
-from stepgrad.arrays import random
+from stepgrad.arrays import devices, random
 from stepgrad.errors import ArgumentError, FileError, MissingNameError
 from stepgrad.files.differences import differences, shapes
 from stepgrad.files.header import shown
@@ -25,7 +25,7 @@ from stepgrad.files.values import TAG, Reader, Writer, as_text
 from stepgrad.nn.module import Module
 from stepgrad.version import __version__
 
-MAX_MODULES = 100_000
+MAX_MODULES = 10_000
 """How many modules a file may describe, those that stand at several places counted at each of them."""
 
 _CONTAINERS: dict[str, type[Module]] = {
@@ -46,15 +46,17 @@ def known_classes() -> dict[str, type[Module]]:
 
 
 def describe(module: Module) -> str:
-    """Return the architecture of `module` as JSON text, after trying that `build` makes the same module from
-    it.
+    """Return the architecture of `module` as JSON text, from which `build` makes the same module.
+
+    That it does is tried before the text is returned; the default random streams stay as they are. Devices
+    are not part of an architecture.
 
     Raises ArgumentError when a constructor argument is not a plain value (None, booleans, numbers, texts,
     lists, tuples, dicts, dtypes, modules), when two classes have the same name, or when the module was
     changed after it was constructed, so that its constructor does not make it again.
 
-    >>> describe(nn.Sequential(nn.Linear(2, 3), nn.ReLU()))
-    '{"$":"module","class":"nn.Sequential","children":[["0",{"$":"module","class":"nn.Linear","args":[2,3],"kwargs":{}}],["1",{"$":"module","class":"nn.ReLU","args":[],"kwargs":{}}]]}'
+    >>> describe(nn.Linear(2, 3))
+    '{"$":"module","class":"nn.Linear","args":[2,3],"kwargs":{}}'
     """
     writer = _ModuleWriter()
     text = as_text(writer.write(module, "model"))
@@ -69,10 +71,10 @@ def describe(module: Module) -> str:
 
 
 def build(text: str, classes: Iterable[type[Module]] = (), source: str = "the description") -> Module:
-    """Return the module that `describe` described, with new weights; the default random streams stay as they
-    are.
+    """Return the module that `describe` described, with weights of its own.
 
-    `classes` are the module classes that are not stepgrad's own, `source` names the file in messages.
+    The default random streams stay as they are. `classes` are the module classes that are not stepgrad's
+    own, `source` names the file in messages.
 
     Raises MissingNameError (an AttributeError) naming the classes that are needed and not handed over,
     FileError for a description that stepgrad does not write or from which a constructor cannot build its
@@ -85,7 +87,7 @@ def build(text: str, classes: Iterable[type[Module]] = (), source: str = "the de
     reader.check_classes(text)
     before = random.get_rng_state()
     try:
-        module = reader.read_text(text, source)
+        module = reader.read_text(text)
     finally:
         random.set_rng_state(before)
     if not isinstance(module, Module):
@@ -94,10 +96,9 @@ def build(text: str, classes: Iterable[type[Module]] = (), source: str = "the de
 
 
 def _by_name(classes: Iterable[type[Module]]) -> dict[str, type[Module]]:
-    if isinstance(classes, type):
-        classes = (classes,)
     found: dict[str, type[Module]] = {}
-    for value in classes:
+    handed: list[Any] = [classes] if isinstance(classes, type) else list(classes)
+    for value in handed:
         if not (isinstance(value, type) and issubclass(value, Module)):
             raise ArgumentError(f"classes takes module classes, such as classes=[MyNet], got {shown(value)}.")
         if found.setdefault(value.__name__, value) is not value:
@@ -115,10 +116,13 @@ class _ModuleWriter(Writer):
         self._numbers: dict[Module, int] = {}
 
     def write_other(self, value: Any, place: str, depth: int) -> Any:
+        if isinstance(value, devices.device):
+            return "cpu"  # load() moves the whole model to where it shall be
         if not isinstance(value, Module):
             raise ArgumentError(
-                f"{place} is a {type(value).__name__}, which the description of a model cannot hold; it holds "
-                f"None, booleans, numbers, texts, lists, tuples, dicts, dtypes and modules. {_WEIGHTS_ALONE}"
+                f"{place} is a {type(value).__name__}, which the description of a model cannot hold; it "
+                f"holds None, booleans, numbers, texts, lists, tuples, dicts, dtypes and modules. "
+                f"{_WEIGHTS_ALONE}"
             )
         if value in self._numbers:
             return {TAG: "same", "module": self._numbers[value]}
@@ -135,6 +139,8 @@ class _ModuleWriter(Writer):
                 ],
             }
         args, kwargs = value._constructor
+        if name in self._known.values():
+            kwargs = {key: arg for key, arg in kwargs.items() if key != "device"}
         place = f"the constructor argument of {place} ({type(value).__name__})"
         return {
             **description,
@@ -145,8 +151,8 @@ class _ModuleWriter(Writer):
     def _own_name(self, value: type[Module]) -> str:
         if self.own_classes.setdefault(value.__name__, value) is not value:
             raise ArgumentError(
-                f"the model has modules of two classes called {value.__name__}, which a file cannot tell apart; "
-                f"rename one of them. {_WEIGHTS_ALONE}"
+                f"the model has modules of two classes called {value.__name__}, which a file cannot tell "
+                f"apart; rename one of them. {_WEIGHTS_ALONE}"
             )
         return value.__name__
 
@@ -155,10 +161,9 @@ class _ModuleReader(Reader):
     """Builds modules from the classes of `stepgrad.nn` and those handed over, by their names."""
 
     def __init__(self, own_classes: dict[str, type[Module]], source: str) -> None:
-        super().__init__({})
+        super().__init__({}, source)
         self.kinds |= {"module": self._module, "same": self._same}
         self._classes = known_classes() | own_classes
-        self._source = source
         self._built: list[tuple[Module, int] | None] = []  # each module, and how many modules it stands for
         self._count = 0
 
@@ -169,12 +174,12 @@ class _ModuleReader(Reader):
         if own:
             names = ", ".join(shown(name).strip("'") for name in own)
             raise MissingNameError(
-                f"'{self._source}' needs the module class {names}, and a file brings no code along. "
+                f"'{self.source}' needs the module class {names}, and a file brings no code along. "
                 f"Define or import it and hand it over: stepgrad.load(path, classes=[{names}])."
             )
         if missing:
             raise FileError(
-                f"cannot read '{self._source}': this version of stepgrad ({__version__}) has no module "
+                f"cannot read '{self.source}': this version of stepgrad ({__version__}) has no module "
                 f"{shown(missing[0])}. Upgrade with: pip install --upgrade stepgrad"
             )
 
@@ -184,12 +189,14 @@ class _ModuleReader(Reader):
         self._add(1)
         name = value["class"]
         if name in _CONTAINERS:
+            container = _CONTAINERS[name]
             children = [(str(key), self.read(child, depth)) for key, child in value["children"]]
-            module = self._call(name, lambda: _fill(_CONTAINERS[name](), children))
+            module = self._call(name, lambda: _fill(container(), children))
         else:
+            made_by = self._classes[name]
             args = [self.read(arg, depth) for arg in value["args"]]
             kwargs = {str(key): self.read(arg, depth) for key, arg in value["kwargs"].items()}
-            module = self._call(name, lambda: self._classes[name](*args, **kwargs))
+            module = self._call(name, lambda: made_by(*args, **kwargs))
         self._built[number] = (module, self._count - before)
         return module
 
@@ -204,8 +211,7 @@ class _ModuleReader(Reader):
 
     def _add(self, count: int) -> None:
         self._count += count
-        # References to modules that hold references could otherwise describe more modules than there are
-        # atoms.
+        # References to modules that hold references could describe more modules than there are atoms.
         if self._count > MAX_MODULES:
             raise ValueError(f"more than {MAX_MODULES:,} modules")
 
@@ -214,14 +220,16 @@ class _ModuleReader(Reader):
             return make()
         except Exception as error:  # whatever a constructor raises when its arguments are damaged
             raise FileError(
-                f"cannot build the module {name} that '{self._source}' describes: "
+                f"cannot build the module {name} that '{self.source}' describes: "
                 f"{type(error).__name__}: {error}"
             ) from error
 
 
-def _fill(container: Module, children: Iterable[tuple[str, Module]]) -> Module:
+def _fill(container: Module, children: Iterable[tuple[str, Any]]) -> Module:
     for name, child in children:
-        container.add_module(name, child)
+        if not (child is None or isinstance(child, Module)):
+            raise TypeError(f"{shown(name)} is no module")
+        container._modules[name] = child
     return container
 
 

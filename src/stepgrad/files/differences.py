@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from stepgrad.files.header import shown
@@ -42,3 +42,12 @@ def differences(
         )
         if names
     ]
+
+
+def as_sentences(parts: Iterable[str]) -> str:
+    """Return each part as a sentence.
+
+    >>> as_sentences(["missing in the file: 'A'", "not in the model: 'B'"])
+    "Missing in the file: 'A'. Not in the model: 'B'."
+    """
+    return " ".join(f"{part[0].upper()}{part[1:]}." for part in parts)

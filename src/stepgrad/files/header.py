@@ -90,8 +90,12 @@ def compose(arrays: Mapping[str, numpy.ndarray], order: list[str], metadata: Map
     for text in (*arrays, *metadata, *metadata.values()):
         if not isinstance(text, str):
             raise ArgumentError(f"names and metadata of a safetensors file must be text, got {shown(text)}.")
-        if any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise ArgumentError(f"{shown(text)} cannot be written as UTF-8: it holds half a character.")
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ArgumentError(
+                f"{shown(text)} cannot be written as UTF-8: it holds half a character."
+            ) from None
     if METADATA in arrays:
         raise ArgumentError(f"no tensor can be called {METADATA!r}: the format keeps that name for itself.")
     begin: dict[str, int] = {}

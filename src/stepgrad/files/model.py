@@ -1,4 +1,4 @@
-"""`save` and `load`: models, states and plain values with tensors, in safetensors files that never run code."""
+"""`save` and `load`: models, states and values with tensors, in safetensors files that never run code."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import numpy
 from stepgrad.arrays import devices
 from stepgrad.errors import ArgumentError, FileError
 from stepgrad.files.architecture import build, describe
-from stepgrad.files.differences import differences, shapes
+from stepgrad.files.differences import as_sentences, differences, shapes
+from stepgrad.files.header import shown
 from stepgrad.files.paths import checked_path
 from stepgrad.files.tensor_file import read_tensors, write_tensors
-from stepgrad.files.values import pack, unpack
+from stepgrad.files.values import pack, to_numpy, to_tensor, unpack
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 from stepgrad.version import __version__
@@ -23,6 +24,7 @@ KIND = "stepgrad.kind"
 VERSION = "stepgrad.version"
 _ARCHITECTURE = "stepgrad.architecture"
 _MODES = "stepgrad.modes"
+_MODE_KEYS = ("evaluating", "frozen")
 _RECORD = "stepgrad.record"
 VALUE = "stepgrad.value"
 
@@ -30,15 +32,15 @@ VALUE = "stepgrad.value"
 def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
     """Write a model, a state or plain values with tensors to a safetensors file, whole or not at all.
 
-    A Module is written with its architecture (class names and constructor arguments, no code), its parameters and
-    buffers, which modules are in evaluation mode and which parameters are frozen. A dict of Tensors, such as
-    ``model.state_dict()``, gives a file that PyTorch opens with ``safetensors.torch.load_file``. Anything else may
-    be made of None, booleans, numbers, texts, lists, tuples, dicts, dtypes, arrays and Tensors.
+    A Module is written with its architecture (class names and constructor arguments, no code), its parameters
+    and buffers, which modules are in evaluation mode and which parameters are frozen. A dict of Tensors, such
+    as ``model.state_dict()``, gives a file that PyTorch opens with ``safetensors.torch.load_file``. Anything
+    else may be made of None, booleans, numbers, texts, lists, tuples, dicts, dtypes, arrays and Tensors.
 
     `record` is a plain value that is kept along, such as how the model was trained; `read_record` returns it.
 
-    Raises FileError when the file cannot be written (an earlier file is then unchanged), ArgumentError for what a
-    file cannot hold.
+    Raises FileError when the file cannot be written (an earlier file is then unchanged), ArgumentError for
+    what a file cannot hold.
 
     >>> import tempfile, stepgrad as sg
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -56,49 +58,55 @@ def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
     else:
         if hasattr(obj, "state_dict"):
             name = type(obj).__name__
-            raise ArgumentError(f"a file cannot hold a {name}; save its state: stepgrad.save(x.state_dict(), path).")
+            raise ArgumentError(
+                f"a file cannot hold a {name}; save its state: stepgrad.save(x.state_dict(), path)."
+            )
         kind = "values"
         text, arrays = pack(obj)
         metadata = {VALUE: text}
     if record is not None:
-        metadata[_RECORD] = _pack_plain(record)
+        metadata[_RECORD] = _record_text(record)
     write_tensors(path, arrays, {KIND: kind, VERSION: __version__, **metadata})
 
 
-def load(
-    path: str | os.PathLike[str], classes: Iterable[type[Module]] = (), map_location: Any = None
-) -> Any:
-    """Return what `save` wrote: the model, the dict of Tensors, or the values. Reads files of PyTorch's users too.
+def load(path: str | os.PathLike[str], classes: Iterable[type[Module]] = (), map_location: Any = None) -> Any:
+    """Return what `save` wrote: the model, the dict of Tensors, or the values. Reads files of PyTorch's users
+    too.
 
-    `classes` are the module classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file brings no
-    code along. `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU. A safetensors file of
-    another program gives a dict of Tensors by name.
+    `classes` are the module classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file
+    brings no code along. `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU. A
+    safetensors file of another program gives a dict of Tensors by name.
 
-    Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file that
-    is missing, damaged in any bit, of another kind (a pickle is never opened) or of a newer stepgrad.
+    Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file
+    that is missing, damaged in any bit, of another kind (a pickle is never opened) or of a newer stepgrad.
     """
     source = checked_path(path)
-    device = _device(map_location)
+    device = devices.device("cpu" if map_location is None else map_location)
     arrays, metadata = read_tensors(source)
     kind = metadata.get(KIND, "state")
     if kind == "state":
-        return {name: to_tensor(array, device) for name, array in arrays.items()}
+        return {name: to_tensor(name, array, source, device) for name, array in arrays.items()}
     if kind == "values":
-        return unpack(_entry(metadata, VALUE, source), arrays, source, device)
+        return unpack(entry(metadata, VALUE, source), arrays, source, device)
     if kind == "model":
         return _load_model(arrays, metadata, classes, source).to(device)
     if kind == "checkpoint":
-        raise FileError(f"'{source}' is a checkpoint; read it with stepgrad.train.read_checkpoint(path).")
-    raise FileError(f"cannot read '{source}': this stepgrad knows no files of the kind {kind!r}; upgrade stepgrad.")
+        raise FileError(
+            f"'{source}' is a checkpoint; read it with stepgrad.train.checkpoint.read_checkpoint(path)."
+        )
+    raise FileError(
+        f"cannot read '{source}': this stepgrad knows no files of the kind {shown(kind)}; upgrade it."
+    )
 
 
 def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = True) -> None:
-    """Load the parameters and buffers of `module` from a model file, a state file or a file of PyTorch's users.
+    """Load the parameters and buffers of `module` from a model file, a state file or a file of PyTorch's
+    users.
 
     With `strict` false, names that only the file or only the module has are passed over.
 
-    Raises FileError naming the file and every name that is missing, unexpected or of another shape; the module is
-    then unchanged.
+    Raises FileError naming the file and every name that is missing, unexpected or of another shape; the
+    module is then unchanged.
 
     >>> import tempfile, stepgrad as sg
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -112,7 +120,8 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
     if (kind := metadata.get(KIND, "state")) not in ("state", "model"):
         raise FileError(f"'{source}' holds {kind}, not the weights of a model.")
     check_fit(module, arrays, source, strict)
-    module.load_state_dict({name: to_tensor(array) for name, array in arrays.items()}, strict=strict)
+    state = {name: to_tensor(name, array, source) for name, array in arrays.items()}
+    module.load_state_dict(state, strict=strict)
 
 
 def read_record(path: str | os.PathLike[str]) -> Any:
@@ -129,11 +138,6 @@ def read_record(path: str | os.PathLike[str]) -> Any:
     return unpack(metadata[_RECORD], {}, source) if _RECORD in metadata else None
 
 
-def to_numpy(tensor: Tensor) -> numpy.ndarray:
-    """Return the values of a Tensor as a NumPy array, which shares its memory on the CPU."""
-    return devices.move(tensor.detach()._array, devices.CPU)
-
-
 def state_arrays(module: Module) -> dict[str, numpy.ndarray]:
     """Return the parameters and buffers of `module` as NumPy arrays by their names.
 
@@ -142,17 +146,75 @@ def state_arrays(module: Module) -> dict[str, numpy.ndarray]:
     state = module.state_dict()
     for name, value in state.items():
         if not isinstance(value, Tensor):
-            raise ArgumentError(f"the state of the model holds '{name}', a {type(value).__name__} and no Tensor.")
+            raise ArgumentError(
+                f"the state of the model holds '{name}', a {type(value).__name__} and no Tensor."
+            )
     return {name: to_numpy(tensor) for name, tensor in state.items()}
 
 
 def check_fit(module: Module, arrays: Mapping[str, numpy.ndarray], source: str, strict: bool = True) -> None:
-    """Raise FileError naming the file and all names that differ, where `arrays` do not fit the state of `module`."""
+    """Raise FileError naming the file and all names that differ, where `arrays` do not fit the state of
+    `module`.
+    """
     wanted, found = shapes(module.state_dict()), shapes(arrays)
     if not strict:
         both = wanted.keys() & found.keys()
         wanted = {name: shape for name, shape in wanted.items() if name in both}
         found = {name: shape for name, shape in found.items() if name in both}
     if different := differences(wanted, found):
-        sentences = " ".join(f"{part[0].upper()}{part[1:]}." for part in different)
-        raise FileError(f"'{source}' does not fit the model. {sentences}")
+        raise FileError(f"'{source}' does not fit the model. {as_sentences(different)}")
+
+
+def entry(metadata: Mapping[str, str], key: str, source: str) -> str:
+    """Return the text under `key`. Raises FileError naming the file where it is missing."""
+    if key not in metadata:
+        raise FileError(
+            f"cannot read '{source}': the entry '{key}' is missing from it. Write the file again."
+        )
+    return metadata[key]
+
+
+def _is_state(obj: Any) -> bool:
+    return isinstance(obj, dict) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in obj.items()
+    )
+
+
+def _record_text(record: Any) -> str:
+    text, arrays = pack(record, "record")
+    if arrays:
+        raise ArgumentError(f"a record holds no arrays and tensors, but '{next(iter(arrays))}' is one.")
+    return text
+
+
+def _modes(module: Module) -> dict[str, list[str]]:
+    evaluating = [name for name, part in module.named_modules() if not part.training]
+    frozen = [name for name, parameter in module.named_parameters() if not parameter.requires_grad]
+    return dict(zip(_MODE_KEYS, (evaluating, frozen)))
+
+
+def _load_model(
+    arrays: Mapping[str, numpy.ndarray],
+    metadata: Mapping[str, str],
+    classes: Iterable[type[Module]],
+    source: str,
+) -> Module:
+    modes = unpack(entry(metadata, _MODES, source), {}, source)
+    if not (isinstance(modes, dict) and all(isinstance(modes.get(key), list) for key in _MODE_KEYS)):
+        raise FileError(f"cannot read '{source}': its modes are not lists of names. Write the file again.")
+    module = build(entry(metadata, _ARCHITECTURE, source), classes, source)
+    check_fit(module, arrays, source)
+    for name, own in module.state_dict(keep_vars=True).items():
+        tensor = to_tensor(name, arrays[name], source)
+        if tensor.is_floating_point() != own.is_floating_point():
+            raise FileError(
+                f"cannot read '{source}': '{name}' is {tensor.dtype.name} in the file, "
+                f"{own.dtype.name} in the model."
+            )
+        # Taking the array over, instead of copying into the one that is there, brings its dtype along.
+        own.data = tensor
+    for name, part in module.named_modules():
+        part.training = name not in modes["evaluating"]
+    for name, parameter in module.named_parameters():
+        parameter.requires_grad_(name not in modes["frozen"])
+    return module

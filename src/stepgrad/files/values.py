@@ -16,7 +16,8 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.errors import ArgumentError, FileError
+from stepgrad.creation import from_numpy
+from stepgrad.errors import ArgumentError, DtypeError, FileError
 from stepgrad.files.header import shown
 from stepgrad.tensor import Tensor
 
@@ -42,8 +43,10 @@ def pack(value: Any, name: str = "") -> tuple[str, dict[str, numpy.ndarray]]:
     return as_text(writer.write(value, name)), writer.arrays
 
 
-def unpack(text: str, arrays: Mapping[str, numpy.ndarray], source: str) -> Any:
-    """Return the value that `pack` wrote; `source` names the file in messages. Tensors come back on the CPU.
+def unpack(
+    text: str, arrays: Mapping[str, numpy.ndarray], source: str, device: devices.device = devices.CPU
+) -> Any:
+    """Return the value that `pack` wrote, its Tensors on `device`; `source` names the file in messages.
 
     Raises FileError for text that `pack` does not write.
 
@@ -51,7 +54,23 @@ def unpack(text: str, arrays: Mapping[str, numpy.ndarray], source: str) -> Any:
     >>> unpack(text, arrays, "notes.safetensors")
     {'weights': array([1., 1.]), 3: (None, -inf)}
     """
-    return Reader(arrays).read_text(text, source)
+    return Reader(arrays, source, device).read_text(text)
+
+
+def to_numpy(tensor: Tensor) -> numpy.ndarray:
+    """Return the values of a Tensor as a NumPy array, which shares its memory on the CPU."""
+    return devices.move(tensor._array, devices.CPU)
+
+
+def to_tensor(name: str, array: numpy.ndarray, source: str, device: devices.device = devices.CPU) -> Tensor:
+    """Return an array of a file as a Tensor, which shares its memory on the CPU.
+
+    Raises FileError naming the file and the array where stepgrad has no such data type.
+    """
+    try:
+        return from_numpy(array).to(device)
+    except DtypeError as error:
+        raise FileError(f"cannot read {shown(name)} in '{source}': {error}") from None
 
 
 def as_text(plain: Any) -> str:
@@ -146,8 +165,10 @@ def _number_to_json(value: numpy.generic, place: str) -> Any:
 class Reader:
     """Makes values from JSON that a `Writer` wrote. Subclasses add kinds of values to `kinds`."""
 
-    def __init__(self, arrays: Mapping[str, numpy.ndarray]) -> None:
-        self.arrays = arrays
+    def __init__(
+        self, arrays: Mapping[str, numpy.ndarray], source: str, device: devices.device = devices.CPU
+    ) -> None:
+        self.arrays, self.source, self.device = arrays, source, device
         self.kinds: dict[str, Callable[[dict[str, Any], int], Any]] = {
             "tuple": lambda value, depth: tuple(self.read(item, depth) for item in value["items"]),
             "dict": self._dict,
@@ -155,16 +176,18 @@ class Reader:
             "dtype": lambda value, depth: _DTYPES[value["name"]],
             "number": lambda value, depth: _DTYPES[value["dtype"]].numpy.type(value["value"]),
             "array": lambda value, depth: self.arrays[value["name"]],
-            "tensor": lambda value, depth: Tensor(self.arrays[value["name"]]),
+            "tensor": self._tensor,
         }
 
-    def read_text(self, text: str, source: str) -> Any:
-        """Return the value of JSON text. Raises FileError naming `source` where the text says nothing known."""
+    def read_text(self, text: str) -> Any:
+        """Return the value of JSON text. Raises FileError naming the source where the text says nothing
+        known.
+        """
         try:
             return self.read(json.loads(text))
         except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise FileError(
-                f"cannot read '{source}': it holds a value that stepgrad does not write "
+                f"cannot read '{self.source}': it holds a value that stepgrad does not write "
                 f"({type(error).__name__}: {shown(str(error))}). Write the file again."
             ) from error
 
@@ -182,3 +205,7 @@ class Reader:
 
     def _dict(self, value: dict[str, Any], depth: int) -> dict:
         return {self.read(key, depth): self.read(item, depth) for key, item in value["items"]}
+
+    def _tensor(self, value: dict[str, Any], depth: int) -> Tensor:
+        name = value["name"]
+        return to_tensor(name, self.arrays[name], self.source, self.device)

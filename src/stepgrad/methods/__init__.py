@@ -1,1 +1,1 @@
-"""The methods of `Tensor`, by family. Each is also a function of the package: ``x.exp()`` and ``stepgrad.exp(x)``."""
+"""The methods of `Tensor`, by family; each is also a function: ``x.exp()`` and ``stepgrad.exp(x)``."""

@@ -19,7 +19,7 @@ class TensorBase:
 
     _array: Any
     _node: Any
-    _version: list[int]
+    _version: list[int]  # shared by all views of one memory: how often it was written, how often rebased
     requires_grad: bool
 
     def _as_tensor(self) -> Tensor:
@@ -34,7 +34,9 @@ def one_dim(dim: Any, ndim: int) -> int:
         raise ArgumentError(f"a dimension is an integer, not {dim!r}.") from None
     span = max(ndim, 1)
     if not -span <= i < span:
-        raise IndexShapeError(f"dimension {i} is out of range: the tensor has {ndim}, so {-span} … {span - 1}.")
+        raise IndexShapeError(
+            f"dimension {i} is out of range: the tensor has {ndim}, so {-span} … {span - 1}."
+        )
     return i % span
 
 

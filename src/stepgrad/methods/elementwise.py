@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError
@@ -67,10 +69,13 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["remainder"], self, other)
 
     def __floordiv__(self, other: Operand) -> Tensor:
-        return self.div(other, rounding_mode="floor")
+        return apply(REGISTRY["floor_divide"], self, other)
 
     def __rfloordiv__(self, other: Operand) -> Tensor:
-        return apply(_div, other, self).floor()
+        return apply(REGISTRY["floor_divide"], other, self)
+
+    def __rmod__(self, other: Operand) -> Tensor:
+        return apply(REGISTRY["remainder"], other, self)
 
     def __invert__(self) -> Tensor:
         if dtypes.of(self._array) is not dtypes.bool_:
@@ -87,10 +92,10 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["logical_xor"], _boolean(self, "^"), _boolean(other, "^"))
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return apply(REGISTRY["eq"], self, other)
+        return apply(REGISTRY["eq"], self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return apply(REGISTRY["ne"], self, other)
+        return apply(REGISTRY["ne"], self, other) if _is_operand(other) else NotImplemented
 
     def __lt__(self, other: Operand) -> Tensor:
         return apply(REGISTRY["lt"], self, other)
@@ -125,8 +130,12 @@ class ElementwiseMethods(TensorBase):
             return apply(_div, self, other)
         if rounding_mode not in ("floor", "trunc"):
             raise ArgumentError(f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}.")
-        quotient = apply(REGISTRY[rounding_mode], apply(_div, self, other))
-        return quotient if dtypes.result_type([self._array, _raw(other)]).is_floating_point else quotient.long()
+        if rounding_mode == "floor":
+            return apply(REGISTRY["floor_divide"], self, other)
+        if dtypes.result_type([self._array, _raw(other)]).is_floating_point:
+            return apply(REGISTRY["trunc"], apply(_div, self, other))
+        signs = apply(_mul, self.sign(), apply(REGISTRY["sign"], other))
+        return apply(REGISTRY["floor_divide"], self.abs(), apply(REGISTRY["abs"], other)) * signs
 
     def pow(self, exponent: Operand) -> Tensor:
         """Return self to the power of `exponent`."""
@@ -277,16 +286,18 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["logical_not"], apply(REGISTRY["logical_or"], self.isnan(), self.isinf()))
 
     def round(self, *, decimals: int = 0) -> Tensor:
-        """Return the nearest integers, halves to even; or the nearest multiples of 10 to the power −decimals."""
+        """Return the nearest integers, halves to even; or the nearest multiples of 10 to the −decimals."""
         if not decimals:
             return apply(REGISTRY["round"], self)
         return apply(_div, apply(REGISTRY["round"], apply(_mul, self, 10.0**decimals)), 10.0**decimals)
 
     def clamp(self, min: float | None = None, max: float | None = None) -> Tensor:
         """Return x, but not below `min` and not above `max` (numbers or None)."""
-        if min is None and max is None:
-            raise ArgumentError("clamp needs min, max or both.")
-        return apply(REGISTRY["clamp"], self, low=min, high=max)
+        bounds = [b for b in (min, max) if b is not None]
+        if not bounds or not all(isinstance(b, (int, float)) for b in bounds):
+            raise ArgumentError(f"clamp takes numbers as min, max or both, not {min!r} and {max!r}.")
+        x = self._as_tensor().to(dtypes.result_type([self._array, *bounds]))
+        return apply(REGISTRY["clamp"], x, low=min, high=max)
 
     clip = clamp
 
@@ -388,7 +399,13 @@ class ElementwiseMethods(TensorBase):
 def _boolean(x: Operand, sign: str) -> Operand:
     if isinstance(x, bool) or (isinstance(x, TensorBase) and dtypes.of(x._array) is dtypes.bool_):
         return x
-    raise ArgumentError(f"{sign} takes boolean tensors, such as (x > 0) {sign} (x < 1); mind the parentheses.")
+    raise ArgumentError(
+        f"{sign} takes boolean tensors, such as (x > 0) {sign} (x < 1); mind the parentheses."
+    )
+
+
+def _is_operand(x: Any) -> bool:
+    return isinstance(x, (TensorBase, bool, int, float, numpy.ndarray, numpy.generic))
 
 
 def _raw(x: Any) -> Any:

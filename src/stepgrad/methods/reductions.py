@@ -21,14 +21,18 @@ Extreme.__doc__ = "The extreme `values` along a dimension, and their `indices` (
 
 
 class ReductionMethods(TensorBase):
-    """Along `dim`, an integer or several; all dimensions when it is None. `keepdim` leaves them with length 1."""
+    """Along `dim`, an integer or several, or all dimensions when it is None. `keepdim` leaves length 1."""
 
     def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the sum. Booleans and integers sum to int64."""
-        x = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
-        if x._array.dtype.kind != "f":
-            x = x.long()  # type: ignore[attr-defined]
-        return apply(_sum, x, dim=some_dims(dim, x._array.ndim), keepdim=keepdim)
+        """Return the sum. Booleans and integers sum to int64, unless `dtype` says otherwise."""
+        return apply(_sum, self._wide(dtype), dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+
+    def _wide(self, dtype: Any) -> Tensor:
+        """Return the tensor in `dtype`, by default in its own if that is floating point, else in int64."""
+        x = self._as_tensor()
+        if dtype is None:
+            return x if x._array.dtype.kind == "f" else x.long()
+        return x.to(dtype)
 
     def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Return the mean; NaN of nothing. Raises `DtypeError` for integers, as PyTorch does."""
@@ -39,44 +43,53 @@ class ReductionMethods(TensorBase):
         self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
         """Return the variance: Σ (x − mean)² / (N − correction), correction 1 (unbiased) by default."""
-        self._must_be_floating("var")
+        return self._spread("var", dim, unbiased, keepdim, correction)
+
+    def _spread(self, name: str, dim: Any, unbiased: bool, keepdim: bool, correction: int | None) -> Tensor:
+        self._must_be_floating(name)
+        if isinstance(dim, bool):  # var(False), as PyTorch takes it
+            dim, unbiased = None, dim
         minus = (1 if unbiased else 0) if correction is None else correction
         dims = some_dims(dim, self._array.ndim)
-        return apply(REGISTRY["var"], self, dim=dims, keepdim=keepdim, correction=minus)
+        return apply(REGISTRY[name], self, dim=dims, keepdim=keepdim, correction=minus)
 
     def std(
         self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
         """Return the standard deviation, the root of `var`."""
-        return self.var(dim, unbiased, keepdim, correction=correction).sqrt()
+        return self._spread("std", dim, unbiased, keepdim, correction)
 
-    def prod(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Return the product."""
-        return apply(REGISTRY["prod"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+    def prod(self, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """Return the product. Booleans and integers multiply to int64, unless `dtype` says otherwise."""
+        return apply(
+            REGISTRY["prod"], self._wide(dtype), dim=some_dims(dim, self._array.ndim), keepdim=keepdim
+        )
 
     def amax(self, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Return the largest; elements that tie share the gradient."""
-        self._must_not_be_empty("amax")
-        return apply(REGISTRY["amax"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+        dims = some_dims(dim, self._array.ndim)
+        self._must_not_be_empty("amax", dims)
+        return apply(REGISTRY["amax"], self, dim=dims, keepdim=keepdim)
 
     def amin(self, dim: Any = None, keepdim: bool = False) -> Tensor:
         """Return the smallest; elements that tie share the gradient."""
-        self._must_not_be_empty("amin")
-        return apply(REGISTRY["amin"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+        dims = some_dims(dim, self._array.ndim)
+        self._must_not_be_empty("amin", dims)
+        return apply(REGISTRY["amin"], self, dim=dims, keepdim=keepdim)
 
     def max(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """Return the largest of all; with an integer `dim` a pair (values, indices); with a tensor, `maximum`."""
+        """Return the largest of all; with an integer `dim` (values, indices); with a tensor, `maximum`."""
         return self._extreme("max", dim, keepdim)
 
     def min(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """Return the smallest of all; with an integer `dim` a pair (values, indices); with a tensor, `minimum`."""
+        """Return the smallest of all; with an integer `dim` (values, indices); with a tensor, `minimum`."""
         return self._extreme("min", dim, keepdim)
 
     def _extreme(self, which: str, dim: Any, keepdim: bool) -> Any:
         if isinstance(dim, TensorBase):
             return apply(REGISTRY[f"{which}imum"], self, dim)
         if dim is None:
-            self._must_not_be_empty(which)
+            self._must_not_be_empty(which, None)
             return apply(REGISTRY[f"a{which}"], self, dim=None, keepdim=False)
         indices = self._arg(f"arg{which}", dim, True)
         if not self._array.ndim:
@@ -94,9 +107,9 @@ class ReductionMethods(TensorBase):
         return self._arg("argmin", dim, keepdim)
 
     def _arg(self, name: str, dim: int | None, keepdim: bool) -> Tensor:
-        self._must_not_be_empty(name)
         ndim = self._array.ndim
         along = None if dim is None or ndim == 0 else one_dim(dim, ndim)
+        self._must_not_be_empty(name, None if along is None else (along,))
         return apply(REGISTRY[name], self, dim=along, keepdim=keepdim and ndim > 0)
 
     def any(self, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -115,7 +128,7 @@ class ReductionMethods(TensorBase):
         """Return the p-norm (Σ |x|ᵖ)^(1/p): p a number ≥ 0, inf, -inf, or "fro" for 2."""
         dims = some_dims(dim, self._array.ndim)
         if p in ("fro", 2):
-            return apply(_sum, apply(REGISTRY["square"], self), dim=dims, keepdim=keepdim).sqrt()
+            return apply(REGISTRY["norm"], self, dim=dims, keepdim=keepdim)
         size = apply(REGISTRY["abs"], self)
         if p == float("inf") or p == float("-inf"):
             return apply(REGISTRY["amax" if p > 0 else "amin"], size, dim=dims, keepdim=keepdim)
@@ -148,7 +161,9 @@ class ReductionMethods(TensorBase):
             raise ArgumentError(f"matmul takes two tensors, not {type(other).__name__}.")
         a, b = self._as_tensor(), other
         if a.ndim == 0 or b.ndim == 0:
-            raise ShapeError(f"matmul takes no 0-d tensor: {list(a.shape)} and {list(b.shape)}. Use * instead.")
+            raise ShapeError(
+                f"matmul takes no 0-d tensor: {list(a.shape)} and {list(b.shape)}. Use * instead."
+            )
         rows, columns = a.ndim == 1, b.ndim == 1
         if a.shape[-1] != b.shape[-1 if columns else -2]:
             raise ShapeError(
@@ -177,7 +192,9 @@ class ReductionMethods(TensorBase):
     def mv(self, other: Tensor) -> Tensor:
         """Return the product of a matrix and a vector."""
         if self._array.ndim != 2 or other.ndim != 1:
-            raise ShapeError(f"mv takes a matrix and a vector, not {list(self._array.shape)}, {list(other.shape)}.")
+            raise ShapeError(
+                f"mv takes a matrix and a vector, not {list(self._array.shape)}, {list(other.shape)}."
+            )
         return self.matmul(other)
 
     def bmm(self, other: Tensor) -> Tensor:
@@ -195,7 +212,9 @@ class ReductionMethods(TensorBase):
     def outer(self, other: Tensor) -> Tensor:
         """Return the outer product of two vectors."""
         if self._array.ndim != 1 or other.ndim != 1:
-            raise ShapeError(f"outer takes two vectors, not {list(self._array.shape)} and {list(other.shape)}.")
+            raise ShapeError(
+                f"outer takes two vectors, not {list(self._array.shape)} and {list(other.shape)}."
+            )
         return self._as_tensor().unsqueeze(1) * other
 
     def _must_be_floating(self, name: str) -> None:
@@ -203,9 +222,11 @@ class ReductionMethods(TensorBase):
             from stepgrad.errors import DtypeError
 
             raise DtypeError(
-                f"{name} takes floating point numbers, not {dtypes.of(self._array).name}. Convert with .float()."
+                f"{name} takes floating point numbers, not {dtypes.of(self._array).name}. "
+                f"Convert with .float()."
             )
 
-    def _must_not_be_empty(self, name: str) -> None:
-        if not self._array.size:
-            raise ShapeError(f"{name} of an empty tensor of shape {list(self._array.shape)} does not exist.")
+    def _must_not_be_empty(self, name: str, dims: tuple[int, ...] | None) -> None:
+        shape = self._array.shape
+        if not all(shape if dims is None else (shape[i] for i in dims)):
+            raise ShapeError(f"{name} of nothing does not exist: the shape is {list(shape)}.")

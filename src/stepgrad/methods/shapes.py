@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from stepgrad.autograd.engine import apply
-from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.methods.base import Operand, TensorBase, as_shape, one_dim, some_dims
 from stepgrad.ops.record import REGISTRY
 
@@ -17,19 +19,19 @@ _reshape, _permute, _slice, _index = (REGISTRY[n] for n in ("reshape", "permute"
 
 
 class ShapeMethods(TensorBase):
-    """The same elements in another arrangement. Results share memory with the tensor wherever NumPy's views do."""
+    """The same elements in another arrangement. Results share memory wherever NumPy's views do."""
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the elements, in row-major order, in another shape; one size may be -1."""
         return apply(_reshape, self, shape=_resolved(as_shape(shape), self._array))
 
     def view(self, *shape: Any) -> Tensor:
-        """Return the same memory in another shape. Raises `ShapeError` if that needs a copy: use `reshape`."""
+        """Return the same memory in another shape; `ShapeError` if that needs a copy: use `reshape`."""
         result = self.reshape(*shape)
         if self._array.size and not _shares(result._array, self._array):
             raise ShapeError(
-                f"view of shape {list(self._array.shape)} as {list(result.shape)} needs a copy, because the elements "
-                f"are not contiguous. Use .reshape(…) or .contiguous().view(…)."
+                f"view of shape {list(self._array.shape)} as {list(result.shape)} needs a copy, because the "
+                f"elements are not contiguous. Use .reshape(…) or .contiguous().view(…)."
             )
         return result
 
@@ -66,7 +68,7 @@ class ShapeMethods(TensorBase):
         return self.reshape(*self._array.shape[:d], *inner, *self._array.shape[d + 1 :])
 
     def squeeze(self, dim: Any = None) -> Tensor:
-        """Return the tensor without its dimensions of length 1, or without those of `dim` that have length 1."""
+        """Return the tensor without its dimensions of length 1, or without those of them that `dim` names."""
         shape = self._array.shape
         dims = some_dims(dim, len(shape))
         dims = tuple(range(len(shape))) if dims is None else dims
@@ -101,21 +103,23 @@ class ShapeMethods(TensorBase):
     def t(self) -> Tensor:
         """Return a matrix transposed; vectors and numbers as they are."""
         if self._array.ndim > 2:
-            raise ShapeError(f"t takes at most 2 dimensions, not {self._array.ndim}. Use .transpose(dim0, dim1).")
+            raise ShapeError(
+                f"t takes at most 2 dimensions, not {self._array.ndim}. Use .transpose(dim0, dim1)."
+            )
         return self.transpose(0, 1) if self._array.ndim == 2 else self._as_tensor()
 
     @property
-    def T(self) -> Tensor:  # noqa: N802 - PyTorch's name
+    def T(self) -> Tensor:
         """The dimensions in reverse order."""
         return apply(_permute, self, dims=tuple(reversed(range(self._array.ndim))))
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802 - PyTorch's name
+    def mT(self) -> Tensor:
         """The last two dimensions exchanged."""
         return self.transpose(-2, -1)
 
     def expand(self, *shape: Any) -> Tensor:
-        """Return dimensions of length 1, and new ones in front, repeated without a copy; -1 keeps a length."""
+        """Return dimensions of length 1, and new ones in front, repeated, no copy; -1 keeps a length."""
         own, sizes = self._array.shape, as_shape(shape)
         extra = len(sizes) - len(own)
         wanted = tuple(own[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(sizes))
@@ -130,6 +134,10 @@ class ShapeMethods(TensorBase):
     def repeat(self, *sizes: Any) -> Tensor:
         """Return the tensor repeated `sizes` times along each dimension, as a copy."""
         times = as_shape(sizes)
+        if len(times) < self._array.ndim:
+            raise ArgumentError(
+                f"repeat needs a number for each of {self._array.ndim} dimensions, not {times}."
+            )
         shape = (1,) * (len(times) - self._array.ndim) + self._array.shape
         pairs = [m for n, r in zip(shape, times, strict=True) for m in (r, n)]
         spread = self.reshape(tuple(m for n in shape for m in (1, n))).expand(*pairs)
@@ -137,19 +145,24 @@ class ShapeMethods(TensorBase):
 
     def flip(self, *dims: Any) -> Tensor:
         """Return the tensor with dimensions in reverse."""
-        return apply(REGISTRY["flip"], self, dims=some_dims(as_shape(dims), self._array.ndim))
+        order = as_shape(dims)
+        return apply(REGISTRY["flip"], self, dims=some_dims(order, self._array.ndim) if order else ())
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
         """Return `length` entries from `start` along a dimension."""
         d = one_dim(dim, self._array.ndim)
-        return self[(slice(None),) * d + (slice(start, start + length),)]
+        size = self._array.shape[d] if self._array.ndim else 0
+        first = start + size if start < 0 else start
+        if length < 0 or not 0 <= first <= first + length <= size:
+            raise IndexShapeError(f"narrow from {start}, {length} entries, of a dimension of length {size}.")
+        return self[(slice(None),) * d + (slice(first, first + length),)]
 
     def select(self, dim: int, index: int) -> Tensor:
         """Return one entry along a dimension."""
         return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
 
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return pieces along a dimension: of one size (the last may be smaller), or of the sizes in a list."""
+        """Return pieces along a dimension: of one size (the last may be smaller), or of a list of sizes."""
         d = one_dim(dim, self._array.ndim)
         length = self._array.shape[d]
         if isinstance(split_size, int):
@@ -159,14 +172,18 @@ class ShapeMethods(TensorBase):
         else:
             sizes = list(split_size)
             if sum(sizes) != length:
-                raise ShapeError(f"split into {sizes}, in sum {sum(sizes)}, of a dimension of length {length}.")
+                raise ShapeError(
+                    f"split into {sizes}, in sum {sum(sizes)}, of a dimension of length {length}."
+                )
         starts = [sum(sizes[:i]) for i in range(len(sizes))]
         return tuple(self.narrow(d, start, size) for start, size in zip(starts, sizes, strict=True))
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         """Return at most `chunks` pieces of equal size along a dimension (the last may be smaller)."""
+        if chunks < 1:
+            raise ArgumentError(f"chunk needs at least 1 piece, not {chunks}.")
         length = self._array.shape[one_dim(dim, self._array.ndim)]
-        return self.split(max(1, -(-length // chunks)), dim)
+        return self.split(-(-length // chunks) if length else [0] * chunks, dim)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
         """Return the entries along a dimension."""
@@ -174,18 +191,28 @@ class ShapeMethods(TensorBase):
         return tuple(self.select(d, i) for i in range(self._array.shape[d]))
 
     def gather(self, dim: int, index: Tensor) -> Tensor:
-        """Return y with y[i][j] = self[index[i][j]][j] (for dim 0); `index` int64 of the same number of dimensions."""
+        """Return y with y[i][j] = self[index[i][j]][j] (for dim 0); `index` int64 with as many dimensions."""
         _must_be_indices(index, "gather")
         return apply(REGISTRY["take_along"], self, index, dim=one_dim(dim, self._array.ndim))
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
         """Return the entries that `index` (int64, 1-d) names along a dimension."""
         _must_be_indices(index, "index_select")
+        if index.ndim > 1:
+            raise ShapeError(
+                f"index_select takes an index of one dimension, not of shape {list(index.shape)}."
+            )
         return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
 
     def masked_select(self, mask: Tensor) -> Tensor:
         """Return the elements where `mask` (boolean) holds, in one dimension."""
-        return self.expand(mask.shape)[mask] if self._array.shape != mask.shape else self[mask]
+        try:
+            shape = numpy.broadcast_shapes(self._array.shape, mask.shape)
+        except ValueError:
+            raise ShapeError(
+                f"masked_select: a mask of shape {list(mask.shape)} does not fit {list(self._array.shape)}."
+            ) from None
+        return self.expand(shape)[mask.expand(shape)]
 
     # ------------------------------------------------------------------------------- indexing
 
@@ -214,7 +241,7 @@ class ShapeMethods(TensorBase):
 
 
 def _parsed(parts: tuple[Any, ...]) -> tuple[bool, tuple[Any, ...], list[Any]]:
-    """Return whether an index is basic, the index with "tensor" in the places of tensors, and those tensors."""
+    """Return whether an index is basic, the index with "tensor" in place of tensors, and those tensors."""
     from stepgrad.creation import as_tensor
 
     spec: list[Any] = []
@@ -250,21 +277,30 @@ def _plain(part: Any) -> Any:
 
 def _must_be_indices(index: Any, name: str) -> None:
     if not isinstance(index, TensorBase) or index._array.dtype.kind not in "iu":
-        raise DtypeError(f"{name} takes an integer tensor as index, not {type(index).__name__}.")
+        what = index._array.dtype.name if isinstance(index, TensorBase) else type(index).__name__
+        raise DtypeError(f"{name} takes an integer tensor as index, not {what}.")
+    if index._array.size and index._array.min() < 0:
+        raise IndexShapeError(f"{name} takes indices from 0 on; there is {int(index._array.min())}.")
 
 
 def _resolved(shape: tuple[int, ...], array: Any) -> tuple[int, ...]:
     if -1 not in shape:
         if math.prod(shape) != array.size:
-            raise ShapeError(f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}.")
+            raise ShapeError(
+                f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}."
+            )
         return shape
     rest = math.prod(n for n in shape if n != -1)
     if shape.count(-1) > 1 or rest == 0 or array.size % rest:
-        raise ShapeError(f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}.")
+        raise ShapeError(
+            f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}."
+        )
     return tuple(array.size // rest if n == -1 else n for n in shape)
 
 
 def _shares(a: Any, b: Any) -> bool:
-    return bool(a.size == 0 or a.__array_interface__["data"][0] == b.__array_interface__["data"][0]) if hasattr(
-        a, "__array_interface__"
-    ) else a.data.ptr == b.data.ptr
+    return (
+        bool(a.size == 0 or a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
+        if hasattr(a, "__array_interface__")
+        else a.data.ptr == b.data.ptr
+    )

@@ -23,7 +23,9 @@ def tensor_text(tensor: Tensor) -> str:
     """
     array = devices.move(tensor._array, devices.CPU)
     name = "Parameter containing:\ntensor" if type(tensor).__name__ == "Parameter" else "tensor"
-    body = numpy.array2string(array, separator=", ", threshold=1000, prefix="tensor(", formatter=_formatter(array))
+    body = numpy.array2string(
+        array, separator=", ", threshold=1000, prefix="tensor(", formatter=_formatter(array)
+    )
     details = []
     if tensor.dtype not in (*_USUAL, dtypes.get_default_dtype()):
         details.append(f"dtype={tensor.dtype}")

@@ -15,6 +15,7 @@ from stepgrad.nn.activation import (
     Softplus,
     Tanh,
 )
+from stepgrad.nn.columns import EmbedColumns
 from stepgrad.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from stepgrad.nn.linear import Embedding, Flatten, Identity, Linear, Unflatten
 from stepgrad.nn.loss import (
@@ -32,9 +33,9 @@ from stepgrad.nn.normalization import BatchNorm1d, Dropout, LayerNorm
 from stepgrad.nn.parameter import Parameter
 
 __all__ = [
-    "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout", "Embedding",
-    "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax",
-    "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "PReLU", "Parameter", "ParameterList", "ReLU",
-    "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "Unflatten", "functional",
-    "init", "utils",
+    "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout",
+    "EmbedColumns", "Embedding", "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU",
+    "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
+    "PReLU", "Parameter", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss",
+    "Softmax", "Softplus", "Tanh", "Unflatten", "functional", "init", "utils",
 ]  # fmt: skip

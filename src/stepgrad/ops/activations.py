@@ -12,7 +12,7 @@ from stepgrad.ops.samples import Sample, real, unary
 class sigmoid:
     """σ(x) = 1 / (1 + e⁻ˣ), in (0, 1). The derivative y (1 − y) needs the result alone."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return 1 / (1 + m.exp(-x))
@@ -61,11 +61,13 @@ class relu:
 class leaky_relu:
     """x where x > 0, else `negative_slope` · x (Maas, Hannun and Ng, 2013)."""
 
+    promotes = "floating"
+
     def value(m, x, *, negative_slope):
         return m.where(x > 0, x, negative_slope * x)
 
     def partials(m, x, y, *, negative_slope):
-        return ((x > 0) + negative_slope * (x <= 0),)
+        return (m.where(x > 0, 1.0, negative_slope),)
 
     samples = unary(away_from=(0,), negative_slope=0.01)
 
@@ -90,7 +92,7 @@ class prelu:
 class elu:
     """x where x > 0, else α (eˣ − 1) (Clevert, Unterthiner and Hochreiter, 2015)."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x, *, alpha):
         return m.where(x > 0, x, alpha * m.expm1(x))
@@ -105,7 +107,7 @@ class elu:
 class silu:
     """x σ(x) (Elfwing, Uchibe and Doya, 2017)."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return x / (1 + m.exp(-x))
@@ -121,7 +123,7 @@ class silu:
 class gelu:
     """x Φ(x), Φ the distribution function of the normal distribution (Hendrycks and Gimpel, 2016)."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return 0.5 * x * (1 + m.erf(x * math.sqrt(0.5)))
@@ -135,9 +137,9 @@ class gelu:
 
 @elementwise
 class gelu_tanh:
-    """The approximation of GELU by tanh: ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel, 2016)."""
+    """GELU approximated by tanh: ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (Hendrycks and Gimpel, 2016)."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return 0.5 * x * (1 + m.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
@@ -154,7 +156,7 @@ class gelu_tanh:
 class softplus:
     """ln(1 + e^(βx)) / β, computed so that large x do not overflow; x itself where βx > `threshold`."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x, *, beta, threshold):
         bx = beta * x
@@ -171,7 +173,7 @@ class softplus:
 class logsigmoid:
     """ln σ(x) = min(x, 0) − ln(1 + e^(−|x|))."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from stepgrad.errors import ArgumentError
 from stepgrad.ops.record import elementwise
 from stepgrad.ops.samples import Sample, binary, boolean, real, unary
 
@@ -60,7 +61,7 @@ class mul:
 class div:
     """a / b."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, a, b):
         return a / b
@@ -88,7 +89,7 @@ class neg:
 class reciprocal:
     """1 / x, whose derivative is −y²."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return 1 / x
@@ -101,7 +102,7 @@ class reciprocal:
 
 def _power_rule(m, a, b):
     if isinstance(b, (int, float)):
-        return 0.0 * a if b == 0 else b * a ** (b - 1)
+        return 0 if b == 0 else b * a ** (b - 1)
     return m.where(b == 0, 0.0, b * a ** (b - 1))
 
 
@@ -114,8 +115,6 @@ def _times_log(m, a, b, y):
 @elementwise
 class pow_:
     """aᵇ, with derivatives b aᵇ⁻¹ and aᵇ ln a (0 where a = 0 and b ≥ 0, the limit from above)."""
-
-    quiet = True
 
     def value(m, a, b):
         return a**b
@@ -148,7 +147,7 @@ class square:
 class exp:
     """eˣ, which is its own derivative."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def forward(np, x):
         return np.exp(x)
@@ -166,7 +165,7 @@ class exp:
 class expm1:
     """eˣ − 1, exact near 0."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.expm1(x)
@@ -181,7 +180,7 @@ class expm1:
 class log:
     """The natural logarithm ln x."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.log(x)
@@ -196,7 +195,7 @@ class log:
 class log1p:
     """ln(1 + x), exact near 0."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.log1p(x)
@@ -211,7 +210,7 @@ class log1p:
 class sqrt:
     """√x."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.sqrt(x)
@@ -226,7 +225,7 @@ class sqrt:
 class rsqrt:
     """1 / √x."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return 1 / m.sqrt(x)
@@ -241,7 +240,7 @@ class rsqrt:
 class sin:
     """sin x, x in radians."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.sin(x)
@@ -256,7 +255,7 @@ class sin:
 class cos:
     """cos x, x in radians."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.cos(x)
@@ -271,7 +270,7 @@ class cos:
 class erf:
     """The error function 2/√π ∫₀ˣ e^(−t²) dt."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def value(m, x):
         return m.erf(x)
@@ -360,13 +359,36 @@ class trunc:
     samples = unary(away_from=(-1, 0, 1))
 
 
+def _check_divisor(np, a, b):
+    if np.asarray(a).dtype.kind in "iub" and np.asarray(b).dtype.kind in "iub" and not np.all(b):
+        raise ArgumentError(
+            "integers cannot be divided by zero and stay integers; with .float() the result is inf or nan."
+        )
+
+
+@elementwise
+class floor_divide:
+    """⌊a/b⌋, of integers an integer. Its derivative is 0 wherever it has one."""
+
+    def forward(np, a, b):
+        _check_divisor(np, a, b)
+        return np.floor_divide(a, b)
+
+    def value(m, a, b):
+        return m.floor(a / b)
+
+    def partials(m, a, b, y):
+        return 0, 0
+
+    samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
+
+
 @elementwise
 class remainder:
     """a − b ⌊a/b⌋, with the sign of b."""
 
-    quiet = True
-
     def forward(np, a, b):
+        _check_divisor(np, a, b)
         return np.remainder(a, b)
 
     def value(m, a, b):
@@ -375,7 +397,7 @@ class remainder:
     def partials(m, a, b, y):
         return 1, -m.floor(a / b)
 
-    samples = [Sample(real(2.1, 2.9), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
+    samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
 
 
 @elementwise
@@ -406,7 +428,7 @@ class minimum:
 
 @elementwise
 class clamp:
-    """x, but not below `low` (if it is not None) and not above `high`; the gradient passes where x is within."""
+    """x, but not below `low` and not above `high`, where given; the gradient passes where x is within."""
 
     def value(m, x, *, low, high):
         y = x if low is None else m.maximum(x, low)
@@ -448,7 +470,7 @@ class cast:
     promotes = None
 
     def forward(np, x, *, dtype):
-        return np.asarray(x).astype(dtype)
+        return np.asarray(x).astype(dtype, order="C")
 
     def value(m, x, *, dtype):
         return m.cast(x, dtype=dtype)

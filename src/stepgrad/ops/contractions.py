@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from stepgrad.ops.record import contract
 from stepgrad.ops.samples import Sample, real
 
@@ -11,6 +13,10 @@ def transposed(xp, x):
     return xp.permute(x, dims=(*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
+def _rows(x):
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
 @contract
 class matmul:
     """A B: yᵢⱼ = Σₖ aᵢₖ bₖⱼ, over leading dimensions that broadcast. dA = g Bᵀ, dB = Aᵀ g."""
@@ -18,7 +24,7 @@ class matmul:
     def forward(np, a, b):
         if a.ndim > 2 and b.ndim == 2:
             # One large product is faster than a stack of small ones.
-            return (a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1])
+            return (_rows(a) @ b).reshape(*a.shape[:-1], b.shape[-1])
         return np.matmul(a, b)
 
     def vjp(xp, g, y, a, b, *, needs):
@@ -38,13 +44,13 @@ class matmul:
 
 @contract
 class linear:
-    """x Wᵀ + b, W of shape (out, in), b of shape (out) or None. dX = g W, dW = gᵀ X, db = Σ g over the rows."""
+    """x Wᵀ + b, W of shape (out, in), b of shape (out) or None. dX = g W, dW = gᵀ X, db = Σ g by column."""
 
     def forward(np, x, weight, bias):
         if x.ndim == 2:
             y = x @ weight.T
         else:
-            y = (x.reshape(-1, x.shape[-1]) @ weight.T).reshape(*x.shape[:-1], weight.shape[0])
+            y = (_rows(x) @ weight.T).reshape(*x.shape[:-1], weight.shape[0])
         if bias is not None:
             y += bias
         return y
@@ -53,9 +59,10 @@ class linear:
         gx = xp.matmul(g, weight) if needs[0] else None
         gw = gb = None
         if needs[1] or needs[2]:
-            rows = g if g.ndim == 2 else xp.reshape(g, shape=(-1, g.shape[-1]))
+            count = math.prod(x.shape[:-1])
+            rows = g if g.ndim == 2 else xp.reshape(g, shape=(count, g.shape[-1]))
             if needs[1]:
-                inputs = x if x.ndim == 2 else xp.reshape(x, shape=(-1, x.shape[-1]))
+                inputs = x if x.ndim == 2 else xp.reshape(x, shape=(count, x.shape[-1]))
                 gw = xp.matmul(transposed(xp, rows), inputs)
             if needs[2]:
                 gb = xp.sum(rows, dim=(0,), keepdim=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stepgrad.arrays import dtypes
 from stepgrad.arrays import random as streams
 from stepgrad.ops.record import constant, random
-from stepgrad.ops.samples import Sample, real
+from stepgrad.ops.samples import Sample, integer, real
 
 
 @constant
@@ -45,7 +45,7 @@ class one_hot:
     def forward(np, x, *, classes, dtype):
         return (x[..., None] == np.arange(classes)).astype(dtype)
 
-    samples = [Sample(real(0, 1, (3,)), classes=2, dtype="float64")]
+    samples = [Sample(integer(0, 3, (2, 3)), classes=3, dtype="float64")]
 
 
 @random

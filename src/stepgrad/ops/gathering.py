@@ -1,4 +1,4 @@
-"""Gathering by integer indices, and the addition back to where indices point. Indices are not differentiated."""
+"""Gathering by integer indices, and the addition back to where indices point; indices have no derivative."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from stepgrad.ops.samples import Sample, integer, real
 class index:
     """x[i, j, …] with integer or boolean tensors.
 
-    `spec` is the whole index with None in the places of the tensors, each entry a slice, an integer, or "tensor".
+    `spec` is the whole index with None in the places of the tensors, each entry a slice, an integer, or
+    "tensor".
     """
 
     def forward(np, x, *indices, spec):
@@ -42,7 +43,13 @@ class index_add:
     reads = ("indices",)
     samples = [
         Sample(real(shape=(5, 4)), integer(0, 3, (5,)), spec=("tensor",), shape=(3, 4)),
-        Sample(real(shape=(5,)), integer(0, 3, (5,)), integer(0, 4, (5,)), spec=("tensor", "tensor"), shape=(3, 4)),
+        Sample(
+            real(shape=(5,)),
+            integer(0, 3, (5,)),
+            integer(0, 4, (5,)),
+            spec=("tensor", "tensor"),
+            shape=(3, 4),
+        ),
     ]
 
 
@@ -53,7 +60,7 @@ def _filled(indices, spec):
 
 @gather
 class index_put:
-    """A copy of x in which the places that an index picks hold `value` (or have it added, with `accumulate`)."""
+    """A copy of x in which the places that an index picks hold `value`, or x + `value` with `accumulate`."""
 
     promotes = None
 
@@ -100,7 +107,7 @@ class take_along:
 
 
 def _within(x, index, dim):
-    """Return x cut to the extent of the index in the other dimensions, as `torch.gather` allows a smaller index."""
+    """Return x cut to the extent of the index in the other dimensions, where `torch.gather` allows less."""
     return x[tuple(slice(None) if i == dim else slice(n) for i, n in enumerate(index.shape))]
 
 
@@ -124,7 +131,7 @@ class add_along:
 
 @gather
 class embedding:
-    """Rows of `weight` (count, features) picked by integers of any shape. The row `padding_idx` gets no gradient."""
+    """Rows of `weight` (count, features) picked by integers; the row `padding_idx` has gradient 0."""
 
     def forward(np, weight, index, *, padding_idx):
         return np.take(weight, index, axis=0)
@@ -141,7 +148,7 @@ class embedding:
 
 @gather
 class add_rows:
-    """A matrix of `count` rows: row i is the sum of the rows of x whose index is i; row `padding_idx` stays 0."""
+    """A matrix of `count` rows: row i sums the rows of x whose index is i; row `padding_idx` stays 0."""
 
     def forward(np, x, index, *, count, padding_idx):
         rows, flat = x.reshape(-1, x.shape[-1]), index.reshape(-1)
@@ -150,7 +157,9 @@ class add_rows:
             # Sorted, so that rows with the same index stand together and one pass adds them in a fixed order.
             order = np.argsort(flat, kind="stable")
             sorted_index = flat[order]
-            starts = np.flatnonzero(np.concatenate([sorted_index[:1] == sorted_index[:1], np.diff(sorted_index) != 0]))
+            starts = np.flatnonzero(
+                np.concatenate([sorted_index[:1] == sorted_index[:1], np.diff(sorted_index) != 0])
+            )
             y[sorted_index[starts]] = np.add.reduceat(rows[order], starts, axis=0)
         if padding_idx is not None:
             y[padding_idx] = 0

@@ -24,9 +24,7 @@ def per_element(xp, g, shape, reduction):
 
 
 def _pairs(low=-2.0, high=2.0, target=None, **attrs):
-    return [
-        Sample(real(low, high), target or real(), reduction=r, **attrs) for r in ("mean", "sum", "none")
-    ]
+    return [Sample(real(low, high), target or real(), reduction=r, **attrs) for r in ("mean", "sum", "none")]
 
 
 @composite
@@ -109,7 +107,7 @@ class smooth_l1_loss:
 class binary_cross_entropy:
     """−w (t ln p + (1 − t) ln(1 − p)), each logarithm not below −100 so that p = 0 and p = 1 stay finite."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, p, target, weight, *, reduction):
         positive = xp.clamp(xp.log(p), low=-100.0, high=None)
@@ -125,7 +123,9 @@ class binary_cross_entropy:
             # p (1 − p) is kept from 0 as PyTorch does, so that the gradient is finite at p = 0 and 1.
             gp = scale * (p - target) / xp.clamp(p * (1 - p), low=1e-12, high=None)
         if needs[1]:
-            gt = scale * (xp.clamp(xp.log1p(-p), low=-100.0, high=None) - xp.clamp(xp.log(p), low=-100.0, high=None))
+            gt = scale * (
+                xp.clamp(xp.log1p(-p), low=-100.0, high=None) - xp.clamp(xp.log(p), low=-100.0, high=None)
+            )
         return gp, gt, None
 
     reads = ("p", "target", "weight")
@@ -142,7 +142,7 @@ class binary_cross_entropy_with_logits:
     With softplus(−x) = max(−x, 0) + ln(1 + e^(−|x|)) it is w ((1 − t) x + (1 + (p₊ − 1) t) softplus(−x)).
     """
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, target, weight, pos_weight, *, reduction):
         small = xp.log1p(xp.exp(-xp.abs(x)))
@@ -158,10 +158,14 @@ class binary_cross_entropy_with_logits:
         gx = gt = None
         if needs[0]:
             p = xp.sigmoid(x)
-            slope = p - target if pos_weight is None else 1 - target - (1 + (pos_weight - 1) * target) * (1 - p)
+            slope = (
+                p - target if pos_weight is None else 1 - target - (1 + (pos_weight - 1) * target) * (1 - p)
+            )
             gx = scale * slope
         if needs[1]:
-            gt = scale * (-x if pos_weight is None else (pos_weight - 1) * xp.softplus(-x, beta=1.0, threshold=99.0) - x)
+            gt = scale * (
+                -x if pos_weight is None else (pos_weight - 1) * xp.softplus(-x, beta=1.0, threshold=99.0) - x
+            )
         return gx, gt, None, None
 
     reads = ("x", "target", "weight", "pos_weight")
@@ -199,7 +203,7 @@ class nll_loss:
     The mean is weighted: Σ losses / Σ weights. Rows whose target is `ignore_index` count for nothing.
     """
 
-    promotes, quiet = None, True
+    promotes = None
 
     def expand(xp, x, target, weight, *, ignore_index, reduction):
         valid = target != ignore_index
@@ -233,13 +237,14 @@ class nll_loss:
 
 @composite
 class cross_entropy:
-    """−Σ_c q_c ln softmax(x)_c with the target class, smoothed by `label_smoothing`, as q. x (N, C), target (N) integers.
+    """−Σ_c q_c ln softmax(x)_c with the target class, smoothed by `label_smoothing`, as q.
 
-    The gradient with respect to x is (softmax(x) − q) / N for the mean. Class weights, `ignore_index` and the weighted
-    mean are those of `nll_loss`. Smoothing: Szegedy and others, 2015.
+    x (N, C), target (N) integers. The gradient with respect to x is (softmax(x) − q) / N for the mean. Class
+    weights, `ignore_index` and the weighted mean are those of `nll_loss`. Smoothing: Szegedy and others,
+    2015.
     """
 
-    promotes, quiet = None, True
+    promotes = None
 
     def expand(xp, x, target, weight, *, ignore_index, reduction, label_smoothing):
         logs = xp.log_softmax(x, dim=1)
@@ -280,7 +285,7 @@ class cross_entropy:
 class cross_entropy_probabilities:
     """−Σ_c w_c q_c ln softmax(x)_c for target probabilities q (N, C); the mean is over the N rows."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, target, weight, *, reduction, label_smoothing):
         if label_smoothing:
@@ -290,6 +295,9 @@ class cross_entropy_probabilities:
         return reduced(xp, losses, reduction)
 
     samples = [
-        *(Sample(real(), real(0, 1), None, reduction=r, label_smoothing=0.0) for r in ("mean", "sum", "none")),
+        *(
+            Sample(real(), real(0, 1), None, reduction=r, label_smoothing=0.0)
+            for r in ("mean", "sum", "none")
+        ),
         Sample(real(), real(0, 1), real(0.5, 2, (4,)), reduction="mean", label_smoothing=0.1),
     ]

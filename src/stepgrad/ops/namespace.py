@@ -13,7 +13,8 @@ import numpy
 
 from stepgrad.arrays.special import erf
 
-# The scalar language: the functions in which elementwise operations are stated, with NumPy's (and CuPy's) names for them.
+# The scalar language: the functions in which elementwise operations are stated, with NumPy's (and CuPy's)
+# names for them.
 SCALAR = {
     "exp": "exp", "expm1": "expm1", "log": "log", "log1p": "log1p", "sqrt": "sqrt",
     "sin": "sin", "cos": "cos", "tanh": "tanh", "abs": "abs", "sign": "sign",

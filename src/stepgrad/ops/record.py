@@ -12,13 +12,15 @@ A record is written as a class body and turned into an `Op` object by the decora
 Its functions are written against three small languages, so that each is written once and read by many:
 
 * `forward(np, *inputs, **attributes)` speaks NumPy: `np` is NumPy or CuPy, the inputs are raw arrays.
-* `value(m, …)` and `partials(m, *inputs, y, …)` of an elementwise operation speak the scalar language: operators and the
-  functions of `ops.namespace.SCALAR`. With m = arrays they compute; with m = symbols they are a formula.
-* `vjp(xp, g, y, *inputs, needs, **attributes)` and `expand(xp, *inputs, **attributes)` speak stepgrad: `xp.NAME` is the
-  operation NAME. Handed arrays they run fast, handed Tensors they record a graph (second derivatives).
+* `value(m, …)` and `partials(m, *inputs, y, …)` of an elementwise operation speak the scalar language:
+  operators and the functions of `ops.namespace.SCALAR`. With m = arrays they compute; with m = symbols they
+  are a formula.
+* `vjp(xp, g, y, *inputs, needs, **attributes)` and `expand(xp, *inputs, **attributes)` speak stepgrad:
+  `xp.NAME` is the operation NAME. Handed arrays they run fast, handed Tensors they record a graph (second
+  derivatives).
 
-`needs[i]` says whether the derivative with respect to input i is wanted. An input that the record does not keep is
-handed to `vjp` as `Absent`, which has a shape and a dtype but no values.
+`needs[i]` says whether the derivative with respect to input i is wanted. An input that the record does not
+keep is handed to `vjp` as `Absent`, which has a shape and a dtype but no values.
 """
 
 from __future__ import annotations
@@ -47,10 +49,10 @@ class Op:
     """One operation. Fields that a record may set:
 
     * `forward`, `vjp`: see the module's text. No `vjp`: no derivative.
-    * `reads`: names of the inputs, and "y" for the result, whose values `vjp` reads; all of them if not given.
-    * `promotes`: "same" (operands are brought to one type), "floating" (and integers to the default floating point type)
-      or None (types are left alone).
-    * `quiet`: overflow and division by zero are part of the operation and give inf or nan, as IEEE 754 says, silently.
+    * `reads`: names of the inputs, and "y" for the result, whose values `vjp` reads; all of them if not
+      given.
+    * `promotes`: "same" (operands are brought to one type), "floating" (and integers to the default floating
+      point type) or None (types are left alone).
     * `is_view`: the result shares the input's memory.
     * `samples`: calls from which the registry tests draw.
     """
@@ -61,7 +63,6 @@ class Op:
     expand: Callable[..., Any] | None = None
     reads: tuple[str, ...] | None = None
     promotes: str | None = None
-    quiet = False
     is_view = False
     samples: list[Sample] = []  # noqa: RUF012 - replaced as a whole, never changed
 
@@ -72,10 +73,13 @@ class Op:
         self.__dict__.update({k: v for k, v in fields.items() if not k.startswith("__")})
         self.source = body.__module__
         if self.name in REGISTRY:
-            raise ArgumentError(f"there is already an operation {self.name!r}, in {REGISTRY[self.name].source}.")
+            raise ArgumentError(
+                f"there is already an operation {self.name!r}, in {REGISTRY[self.name].source}."
+            )
         REGISTRY[self.name] = self
         self._complete()
-        self.differentiable = self.vjp is not None
+        self.has_own_vjp = self.vjp is not None
+        self.differentiable = self.has_own_vjp or self.kind == "composite"
 
     def _complete(self) -> None:
         reads = self.reads
@@ -100,22 +104,20 @@ class Op:
 class Elementwise(Op):
     """An operation on numbers, applied to each element of operands that broadcast.
 
-    `value(m, *inputs)` and `partials(m, *inputs, y)`, the latter one derivative per input: an expression, a Python number,
-    or None for an input that has no derivative. What the partials read is found by running them on symbols.
+    `value(m, *inputs)` and `partials(m, *inputs, y)`, the latter one derivative per input: an expression, a
+    Python number, or None for an input that has no derivative. What the partials read is found by running
+    them on symbols.
     """
 
     kind = "elementwise"
     promotes: str | None = "same"
     value: Callable[..., Any]
     partials: Callable[..., tuple[Any, ...]] | None = None
-    has_own_vjp = False
 
     def _complete(self) -> None:
         if "forward" not in self.__dict__:
             self.forward = self._forward
-        if "vjp" in self.__dict__:
-            self.has_own_vjp = True
-        elif self.partials is not None:
+        if "vjp" not in self.__dict__ and self.partials is not None:
             self.vjp = self._vjp
             self.reads = self._found_reads()
         super()._complete()
@@ -162,17 +164,19 @@ class Elementwise(Op):
 
 
 class Reduce(Op):
-    """A fold of numbers along dimensions: start with `init`, `combine(m, total, x)` each, `finish(m, total, count)`.
+    """A fold of numbers along dimensions.
 
-    Attributes `dim` (a tuple of dimensions, all when None) and `keepdim`. The fold states the operation for one number at
-    a time; `forward` is the same in NumPy.
+    It starts with `init`, does `combine(m, total, x)` for each x, and `finish(m, total, count)`. Attributes
+    `dim` (a tuple of dimensions, all when None) and `keepdim`. The fold states the operation for one number
+    at a time; `forward` is the same in NumPy.
     """
 
     kind = "reduce"
     init: float
     combine: Callable[..., Any]
 
-    def finish(m: Any, total: Any, count: Any) -> Any:  # noqa: N805
+    @staticmethod
+    def finish(m: Any, total: Any, count: Any) -> Any:
         return total
 
 
@@ -198,7 +202,7 @@ class Gather(Op):
 
 
 class Constant(Op):
-    """Numbers that depend on attributes alone (an input, if there is one, says only on which device they are made)."""
+    """Numbers that depend on attributes alone; an input, if there is one, says on which device they are."""
 
     kind = "constant"
 
@@ -221,7 +225,6 @@ class Composite(Op):
     def _complete(self) -> None:
         if "forward" not in self.__dict__:
             self.forward = self._forward
-        self.has_own_vjp = "vjp" in self.__dict__
         super()._complete()
 
     def _forward(self, np: Any, *inputs: Any, **attrs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Reductions: many numbers to one, along dimensions. `dim` is a tuple of dimensions (≥ 0), or None for all of them."""
+"""Reductions: many numbers to one, along dimensions. `dim` is a tuple of them (≥ 0), or None for all."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class sum_:
 class mean:
     """Σ x / N; NaN when N = 0."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
     init = 0.0
 
     def combine(m, total, x):
@@ -134,7 +134,8 @@ class prod:
         return np.multiply.reduce(x, axis=dim, keepdims=keepdim)
 
     def vjp(xp, g, y, x, *, needs, dim, keepdim):
-        # The reduced dimensions side by side in the last one, then for each element the product with a 1 in its place.
+        # The reduced dimensions side by side in the last one, then for each element the product with a 1 in
+        # its place.
         dims = tuple(range(x.ndim)) if dim is None else dim
         others = tuple(i for i in range(x.ndim) if i not in dims)
         n, rest = count(x.shape, dims), tuple(x.shape[i] for i in others)
@@ -182,7 +183,7 @@ class all_:
 
 @reduce
 class argmax:
-    """The index (int64) of the first largest along one dimension, or in the flattened array when `dim` is None."""
+    """The index (int64) of the first largest along one dimension, or of the flattened array (`dim` None)."""
 
     def forward(np, x, *, dim, keepdim):
         return np.argmax(x, axis=dim, keepdims=keepdim).astype("int64")
@@ -192,7 +193,7 @@ class argmax:
 
 @reduce
 class argmin:
-    """The index (int64) of the first smallest along one dimension, or in the flattened array when `dim` is None."""
+    """The index (int64) of the first smallest along one dimension, or of the flattened array (`dim` None)."""
 
     def forward(np, x, *, dim, keepdim):
         return np.argmin(x, axis=dim, keepdims=keepdim).astype("int64")
@@ -220,14 +221,18 @@ class sum_to:
         return (xp.expand(g, shape=tuple(x.shape)),)
 
     reads = ()
-    samples = [Sample(real(shape=(2, 3, 4)), shape=(3, 1)), Sample(real(), shape=()), Sample(real(), shape=(3, 4))]
+    samples = [
+        Sample(real(shape=(2, 3, 4)), shape=(3, 1)),
+        Sample(real(), shape=()),
+        Sample(real(), shape=(3, 4)),
+    ]
 
 
 @composite
 class var:
     """Σ (x − mean)² / (N − `correction`)."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, *, dim, keepdim, correction):
         centred = x - xp.mean(x, dim=dim, keepdim=True)
@@ -244,10 +249,42 @@ class var:
 
 
 @composite
+class std:
+    """The root of the variance `var`; where it is 0, so is the gradient, as in PyTorch."""
+
+    promotes = "floating"
+
+    def expand(xp, x, *, dim, keepdim, correction):
+        return xp.sqrt(xp.var(x, dim=dim, keepdim=keepdim, correction=correction))
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim, correction):
+        n = count(x.shape, dim) - correction
+        scale = xp.where(y == 0, 0.0, g / y) * (1 / n if n > 0 else math.nan)
+        return (spread(xp, scale, x.shape, dim, keepdim) * (x - xp.mean(x, dim=dim, keepdim=True)),)
+
+    samples = _each(correction=0)[:3] + _each(correction=1)[:3]
+
+
+@composite
+class norm:
+    """√Σ x², the Euclidean norm; where it is 0, so is the gradient, as in PyTorch."""
+
+    promotes = "floating"
+
+    def expand(xp, x, *, dim, keepdim):
+        return xp.sqrt(xp.sum(xp.square(x), dim=dim, keepdim=keepdim))
+
+    def vjp(xp, g, y, x, *, needs, dim, keepdim):
+        return (spread(xp, xp.where(y == 0, 0.0, g / y), x.shape, dim, keepdim) * x,)
+
+    samples = _each()[:3]
+
+
+@composite
 class logsumexp:
     """ln Σ eˣ, computed without overflow by taking the maximum out."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, *, dim, keepdim):
         largest = xp.amax(x, dim=dim, keepdim=True)

@@ -8,7 +8,7 @@ import numpy
 
 
 class Spec:
-    """One input: `kind` ("real", "integer", "boolean"), range, shape, and points that a draw keeps away from."""
+    """One input: `kind` ("real", "integer", "boolean"), range, shape, and points that it keeps away from."""
 
     __slots__ = ("away_from", "high", "kind", "low", "shape")
 
@@ -60,7 +60,9 @@ def boolean(shape: tuple[int, ...] = (3, 4)) -> Spec:
     return Spec("boolean", 0, 1, shape)
 
 
-def unary(low: float = -2.0, high: float = 2.0, away_from: tuple[float, ...] = (), **attrs: Any) -> list[Sample]:
+def unary(
+    low: float = -2.0, high: float = 2.0, away_from: tuple[float, ...] = (), **attrs: Any
+) -> list[Sample]:
     """A matrix, a 0-d number and an empty array, all from [low, high)."""
     return [Sample(real(low, high, shape, away_from), **attrs) for shape in ((3, 4), (), (0, 2))]
 

@@ -15,9 +15,11 @@ def _each():
 class softmax:
     """eˣⁱ / Σⱼ eˣʲ along `dim`; the maximum is subtracted inside exp, so nothing overflows."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, *, dim):
+        if not x.shape[dim]:
+            return xp.exp(x)
         e = xp.exp(x - xp.amax(x, dim=(dim,), keepdim=True))
         return e / xp.sum(e, dim=(dim,), keepdim=True)
 
@@ -32,9 +34,11 @@ class softmax:
 class log_softmax:
     """xᵢ − ln Σⱼ eˣʲ along `dim`, computed without overflow."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, *, dim):
+        if not x.shape[dim]:
+            return xp.exp(x)
         shifted = x - xp.amax(x, dim=(dim,), keepdim=True)
         return shifted - xp.log(xp.sum(xp.exp(shifted), dim=(dim,), keepdim=True))
 
@@ -52,7 +56,7 @@ class normalize:
     Ioffe and Szegedy, 2015; Ba, Kiros and Hinton, 2016. dx = (g − mean(g) − y mean(g y)) / √(variance + ε).
     """
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, *, dim, eps):
         centred = x - xp.mean(x, dim=dim, keepdim=True)
@@ -64,14 +68,17 @@ class normalize:
         return ((g - xp.mean(g, dim=dim, keepdim=True) - y * along) * scale,)
 
     reads = ("x", "y")
-    samples = [Sample(real(shape=(5, 3)), dim=(0,), eps=1e-5), Sample(real(shape=(2, 3, 4)), dim=(1, 2), eps=1e-3)]
+    samples = [
+        Sample(real(shape=(5, 3)), dim=(0,), eps=1e-5),
+        Sample(real(shape=(2, 3, 4)), dim=(1, 2), eps=1e-3),
+    ]
 
 
 @composite
 class rms_normalize:
     """x / √(mean(x²) + ε) over `dim` (Zhang and Sennrich, 2019)."""
 
-    promotes, quiet = "floating", True
+    promotes = "floating"
 
     def expand(xp, x, *, dim, eps):
         return x * xp.rsqrt(xp.mean(x * x, dim=dim, keepdim=True) + eps)

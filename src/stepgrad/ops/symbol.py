@@ -7,9 +7,10 @@ from typing import Any
 
 from stepgrad.errors import GradientError
 
-# How tightly an operator binds; a function call or a name binds tightest.
+# How tightly an operator binds, as in Python; a function call or a name binds tightest.
+_COMPARISON = 1
 _STRENGTH = {
-    "|": 1, "^": 2, "&": 3, "==": 4, "!=": 4, "<": 4, "<=": 4, ">": 4, ">=": 4,
+    "==": 1, "!=": 1, "<": 1, "<=": 1, ">": 1, ">=": 1, "|": 2, "^": 3, "&": 4,
     "+": 5, "-": 5, "*": 6, "/": 6, "%": 6, "neg": 7, "**": 8, "name": 9,
 }  # fmt: skip
 
@@ -23,7 +24,7 @@ def _reflected(sign: str) -> Callable[[Symbol, Any], Symbol]:
 
 
 class _Functions(type):
-    """Makes every function of the scalar language an attribute of `Symbol`, so that the class itself can be handed as m."""
+    """Makes the functions of the scalar language attributes of `Symbol`: the class itself is handed as m."""
 
     def __getattr__(cls, name: str) -> Callable[..., Symbol]:
         if name.startswith("__"):
@@ -80,9 +81,10 @@ class Symbol(metaclass=_Functions):
             return "-" + _wrapped(self.operands[0], mine)
         if self.head in _STRENGTH:
             left, right = self.operands
-            # Equal strength groups to the left, so a right operand of equal strength needs parentheses; powers the reverse.
+            # Equal strength groups to the left, so a right operand of equal strength needs parentheses;
+            # powers the reverse. Comparisons would chain.
             power = self.head == "**"
-            left_text = _wrapped(left, mine + power)
+            left_text = _wrapped(left, mine + (power or mine == _COMPARISON))
             return f"{left_text} {self.head} {_wrapped(right, mine + (not power))}"
         return f"{self.head}({', '.join(map(str, self.operands))})"
 

@@ -16,7 +16,11 @@ class reshape:
     def vjp(xp, g, y, x, *, needs, shape):
         return (xp.reshape(g, shape=tuple(x.shape)),)
 
-    samples = [Sample(real(), shape=(2, 6)), Sample(real(shape=()), shape=(1, 1)), Sample(real(), shape=(12,))]
+    samples = [
+        Sample(real(), shape=(2, 6)),
+        Sample(real(shape=()), shape=(1, 1)),
+        Sample(real(), shape=(12,)),
+    ]
 
 
 @view
@@ -63,7 +67,9 @@ class slice_:
     """A part of a tensor by integers, slices, None (a new dimension) and Ellipsis."""
 
     def forward(np, x, *, index):
-        return x[index]
+        y = x[index]
+        # NumPy hands out a lone element as a copy; with an Ellipsis it is a view like any other.
+        return y if isinstance(y, np.ndarray) else x[(*index, Ellipsis)]
 
     def vjp(xp, g, y, x, *, needs, index):
         return (xp.place(g, shape=tuple(x.shape), index=index),)

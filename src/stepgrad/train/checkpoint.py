@@ -1,13 +1,14 @@
 """Checkpoints: everything that a training run needs to go on as if it had never stopped, in one file.
 
-A checkpoint holds the parameters and buffers of the model, the optimizer's state by parameter name, the states of a
-schedule, a loader and whatever else has `state_dict` and `load_state_dict`, the default random streams, and an open
-`extra` value for counters and arrays. Everything comes back bit for bit. Files are written whole or not at all
-(`stepgrad.files.atomic`) and checked in every bit when they are read.
+A checkpoint holds the parameters and buffers of the model, the optimizer's state by parameter name, the
+states of a schedule, a loader and whatever else has `state_dict` and `load_state_dict`, the default random
+streams, and an open `extra` value for counters and arrays. Everything comes back bit for bit. Files are
+written whole or not at all (`stepgrad.files.atomic`) and checked in every bit when they are read.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import re
@@ -21,10 +22,11 @@ import numpy
 from stepgrad.arrays import random
 from stepgrad.errors import ArgumentError, FileError
 from stepgrad.files.atomic import PART_ENDING
+from stepgrad.files.differences import as_sentences, differences
 from stepgrad.files.model import KIND, VALUE, VERSION, check_fit, state_arrays
 from stepgrad.files.paths import checked_path, file_error
 from stepgrad.files.tensor_file import read_tensors, write_tensors
-from stepgrad.files.values import pack, unpack
+from stepgrad.files.values import pack, to_tensor, unpack
 from stepgrad.nn.module import Module
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.version import __version__
@@ -47,10 +49,12 @@ class HasState(Protocol):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The content of a checkpoint file. `restore` puts it back; `extra` is the value that was handed to the writer.
+    """The content of a checkpoint file; `restore` puts it back.
 
-    Attributes: `source` (the path), `model` (arrays by name), `optimizer` (``{"state": {name: {...}}, "groups":
-    [{..., "params": [names]}]}`` or None), `parts` (states by name), `random` (the default streams), `extra`.
+    Attributes: `source` (the path), `model` (arrays by name), `optimizer` (None, or a dict of "state" by
+    parameter name, "groups" with the names of their parameters, and "other", what belongs to no parameter),
+    `parts` (states by name), `random` (the default streams), `extra` (the value that was handed to
+    `write_checkpoint`).
     """
 
     source: str
@@ -61,30 +65,38 @@ class Checkpoint:
     extra: Any
 
     def restore(self, model: Module, optimizer: Optimizer | None = None, **parts: HasState) -> None:
-        """Put the states back into `model`, `optimizer` and `parts`, and the default random streams with them.
+        """Put the states back into `model`, `optimizer`, `parts` and the default random streams.
 
         `parts` are named as they were for `write_checkpoint`, such as ``schedule=…, loader=…``.
 
-        Raises FileError naming what does not fit (tensors that are missing, unexpected, of another shape or dtype;
-        parameters that the optimizer has or lacks; parts). The model and the optimizer are then unchanged.
+        Raises FileError naming what does not fit (tensors that are missing, unexpected, of another shape or
+        dtype; parameters that the optimizer has or lacks; parts). The model and the optimizer are then
+        unchanged.
         """
         self._check_model(model)
         if (optimizer is None) != (self.optimizer is None):
-            has, lacks = ("the file", "you") if optimizer is None else ("you", "the file")
-            raise FileError(f"'{self.source}' does not fit: {has} gave an optimizer, {lacks} none.")
+            has, given = ("an", "none") if optimizer is None else ("no", "one")
+            raise FileError(
+                f"'{self.source}' does not fit: it holds {has} optimizer's state, and {given} was handed "
+                f"over."
+            )
         if parts.keys() != self.parts.keys():
             raise FileError(
                 f"'{self.source}' does not fit: it holds the states of {_listed(self.parts)}, and "
                 f"{_listed(parts)} were handed over."
             )
         if self.random.keys() != random.get_rng_state().keys():
-            raise FileError(f"'{self.source}' was written by a stepgrad with other random streams; use that one.")
+            raise FileError(
+                f"'{self.source}' was written by a stepgrad with other random streams; use that one."
+            )
         optimizer_state = None if optimizer is None else self._for_optimizer(optimizer, model)
         for name, part in parts.items():
             part.load_state_dict(self.parts[name])
         if optimizer is not None and optimizer_state is not None:
             optimizer.load_state_dict(optimizer_state)
-        model.load_state_dict({name: from_numpy(array) for name, array in self.model.items()})
+        model.load_state_dict(
+            {name: to_tensor(name, array, self.source) for name, array in self.model.items()}
+        )
         random.set_rng_state(self.random)
 
     def _check_model(self, model: Module) -> None:
@@ -92,8 +104,8 @@ class Checkpoint:
         for name, array in state_arrays(model).items():
             if array.dtype != self.model[name].dtype:
                 raise FileError(
-                    f"'{self.source}' does not fit the model: '{name}' is {self.model[name].dtype} in the file, "
-                    f"{array.dtype} in the model, so that training could not go on to the same bits."
+                    f"'{self.source}' does not fit the model: '{name}' is {self.model[name].dtype} in the "
+                    f"file, {array.dtype} in the model, so that training could not go on to the same bits."
                 )
 
     def _for_optimizer(self, optimizer: Optimizer, model: Module) -> dict[str, Any]:
@@ -102,12 +114,15 @@ class Checkpoint:
         groups = _group_names(optimizer, model)
         saved = [group["params"] for group in self.optimizer["groups"]]
         if [sorted(names) for names in groups] != [sorted(names) for names in saved]:
-            raise FileError(
-                f"'{self.source}' does not fit the optimizer: its parameters are {saved} in the file, {groups} now."
-            )
-        numbers = {name: i for i, name in enumerate(name for names in groups for name in names)}
+            here, there = (dict.fromkeys(itertools.chain(*lists), ()) for lists in (groups, saved))
+            wrong = differences(here, there, "optimizer") or ["the groups have other members"]
+            raise FileError(f"'{self.source}' does not fit the optimizer. {as_sentences(wrong)}")
+        numbers = {name: i for i, name in enumerate(itertools.chain(*groups))}
         return {
-            "state": {numbers[name]: state for name, state in self.optimizer["state"].items()},
+            "state": {
+                **{numbers[name]: state for name, state in self.optimizer["state"].items()},
+                **self.optimizer["other"],
+            },
             "param_groups": [
                 {**group, "params": [numbers[name] for name in names]}
                 for group, names in zip(self.optimizer["groups"], groups)
@@ -125,12 +140,12 @@ def write_checkpoint(
 ) -> None:
     """Write the state of a training run to `path`, whole or not at all.
 
-    `parts` are a schedule, a loader and whatever else has `state_dict` and `load_state_dict`, by names of your choice.
-    `extra` is any value made of None, booleans, numbers, texts, lists, tuples, dicts, dtypes, arrays and Tensors. The
-    state of the default random streams is kept by itself.
+    `parts` are a schedule, a loader and whatever else has `state_dict` and `load_state_dict`, by names of
+    your choice. `extra` is any value made of None, booleans, numbers, texts, lists, tuples, dicts, dtypes,
+    arrays and Tensors. The state of the default random streams is kept by itself.
 
-    Raises FileError when the file cannot be written (an earlier file is then unchanged); ArgumentError for a value
-    that a file cannot hold, or an optimizer with parameters that are not the model's.
+    Raises FileError when the file cannot be written (an earlier file is then unchanged); ArgumentError for a
+    value that a file cannot hold, or an optimizer with parameters that are not the model's.
     """
     value = {
         "model": state_arrays(model),
@@ -153,10 +168,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     if metadata.get(KIND) != "checkpoint" or VALUE not in metadata:
         raise FileError(f"'{source}' is no checkpoint of stepgrad; read it with stepgrad.load(path).")
     value = unpack(metadata[VALUE], arrays, source)
-    try:
-        return Checkpoint(source=source, **value)
-    except TypeError:
-        raise FileError(f"'{source}' holds another content than a checkpoint of this stepgrad.") from None
+    if not _is_checkpoint(value):
+        raise FileError(f"'{source}' holds another content than a checkpoint of this stepgrad.")
+    return Checkpoint(source=source, **value)
 
 
 def checkpoint_path(folder: str | os.PathLike[str], step: int) -> Path:
@@ -171,14 +185,23 @@ def checkpoint_path(folder: str | os.PathLike[str], step: int) -> Path:
 
 
 def checkpoint_paths(folder: str | os.PathLike[str]) -> list[Path]:
-    """Return the checkpoints in `folder`, the newest (of the highest step) first; none where there is no folder."""
+    """Return the checkpoints in `folder`, the newest (of the highest step) first; none without a folder.
+
+    Raises FileError where `folder` is a file or cannot be read.
+    """
+    return [path for _, path in _numbered(folder)]
+
+
+def _numbered(folder: str | os.PathLike[str]) -> list[tuple[int, Path]]:
+    """Return the step number and the path of each checkpoint, the highest number first."""
     found = Path(checked_path(folder))
     try:
         names = os.listdir(found)
     except FileNotFoundError:
         return []
-    matches = [match for match in map(_NAME.fullmatch, names) if match]
-    return [found / match[0] for match in sorted(matches, key=lambda match: int(match[1]), reverse=True)]
+    except OSError as error:
+        raise file_error(error, str(found), "read") from error
+    return sorted(((int(m[1]), found / m[0]) for m in map(_NAME.fullmatch, names) if m), reverse=True)
 
 
 def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
@@ -197,16 +220,14 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
 
 
 def delete_older(folder: str | os.PathLike[str], step: int, keep: int) -> None:
-    """Delete the checkpoints before `step` in `folder` but for the newest `keep`, that of `step` counted among them.
+    """Delete the checkpoints in `folder` up to `step` but for the newest `keep` of them.
 
-    Checkpoints after `step` are left alone. Parts of files that killed writers left behind are deleted as well, so a
-    folder may have one writer at a time. What cannot be deleted stays, with a warning.
+    Checkpoints after `step` are left alone. Parts of files that killed writers left behind are deleted as
+    well, so a folder may have one writer at a time. What cannot be deleted stays, with a warning.
     """
     if keep < 1:
         raise ArgumentError(f"at least one checkpoint must be kept, got keep={keep}.")
-    paths = checkpoint_paths(folder)
-    newest = checkpoint_path(folder, step)
-    older = [path for path in paths if path.name <= newest.name][keep:]
+    older = [path for number, path in _numbered(folder) if number <= step][keep:]
     left_behind = Path(checked_path(folder)).glob(f".step-*{PART_ENDING}")
     for path in (*older, *left_behind):
         try:
@@ -215,27 +236,46 @@ def delete_older(folder: str | os.PathLike[str], step: int, keep: int) -> None:
             _log.warning("%s", file_error(error, str(path), "delete"))
 
 
+def _is_checkpoint(value: Any) -> bool:
+    kinds: dict[str, Any] = {
+        "model": dict, "optimizer": (dict, type(None)), "parts": dict, "random": dict, "extra": object
+    }  # fmt: skip
+    return (
+        isinstance(value, dict)
+        and value.keys() == kinds.keys()
+        and all(isinstance(value[key], kind) for key, kind in kinds.items())
+        and all(isinstance(array, numpy.ndarray) for array in value["model"].values())
+        and (value["optimizer"] is None or value["optimizer"].keys() == {"state", "other", "groups"})
+    )
+
+
 def _by_name(optimizer: Optimizer, model: Module) -> dict[str, Any]:
     """Return the optimizer's state with the names of parameters where PyTorch's layout has numbers."""
     names = _group_names(optimizer, model)
-    state = optimizer.state_dict()
-    numbers = [number for group in state["param_groups"] for number in group["params"]]
+    content = optimizer.state_dict()
+    numbers = [number for group in content["param_groups"] for number in group["params"]]
     name_of = dict(zip(numbers, (name for group in names for name in group)))
+    state = content["state"]
     return {
-        "state": {name_of[number]: content for number, content in state["state"].items()},
-        "groups": [{**group, "params": group_names} for group, group_names in zip(state["param_groups"], names)],
+        "state": {name_of[key]: value for key, value in state.items() if key in name_of},
+        "other": {key: value for key, value in state.items() if key not in name_of},
+        # The optimizer's own names for its parameters, if it has any, are not needed beside the model's.
+        "groups": [
+            {key: value for key, value in group.items() if key != "param_names"} | {"params": own}
+            for group, own in zip(content["param_groups"], names)
+        ],
     }
 
 
 def _group_names(optimizer: Optimizer, model: Module) -> list[list[str]]:
-    """Return the names of the parameters of each group. Raises ArgumentError for one that is not the model's."""
+    """Return the names of each group's parameters. Raises ArgumentError for one that is not the model's."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     groups = []
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if id(parameter) not in names:
                 raise ArgumentError(
-                    f"the optimizer has a parameter of shape {tuple(parameter.shape)} that is not the model's, so a "
+                    f"the optimizer has a parameter of shape {parameter.shape} that is not the model's, so a "
                     f"checkpoint could not bring it back; make it a parameter of the model."
                 )
         groups.append([names[id(parameter)] for parameter in group["params"]])

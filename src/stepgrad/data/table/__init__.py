@@ -1,1 +1,3 @@
-"""Tables of a person's own: reading them, finding the task, splitting the rows, preparing the columns for a network."""
+"""Tables of a person's own: reading them, finding the task, splitting the rows, preparing the columns for a
+network.
+"""

@@ -1,7 +1,8 @@
 """What the text cells of a column mean: numbers, booleans, dates, or texts.
 
-Every cell is looked at before a column is given its kind. A column is numbers or dates if at least `TOLERANCE` of its
-filled cells are; the others count as missing and are named in a note. Anything else is text.
+Every cell is looked at before a column is given its kind. A column is numbers or dates if at least
+`TOLERANCE` of its filled cells are; the others count as missing and are named in a note. Anything else is
+text.
 """
 
 from __future__ import annotations
@@ -21,11 +22,27 @@ TOLERANCE = 0.99  # share of the filled cells that must be of a kind
 WORTH_A_NOTE = 0.9  # a text column with that share of numbers gets a note that says which cells are none
 EXAMPLES = 3
 # Missing in every column. "None" and "-" are not among them, for they can be answers in a column of texts …
-MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "na", "NaN", "nan", "NAN", "NaT", "NULL", "Null", "null", "?"]
+MISSING = [
+    "",
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "<NA>",
+    "na",
+    "NaN",
+    "nan",
+    "NAN",
+    "NaT",
+    "NULL",
+    "Null",
+    "null",
+    "?",
+]
 # … but among numbers, booleans and dates these too can only mean that there is none.
 MISSING_AMONG_VALUES = {
-    "-", "--", "---", "–", "—", ".", "..", "...", "…", "*", "none", "nil", "n.a.", "missing", "unknown", "not available",
-    "#div/0!", "#value!", "#ref!", "#num!", "#name?", "없음", "결측",
+    "-", "--", "---", "–", "—", ".", "..", "...", "…", "*", "none", "nil", "n.a.", "missing", "unknown",
+    "not available", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "없음", "결측",
 }  # fmt: skip
 _PAIRS = (
     ("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"),
@@ -33,7 +50,8 @@ _PAIRS = (
 )  # fmt: skip
 _DIGITS_POINT = r"^[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?$"
 _DIGITS_COMMA = r"^[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?(?:[eE][+-]?\d+)?$"
-_TIME = r"(?:(?:[T ]|, )\s*([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?\s*(Z|[+-]\d\d:?\d\d)?)?$"
+_CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?"
+_TIME = rf"(?:(?:[T ]|, )\s*{_CLOCK}\s*(Z|[+-]\d\d:?\d\d)?)?$"
 _ORDERS = {
     "year-month-day": (r"^(\d{4})[-/.] ?(\d{1,2})[-/.] ?(\d{1,2})\.?" + _TIME, (0, 1, 2)),
     "day/month/year": (r"^(\d{1,2})[-/.] ?(\d{1,2})[-/.] ?(\d{4})" + _TIME, (2, 1, 0)),
@@ -56,7 +74,9 @@ class Kind(Protocol):
 
 
 class NumberKind:
-    """Numbers, with a decimal point (1,234.5) or a decimal comma (1.234,5); a sign of money or percent may stand by."""
+    """Numbers, with a decimal point (1,234.5) or a decimal comma (1.234,5); a sign of money or percent may
+    stand by.
+    """
 
     name, tolerance = "numbers", TOLERANCE
 
@@ -127,7 +147,9 @@ class BooleanKind:
 
 
 class DateKind:
-    """Days or moments, in one order of year, month and day, with four digits for the year. Zones are taken to UTC."""
+    """Days or moments, in one order of year, month and day, with four digits for the year. Zones are taken to
+    UTC.
+    """
 
     name, tolerance = "dates", TOLERANCE
 
@@ -139,6 +161,10 @@ class DateKind:
         import polars
 
         filled = cells.is_not_null()
+        if self.style == "year-month-day":
+            days = cells.str.to_date("%Y-%m-%d", strict=False)
+            if days.null_count() == cells.null_count():
+                return days.cast(polars.Datetime("us")).to_numpy(), numpy.zeros(len(cells), dtype=bool)
         fits = cells.str.contains(self.pattern).fill_null(False)
         if not fits.any():
             nothing = numpy.full(len(cells), "NaT", dtype=MOMENT)
@@ -180,7 +206,9 @@ class TextKind:
 
 @dataclass
 class Fit:
-    """How the cells of a column fit one kind: how many are filled, how many of these are bad, and the first of those."""
+    """How the cells of a column fit one kind: how many are filled, how many of these are bad, and the first
+    of those.
+    """
 
     filled: int = 0
     bad: int = 0
@@ -201,7 +229,9 @@ class Fit:
 
 
 def cleaned(block: polars.DataFrame) -> list[polars.Series]:
-    """Return the columns of texts without surrounding space, and null for the cells that say that they are missing."""
+    """Return the columns of texts without surrounding space, and null for the cells that say that they are
+    missing.
+    """
     import polars
 
     text = polars.all().str.strip_chars()
@@ -209,14 +239,18 @@ def cleaned(block: polars.DataFrame) -> list[polars.Series]:
 
 
 def possible_kinds(decimal: str) -> list[Kind]:
-    """Return what a column may be, the first that fits best being chosen; `decimal` is the file's likely decimal sign."""
+    """Return what a column may be, the first that fits best being chosen; `decimal` is the file's likely
+    decimal sign.
+    """
     other = "," if decimal == "." else "."
     numbers = [NumberKind(decimal), NumberKind(other)]
     return [*numbers, *(BooleanKind(pair) for pair in _PAIRS), *(DateKind(order) for order in _ORDERS)]
 
 
 def likely_decimal(columns: list[polars.Series]) -> str:
-    """Return "," if some of the columns are numbers only with a decimal comma and none only with a point, else "."."""
+    """Return "," if some of the columns are numbers only with a decimal comma and none only with a point,
+    else ".".
+    """
     only = set()
     for cells in columns:
         share = {}
@@ -240,7 +274,9 @@ def _missing_among_values(cells: polars.Series) -> numpy.ndarray:
 
 
 def _time_of_day(part: list[Any]) -> numpy.ndarray:
-    """Return the time of day in µs (timedelta64) from texts of hour, minute, second, fraction, am or pm, and zone."""
+    """Return the time of day in µs (timedelta64) from texts of hour, minute, second, fraction, am or pm, and
+    zone.
+    """
     import polars
 
     hour, minute, second = (part[i].cast(polars.Int64).fill_null(0).to_numpy() for i in range(3))
@@ -248,8 +284,13 @@ def _time_of_day(part: list[Any]) -> numpy.ndarray:
     half = part[4].str.to_lowercase()
     afternoon, morning = ((half == word).fill_null(False).to_numpy() for word in ("pm", "am"))
     hour = numpy.where(afternoon & (hour < 12), hour + 12, numpy.where(morning & (hour == 12), 0, hour))
-    zone = part[5].str.replace("Z", "+0000", literal=True).str.replace(":", "", literal=True).fill_null("+0000")
-    ahead = zone.str.slice(1, 2).cast(polars.Int64).to_numpy() * 60 + zone.str.slice(3, 2).cast(polars.Int64).to_numpy()
+    zone = (
+        part[5].str.replace("Z", "+0000", literal=True).str.replace(":", "", literal=True).fill_null("+0000")
+    )
+    ahead = (
+        zone.str.slice(1, 2).cast(polars.Int64).to_numpy() * 60
+        + zone.str.slice(3, 2).cast(polars.Int64).to_numpy()
+    )
     ahead = numpy.where(zone.str.starts_with("-").to_numpy(), -ahead, ahead)
     microseconds = ((hour * 60 + minute - ahead) * 60 + second) * 1_000_000 + fraction
     return microseconds.astype("timedelta64[us]")

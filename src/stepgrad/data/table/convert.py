@@ -12,6 +12,7 @@ from stepgrad.data.table.frame import MISSING_CODE, Booleans, Column, Dates, Num
 from stepgrad.errors import DataError
 
 MOMENT = "datetime64[us]"
+_NESTED = (list, tuple, dict, set, numpy.ndarray)
 _MISSING_TYPES = {"NAType", "NaTType", "NoneType"}  # pandas' own, told by name so that pandas is not imported
 
 
@@ -37,11 +38,15 @@ def column_from_values(values: Any, name: str = "") -> Column:
         return Numbers(_seconds(array))
     if kind in "OUT":
         return _column_from_objects(array.tolist(), name)
-    raise DataError(f"column '{name}' has the type {array.dtype}, which is neither number, text, boolean nor date.")
+    raise DataError(
+        f"column '{name}' has the type {array.dtype}, which is neither number, text, boolean nor date."
+    )
 
 
 def column_from_polars(series: Any) -> Column | None:
-    """Return the column of a polars series, or None if its type is of no use (lists, structures, bytes, times)."""
+    """Return the column of a polars series, or None if its type is of no use (lists, structures, bytes,
+    times).
+    """
     import polars
 
     kind = series.dtype
@@ -66,7 +71,9 @@ def column_from_polars(series: Any) -> Column | None:
 
 
 def text_codes(texts: Any) -> tuple[numpy.ndarray, list[str]]:
-    """Return (codes int32, categories in alphabetical order) of a polars series of texts; null has the code -1."""
+    """Return (codes int32, categories in alphabetical order) of a polars series of texts; null has the code
+    -1.
+    """
     import polars
 
     categories = texts.drop_nulls().unique().sort()
@@ -90,20 +97,20 @@ def _seconds(durations: numpy.ndarray) -> numpy.ndarray:
 
 
 def _column_from_objects(cells: list[Any], name: str) -> Column:
-    missing = [type(cell).__name__ in _MISSING_TYPES or cell == "" or cell != cell for cell in cells]
-    present = [cell for cell, gone in zip(cells, missing, strict=True) if not gone]
-    if all(isinstance(cell, bool) for cell in present) and present:
-        return Booleans(numpy.array([-1 if gone else int(c) for c, gone in zip(cells, missing, strict=True)], numpy.int8))
-    if all(isinstance(cell, numbers.Real) or type(cell).__name__ == "Decimal" for cell in present):
-        filled = [numpy.nan if gone else float(c) for c, gone in zip(cells, missing, strict=True)]
-        return Numbers(lean(numpy.array(filled, dtype=numpy.float64)))
-    if all(isinstance(cell, datetime.date) for cell in present):
-        moments = ["NaT" if gone else _moment(c) for c, gone in zip(cells, missing, strict=True)]
-        return Dates(numpy.array(moments, dtype=MOMENT))
-    nested = next((cell for cell in present if isinstance(cell, (list, tuple, dict, set, numpy.ndarray))), None)
+    nested = next((cell for cell in cells if isinstance(cell, _NESTED)), None)
     if nested is not None:
-        raise DataError(f"column '{name}' has {type(nested).__name__} cells; a cell must be one number, text, or date.")
-    texts = [None if gone else str(c) for c, gone in zip(cells, missing, strict=True)]
+        raise DataError(
+            f"column '{name}' has cells of type {type(nested).__name__}; a cell is one number, text, or date."
+        )
+    cells = [None if type(c).__name__ in _MISSING_TYPES or c == "" or c != c else c for c in cells]
+    present = [cell for cell in cells if cell is not None]
+    if present and all(isinstance(cell, (bool, numpy.bool_)) for cell in present):
+        return Booleans(numpy.array([-1 if c is None else int(c) for c in cells], dtype=numpy.int8))
+    if all(isinstance(cell, numbers.Real) or type(cell).__name__ == "Decimal" for cell in present):
+        return Numbers(lean(numpy.array([numpy.nan if c is None else float(c) for c in cells])))
+    if all(isinstance(cell, datetime.date) for cell in present):
+        return Dates(numpy.array(["NaT" if c is None else _moment(c) for c in cells], dtype=MOMENT))
+    texts = [None if c is None else str(c) for c in cells]
     categories = sorted({text for text in texts if text is not None})
     place: dict[str | None, int] = {text: i for i, text in enumerate(categories)}
     place[None] = MISSING_CODE
@@ -112,5 +119,5 @@ def _column_from_objects(cells: list[Any], name: str) -> Column:
 
 def _moment(day: datetime.date) -> datetime.date:
     if isinstance(day, datetime.datetime) and day.tzinfo is not None:
-        return day.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        return day.astimezone(datetime.UTC).replace(tzinfo=None)
     return day

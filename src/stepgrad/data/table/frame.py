@@ -1,8 +1,8 @@
 """A table: named columns of numbers, texts, booleans or dates, each with room for missing cells.
 
-A `Table` knows nothing of the library or the file it came from, so that everything above it (finding the task, splitting,
-preparing) is written once. Columns are NumPy arrays in their leanest form that loses nothing: float32 where it holds every
-value exactly (else float64), int32 codes for texts, int8 for booleans.
+A `Table` knows nothing of the library or the file it came from, so that everything above it (finding the
+task, splitting, preparing) is written once. Columns are NumPy arrays in their leanest form that loses
+nothing: float32 where it holds every value exactly (else float64), int32 codes for texts, int8 for booleans.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Numbers:
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """A column of texts: `codes` int32 of shape (rows,) pointing into `categories`, -1 where a cell is missing.
+    """A column of texts: `codes` int32 of shape (rows,) pointing into `categories`, -1 where a cell is
+    missing.
 
     >>> Texts(numpy.array([1, 0, -1], dtype=numpy.int32), ["no", "yes"]).texts()
     ['yes', 'no', None]
@@ -79,7 +80,9 @@ class Texts:
         return [self.categories[code] if code >= 0 else None for code in self.codes.tolist()]
 
     def labels(self) -> tuple[numpy.ndarray, list[str]]:
-        """Return (codes, labels): each text that some row has is a label, in alphabetical order; code -1 is missing."""
+        """Return (codes, labels): each text that some row has is a label, in alphabetical order; code -1 is
+        missing.
+        """
         counts = numpy.bincount(self.codes[self.codes >= 0], minlength=len(self.categories))
         used = sorted(numpy.flatnonzero(counts).tolist(), key=self.categories.__getitem__)
         # One more place at the end, so that the code -1 of a missing cell finds -1 there.
@@ -143,7 +146,9 @@ class Dates:
 
     def labels(self) -> tuple[numpy.ndarray, list[str]]:
         """Dates are not labels: raises `DataError`."""
-        raise DataError("dates cannot be predicted; choose another target, or turn it into a number such as days since a day.")
+        raise DataError(
+            "dates cannot be predicted; choose another target, or make it a number, such as days since a day."
+        )
 
 
 Column: TypeAlias = Numbers | Texts | Booleans | Dates
@@ -152,8 +157,8 @@ Column: TypeAlias = Numbers | Texts | Booleans | Dates
 class Table:
     """Columns of equal length under different names, in order.
 
-    `notes` are sentences for a person about what was decided when the table was read. Raises `DataError` if the columns
-    have different lengths or there is none.
+    `notes` are sentences for a person about what was decided when the table was read. Raises `DataError` if
+    the columns have different lengths or there is none.
 
     >>> table = Table.from_arrays({"size": [1.5, 2.0, None], "colour": ["red", None, "blue"]})
     >>> len(table), table.names, table.column("colour").texts()
@@ -187,11 +192,12 @@ class Table:
             return self.columns[name]
         except KeyError:
             pass
-        shown = ", ".join(f"'{other}'" for other in self.names[:12]) + (", …" if len(self.names) > 12 else "")
+        shown = ", ".join(f"'{other}'" for other in self.names[:12])
+        shown += ", …" if len(self.names) > 12 else ""
         raise DataError(f"there is no column '{name}'.{suggest(name, self.names)} The columns are {shown}.")
 
     def rows(self, indices: numpy.ndarray | Sequence[int]) -> Table:
-        """Return the table of the chosen rows, in the order given; `indices` are integers or a boolean mask."""
+        """Return the table of the chosen rows, in that order; `indices` are integers or a boolean mask."""
         chosen = numpy.asarray(indices)
         return Table({name: column.rows(chosen) for name, column in self}, self.notes)
 
@@ -217,14 +223,18 @@ class Table:
 
     @classmethod
     def from_polars(cls, frame: Any) -> Table:
-        """Return the table of a polars `DataFrame`; columns of lists, structures or bytes are left out with a note."""
+        """Return the table of a polars `DataFrame`; columns of lists, structures or bytes are left out with a
+        note.
+        """
         from stepgrad.data.table.convert import column_from_polars
 
         columns, notes = {}, []
         for name in frame.columns:
             column = column_from_polars(frame[name])
             if column is None:
-                notes.append(f"column '{name}' is left out: a network cannot use its type {frame.schema[name]}.")
+                notes.append(
+                    f"column '{name}' is left out: a network cannot use its type {frame.schema[name]}."
+                )
             else:
                 columns[name] = column
         return cls(columns, notes)

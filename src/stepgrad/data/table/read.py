@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 def read_table(path: str | os.PathLike[str]) -> Table:
     """Read a table from a CSV file (also compressed with gzip) or a Parquet file.
 
-    CSV: UTF-8 with or without byte order mark, UTF-16 with one, or CP949; separated by commas, semicolons, tabs or bars,
-    found by itself; the first record names the columns. Cells may be quoted, also with line ends inside; "", "NA",
-    "NaN", "null", "?" and the like are missing. A column is numbers (1234.5, 1,234.5 or 1.234,5), booleans (true and
-    false, yes and no, …), dates (2024-02-29, 29/2/2024, with a time or not) or texts; this is decided from all rows.
-    Memory: the table itself, and a few tens of megabytes however long the file.
+    CSV: UTF-8 with or without byte order mark, UTF-16 with one, or CP949; separated by commas, semicolons,
+    tabs or bars, found by itself; the first record names the columns. Cells may be quoted, also with line
+    ends inside; "", "NA", "NaN", "null", "?" and the like are missing. A column is numbers (1234.5, 1,234.5
+    or 1.234,5), booleans (true and false, yes and no, …), dates (2024-02-29, 29/2/2024, with a time or not)
+    or texts; this is decided from all rows. Memory: the table itself, and a few tens of megabytes however
+    long the file.
 
-    What was decided for the reader is told in `table.notes`. Raises `FileError` if the file is missing, a folder or
-    damaged, `DataError` if it holds no table, naming the line where possible.
+    What was decided for the reader is told in `table.notes`. Raises `FileError` if the file is missing, a
+    folder or damaged, `DataError` if it holds no table, naming the line where possible.
 
     >>> import tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "people.csv"
@@ -93,7 +94,7 @@ def _read_csv(path: str) -> Table:
 
 
 def _numbered(records: Records) -> Iterator[tuple[list[polars.Series], int]]:
-    """Return the blocks of the file as cleaned columns, each block with the number of its first row, from 1."""
+    """Return the blocks of the file as cleaned columns, each with the number of its first row, from 1."""
     row = 1
     for block in records.blocks():
         yield cleaned(block), row
@@ -101,7 +102,9 @@ def _numbered(records: Records) -> Iterator[tuple[list[polars.Series], int]]:
 
 
 def _look_again(records: Records, columns: list[_ColumnReader], decimal: str) -> None:
-    """Where some cells are not of the kind chosen at first, weigh every kind by all rows, and read those columns again."""
+    """Where some cells are not of the kind chosen at first, weigh every kind by all rows, and read those
+    columns again.
+    """
     unsure = {i: column for i, column in enumerate(columns) if column.fit.bad}
     if not unsure:
         return
@@ -139,7 +142,7 @@ class _ColumnReader:
         self._append(cells, first_row)
 
     def settle(self, fits: list[tuple[Kind, Fit]]) -> bool:
-        """Choose anew by `fits` over all rows; return whether the column must be read again as another kind."""
+        """Choose by `fits` over all rows; return whether the column must be read again, as another kind."""
         before = self._kind
         self.notes.clear()
         self._choose(fits)
@@ -156,8 +159,8 @@ class _ColumnReader:
             return Numbers(numpy.full(self._empty_rows, numpy.nan, dtype=numpy.float32))
         if self.fit.bad:
             self.notes.append(
-                f"column '{self.name}': {self.fit.bad:,} of {self.fit.filled:,} cells are not {self._kind.name} "
-                f"and count as missing: {', '.join(self.fit.examples)}{_more(self.fit)}."
+                f"column '{self.name}': {self.fit.bad:,} of {self.fit.filled:,} cells are not "
+                f"{self._kind.name} and count as missing: {', '.join(self.fit.examples)}{_more(self.fit)}."
             )
         values = numpy.concatenate(self._values)
         self._values.clear()
@@ -176,7 +179,9 @@ class _ColumnReader:
         self.fit.add(cells, bad, first_row)
 
     def _choose(self, fits: list[tuple[Kind, Fit]]) -> None:
-        """Take the kind that fits best, if well enough, else text, and say in a note what a person may want to know."""
+        """Take the kind that fits best, if well enough, else text, and say in a note what a person may want
+        to know.
+        """
         best, fit = max(fits, key=lambda pair: pair[1].share)
         rivals = [kind for kind, other in fits if isinstance(kind, DateKind) and other.share == fit.share]
         if isinstance(best, DateKind) and len(rivals) > 1:
@@ -190,8 +195,8 @@ class _ColumnReader:
         else:
             if isinstance(best, (NumberKind, DateKind)) and fit.share >= WORTH_A_NOTE:
                 self.notes.append(
-                    f"column '{self.name}' is text, because {fit.bad:,} of {fit.filled:,} cells are not {best.name}: "
-                    f"{', '.join(fit.examples)}{_more(fit)}."
+                    f"column '{self.name}' is text, because {fit.bad:,} of {fit.filled:,} cells are not "
+                    f"{best.name}: {', '.join(fit.examples)}{_more(fit)}."
                 )
             self._kind = TextKind()
 
@@ -209,7 +214,7 @@ def _weigh(cells: polars.Series, first_row: int, decimal: str) -> list[tuple[Kin
 
 
 def _same(one: Kind | None, other: Kind | None) -> bool:
-    return type(one) is type(other) and one.style == other.style
+    return one is not None and other is not None and (one.name, one.style) == (other.name, other.style)
 
 
 def _more(fit: Fit) -> str:

@@ -1,9 +1,9 @@
 """From the bytes of a CSV file to blocks of text cells, in memory that does not grow with the file.
 
-The file is read in pieces of some megabytes, cut where a record ends, decoded, checked and split into cells. A block whose
-every record has the right number of cells and whose quotes are all where they belong goes through polars; from the first
-block on that is not so tidy, the rest of the file goes through the slower `csv` module, which forgives more (a quote inside
-a cell, a blank line) and can say which line is wrong.
+The file is read in pieces of some megabytes, cut where a record ends, decoded, checked and split into cells.
+A block whose every record has the right number of cells and whose quotes are all where they belong goes
+through polars; from the first block on that is not so tidy, the rest of the file goes through the slower
+`csv` module, which forgives more (a quote inside a cell, a blank line) and can say which line is wrong.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _RECORD_LIMIT = 1 << 26  # bytes between two record ends, above which a quote is
 class Records:
     """The records of a CSV file, plain or gzip-compressed.
 
-    Attributes: `path`, `separator` (found by itself), `names` (the cells of the first record), and after `blocks` has run
-    to its end `encoding` ("UTF-8", "UTF-16" or "CP949"). Raises `FileError` if the file cannot be read, `DataError`
-    if it is not a table.
+    Attributes: `path`, `separator` (found by itself), `names` (the cells of the first record), and after
+    `blocks` has run to its end `encoding` ("UTF-8", "UTF-16" or "CP949"). Raises `FileError` if the file
+    cannot be read, `DataError` if it is not a table.
     """
 
     def __init__(self, path: str) -> None:
@@ -50,7 +50,9 @@ class Records:
         self.separator, self.names, self._header_lines = _read_header(first, path)
 
     def blocks(self) -> Iterator[polars.DataFrame]:
-        """Read the file from its start and return its rows (without the header) as frames of texts, null where empty."""
+        """Read the file from its start and return its rows (without the header) as frames of texts, null
+        where empty.
+        """
         blocks = self._text_blocks()
         first = next(blocks)
         body = first.split(b"\n", self._header_lines)[self._header_lines]
@@ -79,7 +81,9 @@ class Records:
         line, settled = 1, self.encoding == "UTF-16"
         for block in _whole_records(pieces, self.path):
             if b"\0" in block:
-                raise DataError(f"'{self.path}' is not a text file: line {_line_of(block, 0, line)} has NUL bytes.")
+                raise DataError(
+                    f"'{self.path}' is not a text file: line {_line_of(block, 0, line)} has NUL bytes."
+                )
             if not block.isascii():
                 if not settled:
                     self.encoding, settled = ("UTF-8" if _decodes(block, "utf-8") else "CP949"), True
@@ -95,8 +99,8 @@ class Records:
             where = line + block.count(b"\n", 0, error.start)
             tried = "neither UTF-8 nor CP949" if codec == "cp949" else "not UTF-8 as the lines before it"
             raise DataError(
-                f"'{self.path}' cannot be decoded: line {where:,} is {tried} (byte 0x{block[error.start]:02x}); "
-                "save the file as UTF-8."
+                f"'{self.path}' cannot be decoded: line {where:,} is {tried} "
+                f"(byte 0x{block[error.start]:02x}); save the file as UTF-8."
             ) from None
         return text.encode() if codec == "cp949" else block
 
@@ -106,7 +110,8 @@ class Records:
 
         lines = itertools.chain.from_iterable(io.StringIO(block.decode(), newline="") for block in blocks)
         reader = csv.reader(lines, delimiter=self.separator, skipinitialspace=True, strict=True)
-        width, rows = len(self.names), []
+        width = len(self.names)
+        rows: list[list[str]] = []
         schema = {str(i): polars.String for i in range(width)}
         while True:
             at = line + reader.line_num
@@ -129,8 +134,8 @@ class Records:
         word = SEPARATOR_WORDS[self.separator]
         advice = f'if a cell contains one of the {word} itself, put the cell in quotes ("…")'
         return (
-            f"line {line:,} of '{self.path}' has {_cells(len(row))}, the header has {_cells(len(self.names))} "
-            f"(separated by {word}); {advice}."
+            f"line {line:,} of '{self.path}' has {_cells(len(row))}, the header has "
+            f"{_cells(len(self.names))} (separated by {word}); {advice}."
         )
 
 
@@ -142,13 +147,13 @@ def _quote_problem(path: str, line: int, error: csv.Error) -> str:
     text = str(error)
     if "unexpected end" in text or "field larger" in text:
         return f"a quote that is opened in line {line:,} of '{path}' is never closed; close it."
-    return f"line {line:,} of '{path}' has text behind a closing quote; write a quote inside a quoted cell twice."
+    return f"line {line:,} of '{path}' has something behind a closing quote; write a quote in a quoted cell twice."
 
 
 def open_binary(path: str) -> BinaryIO:
     """Open a file for reading. Raises `FileError` saying what is wrong with the path and what helps."""
     try:
-        return open(path, "rb")  # noqa: SIM115 - the caller closes it
+        return open(path, "rb")
     except FileNotFoundError:
         folder, name = os.path.split(os.path.abspath(path))
         if not os.path.isdir(folder):
@@ -170,7 +175,9 @@ def _pieces(path: str) -> Iterator[bytes]:
             while piece := source.read(PIECE):
                 yield piece
         except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise FileError(f"the compressed file '{path}' is damaged or cut short; fetch it again.") from None
+            raise FileError(
+                f"the compressed file '{path}' is damaged or cut short; fetch it again."
+            ) from None
         except OSError as error:
             raise FileError(f"cannot read '{path}': {error.strerror}.") from None
 
@@ -185,7 +192,9 @@ def _refuse_other_formats(piece: bytes, path: str) -> None:
         if piece.startswith(start):
             raise DataError(f"'{path}' is {what}.")
     if piece[1:2] == b"\0" or piece[:1] == b"\0":
-        raise DataError(f"'{path}' is not a text file, or is UTF-16 without a byte order mark; save it as UTF-8.")
+        raise DataError(
+            f"'{path}' is not a text file, or is UTF-16 without a byte order mark; save it as UTF-8."
+        )
 
 
 def _from_utf16(pieces: Iterable[bytes], path: str) -> Iterator[bytes]:
@@ -210,7 +219,9 @@ def _whole_records(pieces: Iterable[bytes], path: str) -> Iterator[bytes]:
             yield rest[:end]
             rest = rest[end:]
         elif len(rest) > _RECORD_LIMIT:
-            raise DataError(f"'{path}' has no line end within {_RECORD_LIMIT >> 20} MB; is a quote never closed?")
+            raise DataError(
+                f"'{path}' has no line end within {_RECORD_LIMIT >> 20} MB; is a quote never closed?"
+            )
     if rest:
         yield rest if rest.endswith(b"\n") else rest + b"\n"
 
@@ -227,7 +238,9 @@ def _last_record_end(block: bytes) -> int:
 
 
 def _is_regular(block: bytes, separator: str, width: int) -> bool:
-    """Say whether every record of `block` has `width` cells and every quote stands at the edge of a cell or doubled."""
+    """Say whether every record of `block` has `width` cells and every quote stands at the edge of a cell or
+    doubled.
+    """
     data = numpy.frombuffer(block, dtype=numpy.uint8)
     marks = numpy.flatnonzero(data == ord(separator))
     ends = numpy.flatnonzero(data == _NEWLINE)
@@ -273,12 +286,14 @@ def _read_header(block: bytes, path: str) -> tuple[str, list[str], int]:
     for i, name in enumerate(names):
         if name in names[:i]:
             first = names.index(name) + 1
-            raise DataError(f"'{path}' has two columns named '{name}' ({first} and {i + 1}); rename one of them.")
+            raise DataError(
+                f"'{path}' has two columns named '{name}' ({first} and {i + 1}); rename one of them."
+            )
     return separator, names, reader.line_num
 
 
 def _fit(text: str, separator: str) -> tuple[float, int]:
-    """Return how well a separator fits: the share of the first records as wide as the header, and that width."""
+    """Return how well a separator fits: the share of the records as wide as the header, and that width."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
     try:
         widths = [len(row) for row in itertools.islice(reader, 200) if row]

@@ -19,7 +19,9 @@ _STRATA = 10  # of a numeric target: rows from the low to the high end go to eve
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Row numbers (int64, rising, from 0) of the training, validation and test part, and notes for the person."""
+    """Row numbers (int64, rising, from 0) of the training, validation and test part, and notes for the
+    person.
+    """
 
     train: numpy.ndarray
     validation: numpy.ndarray
@@ -28,13 +30,18 @@ class Split:
 
 
 def split_rows(
-    target: Column, task: Task, fractions: Sequence[float] = FRACTIONS, seed: int = 0, name: str = "the target"
+    target: Column,
+    task: Task,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    name: str = "the target",
 ) -> Split:
-    """Split the rows whose target is filled, so that each part has about the same mix of classes or range of numbers.
+    """Split the rows whose target is filled, so that each part has about the same mix of classes or range of
+    numbers.
 
-    `fractions` are those of training, validation and test; they sum to 1, and the last two may be 0. The same seed gives
-    the same split on every machine. Every class has at least one training row. Raises `ArgumentError` for impossible
-    fractions and `DataError` for fewer than 10 rows with a target.
+    `fractions` are those of training, validation and test; they sum to 1, and the last two may be 0. The same
+    seed gives the same split on every machine. Every class has at least one training row. Raises
+    `ArgumentError` for impossible fractions and `DataError` for fewer than 10 rows with a target.
 
     >>> split = split_rows(Numbers(numpy.arange(100.0)), Task("regression", ""), seed=1)
     >>> len(split.train), len(split.validation), len(split.test)
@@ -60,7 +67,8 @@ def split_rows(
         _give_each_class_a_training_row(part, strata[order])
         notes += _lone_classes(strata, task)
     chosen = present[order]
-    return Split(*(numpy.sort(chosen[part == i]) for i in range(3)), notes=notes)
+    train, validation, test = (numpy.sort(chosen[part == i]) for i in range(3))
+    return Split(train, validation, test, notes)
 
 
 def _strata(target: Column, task: Task) -> numpy.ndarray:
@@ -76,7 +84,9 @@ def _strata(target: Column, task: Task) -> numpy.ndarray:
 
 
 def _deal(count: int, fraction: float, offset: float) -> numpy.ndarray:
-    """Choose `fraction` of `count` places at even distances, so that any run of places gets its share to within one."""
+    """Choose `fraction` of `count` places at even distances, so that any run of places gets its share to
+    within one.
+    """
     marks = numpy.floor((numpy.arange(count + 1) + offset) * fraction + 1e-9)
     return numpy.diff(marks) > 0
 
@@ -94,12 +104,14 @@ def _lone_classes(codes: numpy.ndarray, task: Task) -> list[str]:
     if not lone:
         return []
     shown = ", ".join(f"'{label}'" for label in lone[:5]) + (", …" if len(lone) > 5 else "")
-    return [f"{len(lone)} classes have a single row, which goes into training: {shown}."]
+    many = "a class has" if len(lone) == 1 else f"{len(lone)} classes have"
+    return [f"{many} a single row, which goes into training: {shown}."]
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
     fits = len(fractions) == 3 and min(fractions) >= 0 and fractions[0] > 0 and abs(sum(fractions) - 1) < 1e-6
     if not fits:
         raise ArgumentError(
-            f"the fractions of training, validation and test must be three numbers that sum to 1, not {tuple(fractions)}."
+            "the fractions of training, validation and test must be three numbers that sum to 1, not "
+            f"{tuple(fractions)}."
         )

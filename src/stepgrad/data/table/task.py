@@ -16,7 +16,8 @@ ROWS_PER_CLASS = 5  # … if there are so many rows to each on average
 
 @dataclass(frozen=True)
 class Task:
-    """A task: its `kind` ("regression", "binary" or "multiclass"), the `reason` for it, and the `classes` it has.
+    """A task: its `kind` ("regression", "binary" or "multiclass"), the `reason` for it, and the `classes` it
+    has.
 
     `classes` are labels in order, two for "binary", none for "regression".
     """
@@ -29,20 +30,23 @@ class Task:
 def find_task(table: Table, target: str, override: str | None = None) -> Task:
     """Find the task from the target column, or check the one that the person asked for.
 
-    Texts and booleans are classes; so are numbers of two values, and whole numbers of up to ten values with five rows or
-    more to each; other numbers are regression. Raises `DataError` if there is nothing to learn (no filled cell, one value,
-    texts that hardly ever repeat, dates) or if the column does not fit `override`, `ArgumentError` if that is no task.
+    Texts and booleans are classes; so are numbers of two values, and whole numbers of up to ten values with
+    five rows or more to each; other numbers are regression. Raises `DataError` if there is nothing to learn
+    (no filled cell, one value, texts that hardly ever repeat, dates) or if the column does not fit
+    `override`, `ArgumentError` if that is no task.
 
-    >>> table = Table.from_arrays({"price": [1.5, 2.25, 9.0], "sold": [True, False, True]})
+    >>> table = Table.from_arrays({"price": [1.5, 2.25, 9.0, 7.0], "sold": [True, False, True, False]})
     >>> find_task(table, "sold").kind, find_task(table, "price").kind
     ('binary', 'regression')
     """
     if override is not None and override not in TASKS:
-        raise ArgumentError(f"there is no task '{override}'.{suggest(override, TASKS)} Tasks are {', '.join(TASKS)}.")
+        raise ArgumentError(
+            f"there is no task '{override}'.{suggest(override, TASKS)} Tasks are {', '.join(TASKS)}."
+        )
     column = table.column(target)
     if isinstance(column, Dates):
         raise DataError(
-            f"the target '{target}' is a date, which cannot be predicted; turn it into a number, such as days since a day."
+            f"the target '{target}' is a date, which cannot be predicted; make it a number, such as its days."
         )
     codes, labels = column.labels()
     _refuse_nothing_to_learn(target, codes, labels)
@@ -64,11 +68,15 @@ def _natural_task(target: str, column: Column, codes: numpy.ndarray, labels: lis
     if isinstance(column, (Texts, Booleans)):
         return "multiclass", f"'{target}' has {count} different texts"
     if count <= FEW_CLASSES and rows >= ROWS_PER_CLASS * count and _are_whole(column):
-        return "multiclass", f"'{target}' has only {count} different whole numbers; ask for regression if it is a quantity"
+        return (
+            "multiclass",
+            f"'{target}' has only {count} different whole numbers; ask for regression if it is a quantity",
+        )
     return "regression", f"'{target}' is a number with {count:,} different values"
 
 
-def _are_whole(column: Numbers) -> bool:
+def _are_whole(column: Column) -> bool:
+    assert isinstance(column, Numbers)
     values = column.values[~column.missing()]
     return bool((values == numpy.round(values)).all())
 
@@ -78,17 +86,21 @@ def _refuse_nothing_to_learn(target: str, codes: numpy.ndarray, labels: list[str
         raise DataError(f"every cell of the target '{target}' is missing; choose another target.")
     if len(labels) == 1:
         raise DataError(
-            f"the target '{target}' is always '{labels[0]}', so there is nothing to learn; choose another target."
+            f"the target '{target}' is always '{labels[0]}': there is nothing to learn; choose another."
         )
 
 
 def _refuse_misfit(target: str, column: Column, task: str, labels: list[str]) -> None:
     if task == "regression" and not isinstance(column, Numbers):
         what = f"texts such as '{labels[0]}'" if isinstance(column, Texts) else "booleans"
-        raise DataError(f"the target '{target}' holds {what}, so regression is impossible; leave the task open.")
+        raise DataError(
+            f"the target '{target}' holds {what}, so regression is impossible; leave the task open."
+        )
     if task == "binary" and len(labels) != 2:
         shown = ", ".join(labels[:5]) + (", …" if len(labels) > 5 else "")
-        raise DataError(f"the target '{target}' has {len(labels):,} values ({shown}), a binary task needs exactly two.")
+        raise DataError(
+            f"the target '{target}' has {len(labels):,} values ({shown}), a binary task needs exactly two."
+        )
 
 
 def _refuse_endless_classes(target: str, column: Column, codes: numpy.ndarray, labels: list[str]) -> None:
@@ -96,15 +108,17 @@ def _refuse_endless_classes(target: str, column: Column, codes: numpy.ndarray, l
     if rows >= 2 * len(labels):
         return
     message = (
-        f"the target '{target}' has {len(labels):,} different values in {rows:,} rows; classes that hardly ever repeat "
-        "cannot be learned."
+        f"the target '{target}' has {len(labels):,} different values in {rows:,} rows; classes that hardly "
+        "ever repeat cannot be learned."
     )
     if isinstance(column, Numbers):
         raise DataError(f"{message} Ask for regression.")
     odd = [label for label in labels if not _is_number(label)]
     if len(odd) < len(labels) / 2:
         row = int(numpy.flatnonzero(codes == labels.index(odd[0]))[0]) + 1
-        raise DataError(f"{message} If it is a number, correct the cells that are none, such as '{odd[0]}' (row {row:,}).")
+        raise DataError(
+            f"{message} If it is a number, correct the cells that are none, such as '{odd[0]}' (row {row:,})."
+        )
     raise DataError(f"{message} Choose another target.")
 
 

@@ -1,0 +1,153 @@
+"""The command ``python -m benchmarks``: run the suites, print the tables."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from . import imports, loaders, report, sizes, steps
+from .peers import load_peer, peer_names
+from .processes import interleave, missing
+from .workloads import WORKLOADS
+
+# The modules that a measurement needs, and what Python is given to run it.
+Job = tuple[tuple[str, ...], list[str]]
+
+
+def tell(line: str) -> None:
+    """Progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def summary(values: list[float]) -> dict[str, Any]:
+    """Median and range of one measurement over the rounds."""
+    return {"median": median(values), "low": min(values), "high": max(values), "all": values}
+
+
+def run(
+    suite: str, jobs: Mapping[str, Job], options: argparse.Namespace, results: dict[str, Any]
+) -> dict[str, Any]:
+    """Run the jobs whose modules are there; note in `results` what was skipped and what failed."""
+    present = {}
+    for name, (modules, arguments) in jobs.items():
+        if absent := missing(modules):
+            results["skipped"][f"{suite} {name}"] = absent
+            tell(f"skipped {suite} {name}: {', '.join(absent)} is not installed")
+        else:
+            present[name] = arguments
+    measured, failed = interleave(present, options.rounds, options.threads, tell)
+    results["failed"] |= {f"{suite} {name}": reason for name, reason in failed.items()}
+    return measured
+
+
+def run_steps(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Microseconds per step, for each workload and peer."""
+    pairs = [(workload, peer) for workload in options.workloads for peer in options.peers]
+    jobs = {
+        f"{workload} {peer}": (
+            load_peer(peer).REQUIRES,
+            ["-m", "benchmarks.steps", peer, workload, str(options.seconds)],
+        )
+        for workload, peer in pairs
+    }
+    measured = run("steps", jobs, options, results)
+    results["steps"] = {workload: {} for workload in options.workloads}
+    for workload, peer in pairs:
+        runs = measured.get(f"{workload} {peer}")
+        if not runs:
+            continue
+        if wrong := steps.disagreement(peer, workload, runs[0]["loss"]):
+            results["failed"][f"steps {workload} {peer}"] = wrong
+            continue
+        found = summary([run["microseconds"] for run in runs])
+        found["first_epoch_seconds"] = median(run["first_epoch_seconds"] for run in runs)
+        results["steps"][workload][peer] = found
+
+
+def run_imports(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Milliseconds of `import`."""
+    imports.compile_sources()
+    jobs = {name: ((name,), imports.worker(name)) for name in imports.MODULES}
+    measured = run("imports", jobs, options, results)
+    results["imports"] = {name: summary([r["milliseconds"] for r in runs]) for name, runs in measured.items()}
+
+
+def run_loaders(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Microseconds per batch of the DataLoader."""
+    jobs = {
+        name: ((name,), ["-m", "benchmarks.loaders", name, str(options.seconds)])
+        for name in loaders.LIBRARIES
+    }
+    measured = run("loaders", jobs, options, results)
+    results["loaders"] = {name: summary([r["microseconds"] for r in runs]) for name, runs in measured.items()}
+
+
+def run_sizes(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Megabytes on the disk; these are counted once."""
+    if absent := missing(("packaging",)):
+        results["skipped"]["sizes"] = absent
+    else:
+        results["sizes"] = sizes.installed_sizes()
+
+
+SUITES = {"steps": run_steps, "imports": run_imports, "loaders": run_loaders, "sizes": run_sizes}
+
+
+def listed(names: list[str]) -> Any:
+    """An argument type: some of `names`, separated by commas."""
+
+    def parse(text: str) -> list[str]:
+        chosen = text.split(",")
+        unknown = [name for name in chosen if name not in names]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: choose from {', '.join(names)}")
+        return chosen
+
+    return parse
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """The options of the command."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    suites, workloads, peers = list(SUITES), list(WORKLOADS), peer_names()
+    add = parser.add_argument
+    add("--suites", type=listed(suites), default=suites, metavar="A,B", help=f"of {', '.join(suites)}")
+    add(
+        "--workloads",
+        type=listed(workloads),
+        default=workloads,
+        metavar="A,B",
+        help=f"of {', '.join(workloads)}",
+    )
+    add("--peers", type=listed(peers), default=peers, metavar="A,B", help=f"of {', '.join(peers)}")
+    add("--rounds", type=int, default=5, help="fresh processes per measurement (default 5)")
+    add("--seconds", type=float, default=0.5, help="least time of one timing (default 0.5)")
+    add("--threads", type=int, help="threads of every library (default: as each chooses)")
+    add("--json", action="store_true", help="print one JSON object instead of tables")
+    add("--markdown", type=Path, metavar="FILE", help="also write the tables to a Markdown page")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the chosen suites; 1 if a worker failed or a peer trained something else."""
+    options = parse_arguments(arguments)
+    results: dict[str, Any] = {
+        "version": 1,
+        "machine": report.machine(),
+        "options": {"rounds": options.rounds, "seconds": options.seconds, "threads": options.threads},
+        "skipped": {},
+        "failed": {},
+    }
+    for suite in options.suites:
+        SUITES[suite](options, results)
+    print(json.dumps(results, indent=2) if options.json else report.as_text(results))
+    if options.markdown:
+        options.markdown.write_text(report.as_markdown(results), encoding="utf-8")
+    return 1 if results["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""The command `stepgrad`: its subcommands, the language, and what happens when something goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+import click
+
+from stepgrad.cli.completion import completion
+from stepgrad.cli.evaluate import evaluate
+from stepgrad.cli.help import Group
+from stepgrad.cli.options import lang_option
+from stepgrad.cli.output import Output, Warnings
+from stepgrad.cli.predict import predict
+from stepgrad.cli.problems import BadInput
+from stepgrad.cli.train import train
+from stepgrad.errors import StepgradError, suggest
+from stepgrad.version import __version__
+from stepgrad.words.language import Words, choose_language
+
+INTERRUPTED = 130
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        click.echo(f"stepgrad {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+    help="Trains neural networks on your own tables, and uses them.",
+)
+@lang_option
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
+)
+def stepgrad() -> None:
+    """Hold the commands together."""
+
+
+for _command in (train, predict, evaluate, completion):
+    stepgrad.add_command(_command)
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; errors are said in one line on stderr."""
+    output = Output(Words())
+    try:
+        output.words = Words(choose_language(_asked_language(arguments)))
+        with _warnings_shown(output):
+            code = stepgrad.main(arguments, prog_name="stepgrad", obj=output, standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except (click.Abort, KeyboardInterrupt):
+        output.note(output.words("Interrupted."))
+        return INTERRUPTED
+    except click.UsageError as error:
+        _say_usage_error(error, output)
+        return error.exit_code
+    except click.ClickException as error:
+        output.error(error.format_message())
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of a pipe has left, as `head` does. Nothing more can be written, also not when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except StepgradError as error:
+        output.error(str(error))
+        return error.exit_code
+    except MemoryError:
+        output.error("there is not enough memory for this; free some, or use fewer rows.")
+        return 1
+    except OSError as error:
+        place = f" '{error.filename}'" if error.filename else ""
+        output.error(f"cannot read or write{place}: {error.strerror or error}.")
+        return 1
+
+
+def _asked_language(arguments: list[str]) -> str | None:
+    """Return the value of ``--lang``, wherever it stands, so that also errors in the command line are in it."""
+    for i, argument in enumerate(arguments):
+        if argument == "--lang" and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if argument.startswith("--lang="):
+            return argument.removeprefix("--lang=")
+    return None
+
+
+@contextlib.contextmanager
+def _warnings_shown(output: Output) -> Iterator[None]:
+    logger, handler = logging.getLogger("stepgrad"), Warnings(output)
+    propagated = logger.propagate
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagated
+
+
+def _say_usage_error(error: click.UsageError, output: Output) -> None:
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        names = [] if error.ctx is None else _option_names(error.ctx)
+        message = f"there is no option '{error.option_name}'.{suggest(error.option_name, names)}"
+    output.error(message)
+    if error.ctx is not None and not isinstance(error, BadInput):
+        path = error.ctx.command_path
+        click.echo(output.words("Help: {command}", command=f"{path} --help"), err=True)
+
+
+def _option_names(context: click.Context) -> list[str]:
+    return [name for parameter in context.command.get_params(context) for name in parameter.opts]

@@ -1,0 +1,92 @@
+"""``stepgrad evaluate``: the score of a trained network on rows whose answer is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stepgrad.cli.help import Command
+from stepgrad.cli.options import json_option, lang_option, quiet_option
+from stepgrad.cli.output import Output
+from stepgrad.cli.problems import check_column, read_data
+from stepgrad.cli.runs import load_model
+
+if TYPE_CHECKING:
+    from stepgrad.train.table.evaluate import Evaluation
+    from stepgrad.train.table.model import TableModel
+
+
+@click.command(
+    cls=Command,
+    short_help="Scores a network on rows with known answers.",
+    help="Compares a network's predictions with the answers that a table has in its target column.",
+    arguments=[
+        ("RUN", "The folder of a run, or a model file."),
+        ("DATA", "A CSV or Parquet file with the columns that the network was trained on, and the target."),
+    ],
+    examples=[
+        ("stepgrad evaluate runs/houses-1 later.csv", "a table of scores"),
+        ("stepgrad evaluate runs/houses-1 later.csv --json", "for programs"),
+    ],
+)
+@click.argument("run", type=click.Path())
+@click.argument("data", type=click.Path())
+@json_option
+@quiet_option
+@lang_option
+@click.pass_obj
+def evaluate(output: Output, run: str, data: str) -> None:
+    """Evaluate, then say the scores."""
+    from stepgrad.train.table.evaluate import evaluate_table
+
+    model, path = load_model(run)
+    table = read_data(data)
+    check_column(table, model.target)
+    evaluation = evaluate_table(model, table)
+    output.notes([*table.notes, *evaluation.notes])
+    if output.json:
+        output.json_object(_to_json(evaluation, model, run, path))
+    else:
+        _print_scores(evaluation, model, output)
+
+
+def _to_json(evaluation: Evaluation, model: TableModel, run: str, path: str) -> dict[str, Any]:
+    scores: dict[str, Any] = {}
+    for name, score in evaluation.scores.items():
+        scores[name] = score.value
+        if score.low is not None:
+            scores[f"{name}_interval"] = [score.low, score.high]
+    said = {
+        "version": 1,
+        "task": model.task,
+        "target": model.target,
+        "rows": len(evaluation.rows),
+        "scores": scores,
+        "run": run,
+        "model": path,
+    }
+    if evaluation.confusion is not None:
+        said["confusion"] = {"classes": model.classes, "counts": evaluation.confusion}
+    return said
+
+
+def _print_scores(evaluation: Evaluation, model: TableModel, output: Output) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from stepgrad.words.numbers import score_name, score_text
+
+    words, before = output.words, model.record.get("test", {})
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
+    table.add_column(words("{count:row/rows}", count=len(evaluation.rows)))
+    for text in (words("score"), words("95% interval"), words("test of the run")):
+        table.add_column(text, justify="right")
+    for i, (name, score) in enumerate(evaluation.scores.items()):
+        interval = ""
+        if score.low is not None and score.high is not None:
+            interval = f"{score_text(name, score.low)} – {score_text(name, score.high)}"
+        style = "bold green" if i == 0 else ""
+        earlier = score_text(name, before[name]) if name in before else ""
+        table.add_row(score_name(name, words), Text(score_text(name, score.value), style), interval, earlier)
+    output.console().print(table)

@@ -1,0 +1,81 @@
+"""``stepgrad predict``: adds a prediction, and how sure it is, to every row of a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy
+
+from stepgrad.cli.help import Command
+from stepgrad.cli.options import json_option, lang_option, quiet_option
+from stepgrad.cli.output import Output
+from stepgrad.cli.problems import read_data
+from stepgrad.cli.runs import load_model
+from stepgrad.cli.tables import check_output, rows_with, write_csv, write_table
+
+if TYPE_CHECKING:
+    from stepgrad.train.table.model import Predictions
+
+_DIGITS = 7  # as many as the float32 weights of a network carry
+
+
+@click.command(
+    cls=Command,
+    short_help="Adds predictions to the rows of a table.",
+    help=(
+        "Adds two columns to every row of a table: the prediction and, for classes, its probability. Without -o the "
+        "rows go to standard output as CSV."
+    ),
+    arguments=[
+        ("RUN", "The folder of a run, or a model file."),
+        ("DATA", "A CSV or Parquet file with the columns that the network was trained on."),
+    ],
+    examples=[
+        ("stepgrad predict runs/houses-1 new.csv -o predicted.csv", "writes a CSV file"),
+        ("stepgrad predict runs/houses-1 new.csv | head", "looks at the first rows"),
+        ("stepgrad predict runs/houses-1 new.csv --json", "for programs"),
+    ],
+)
+@click.argument("run", type=click.Path())
+@click.argument("data", type=click.Path())
+@click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write to this .csv or .parquet file.")
+@json_option
+@quiet_option
+@lang_option
+@click.pass_obj
+def predict(output: Output, run: str, data: str, out: str | None) -> None:
+    """Predict, then write the rows."""
+    if out is not None:
+        check_output(out, data)
+    model, path = load_model(run)
+    table = read_data(data)
+    predictions = model.predict(table)
+    output.notes([*table.notes, *predictions.notes])
+    added = _columns(predictions)
+    if out is not None or not output.json:
+        import polars
+
+        series = {name: polars.Series(values) for name, values in added.items()}
+        frame = rows_with(data, table, series, as_text=out is None or out.lower().endswith(".csv"))
+        if out is None:
+            write_csv(frame, click.get_binary_stream("stdout"))
+        else:
+            write_table(frame, out)
+            output.note(output.words("{count:row/rows} written to {path}", count=len(table), path=out))
+    if output.json:
+        said = {"version": 1, "task": model.task, "target": model.target, "rows": len(table), "run": run, "model": path}
+        output.json_object(said | ({"output": out} if out else {"predictions": _objects(added)}))
+
+
+def _columns(predictions: Predictions) -> dict[str, list[Any]]:
+    """Return the columns to be added: "prediction" and, for classes, "probability"."""
+    if predictions.values is not None:
+        return {"prediction": [float(f"{value:.{_DIGITS}g}") for value in predictions.values.tolist()]}
+    assert predictions.labels is not None and predictions.probabilities is not None
+    chances = numpy.round(predictions.probabilities.max(axis=1), _DIGITS)
+    return {"prediction": predictions.labels, "probability": chances.tolist()}
+
+
+def _objects(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row)) for row in zip(*columns.values())]

@@ -1,0 +1,460 @@
+"""Writing LLVM IR as text: functions, loops, loads and stores, and registers that compute.
+
+A `Register` is a value of an element type ("float", "double", "i64", "i8", "i1" …) with a number of lanes: 1 for a scalar,
+more for a vector. Its operators emit instructions, so the formulas of the operation records run on registers as they run on
+arrays; the functions of the scalar language are in `lower.mathematics`.
+
+Text is written directly because building the same through objects costs several times as long, and the time from the first
+call to the first compiled step is a promise.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy
+
+from stepgrad.errors import DtypeError
+
+ELEMENT = {
+    "float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8",
+    "uint8": "i8", "bool": "i1",
+}  # fmt: skip
+BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "i1": 1}
+
+
+def element_of(dtype: Any) -> str:
+    """Return the LLVM element type of a NumPy dtype. Raises `DtypeError` for one that is not compiled."""
+    name = numpy.dtype(dtype).name
+    if name not in ELEMENT:
+        raise DtypeError(f"{name} is not compiled; it runs eagerly.")
+    return ELEMENT[name]
+
+
+def type_text(element: str, lanes: int) -> str:
+    """Return an LLVM type: ``float``, ``<16 x float>``."""
+    return element if lanes == 1 else f"<{lanes} x {element}>"
+
+
+def number_text(value: float, element: str) -> str:
+    """Return a constant as LLVM writes it; floating point numbers by their bits."""
+    if element in ("float", "double"):
+        wide = float(numpy.float32(value)) if element == "float" else float(value)
+        return f"0x{struct.unpack('<Q', struct.pack('<d', wide))[0]:016X}"
+    if element == "i1":
+        return "true" if value else "false"
+    return str(int(value))
+
+
+class Register:
+    """A value in the code being written. Operators emit; Python numbers become constants of the same type."""
+
+    __slots__ = ("element", "lanes", "text", "writer")
+
+    def __init__(self, writer: Writer, text: str, element: str, lanes: int) -> None:
+        self.writer, self.text, self.element, self.lanes = writer, text, element, lanes
+
+    @property
+    def type(self) -> str:
+        """The LLVM type."""
+        return type_text(self.element, self.lanes)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it is a floating point number."""
+        return self.element in ("float", "double")
+
+    def __add__(self, other: Any) -> Register:
+        return self.writer.arithmetic("add", self, other)
+
+    def __radd__(self, other: Any) -> Register:
+        return self.writer.arithmetic("add", other, self)
+
+    def __sub__(self, other: Any) -> Register:
+        return self.writer.arithmetic("sub", self, other)
+
+    def __rsub__(self, other: Any) -> Register:
+        return self.writer.arithmetic("sub", other, self)
+
+    def __mul__(self, other: Any) -> Register:
+        return self.writer.arithmetic("mul", self, other)
+
+    def __rmul__(self, other: Any) -> Register:
+        return self.writer.arithmetic("mul", other, self)
+
+    def __truediv__(self, other: Any) -> Register:
+        return self.writer.arithmetic("div", self, other)
+
+    def __rtruediv__(self, other: Any) -> Register:
+        return self.writer.arithmetic("div", other, self)
+
+    def __neg__(self) -> Register:
+        if self.is_float:
+            return self.writer.emit(f"fneg {self.type} {self.text}", self.element, self.lanes)
+        return 0 - self
+
+    def __lt__(self, other: Any) -> Register:
+        return self.writer.compare("lt", self, other)
+
+    def __le__(self, other: Any) -> Register:
+        return self.writer.compare("le", self, other)
+
+    def __gt__(self, other: Any) -> Register:
+        return self.writer.compare("gt", self, other)
+
+    def __ge__(self, other: Any) -> Register:
+        return self.writer.compare("ge", self, other)
+
+    def __eq__(self, other: Any) -> Register:  # type: ignore[override]
+        return self.writer.compare("eq", self, other)
+
+    def __ne__(self, other: Any) -> Register:  # type: ignore[override]
+        return self.writer.compare("ne", self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __and__(self, other: Any) -> Register:
+        return self.writer.bitwise("and", self, other)
+
+    def __rand__(self, other: Any) -> Register:
+        return self.writer.bitwise("and", self, other)
+
+    def __or__(self, other: Any) -> Register:
+        return self.writer.bitwise("or", self, other)
+
+    def __xor__(self, other: Any) -> Register:
+        return self.writer.bitwise("xor", self, other)
+
+    def __lshift__(self, other: Any) -> Register:
+        return self.writer.bitwise("shl", self, other)
+
+    def __rshift__(self, other: Any) -> Register:
+        return self.writer.bitwise("lshr", self, other)
+
+
+class Writer:
+    """Writes the functions of one LLVM module."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._allocas: list[str] = []
+        self._functions: list[str] = []
+        self._declared: dict[str, str] = {}
+        self._number = 0
+        self._block = "entry"
+        # The floating point type in which a Python number meets a boolean or an integer.
+        self.real = "float"
+
+    # ---------------------------------------------------------------------------------- module
+
+    def module_text(self) -> str:
+        """Return the module."""
+        return "\n".join([*self._declared.values(), *self._functions, ""])
+
+    def declare(self, name: str, signature: str) -> None:
+        """Declare an external function, once."""
+        self._declared.setdefault(name, signature)
+
+    @contextmanager
+    def function(
+        self, name: str, arguments: list[str], *, public: bool = False, noalias: bool = True
+    ) -> Iterator[list[Register]]:
+        """Write a function of pointers (``ptr``) and integers (``i64``), which returns nothing; yields its arguments."""
+        assert not self._lines
+        registers, texts = [], []
+        for i, kind in enumerate(arguments):
+            marks = " noalias" if kind == "ptr" and noalias else ""
+            texts.append(f"{kind}{marks} %a{i}")
+            registers.append(Register(self, f"%a{i}", kind, 1))
+        self._number, self._block, self._allocas = 0, "entry", []
+        yield registers
+        linkage = "" if public else "internal "
+        head = f"define {linkage}void @{name}({', '.join(texts)}) nounwind {{\nentry:"
+        self._functions.append("\n".join([head, *self._allocas, *self._lines, "  ret void", "}"]))
+        self._lines = []
+
+    def call(self, name: str, arguments: list[Register]) -> None:
+        """Call a function that returns nothing."""
+        self.line(f"call void @{name}({', '.join(f'{a.type} {a.text}' for a in arguments)})")
+
+    # ----------------------------------------------------------------------------- instructions
+
+    def line(self, text: str) -> None:
+        """Write an instruction without a result."""
+        self._lines.append("  " + text)
+
+    def emit(self, text: str, element: str, lanes: int = 1) -> Register:
+        """Write an instruction and return its result."""
+        self._number += 1
+        name = f"%v{self._number}"
+        self._lines.append(f"  {name} = {text}")
+        return Register(self, name, element, lanes)
+
+    def constant(self, value: float, element: str, lanes: int = 1) -> Register:
+        """Return a constant, in every lane."""
+        one = number_text(value, element)
+        if lanes == 1:
+            return Register(self, one, element, 1)
+        return Register(self, "<" + ", ".join([f"{element} {one}"] * lanes) + ">", element, lanes)
+
+    def integers(self, values: list[int], element: str = "i64") -> Register:
+        """Return a vector of constants."""
+        return Register(self, "<" + ", ".join(f"{element} {v}" for v in values) + ">", element, len(values))
+
+    def splat(self, x: Register, lanes: int) -> Register:
+        """Return a scalar in every lane."""
+        if x.lanes == lanes:
+            return x
+        assert x.lanes == 1
+        one = self.emit(
+            f"insertelement <{lanes} x {x.element}> poison, {x.element} {x.text}, i32 0", x.element, lanes
+        )
+        return self.emit(
+            f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer", x.element, lanes
+        )
+
+    def convert(self, x: Register, element: str) -> Register:
+        """Return x in another element type; floating point to integer cuts off, anything to i1 asks whether it is not 0."""
+        if x.element == element:
+            return x
+        to = type_text(element, x.lanes)
+        if element == "i1":
+            return self.compare("ne", x, 0)
+        floats = ("float", "double")
+        if x.element in floats and element in floats:
+            verb = "fpext" if element == "double" else "fptrunc"
+        elif x.element in floats:
+            verb = "fptosi"
+        elif element in floats:
+            verb = "uitofp" if x.element == "i1" else "sitofp"
+        elif BYTES[element] * (element != "i1") > BYTES[x.element] or x.element == "i1":
+            verb = "zext" if x.element == "i1" else "sext"
+        else:
+            verb = "trunc"
+        return self.emit(f"{verb} {x.type} {x.text} to {to}", element, x.lanes)
+
+    def bits(self, x: Register, element: str) -> Register:
+        """Return the same bits as another element type of the same size."""
+        return self.emit(f"bitcast {x.type} {x.text} to {type_text(element, x.lanes)}", element, x.lanes)
+
+    def matched(self, a: Any, b: Any) -> tuple[Register, Register]:
+        """Return two operands (registers or numbers) in one type: the wider element type, and as many lanes."""
+        if not isinstance(a, Register):
+            element = _element_for_number(a, b)
+            return self.constant(a, element, b.lanes), self.convert(b, element)
+        if not isinstance(b, Register):
+            element = _element_for_number(b, a)
+            return self.convert(a, element), self.constant(b, element, a.lanes)
+        element = _wider(a.element, b.element)
+        lanes = max(a.lanes, b.lanes)
+        return self.splat(self.convert(a, element), lanes), self.splat(self.convert(b, element), lanes)
+
+    def arithmetic(self, verb: str, a: Any, b: Any) -> Register:
+        """Emit add, sub, mul or div."""
+        a, b = self.matched(a, b)
+        if a.element == "i1":
+            a, b = self.convert(a, "i64"), self.convert(b, "i64")
+        if a.is_float:
+            return self.emit(f"f{verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
+        return self.emit(f"{'sdiv' if verb == 'div' else verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
+
+    def compare(self, verb: str, a: Any, b: Any) -> Register:
+        """Emit a comparison: lt, le, gt, ge, eq, ne. With NaN all are false but ne."""
+        a, b = self.matched(a, b)
+        if a.is_float:
+            how = "fcmp une" if verb == "ne" else f"fcmp o{verb}"
+        else:
+            signed = "u" if a.element == "i1" else "s"
+            how = f"icmp {verb}" if verb in ("eq", "ne") else f"icmp {signed}{verb}"
+        return self.emit(f"{how} {a.type} {a.text}, {b.text}", "i1", a.lanes)
+
+    def bitwise(self, verb: str, a: Any, b: Any) -> Register:
+        """Emit and, or, xor, shl, lshr on integers and booleans."""
+        a, b = self.matched(a, b)
+        return self.emit(f"{verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
+
+    def select(self, condition: Register, a: Any, b: Any) -> Register:
+        """Emit a where the condition holds, else b."""
+        if not isinstance(a, Register) and not isinstance(b, Register):
+            raise DtypeError("select needs a register for its type.")
+        a, b = self.matched(a, b)
+        lanes = max(a.lanes, condition.lanes)
+        a, b, condition = self.splat(a, lanes), self.splat(b, lanes), self.splat(condition, lanes)
+        return self.emit(
+            f"select {condition.type} {condition.text}, {a.type} {a.text}, {b.type} {b.text}", a.element, lanes
+        )
+
+    def intrinsic(self, name: str, *operands: Register, element: str | None = None) -> Register:
+        """Call ``llvm.<name>`` on operands of one type (the result has it too, unless `element` says otherwise)."""
+        first = operands[0]
+        result = element or first.element
+        suffix = f"v{first.lanes}" if first.lanes > 1 else ""
+        short = {"float": "f32", "double": "f64"}.get(first.element, first.element)
+        full = f"llvm.{name}.{suffix}{short}"
+        kinds = ", ".join(x.type for x in operands)
+        out = type_text(result, first.lanes)
+        self.declare(full, f"declare {out} @{full}({kinds})")
+        arguments = ", ".join(f"{x.type} {x.text}" for x in operands)
+        return self.emit(f"call {out} @{full}({arguments})", result, first.lanes)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Register:
+        """Emit a · b + c, rounded once."""
+        registers = [x for x in (a, b, c) if isinstance(x, Register)]
+        element, lanes = registers[0].element, max(x.lanes for x in registers)
+        operands = [
+            self.splat(x, lanes) if isinstance(x, Register) else self.constant(x, element, lanes) for x in (a, b, c)
+        ]
+        return self.intrinsic("fma", *operands)
+
+    # ----------------------------------------------------------------------------------- memory
+
+    def pointer(self, base: Register, index: Any, element: str) -> Register:
+        """Return the address of element `index` (a register of i64 or a number) from `base`."""
+        stored = "i8" if element == "i1" else element
+        where = index.text if isinstance(index, Register) else str(int(index))
+        if where == "0":
+            return base
+        return self.emit(f"getelementptr {stored}, ptr {base.text}, i64 {where}", "ptr")
+
+    def load(self, address: Register, element: str, lanes: int = 1, mask: int | None = None) -> Register:
+        """Load contiguous elements; with `mask` only that many of the lanes, 0 in the others. Booleans are bytes."""
+        stored = "i8" if element == "i1" else element
+        kind, align = type_text(stored, lanes), BYTES[stored]
+        if mask is None or lanes == 1:
+            loaded = self.emit(f"load {kind}, ptr {address.text}, align {align}", stored, lanes)
+        else:
+            name = f"llvm.masked.load.v{lanes}{_short(stored)}.p0"
+            self.declare(name, f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
+            loaded = self.emit(
+                f"call {kind} @{name}(ptr {address.text}, i32 {align}, {_mask(lanes, mask)}, {kind} zeroinitializer)",
+                stored, lanes,
+            )  # fmt: skip
+        return self.convert(loaded, "i1") if element == "i1" else loaded
+
+    def store(self, x: Register, address: Register, mask: int | None = None) -> None:
+        """Store contiguous elements; with `mask` only that many of the lanes."""
+        if x.element == "i1":
+            x = self.convert(x, "i8")
+        align = BYTES[x.element]
+        if mask is None or x.lanes == 1:
+            self.line(f"store {x.type} {x.text}, ptr {address.text}, align {align}")
+            return
+        name = f"llvm.masked.store.v{x.lanes}{_short(x.element)}.p0"
+        self.declare(name, f"declare void @{name}({x.type}, ptr, i32, <{x.lanes} x i1>)")
+        self.line(
+            f"call void @{name}({x.type} {x.text}, ptr {address.text}, i32 {align}, {_mask(x.lanes, mask)})"
+        )
+
+    def gather(self, base: Register, indices: Register, element: str, mask: int | None = None) -> Register:
+        """Load from `base` the elements that a vector of i64 indices picks."""
+        stored = "i8" if element == "i1" else element
+        lanes = indices.lanes
+        pointers = self.emit(
+            f"getelementptr {stored}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
+        )
+        kind = type_text(stored, lanes)
+        name = f"llvm.masked.gather.v{lanes}{_short(stored)}.v{lanes}p0"
+        self.declare(name, f"declare {kind} @{name}(<{lanes} x ptr>, i32, <{lanes} x i1>, {kind})")
+        loaded = self.emit(
+            f"call {kind} @{name}(<{lanes} x ptr> {pointers.text}, i32 {BYTES[stored]}, "
+            f"{_mask(lanes, lanes if mask is None else mask)}, {kind} zeroinitializer)",
+            stored, lanes,
+        )  # fmt: skip
+        return self.convert(loaded, "i1") if element == "i1" else loaded
+
+    def scratch(self, element: str, count: int) -> Register:
+        """Return the address of `count` elements on the stack, aligned for vectors."""
+        self._number += 1
+        name = f"%s{self._number}"
+        self._allocas.append(f"  {name} = alloca [{count} x {element}], align 64")
+        return Register(self, name, "ptr", 1)
+
+    # ------------------------------------------------------------------------------------ loops
+
+    def loop(
+        self,
+        start: Any,
+        stop: Any,
+        step: int,
+        body: Callable[[Register, list[Register]], list[Register] | None],
+        carried: list[Register] | None = None,
+    ) -> list[Register]:
+        """Write ``for i in range(start, stop, step)``, run at least once unless start and stop are registers.
+
+        `body(i, values)` returns the carried values for the next round; those of the last round are returned. A loop of
+        one round is written without a loop.
+        """
+        carried = carried or []
+        fixed = not isinstance(start, Register) and not isinstance(stop, Register)
+        if fixed and stop <= start:
+            return carried
+        if fixed and start + step >= stop:
+            return body(self.constant(start, "i64"), carried) or []
+        first, last = (x if isinstance(x, Register) else self.constant(x, "i64") for x in (start, stop))
+        self._number += 1
+        tag = self._number
+        before, head, end = self._block, f"l{tag}", f"e{tag}"
+        if fixed:
+            self.line(f"br label %{head}")
+        else:
+            enter = first < last
+            self.line(f"br i1 {enter.text}, label %{head}, label %{end}")
+        self._lines.append(f"{head}:")
+        self._block = head
+        places = []
+        index_at = len(self._lines)
+        self._lines.append("")
+        values = []
+        for x in carried:
+            self._number += 1
+            values.append(Register(self, f"%c{self._number}", x.element, x.lanes))
+            places.append(len(self._lines))
+            self._lines.append("")
+        index = Register(self, f"%i{tag}", "i64", 1)
+        results = body(index, values) or []
+        following = self.emit(f"add nsw i64 {index.text}, {step}", "i64")
+        latch = self._block
+        self._lines[index_at] = (
+            f"  {index.text} = phi i64 [ {first.text}, %{before} ], [ {following.text}, %{latch} ]"
+        )
+        for place, value, x, result in zip(places, values, carried, results, strict=True):
+            self._lines[place] = (
+                f"  {value.text} = phi {x.type} [ {x.text}, %{before} ], [ {result.text}, %{latch} ]"
+            )
+        again = following < last
+        self.line(f"br i1 {again.text}, label %{head}, label %{end}")
+        self._lines.append(f"{end}:")
+        self._block = end
+        if fixed:
+            return results
+        return [
+            self.emit(f"phi {x.type} [ {x.text}, %{before} ], [ {r.text}, %{latch} ]", x.element, x.lanes)
+            for x, r in zip(carried, results, strict=True)
+        ]
+
+
+def _mask(lanes: int, count: int) -> str:
+    return f"<{lanes} x i1> <" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">"
+
+
+def _short(element: str) -> str:
+    return {"float": "f32", "double": "f64"}.get(element, element)
+
+
+_RANK = {"i1": 0, "i8": 1, "i16": 2, "i32": 3, "i64": 4, "float": 5, "double": 6}
+
+
+def _wider(a: str, b: str) -> str:
+    return a if _RANK[a] >= _RANK[b] else b
+
+
+def _element_for_number(number: Any, x: Register) -> str:
+    """Return the type in which a Python number meets a register: the register's, unless the number's kind is higher."""
+    if isinstance(number, bool):
+        return x.element
+    if isinstance(number, int):
+        return "i64" if x.element == "i1" else x.element
+    return x.element if x.is_float else x.writer.real

@@ -1,0 +1,145 @@
+"""Where values live: storages, and buffers, which are views of a storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+from stepgrad.compile.program import Value
+
+
+class Storage:
+    """A piece of memory that the compiled code gets a pointer to.
+
+    `kind`: "argument", "slot", "constant" (arrays from outside), "scratch" (in the arena) or "output".
+    """
+
+    __slots__ = ("dtype", "first", "kind", "last", "number", "offset", "size", "source")
+
+    def __init__(self, kind: str, dtype: Any, size: int, source: Any = None) -> None:
+        self.kind, self.dtype, self.size, self.source = kind, numpy.dtype(dtype), size, source
+        self.number = -1
+        self.offset = 0
+        # The first and last kernel that touches it, for the plan of the arena.
+        self.first, self.last = -1, -1
+
+    def __repr__(self) -> str:
+        return f"{self.kind}{self.number}:{self.dtype.name}[{self.size}]"
+
+
+class Buffer:
+    """A view of a storage: shape, strides and offset, counted in elements."""
+
+    __slots__ = ("offset", "shape", "storage", "strides")
+
+    def __init__(
+        self, storage: Storage, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0
+    ) -> None:
+        self.storage, self.shape, self.strides, self.offset = storage, tuple(shape), tuple(strides), offset
+
+    @classmethod
+    def contiguous(cls, storage: Storage, shape: tuple[int, ...]) -> Buffer:
+        """Return the whole storage in row-major order."""
+        return cls(storage, shape, row_major(shape))
+
+    @property
+    def dtype(self) -> numpy.dtype:
+        """The dtype of the elements."""
+        return self.storage.dtype
+
+    def viewed(self, value: Value) -> Buffer | None:
+        """Return the buffer as the view operation of `value` rearranges it, or None if that needs a copy."""
+        # A stand-in of one byte per element in which NumPy works out strides; its memory is never touched.
+        stand_in = numpy.lib.stride_tricks.as_strided(
+            numpy.zeros(1, "int8"), self.shape, self.strides, writeable=False
+        )
+        assert value.op is not None
+        if value.op.name == "reshape":
+            strides = _reshaped_strides(self.shape, self.strides, value.shape)
+            return None if strides is None else Buffer(self.storage, value.shape, strides, self.offset)
+        seen = value.op.forward(numpy, stand_in, **value.attrs)
+        moved = seen.__array_interface__["data"][0] - stand_in.__array_interface__["data"][0]
+        return Buffer(self.storage, seen.shape, seen.strides, self.offset + moved)
+
+    def broadcast(self, shape: tuple[int, ...]) -> Buffer:
+        """Return the buffer repeated to a shape, with strides of 0."""
+        extra = len(shape) - len(self.shape)
+        strides = (0,) * extra + tuple(
+            0 if n == 1 and shape[extra + i] != 1 else s
+            for i, (n, s) in enumerate(zip(self.shape, self.strides, strict=True))
+        )
+        return Buffer(self.storage, shape, strides, self.offset)
+
+    def __repr__(self) -> str:
+        return f"{self.storage}+{self.offset}{list(self.shape)}/{list(self.strides)}"
+
+
+def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides of a contiguous array.
+
+    >>> row_major((2, 3, 4))
+    (12, 4, 1)
+    """
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+def _reshaped_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Return the strides of a reshaped view, or None where no strides do it.
+
+    >>> _reshaped_strides((2, 6), (6, 1), (2, 2, 3)), _reshaped_strides((6, 2), (1, 6), (12,))
+    ((6, 3, 1), None)
+    """
+    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
+    result: list[int] = []
+    i = 0
+    left, step = 1, 0
+    for n in reversed(new):
+        if n == 1:
+            result.append(0)
+            continue
+        if left == 1:
+            i += 1
+            if i > len(old):
+                return None
+            left, step = old[-i]
+            # Old dimensions that lie one after the other in memory count as one.
+            while i < len(old) and old[-i - 1][1] == step * left:
+                left *= old[-i - 1][0]
+                i += 1
+        if left % n:
+            return None
+        result.append(step)
+        step *= n
+        left //= n
+    return tuple(reversed(result))
+
+
+def plan_arena(storages: list[Storage], alignment: int = 64) -> int:
+    """Give every scratch storage its offset in the arena, so that those in use at the same time do not overlap.
+
+    Returns the size of the arena in bytes. The largest are placed first, each at the lowest place that is free while it is
+    in use.
+    """
+    placed: list[Storage] = []
+    total = 0
+    for storage in sorted(storages, key=lambda s: (-s.size * s.dtype.itemsize, s.number)):
+        size = -(-max(storage.size, 1) * storage.dtype.itemsize // alignment) * alignment
+        at = 0
+        for other in sorted(placed, key=lambda s: s.offset):
+            if other.last < storage.first or other.first > storage.last:
+                continue
+            other_size = -(-max(other.size, 1) * other.dtype.itemsize // alignment) * alignment
+            if at + size <= other.offset:
+                break
+            at = max(at, other.offset + other_size)
+        storage.offset = at
+        total = max(total, at + size)
+        placed.append(storage)
+    return total

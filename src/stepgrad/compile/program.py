@@ -1,0 +1,431 @@
+"""The program: what a step computes, as typed values in order, ready for the compiler.
+
+A `Value` is one array of known shape and dtype: a leaf (an argument, a state slot, a constant), a number, or an operation on
+other values. A `Builder` makes values; it offers every operation as a function and values have operators, so the rules of the
+records (`expand`, `vjp`) run on values as they run on arrays. Composites are expanded on the way, equal values are made once,
+and what can be computed beforehand is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import dtypes
+from stepgrad.ops.record import Op, find
+
+_COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf"}
+_REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
+
+
+class Value:
+    """An array that the program computes.
+
+    `kind`: "leaf", "number", "map" (elementwise, over inputs that broadcast), "reduce" (`attrs["how"]` over
+    `attrs["dims"]`, which leave the shape), "view" (`op` rearranges), "contract" (matrix product), or "special" (`op`).
+    """
+
+    __slots__ = ("attrs", "builder", "dtype", "inputs", "key", "kind", "op", "shape")
+
+    def __init__(
+        self, builder: Builder, kind: str, op: Op | None, inputs: tuple[Value, ...], attrs: dict[str, Any],
+        shape: tuple[int, ...], dtype: Any,
+    ) -> None:  # fmt: skip
+        self.builder, self.kind, self.op, self.inputs, self.attrs = builder, kind, op, inputs, attrs
+        self.shape, self.dtype = tuple(shape), numpy.dtype(dtype)
+        self.key = len(builder.values)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        total = 1
+        for n in self.shape:
+            total *= n
+        return total
+
+    @property
+    def number(self) -> Any:
+        """The Python number that a "number" stands for."""
+        return self.attrs["number"]
+
+    def __repr__(self) -> str:
+        name = self.op.name if self.op else self.kind
+        inputs = ", ".join(f"%{x.key}" if x.kind != "number" else f"{x.number}" for x in self.inputs)
+        attrs = ", ".join(f"{k}={v}" for k, v in self.attrs.items() if k not in ("leaf",))
+        return f"%{self.key} = {name}({inputs}{'; ' if attrs else ''}{attrs}) : {self.dtype.name}{list(self.shape)}"
+
+    def _binary(name: str) -> Callable[[Value, Any], Value]:  # type: ignore[misc]
+        return lambda self, other: self.builder.apply(find(name), self, other)
+
+    def _reflected(name: str) -> Callable[[Value, Any], Value]:  # type: ignore[misc]
+        return lambda self, other: self.builder.apply(find(name), other, self)
+
+    __add__, __radd__ = _binary("add"), _reflected("add")
+    __sub__, __rsub__ = _binary("sub"), _reflected("sub")
+    __mul__, __rmul__ = _binary("mul"), _reflected("mul")
+    __truediv__, __rtruediv__ = _binary("div"), _reflected("div")
+    __pow__, __rpow__ = _binary("pow"), _reflected("pow")
+    __lt__, __le__, __gt__, __ge__ = _binary("lt"), _binary("le"), _binary("gt"), _binary("ge")
+    __eq__, __ne__ = _binary("eq"), _binary("ne")  # type: ignore[assignment]
+    __and__, __or__, __xor__ = _binary("logical_and"), _binary("logical_or"), _binary("logical_xor")
+    __hash__ = object.__hash__
+
+    def __neg__(self) -> Value:
+        return self.builder.apply(find("neg"), self)
+
+
+class NotCompiled(Exception):
+    """An operation that the compiler does not lower; the step then runs eagerly."""
+
+
+class Builder:
+    """Makes values. ``builder.exp(x)`` applies the operation exp; `values` holds all that were made, in order."""
+
+    def __init__(self) -> None:
+        self.values: list[Value] = []
+        self._known: dict[Any, Value] = {}
+
+    def __getattr__(self, name: str) -> Callable[..., Value]:
+        op = find(name)
+        return lambda *inputs, **attrs: self.apply(op, *inputs, **attrs)
+
+    # ------------------------------------------------------------------------------------ leaves
+
+    def leaf(self, leaf: Any, shape: tuple[int, ...], dtype: Any) -> Value:
+        """Return a value that comes from outside; `leaf` says from where."""
+        return self._made("leaf", None, (), {"leaf": leaf}, shape, dtype)
+
+    def number(self, number: Any, dtype: Any, shape: tuple[int, ...] = ()) -> Value:
+        """Return a number, the same in every element of `shape`."""
+        kind = numpy.dtype(dtype)
+        return self._made("number", None, (), {"number": kind.type(number).item()}, shape, kind)
+
+    def constant(self, array: numpy.ndarray) -> Value:
+        """Return an array that is known beforehand."""
+        if array.size and (array == array.reshape(-1)[0]).all():
+            return self.number(array.reshape(-1)[0], array.dtype, array.shape)
+        return self._made("leaf", None, (), {"leaf": Constant(array)}, array.shape, array.dtype)
+
+    def _made(
+        self, kind: str, op: Op | None, inputs: tuple[Value, ...], attrs: dict[str, Any], shape: Any, dtype: Any
+    ) -> Value:
+        identity = (kind, op.name if op else "", tuple(x.key for x in inputs), _frozen(attrs), tuple(shape), str(dtype))
+        if identity not in self._known:
+            value = Value(self, kind, op, inputs, attrs, shape, dtype)
+            self.values.append(value)
+            self._known[identity] = value
+        return self._known[identity]
+
+    # -------------------------------------------------------------------------------- operations
+
+    def apply(self, op: Op, *inputs: Any, **attrs: Any) -> Value:
+        """Return the value of an operation on values and numbers. Raises `NotCompiled` for one that is not lowered."""
+        if op.kind == "composite":
+            operands = _promoted(self, op, inputs)
+            assert op.expand is not None
+            return op.expand(self, *operands, **attrs)
+        if op.kind == "elementwise":
+            return self._elementwise(op, inputs, attrs)
+        method = getattr(type(self), f"_{op.name}", None) or getattr(type(self), f"_{op.kind}", None)
+        if method is None:
+            raise NotCompiled(f"the operation {op.name} ({op.kind}) is not compiled")
+        return method(self, op, *inputs, **attrs)
+
+    def _elementwise(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Value:
+        operands = tuple(self._value(x, inputs) for x in _promoted(self, op, inputs))
+        shape = numpy.broadcast_shapes(*(x.shape for x in operands))
+        if op.name == "cast":
+            dtype = numpy.dtype(attrs["dtype"])
+            if operands[0].dtype == dtype:
+                return operands[0]
+            if operands[0].kind == "number":
+                return self.number(operands[0].number, dtype, shape)
+        elif op.name in _COMPARISONS:
+            dtype = numpy.dtype(bool)
+        else:
+            dtype = operands[-1].dtype if op.name == "where" else max((x.dtype for x in operands), key=_rank)
+        if all(x.kind == "number" for x in operands):
+            with numpy.errstate(all="ignore"):
+                folded = op.forward(numpy, *(x.dtype.type(x.number) for x in operands), **attrs)
+            return self.number(folded, dtype, shape)
+        return _simplified(op, operands, shape, dtype) or self._made("map", op, operands, attrs, shape, dtype)
+
+    def _value(self, x: Any, others: tuple[Any, ...]) -> Value:
+        """Return a Python number as a value of the type that it takes beside the other operands."""
+        if isinstance(x, Value):
+            return x
+        kinds = [o.dtype for o in others if isinstance(o, Value)]
+        widest = max(kinds, key=_rank) if kinds else None
+        if isinstance(x, bool):
+            return self.number(x, bool)
+        if isinstance(x, int):
+            return self.number(x, widest if widest is not None and widest.kind != "b" else "int64")
+        is_float = widest is not None and widest.kind == "f"
+        return self.number(x, widest if is_float else dtypes.get_default_dtype().numpy)
+
+    def _reduce(self, op: Op, x: Value, *, dim: Any, keepdim: bool) -> Value:
+        if op.name not in (*_REDUCTIONS, "mean"):
+            raise NotCompiled(f"the operation {op.name} is not compiled")
+        dims = tuple(range(x.ndim)) if dim is None else tuple(dim)
+        kept = tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+        shape = kept if keepdim else tuple(n for i, n in enumerate(x.shape) if i not in dims)
+        count = 1
+        for i in dims:
+            count *= x.shape[i]
+        if op.name == "mean":
+            total = self._reduce(find("sum"), x, dim=dim, keepdim=keepdim)
+            return total / (float(count) if count else float("nan"))
+        how = _REDUCTIONS[op.name]
+        if x.kind == "number" and how == "sum":
+            return self.number(x.number * count, x.dtype, shape)
+        dtype = numpy.dtype(bool) if how in ("any", "all") else x.dtype
+        dims = tuple(i for i in dims if x.shape[i] != 1)
+        if not dims:
+            same = x if dtype == x.dtype else self.cast(x, dtype=dtype)
+            return self._reshape(find("reshape"), same, shape=shape)
+        kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
+        reduced = self._made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
+        return self._reshape(find("reshape"), reduced, shape=shape)
+
+    def _sum_to(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
+        if x.shape == tuple(shape):
+            return x
+        extra = x.ndim - len(shape)
+        dims = (*range(extra), *(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1))
+        total = self._reduce(find("sum"), x, dim=dims, keepdim=True) if dims else x
+        return self._reshape(find("reshape"), total, shape=tuple(shape))
+
+    def _argmax(self, op: Op, x: Value, *, dim: int | None, keepdim: bool) -> Value:
+        dims = tuple(range(x.ndim)) if dim is None else (dim,)
+        kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
+        found = self._made("special", op, (x,), {"dims": dims}, kept, "int64")
+        shape = tuple(1 if i in dims else n for i, n in enumerate(x.shape)) if keepdim else kept
+        return self._reshape(find("reshape"), found, shape=shape)
+
+    _argmin = _argmax
+
+    # ------------------------------------------------------------------------------------- views
+
+    def _view(self, op: Op, x: Value, **attrs: Any) -> Value:
+        # A byte per element, never touched, is enough for NumPy to work out the shape.
+        shape = op.forward(numpy, numpy.broadcast_to(numpy.zeros((), "int8"), x.shape), **attrs).shape
+        if x.kind == "number":
+            return self.number(x.number, x.dtype, shape)
+        return self._made("view", op, (x,), attrs, shape, x.dtype)
+
+    def _reshape(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
+        if -1 in shape:
+            shape = numpy.broadcast_to(numpy.zeros((), "int8"), x.shape).reshape(shape).shape
+        if x.shape == tuple(shape):
+            return x
+        if x.kind == "number":
+            return self.number(x.number, x.dtype, shape)
+        if x.kind == "view" and x.op is op:
+            return self._reshape(op, x.inputs[0], shape=shape)
+        return self._made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
+
+    def _expand(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
+        return x if x.shape == tuple(shape) else self._view(op, x, shape=tuple(shape))
+
+    def _permute(self, op: Op, x: Value, *, dims: tuple[int, ...]) -> Value:
+        if dims == tuple(range(x.ndim)):
+            return x
+        if x.kind == "view" and x.op is op:
+            inner = x.attrs["dims"]
+            return self._permute(op, x.inputs[0], dims=tuple(inner[d] for d in dims))
+        return self._view(op, x, dims=tuple(dims))
+
+    def _place(self, op: Op, x: Value, *, shape: tuple[int, ...], index: Any) -> Value:
+        return self._made("special", op, (x,), {"index": index}, shape, x.dtype)
+
+    def _cat(self, op: Op, *parts: Value, dim: int) -> Value:
+        operands = _promoted(self, op, parts)
+        shape = list(operands[0].shape)
+        shape[dim] = sum(p.shape[dim] for p in operands)
+        return self._made("special", op, tuple(operands), {"dim": dim}, shape, operands[0].dtype)
+
+    # ------------------------------------------------------------------------------ contractions
+
+    def _matmul(self, op: Op, a: Any, b: Any) -> Value:
+        a, b = _promoted(self, op, (a, b))
+        batch = numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        if a.shape[-1] == 0 or a.size == 0 or b.size == 0:
+            return self.number(0, a.dtype, (*batch, a.shape[-2], b.shape[-1]))
+        if a.ndim > 2 and b.ndim == 2:
+            # A stack of matrices on the left is one tall matrix.
+            flat = self._reshape(find("reshape"), a, shape=(a.size // a.shape[-1], a.shape[-1]))
+            return self._reshape(
+                find("reshape"), self._matmul(op, flat, b), shape=(*a.shape[:-1], b.shape[-1])
+            )
+        return self._made("contract", op, (a, b), {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
+
+    def _linear(self, op: Op, x: Value, weight: Value, bias: Value | None) -> Value:
+        operands = _promoted(self, op, (x, weight) if bias is None else (x, weight, bias))
+        x, weight = operands[:2]
+        shape = x.shape
+        flat = x if x.ndim == 2 else self._reshape(find("reshape"), x, shape=(x.size // shape[-1], shape[-1]))
+        y = self._matmul(find("matmul"), flat, self._permute(find("permute"), weight, dims=(1, 0)))
+        if bias is not None:
+            y = y + operands[2]
+        return self._reshape(find("reshape"), y, shape=(*shape[:-1], weight.shape[0]))
+
+    # ---------------------------------------------------------------------------------- indexing
+
+    def _index(self, op: Op, x: Value, *indices: Value, spec: tuple[Any, ...]) -> Value:
+        picked = numpy.broadcast_shapes(*(i.shape for i in indices))
+        where = _positions(spec, x.ndim)
+        if any(i.dtype.kind == "b" for i in indices):
+            raise NotCompiled("indexing by a boolean mask has a shape that depends on values, so it is not compiled")
+        rest = tuple(n for d, n in enumerate(x.shape) if d not in where)
+        before = where[0] if where == list(range(where[0], where[0] + len(where))) else 0
+        shape = (*rest[:before], *picked, *rest[before:])
+        attrs = {"where": tuple(where), "before": before, "picked": picked}
+        return self._made("special", find("index"), (x, *indices), attrs, shape, x.dtype)
+
+    def _index_add(self, op: Op, x: Value, *indices: Value, spec: Any, shape: tuple[int, ...]) -> Value:
+        where = _positions(spec, len(shape))
+        if any(i.dtype.kind == "b" for i in indices):
+            raise NotCompiled("indexing by a boolean mask has a shape that depends on values, so it is not compiled")
+        before = where[0] if where == list(range(where[0], where[0] + len(where))) else 0
+        picked = numpy.broadcast_shapes(*(i.shape for i in indices))
+        attrs = {"where": tuple(where), "before": before, "picked": picked}
+        return self._made("special", find("index_add"), (x, *indices), attrs, shape, x.dtype)
+
+    def _embedding(self, op: Op, weight: Value, index: Value, *, padding_idx: int | None) -> Value:
+        return self._index(find("index"), weight, index, spec=("tensor",))
+
+    def _add_rows(self, op: Op, x: Value, index: Value, *, count: int, padding_idx: int | None) -> Value:
+        total = self._index_add(find("index_add"), x, index, spec=("tensor",), shape=(count, x.shape[-1]))
+        if padding_idx is None:
+            return total
+        keep = numpy.ones((count, 1), dtype=x.dtype)
+        keep[padding_idx] = 0
+        return total * self.constant(keep)
+
+    def _take_along(self, op: Op, x: Value, index: Value, *, dim: int) -> Value:
+        spec, indices = self._along(x.ndim, index, dim)
+        return self._index(find("index"), x, *indices, spec=spec)
+
+    def _add_along(self, op: Op, x: Value, index: Value, *, dim: int, shape: tuple[int, ...]) -> Value:
+        spec, indices = self._along(x.ndim, index, dim)
+        return self._index_add(find("index_add"), x, *indices, spec=spec, shape=shape)
+
+    def _along(self, ndim: int, index: Value, dim: int) -> tuple[tuple[str, ...], list[Value]]:
+        places = []
+        for d, n in enumerate(index.shape):
+            shape = tuple(n if i == d else 1 for i in range(ndim))
+            places.append(index if d == dim else self.constant(numpy.arange(n).reshape(shape)))
+        return ("tensor",) * ndim, places
+
+    # --------------------------------------------------------------------------------- constants
+
+    def _full(self, op: Op, *, shape: Any, value: Any, dtype: Any) -> Value:
+        return self.number(value, dtype, tuple(shape))
+
+    def _arange(self, op: Op, **attrs: Any) -> Value:
+        return self.constant(op.forward(numpy, **attrs))
+
+    def _eye(self, op: Op, like: Value, *, n: int) -> Value:
+        return self.constant(numpy.eye(n, dtype=bool))
+
+    def _one_hot(self, op: Op, x: Value, *, classes: int, dtype: Any) -> Value:
+        column = self._reshape(find("reshape"), x, shape=(*x.shape, 1))
+        return self.cast(column == self.constant(numpy.arange(classes).astype(x.dtype)), dtype=numpy.dtype(dtype))
+
+    # ------------------------------------------------------------------------------------ random
+
+    def _rand(self, op: Op, *, shape: Any, dtype: Any, **place: Any) -> Value:
+        return self._made("special", op, (), place, tuple(shape), dtype)
+
+    def _randn(self, op: Op, *, shape: Any, dtype: Any, **place: Any) -> Value:
+        total = 1
+        for n in shape:
+            total *= n
+        pairs = -(-total // 2)
+        u = self._rand(find("rand"), shape=(2, pairs), dtype="float64", **place)
+        first, second = self.slice(u, index=(0,)), self.slice(u, index=(1,))
+        radius = self.sqrt(-2.0 * self.log1p(-first))
+        angle = 2.0 * numpy.pi * second
+        both = self.cat(radius * self.cos(angle), radius * self.sin(angle), dim=0)
+        return self.reshape(self.cast(self.slice(both, index=(slice(0, total),)), dtype=numpy.dtype(dtype)), shape=shape)
+
+    def _dropout_mask(self, op: Op, x: Value, *, p: float, **place: Any) -> Value:
+        wide = "float64" if x.dtype == numpy.float64 else "float32"
+        u = self._rand(find("rand"), shape=x.shape, dtype=wide, **place)
+        kept = self.cast(u >= p, dtype=x.dtype)
+        return kept * (x.dtype.type(1 / (1 - p)).item() if p < 1 else 0.0)
+
+
+class Constant:
+    """An array known beforehand; compared by identity."""
+
+    def __init__(self, array: numpy.ndarray) -> None:
+        self.array = numpy.ascontiguousarray(array)
+
+
+def _rank(dtype: numpy.dtype) -> tuple[int, int]:
+    return ("bui".find(dtype.kind) + 1 if dtype.kind in "bui" else 9, dtype.itemsize)
+
+
+def _positions(spec: tuple[Any, ...], ndim: int) -> list[int]:
+    """Return the dimensions that an index by tensors picks from. Raises `NotCompiled` for a mixed index."""
+    for part in spec:
+        if not (isinstance(part, str) or (isinstance(part, slice) and part == slice(None))):
+            raise NotCompiled("an index that mixes tensors with integers, ranges or None is not compiled")
+    return [i for i, part in enumerate(spec) if isinstance(part, str)]
+
+
+def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
+    """Return the inputs in one type, by the same rules as in eager mode."""
+    operands = list(inputs)
+    if op.promotes is None:
+        return operands
+    first = 1 if op.name == "where" else 0
+    present = [x for x in operands[first:] if x is not None]
+    # What `result_type` looks at: ndim and dtype of arrays, and Python numbers.
+    to = dtypes.result_type([x if isinstance(x, Value) else x for x in present])
+    if op.promotes == "floating" and not to.is_floating_point:
+        to = dtypes.get_default_dtype()
+    cast = find("cast")
+    for i in range(first, len(operands)):
+        x = operands[i]
+        if isinstance(x, Value) and x.dtype != to.numpy:
+            operands[i] = builder.apply(cast, x, dtype=to.numpy)
+        elif isinstance(x, (bool, int, float)):
+            operands[i] = builder.number(x, to.numpy)
+    return operands
+
+
+def _simplified(op: Op, operands: tuple[Value, ...], shape: tuple[int, ...], dtype: Any) -> Value | None:
+    """Return what an operation with a neutral number comes to, or None. No rule changes a bit of the result."""
+    if op.name not in ("mul", "div", "sub"):
+        return None
+    a, b = operands
+    for x, other, applies in ((a, b, True), (b, a, op.name == "mul")):
+        neutral = 0 if op.name == "sub" else 1
+        if applies and other.kind == "number" and other.number == neutral and x.shape == shape and x.dtype == dtype:
+            return x
+    return None
+
+
+def _frozen(x: Any) -> Any:
+    """Return a value of attributes as something that can be compared and hashed."""
+    if isinstance(x, dict):
+        return tuple((k, _frozen(v)) for k, v in x.items())
+    if isinstance(x, (list, tuple)):
+        return tuple(_frozen(v) for v in x)
+    if isinstance(x, slice):
+        return ("slice", _frozen(x.start), _frozen(x.stop), _frozen(x.step))
+    if isinstance(x, float):
+        return ("float", x.hex())
+    if isinstance(x, (int, str, bool, type(None), numpy.dtype)):
+        return (type(x).__name__, x)
+    # Leaves are compared by identity; the values that hold them keep them alive.
+    return ("object", id(x))

@@ -1,0 +1,221 @@
+"""Fusion: which values are computed together in one loop nest.
+
+A `Cluster` becomes one kernel. It has an anchor (a reduction, a contraction or a special operation) or none, and elementwise
+values around it:
+
+* **map**: elementwise values of one shape.
+* **reduce**: elementwise values over the full shape before it (the prologue), and of the result's shape after it.
+* **contract**: elementwise values of the product's shape after it: bias, activation, its derivative, or the whole update of
+  a weight by its gradient, which then is never stored.
+
+Two clusters are merged along an edge from producer to consumer when their shapes allow it and the graph of clusters stays free
+of cycles. A value that only its own cluster needs lives in registers.
+"""
+
+from __future__ import annotations
+
+from stepgrad.compile.program import Value
+
+
+class Cluster:
+    """Values that one kernel computes: `members` in order, the `anchor` among them, `shape` of the result's space."""
+
+    __slots__ = ("anchor", "full_shape", "members", "number", "reads_across", "shape", "writes")
+
+    def __init__(self, value: Value, number: int) -> None:
+        self.members = [value]
+        self.anchor = value if value.kind != "map" else None
+        self.shape = value.shape
+        self.full_shape = value.inputs[0].shape if value.kind == "reduce" else value.shape
+        self.number = number
+        # Slots that it overwrites, and slots of which one element is read to compute another.
+        self.writes: set[Value] = set()
+        self.reads_across: set[Value] = set()
+
+    @property
+    def kind(self) -> str:
+        """What kind of kernel this becomes."""
+        return "map" if self.anchor is None else self.anchor.kind
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} cluster {self.number} {list(self.shape)}: {[m.key for m in self.members]}>"
+
+
+def base_of(value: Value) -> Value:
+    """Return the value whose memory a view shows: the value itself if it is no view."""
+    while value.kind == "view":
+        value = value.inputs[0]
+    return value
+
+
+def live_values(roots: list[Value]) -> list[Value]:
+    """Return the values that `roots` need, in order."""
+    seen: set[Value] = set()
+    stack = list(roots)
+    while stack:
+        value = stack.pop()
+        if value not in seen:
+            seen.add(value)
+            stack.extend(value.inputs)
+    return sorted(seen, key=lambda v: v.key)
+
+
+class Schedule:
+    """The clusters of a program, in an order in which each comes after those it needs.
+
+    `roots`: outputs and the values written to slots. `writes`: (slot leaf, value) pairs; a cluster that updates a slot in
+    place comes after all that read its old value.
+    """
+
+    def __init__(self, roots: list[Value], writes: list[tuple[Value, Value]]) -> None:
+        self.values = [v for v in live_values(roots) if v.kind not in ("leaf", "number")]
+        self._of: dict[Value, Cluster] = {}
+        self._clusters: dict[int, Cluster] = {}
+        for number, value in enumerate(v for v in self.values if v.kind != "view"):
+            self._of[value] = self._clusters[number] = Cluster(value, number)
+        self._needs: dict[int, set[int]] = {n: set() for n in self._clusters}
+        self._feeds: dict[int, set[int]] = {n: set() for n in self._clusters}
+        for value in self._of:
+            for x in value.inputs:
+                self._connect(base_of(x), value)
+        self._old_readers_first(writes)
+        self._merge_all()
+        self.clusters = self._ordered()
+
+    def cluster_of(self, value: Value) -> Cluster | None:
+        """Return the cluster that computes a value; None for leaves and numbers."""
+        return self._of.get(base_of(value))
+
+    def _connect(self, producer: Value, consumer: Value) -> None:
+        if producer in self._of:
+            a, b = self._of[producer].number, self._of[consumer].number
+            if a != b:
+                self._needs[b].add(a)
+                self._feeds[a].add(b)
+
+    def _old_readers_first(self, writes: list[tuple[Value, Value]]) -> None:
+        """Order every reader of a slot's old value before the cluster that writes it."""
+        for slot, value in writes:
+            writer = self._of[value]
+            writer.writes.add(slot)
+            for reader, cluster in self._of.items():
+                read = [x for x in reader.inputs if base_of(x) is slot]
+                if not read:
+                    continue
+                if reader.kind != "map" or any(x is not slot for x in read) or reader.shape != slot.shape:
+                    cluster.reads_across.add(slot)
+                if cluster is not writer:
+                    self._needs[writer.number].add(cluster.number)
+                    self._feeds[cluster.number].add(writer.number)
+
+    # ------------------------------------------------------------------------------------- merge
+
+    def _merge_all(self) -> None:
+        for value in self.values:
+            if value.kind == "view":
+                continue
+            for x in value.inputs:
+                if x in self._of:
+                    self._try_merge(self._of[x], self._of[value], x, value)
+        # Neighbours without an edge between them: elementwise work on what the same kernel touches anyway.
+        for value in self.values:
+            if value.kind == "reduce":
+                self._merge_sibling_reductions(value)
+
+    def _try_merge(self, a: Cluster, b: Cluster, producer: Value, consumer: Value) -> None:
+        if a is b or not self._shapes_allow(a, b, producer, consumer) or self._has_detour(a, b):
+            return
+        self._merge(a, b)
+
+    def _shapes_allow(self, a: Cluster, b: Cluster, producer: Value, consumer: Value) -> bool:
+        if a.kind == "special" or b.kind in ("special", "contract"):
+            return False
+        if a.anchor is not None and b.anchor is not None:
+            return False
+        if a.writes & b.reads_across or b.writes & a.reads_across:
+            return False
+        if b.kind == "reduce":
+            # Before a reduction: elementwise over its full space. After it, joined from a map: over its result.
+            space = b.full_shape if consumer is b.anchor or consumer.shape == b.full_shape else b.shape
+            return a.kind == "map" and producer.shape == space == a.shape
+        # b is a map: it goes on with what a computes, element by element.
+        return producer.shape == consumer.shape == b.shape == a.shape and producer in a.members
+
+    def _merge_sibling_reductions(self, value: Value) -> None:
+        """Let elementwise values that only feed a reduction's epilogue join it."""
+        cluster = self._of[value]
+        for member in list(cluster.members):
+            for x in member.inputs:
+                other = self._of.get(x)
+                if other is None or other is cluster or other.kind != "map" or other.shape != cluster.shape:
+                    continue
+                apart = not (other.writes & cluster.reads_across or cluster.writes & other.reads_across)
+                if member.shape == cluster.shape and apart and not self._has_detour(other, cluster):
+                    self._merge(other, cluster)
+
+    def _has_detour(self, a: Cluster, b: Cluster) -> bool:
+        """Return whether b is reached from a through another cluster: merging them would close a cycle."""
+        if self._reaches(b.number, a.number):
+            return True
+        stack = [n for n in self._feeds[a.number] if n != b.number]
+        seen: set[int] = set()
+        while stack:
+            n = stack.pop()
+            if n == b.number:
+                return True
+            if n not in seen:
+                seen.add(n)
+                stack.extend(self._feeds[n])
+        return False
+
+    def _reaches(self, start: int, goal: int) -> bool:
+        stack, seen = [start], set()
+        while stack:
+            n = stack.pop()
+            if n == goal:
+                return True
+            if n not in seen:
+                seen.add(n)
+                stack.extend(self._feeds[n])
+        return False
+
+    def _merge(self, a: Cluster, b: Cluster) -> None:
+        """Put the members of b into a."""
+        if b.anchor is not None:
+            a.anchor, a.shape, a.full_shape = b.anchor, b.shape, b.full_shape
+        a.members = sorted(a.members + b.members, key=lambda v: v.key)
+        a.writes |= b.writes
+        a.reads_across |= b.reads_across
+        for member in b.members:
+            self._of[member] = a
+        for n in self._needs.pop(b.number):
+            self._feeds[n].discard(b.number)
+            if n != a.number:
+                self._feeds[n].add(a.number)
+                self._needs[a.number].add(n)
+        for n in self._feeds.pop(b.number):
+            self._needs[n].discard(b.number)
+            if n != a.number:
+                self._needs[n].add(a.number)
+                self._feeds[a.number].add(n)
+        self._needs[a.number].discard(b.number)
+        self._feeds[a.number].discard(b.number)
+        del self._clusters[b.number]
+
+    def _ordered(self) -> list[Cluster]:
+        """Return the clusters in topological order; of those that are ready, the one that was recorded first."""
+        import heapq
+
+        waiting = {n: len(needs) for n, needs in self._needs.items()}
+        ready = [n for n, count in waiting.items() if not count]
+        heapq.heapify(ready)
+        ordered = []
+        while ready:
+            n = heapq.heappop(ready)
+            ordered.append(self._clusters[n])
+            for m in self._feeds[n]:
+                waiting[m] -= 1
+                if not waiting[m]:
+                    heapq.heappush(ready, m)
+        assert len(ordered) == len(self._clusters), "the clusters form a cycle"
+        return ordered

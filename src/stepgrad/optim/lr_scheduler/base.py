@@ -1,0 +1,133 @@
+"""`LRScheduler`: what all learning-rate schedules share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.errors import ArgumentError
+from stepgrad.optim.limits import Limit, plain
+from stepgrad.optim.optimizer import Optimizer
+
+_LAST_EPOCH = Limit("a whole number of −1 or more", lambda x: type(x) is int and x >= -1)
+
+
+class LRScheduler:
+    """What all schedules share. A schedule is made by subclassing it, with one method:
+
+    `lr_at(step, i)`: the learning rate of group i after `step` calls of `step()`; 0 is the beginning. It is
+    a pure function of `step`, of ``self.base_lrs[i]`` (the rate that the group began with) and of
+    constants. Or, as in PyTorch, override `get_lr()`, which returns the rates of all groups for
+    ``self.last_epoch``.
+
+    Arguments: `optimizer`, and `last_epoch`: the number of the last step of a run that goes on, −1 for a
+    new one. Raises `ArgumentError` for what is no optimizer, and for a run that goes on without
+    "initial_lr" in its groups.
+
+    Attributes: `optimizer`, `base_lrs`, `last_epoch` (the number of calls of `step()` so far).
+
+    >>> import stepgrad as sg
+    >>> class Inverse(sg.optim.lr_scheduler.LRScheduler):
+    ...     def lr_at(self, step, i):
+    ...         return self.base_lrs[i] / (1 + step)
+    >>> optimizer = sg.optim.SGD([sg.zeros(2, requires_grad=True)], lr=1.0)
+    >>> schedule = Inverse(optimizer)
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    ...     schedule.step()
+    >>> schedule.get_last_lr()
+    [0.25]
+    """
+
+    # Where several schedules change one rate, each scales what lies above its floor.
+    floor = 0.0
+    # Attributes that are no part of the state: functions, and what the optimizer keeps.
+    unsaved: tuple[str, ...] = ("optimizer",)
+
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
+        owner = type(self).__name__
+        _LAST_EPOCH.check(owner, "last_epoch", last_epoch)
+        self.optimizer = optimizer
+        self.base_lrs: list[float] = []
+        for i, group in enumerate(groups_of(optimizer, owner)):
+            if last_epoch >= 0 and "initial_lr" not in group:
+                raise ArgumentError(
+                    f"{owner} with last_epoch={last_epoch} goes on from an earlier run, but group {i} of the "
+                    f"optimizer has no 'initial_lr'. Load the optimizer's state first."
+                )
+        self.last_epoch = last_epoch
+        self._advance()
+
+    def lr_at(self, step: int, i: int) -> float:
+        """Return the learning rate of group `i` after `step` calls of `step()`."""
+        raise ArgumentError(f"{type(self).__name__} has no rule: define lr_at(step, i) or get_lr().")
+
+    def get_lr(self) -> list[float]:
+        """Return the rates that belong to `last_epoch`, given those that the groups have from before."""
+        rates = []
+        for i, group in enumerate(self.optimizer.param_groups):
+            before = self.lr_at(self.last_epoch - 1, i) if self.last_epoch else self.base_lrs[i]
+            rates.append(self._moved(plain(group["lr"]), before, self.lr_at(self.last_epoch, i)))
+        return rates
+
+    def _moved(self, lr: float, before: float, now: float) -> float:
+        """Return what a rate becomes when this schedule goes from `before` to `now`."""
+        if lr == before:
+            return now
+        # Another schedule, or a person, changed the rate as well.
+        if before == self.floor:
+            return lr + (now - before)
+        return self.floor + (lr - self.floor) * (now - self.floor) / (before - self.floor)
+
+    def step(self) -> None:
+        """Go on by one step, and set the learning rate of each group. Call it after `optimizer.step()`."""
+        self._advance()
+
+    def _advance(self) -> None:
+        groups = self.optimizer.param_groups
+        for group in groups[len(self.base_lrs) :]:
+            self.base_lrs.append(plain(group.setdefault("initial_lr", group["lr"])))
+        self.last_epoch += 1
+        self._last_lr = [float(lr) for lr in self.get_lr()]
+        for group, lr in zip(groups, self._last_lr):
+            group["lr"] = lr
+
+    def get_last_lr(self) -> list[float]:
+        """Return the learning rates that were set last, one per group."""
+        return list(self._last_lr)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything but the optimizer and functions, as plain values."""
+        return {name: _copied(value) for name, value in vars(self).items() if name not in self.unsaved}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go to a state that `state_dict` returned. The rates themselves are in the state of the optimizer.
+
+        Raises `ArgumentError` for the state of another kind of schedule; nothing is changed then.
+        """
+        own = self.state_dict()
+        missing = [name for name in own if name not in state_dict]
+        if missing:
+            raise ArgumentError(f"the state does not fit {type(self).__name__}: it lacks {missing}.")
+        for name in own:
+            setattr(self, name, _copied(state_dict[name]))
+
+
+def groups_of(optimizer: Any, owner: str) -> list[dict[str, Any]]:
+    """Return the groups of an optimizer; raise `ArgumentError` for anything else."""
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentError(f"{owner} takes an optimizer, not {type(optimizer).__name__}.")
+    return optimizer.param_groups
+
+
+def of_group(values: list[Any], i: int, owner: str, name: str) -> Any:
+    """Return what a schedule keeps for group i. Raises `ArgumentError` for a group that came later."""
+    if i >= len(values):
+        raise ArgumentError(
+            f"{owner} knows {name} of {len(values)} groups, and group {i} was added to the optimizer "
+            f"afterwards. Make the schedule when all groups are there."
+        )
+    return values[i]
+
+
+def _copied(value: Any) -> Any:
+    return list(value) if isinstance(value, list) else value

@@ -1,0 +1,148 @@
+"""Callbacks: what is called while a `Trainer` trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from stepgrad.train.trainer import Trainer
+
+
+class Callback:
+    """Base of callbacks; each method may be overridden. `state_dict` and `load_state_dict` go into checkpoints."""
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Called before the first epoch (after a resume: before the epoch that goes on)."""
+
+    def on_epoch_begin(self, trainer: Trainer) -> None:
+        """Called before each epoch; `trainer.epoch` counts from 0."""
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        """Called after each update; `trainer.last_loss` is the loss of the batch, `trainer.step` counts updates."""
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Called after each epoch; ``trainer.history[-1]`` is its record. `trainer.stop(reason)` ends the run."""
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Called at the end, also after an error or Ctrl-C."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a state that `state_dict` returned."""
+
+
+class LambdaCallback(Callback):
+    """A callback of functions: ``LambdaCallback(on_epoch_end=lambda trainer: …)``."""
+
+    def __init__(self, **functions: Callable[[Trainer], None]) -> None:
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        for name, function in functions.items():
+            if name not in known:
+                from stepgrad.errors import ArgumentError, suggest
+
+                raise ArgumentError(f"there is no callback {name!r}.{suggest(name, known)}")
+            setattr(self, name, function)
+
+
+class EpochLog(Callback):
+    """Writes each epoch's record as one JSON line to a file, at once.
+
+    A resumed run cuts the file back to the epochs that it knows, so that none stands there twice.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Write what is known already (nothing, in a new run)."""
+        from stepgrad.files.atomic import write_atomically
+
+        lines = "".join(json.dumps(epoch) + "\n" for epoch in trainer.history)
+        write_atomically(self.path, lines.encode())
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Append a line."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(trainer.history[-1]) + "\n")
+
+
+class Progress(Callback):
+    """Tells how far training is: one line that is rewritten in a terminal, plain lines elsewhere.
+
+    `stream` is stderr by default. In a terminal the line is renewed ten times a second at most; elsewhere a line is
+    written for the first epoch, then when `interval` seconds have passed since the last, and at the end.
+    """
+
+    def __init__(self, stream: TextIO | None = None, interval: float = 5.0) -> None:
+        self._stream = stream
+        self._interval = interval
+        self._last = 0.0
+        self._written = ""
+        self._open = False
+
+    @property
+    def stream(self) -> TextIO:
+        """Where the lines go."""
+        return sys.stderr if self._stream is None else self._stream
+
+    def on_fit_begin(self, trainer: Trainer) -> None:
+        """Find out whether there is a terminal."""
+        self._terminal = self.stream.isatty()
+        self._last, self._written, self._open = 0.0, "", False
+
+    def on_batch_end(self, trainer: Trainer) -> None:
+        """In a terminal: renew the line."""
+        if self._terminal and time.monotonic() - self._last > 0.1:
+            done, total = trainer.batches
+            share = f" {done}/{total}" if total else f" {done}"
+            self._write(f"epoch {trainer.epoch + 1}/{trainer.last_epoch}, batch{share}, loss {trainer.last_loss:.4g}")
+
+    def on_epoch_end(self, trainer: Trainer) -> None:
+        """Write the epoch's numbers."""
+        if time.monotonic() - self._last > (0.1 if self._terminal else self._interval):
+            self._write(self._text(trainer))
+
+    def on_fit_end(self, trainer: Trainer) -> None:
+        """Write the last line, with the reason for the end."""
+        if len(trainer.history):
+            text = self._text(trainer)
+            reason = trainer.history.stopped
+            self._write(f"{text}; {reason}" if reason else text)
+        if self._open:
+            self.stream.write("\n")
+            self.stream.flush()
+            self._open = False
+
+    def _text(self, trainer: Trainer) -> str:
+        record = trainer.history[-1]
+        skip = ("epoch", "step", "lr", "seconds")
+        numbers = [f"{name.replace('_', ' ')} {v:.4g}" for name, v in record.items() if name not in skip]
+        return f"epoch {record['epoch']}/{trainer.last_epoch}, {', '.join(numbers)}, {record['seconds']:.1f} s"
+
+    def _write(self, text: str) -> None:
+        if text == self._written:
+            return
+        if self._terminal:
+            width = _terminal_width(self.stream)
+            shown = text[: width - 1]
+            self.stream.write("\r" + shown + " " * max(0, min(len(self._written), width - 1) - len(shown)))
+            self._open = True
+        else:
+            self.stream.write(text + "\n")
+        self.stream.flush()
+        self._written, self._last = text, time.monotonic()
+
+
+def _terminal_width(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80

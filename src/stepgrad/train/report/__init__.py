@@ -1,0 +1,21 @@
+"""`report.html`: what a person wants to know about a finished run, on one page."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stepgrad.train.table.result import TableResult
+
+
+def write_report(result: TableResult, path: str | os.PathLike[str], language: str = "en") -> None:
+    """Write the report of a finished run to `path`, as one HTML file that opens offline; `language` is "en" or "ko".
+
+    Everything that comes from the table is escaped. Raises `FileError` if the file cannot be written.
+    """
+    from stepgrad.files.atomic import write_atomically
+    from stepgrad.train.report.page import report_page
+    from stepgrad.words.language import Words
+
+    write_atomically(path, report_page(result, Words(language)).encode("utf-8", "replace"))

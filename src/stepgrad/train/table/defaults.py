@@ -1,0 +1,44 @@
+"""The settings that are chosen where a person chose none: functions of the task and of how much data there
+is."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from stepgrad.train.table.settings import TableSettings
+
+
+def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSettings:
+    """Return `settings` with everything chosen but the task, for a `task` with so many training `rows`.
+
+    >>> with_defaults(TableSettings("price"), "regression", 1000).hidden
+    (64, 64)
+    """
+    batch_size = settings.batch_size or _batch_size(rows)
+    chosen = {
+        "hidden": (64, 64),
+        "activation": "silu",
+        "lr": 3e-3,
+        "batch_size": batch_size,
+        "epochs": _epochs(rows, batch_size),
+        "optimizer": "adamw",
+        "weight_decay": 1e-2,
+        "dropout": 0.1,
+        "patience": 30,
+        "refit": True,
+    }
+    lacking = [field.name for field in fields(settings) if getattr(settings, field.name) is None]
+    return replace(settings, **{name: chosen[name] for name in lacking if name in chosen})
+
+
+def _batch_size(rows: int) -> int:
+    """Return 32 for few rows and up to 256 for many, so that an epoch is neither few steps nor very many."""
+    for most, size in ((2_000, 32), (5_000, 64), (20_000, 128)):
+        if rows < most:
+            return size
+    return 256
+
+
+def _epochs(rows: int, batch_size: int) -> int:
+    """Return as many epochs as make 6,000 steps, within 40 and 300."""
+    return min(max(round(6_000 * batch_size / rows), 40), 300)

@@ -1,0 +1,67 @@
+"""Test rows to look at: some that the network answers well, and those that it gets most wrong."""
+
+from __future__ import annotations
+
+import numpy
+
+from stepgrad.arrays.random import stream
+from stepgrad.data.table.frame import Booleans, Column, Numbers, Table, Texts, number_text
+from stepgrad.train.table.model import Predictions
+from stepgrad.train.table.result import Example
+
+_COUNT = 6
+
+
+def choose_examples(
+    table: Table, target: str, rows: numpy.ndarray, actual: numpy.ndarray, predictions: Predictions, seed: int
+) -> list[Example]:
+    """Return up to 6 right examples, then up to 6 wrong ones.
+
+    `rows` (N,) are the test rows in `table`; `actual` (N,) their classes as numbers, or their numbers;
+    `predictions` those for these rows. Right ones are drawn at random with `seed`: rows with the right class,
+    or from the half with the smaller errors. Wrong ones are the wrong classes with the highest probabilities,
+    or the largest errors.
+    """
+    if predictions.probabilities is None:
+        assert predictions.values is not None
+        error = abs(predictions.values - actual)
+        right = error <= numpy.median(error)
+        worst = numpy.argsort(-error, kind="stable")
+        worst = worst[~right[worst]]
+    else:
+        chosen = predictions.probabilities.argmax(axis=1)
+        right = chosen == actual
+        worst = numpy.argsort(-predictions.probabilities.max(axis=1), kind="stable")
+        worst = worst[~right[worst]]
+    good = numpy.flatnonzero(right)
+    good = numpy.sort(good[stream(seed, "examples").permutation(len(good))[:_COUNT]])
+    picked = [(i, True) for i in good.tolist()] + [(i, False) for i in worst[:_COUNT].tolist()]
+    return [_example(table, target, int(rows[i]), i, predictions, is_right) for i, is_right in picked]
+
+
+def _example(table: Table, target: str, row: int, i: int, predictions: Predictions, right: bool) -> Example:
+    cells = {name: cell_text(column, row) for name, column in table}
+    actual = cells.pop(target)
+    if predictions.values is not None:
+        return Example(row + 1, cells, actual, f"{predictions.values[i]:.6g}", None, right)
+    assert predictions.labels is not None and predictions.probabilities is not None
+    chance = float(predictions.probabilities[i].max())
+    return Example(row + 1, cells, actual, predictions.labels[i], chance, right)
+
+
+def cell_text(column: Column, row: int) -> str:
+    """Return a cell as text, "" if it is missing.
+
+    >>> cell_text(Numbers(numpy.array([3.0, 0.5])), 0)
+    '3'
+    """
+    if column.missing()[row]:
+        return ""
+    if isinstance(column, Numbers):
+        return number_text(float(column.values[row]))
+    if isinstance(column, Texts):
+        return column.categories[column.codes[row]]
+    if isinstance(column, Booleans):
+        return column.words[column.values[row]]
+    day, _, time = str(column.values[row].astype("datetime64[s]")).partition("T")
+    return day if time == "00:00:00" else f"{day} {time}"

@@ -1,0 +1,159 @@
+"""A network together with what was learned about the table, so that it takes tables and gives answers."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy
+
+from stepgrad import nn
+from stepgrad.autograd.modes import no_grad
+from stepgrad.creation import from_numpy
+from stepgrad.data.table.frame import Table
+from stepgrad.data.table.prepare import Preparation
+from stepgrad.data.table.target import ClassTarget, NumberTarget
+from stepgrad.errors import DataError, FileError
+from stepgrad.files.model import load, read_record, save
+
+_VERSION = 1
+_ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predictions for the rows of a table.
+
+    For classes, `labels` (one text per row) and `probabilities`, float64 (rows, C) in the order of `classes`;
+    for regression `values`, float64 (rows,) in units of the target. What does not apply is None. `notes` are
+    sentences about the table: columns that were not used, cells that are new.
+    """
+
+    classes: list[str]
+    labels: list[str] | None
+    probabilities: numpy.ndarray | None
+    values: numpy.ndarray | None
+    notes: list[str] = field(default_factory=list)
+
+
+class TableModel:
+    """A trained network with its `preparation` of tables. `record` says how it was trained (plain values).
+
+    It computes in float64 with the float32 weights that were trained, so that what it says about a row does
+    not depend on the rows beside it.
+    """
+
+    def __init__(
+        self, network: nn.Module, preparation: Preparation, record: Mapping[str, Any] | None = None
+    ) -> None:
+        self.network = network.eval()
+        self.preparation = preparation
+        self.record: dict[str, Any] = dict(record or {})
+
+    @property
+    def target(self) -> str:
+        """The name of the column that is predicted."""
+        return self.preparation.target.origin
+
+    @property
+    def task(self) -> str:
+        """ "regression", "binary" or "multiclass"."""
+        return self.preparation.task.kind
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes in order; [] for regression."""
+        target = self.preparation.target
+        return list(target.classes) if isinstance(target, ClassTarget) else []
+
+    def predict(self, table: Table) -> Predictions:
+        """Return the predictions for every row of `table`, which may lack the target and have other columns
+        besides.
+
+        Raises `DataError` if a column is missing (the nearest name is suggested), holds another kind of cells
+        than in training, or an infinite number.
+        """
+        prepared = self.preparation.transform(table)
+        used = {each.origin for each in self.preparation.columns} | {self.target}
+        notes = [*prepared.notes, *_unused_columns(table, used)]
+        return self.answer(self.outputs(prepared.numbers, prepared.codes), notes)
+
+    def answer(self, outputs: numpy.ndarray, notes: Iterable[str] = ()) -> Predictions:
+        """Return what the `outputs` of the network, (rows, outputs), mean."""
+        target = self.preparation.target
+        if isinstance(target, NumberTarget):
+            return Predictions([], None, None, target.original(outputs[:, 0]), list(notes))
+        chances = probabilities(outputs)
+        labels = [target.classes[i] for i in chances.argmax(axis=1).tolist()]
+        return Predictions(list(target.classes), labels, chances, None, list(notes))
+
+    def outputs(self, numbers: numpy.ndarray, codes: numpy.ndarray) -> numpy.ndarray:
+        """Return what the network makes of prepared rows, float64 (rows, outputs): logits, or the
+        standardised target."""
+        parts = []
+        with no_grad():
+            for start in range(0, max(len(numbers), 1), _ROWS_AT_ONCE):
+                rows = slice(start, start + _ROWS_AT_ONCE)
+                inputs = [from_numpy(numbers[rows].astype(numpy.float64))]
+                if codes.shape[1]:
+                    inputs.append(from_numpy(codes[rows]))
+                parts.append(self._exact(*inputs).numpy())
+        return numpy.concatenate(parts)
+
+    @cached_property
+    def _exact(self) -> nn.Module:
+        return copy.deepcopy(self.network).to("cpu").double()
+
+    def save(self, path: str | os.PathLike[str], record: Mapping[str, Any] | None = None) -> None:
+        """Write everything to one safetensors file, whole or not at all; ``stepgrad.load(path)`` gives the
+        network alone.
+
+        `record` is added to the record of the model. Raises `FileError` if the file cannot be written.
+        """
+        self.record |= record or {}
+        table = {"version": _VERSION, "preparation": self.preparation.to_config()}
+        save(self.network, path, {"table": table, "training": self.record})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TableModel:
+        """Read what `save` wrote. Raises `FileError` if the file is damaged or holds something else."""
+        network, record = load(path), read_record(path)
+        if not isinstance(network, nn.Module) or not isinstance(record, dict) or "table" not in record:
+            raise FileError(
+                f"'{os.fspath(path)}' holds no model of a table; `stepgrad train` writes one. A network alone is read "
+                "with stepgrad.load(path)."
+            )
+        table = record["table"]
+        try:
+            if table["version"] != _VERSION:
+                raise FileError(
+                    f"'{os.fspath(path)}' was written by another version of stepgrad; train it again."
+                )
+            return cls(network, Preparation.from_config(table["preparation"]), record["training"])
+        except (DataError, KeyError, TypeError, ValueError) as error:
+            raise FileError(f"'{os.fspath(path)}' holds no usable model of a table: {error}") from None
+
+
+def probabilities(outputs: numpy.ndarray) -> numpy.ndarray:
+    """Return the probabilities of the classes, float64 (rows, C), from logits (rows, C), or (rows, 1) for two
+    classes.
+
+    >>> probabilities(numpy.array([[0.0]]))
+    array([[0.5, 0.5]])
+    """
+    if outputs.shape[1] == 1:
+        outputs = numpy.column_stack([numpy.zeros(len(outputs)), outputs])
+    powers = numpy.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _unused_columns(table: Table, used: set[str]) -> list[str]:
+    unused = [f"'{name}'" for name in table.names if name not in used]
+    if not unused:
+        return []
+    shown = ", ".join(unused[:8]) + (f" and {len(unused) - 8} more" if len(unused) > 8 else "")
+    return [f"the network does not use {'these columns' if len(unused) > 1 else 'this column'}: {shown}."]

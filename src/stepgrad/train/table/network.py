@@ -1,0 +1,75 @@
+"""The network for a prepared table: hidden layers, with embeddings ahead of them if some columns hold many
+texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stepgrad import nn
+from stepgrad.arrays import dtypes
+from stepgrad.autograd.modes import no_grad
+from stepgrad.creation import zeros
+from stepgrad.data.table.prepare import Preparation
+from stepgrad.tensor import Tensor
+from stepgrad.train.table.result import Layer
+from stepgrad.train.table.settings import TableSettings
+
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "elu": nn.ELU, "gelu": nn.GELU, "leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "sigmoid": nn.Sigmoid,
+    "silu": nn.SiLU, "tanh": nn.Tanh,
+}  # fmt: skip
+
+
+def make_network(settings: TableSettings, preparation: Preparation) -> nn.Module:
+    """Return a network for tables prepared like that: a `Sequential`, or an `EmbedColumns` where there are
+    embeddings.
+
+    It gives one number per class, or one alone for two classes and for regression. Its first weights are
+    drawn from the default random stream. `settings` must have everything chosen.
+    """
+    assert settings.hidden is not None and settings.activation is not None
+    tables = [
+        # Where no training row has the code 0, of unknown texts, its vector stays 0 instead of a random one.
+        nn.Embedding(each.size, each.dimension, padding_idx=None if each.has_rare else 0)
+        for each in preparation.embeddings
+    ]
+    width = count_numbers(preparation) + sum(each.dimension for each in preparation.embeddings)
+    layers: list[nn.Module] = []
+    for units in settings.hidden:
+        layers += [nn.Linear(width, units), _ACTIVATIONS[settings.activation]()]
+        if settings.dropout:
+            layers.append(nn.Dropout(settings.dropout))
+        width = units
+    task = preparation.task
+    outputs = len(task.classes) if task.kind == "multiclass" else 1
+    body = nn.Sequential(*layers, nn.Linear(width, outputs))
+    return nn.EmbedColumns(nn.ModuleList(tables), body) if tables else body
+
+
+def count_numbers(preparation: Preparation) -> int:
+    """Return how many columns of numbers a prepared table has, those of codes apart."""
+    return sum(each.array == "numbers" for each in preparation.inputs)
+
+
+def describe_layers(network: nn.Module, preparation: Preparation) -> list[Layer]:
+    """Return the layers of a network for prepared tables, in the order in which they compute."""
+    found: list[Layer] = []
+
+    def look(module: nn.Module, _: Any, output: Tensor) -> None:
+        count = sum(parameter.numel() for parameter in module.parameters())
+        found.append(Layer(repr(module), tuple(output.shape[1:]), count))
+
+    hooks = [
+        module.register_forward_hook(look) for module in network.modules() if not list(module.children())
+    ]
+    inputs = [zeros(1, count_numbers(preparation))]
+    if preparation.embeddings:
+        inputs.append(zeros(1, len(preparation.embeddings), dtype=dtypes.int64))
+    try:
+        with no_grad():
+            network(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found

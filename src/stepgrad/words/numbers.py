@@ -1,0 +1,91 @@
+"""Numbers and scores as a person reads them."""
+
+from __future__ import annotations
+
+import math
+
+from stepgrad.words.language import Words
+
+LOWER_IS_BETTER = {"loss", "rmse", "mae"}
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return `value` with `digits` significant digits, and commas between thousands; whole parts are never cut.
+
+    >>> number(545.1834), number(1234567.8), number(0.021345), number(-3.0), number(2.5e-9)
+    ('545.2', '1,234,568', '0.02135', '−3', '2.5e-09')
+    """
+    if not math.isfinite(value):
+        return "∞" if value == math.inf else "−∞" if value == -math.inf else "NaN"
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    if size < -5 or size > 15:
+        return f"{value:.{digits - 1}g}"
+    shown = f"{value:,.{max(digits - 1 - size, 0)}f}".replace("-", "−")
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage with one decimal; 100 % and 0 % are said only where they are exact.
+
+    >>> percent(0.97777), percent(1.0), percent(0.9999)
+    ('97.8%', '100%', '99.99%')
+    """
+    if share in (0, 1):
+        return f"{share:.0%}"
+    for decimals in (1, 2, 3):
+        shown = f"{share:.{decimals}%}"
+        if float(shown[:-1]) not in (0.0, 100.0):
+            return shown
+    return shown
+
+
+def duration(seconds: float, words: Words) -> str:
+    """Return a time span: seconds, minutes and seconds, or hours and minutes.
+
+    >>> duration(3.21, Words()), duration(125, Words()), duration(7260, Words("ko"))
+    ('3.2 s', '2 min 5 s', '2시간 1분')
+    """
+    if seconds < 60:
+        return words("{seconds} s", seconds=f"{seconds:.1f}")
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return words("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return words("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+
+
+def score_name(name: str, words: Words) -> str:
+    """Return what the score `name` is called.
+
+    >>> score_name("roc_auc", Words()), score_name("accuracy", Words("ko"))
+    ('area under the ROC curve', '정확도')
+    """
+    names = {
+        "accuracy": "accuracy",
+        "f1": "F1, mean over the classes",
+        "roc_auc": "area under the ROC curve",
+        "rmse": "root mean squared error",
+        "mae": "mean absolute error",
+        "r2": "R²",
+        "loss": "loss",
+    }
+    return words(names[name]) if name in names else name
+
+
+def score_text(name: str, value: float) -> str:
+    """Return the value of a score: accuracies as percentages.
+
+    >>> score_text("accuracy", 0.9778), score_text("rmse", 545.18)
+    ('97.8%', '545.2')
+    """
+    return percent(value) if name == "accuracy" else number(value)
+
+
+def capitalised(text: str) -> str:
+    """Return `text` beginning with a capital letter, as a title does.
+
+    >>> capitalised("loss"), capitalised("R²"), capitalised("손실")
+    ('Loss', 'R²', '손실')
+    """
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,108 @@
+import numpy
+import pytest
+
+import stepgrad as sg
+from stepgrad.data import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from stepgrad.errors import ArgumentError
+
+
+def seeded(number):
+    return sg.Generator().manual_seed(number)
+
+
+def test_sequential_visits_in_order():
+    assert list(SequentialSampler("abcd")) == [0, 1, 2, 3]
+    assert len(SequentialSampler("abcd")) == 4
+
+
+def test_random_visits_each_once_and_depends_on_the_default_seed():
+    sg.manual_seed(3)
+    first = list(RandomSampler(range(50)))
+    second = list(RandomSampler(range(50)))
+    sg.manual_seed(3)
+    assert list(RandomSampler(range(50))) == first != second
+    assert sorted(first) == sorted(second) == list(range(50))
+
+
+def test_a_generator_of_its_own_makes_epochs_that_can_be_chosen():
+    sampler = RandomSampler(range(30), generator=seeded(1))
+    before = sg.get_rng_state()
+    first, second = list(sampler), list(sampler)
+    assert first != second
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+    assert sg.get_rng_state() == before
+
+
+def test_random_with_and_without_replacement_and_num_samples():
+    more = list(RandomSampler(range(4), num_samples=10, generator=seeded(0)))
+    assert sorted(more[:4]) == sorted(more[4:8]) == [0, 1, 2, 3]
+    assert len(more) == 10
+    drawn = list(RandomSampler(range(4), replacement=True, num_samples=200, generator=seeded(0)))
+    assert set(drawn) == {0, 1, 2, 3}
+    assert max(numpy.bincount(drawn)) < 90
+
+
+def test_subset_random_visits_the_given_indices():
+    sampler = SubsetRandomSampler([4, 8, 15, 16], generator=seeded(2))
+    orders = {tuple(sampler) for _ in range(20)}
+    assert len(orders) > 5
+    assert all(sorted(order) == [4, 8, 15, 16] for order in orders)
+
+
+def test_weighted_draws_by_weight():
+    sampler = WeightedRandomSampler([1.0, 0.0, 3.0], 8000, generator=seeded(4))
+    counts = numpy.bincount(list(sampler), minlength=3)
+    assert counts[1] == 0
+    # 4 standard deviations of a binomial count
+    assert abs(counts[2] - 6000) < 4 * (8000 * 0.25 * 0.75) ** 0.5
+
+
+def test_weighted_without_replacement_draws_each_once_the_heavy_ones_first():
+    sampler = WeightedRandomSampler([1, 1, 0, 8], 3, replacement=False, generator=seeded(5))
+    orders = [list(sampler) for _ in range(500)]
+    assert all(sorted(order) == [0, 1, 3] for order in orders)
+    heavy_first = sum(order[0] == 3 for order in orders)
+    assert abs(heavy_first - 400) < 4 * (500 * 0.8 * 0.2) ** 0.5
+
+
+def test_batches_of_any_sampler():
+    batches = BatchSampler(["a", "b", "c"], 2, drop_last=False)
+    assert list(batches) == [["a", "b"], ["c"]]
+    assert len(batches) == 2
+    assert list(BatchSampler(range(5), 2, drop_last=True)) == [[0, 1], [2, 3]]
+    assert len(BatchSampler(range(5), 2, drop_last=True)) == 2
+
+
+class NoLength:
+    pass
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: SequentialSampler(NoLength()), "NoLength has no __len__"),
+        (lambda: RandomSampler([]), "0 samples"),
+        (lambda: RandomSampler([1], num_samples=0), "num_samples must be an integer of at least 1, not 0"),
+        (lambda: RandomSampler([1], generator=7), "must be a stepgrad.Generator, not int"),
+        (lambda: WeightedRandomSampler([-1.0, 2.0], 1), "none below 0"),
+        (lambda: WeightedRandomSampler([0.0, 0.0], 1), "not all 0"),
+        (lambda: WeightedRandomSampler([float("nan")], 1), "must be finite"),
+        (lambda: WeightedRandomSampler([[1.0]], 1), "shape (1, 1)"),
+        (lambda: WeightedRandomSampler([1.0, 0.0], 2, replacement=False), "there are 1"),
+        (lambda: BatchSampler([1], 0, False), "batch_size must be an integer of at least 1, not 0"),
+        (lambda: BatchSampler([1], True, False), "not True"),
+        (lambda: list(type("Mine", (Sampler,), {})()), "Mine must define __iter__"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ArgumentError) as caught:
+        make()
+    assert message in str(caught.value)

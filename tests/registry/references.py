@@ -1,0 +1,402 @@
+"""What every operation must give, stated apart from the records: in plain Python, with float64 NumPy and SciPy.
+
+`REFERENCES[name](*inputs, **attributes)` takes float64, int64 and boolean arrays, numbers and None.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import scipy.special
+
+from tests.registry import philox
+
+Array = Any
+REFERENCES: dict[str, Callable[..., Array]] = {}
+
+
+def reference(function: Callable[..., Array]) -> Callable[..., Array]:
+    """File a function under its name (a final underscore left out)."""
+    REFERENCES[function.__name__.rstrip("_")] = function
+    return function
+
+
+def each(name: str, function: Callable[..., Any], dtype: str = "float64") -> None:
+    """File a function of Python numbers as a reference that broadcasts."""
+
+    def on_arrays(*inputs: Array, **attrs: Any) -> Array:
+        arrays = numpy.broadcast_arrays(*inputs)
+        values = [function(*(x.item() for x in numbers), **attrs) for numbers in zip(*(a.flat for a in arrays))]
+        return numpy.array(values, dtype=dtype).reshape(arrays[0].shape)
+
+    REFERENCES[name] = on_arrays
+
+
+# ------------------------------------------------------------------------------- arithmetic, comparison
+
+each("add", lambda a, b: a + b)
+each("sub", lambda a, b: a - b)
+each("mul", lambda a, b: a * b)
+each("div", lambda a, b: a / b)
+each("neg", lambda x: -x)
+each("reciprocal", lambda x: 1 / x)
+each("pow", lambda a, b: math.pow(a, b))
+each("square", lambda x: x * x)
+each("exp", math.exp)
+each("expm1", math.expm1)
+each("log", math.log)
+each("log1p", math.log1p)
+each("sqrt", math.sqrt)
+each("rsqrt", lambda x: 1 / math.sqrt(x))
+each("sin", math.sin)
+each("cos", math.cos)
+each("erf", math.erf)
+each("abs", math.fabs)
+each("sign", lambda x: (x > 0) - (x < 0))
+each("floor", math.floor)
+each("ceil", math.ceil)
+each("round", round)
+each("trunc", math.trunc)
+each("floor_divide", lambda a, b: a // b)
+each("remainder", lambda a, b: a % b)
+each("maximum", max)
+each("minimum", min)
+each("where", lambda condition, a, b: a if condition else b)
+each("cast", lambda x, dtype: x)
+each("clamp", lambda x, low, high: min(max(x, -math.inf if low is None else low), math.inf if high is None else high))
+each("eq", lambda a, b: a == b, "bool")
+each("ne", lambda a, b: a != b, "bool")
+each("lt", lambda a, b: a < b, "bool")
+each("le", lambda a, b: a <= b, "bool")
+each("gt", lambda a, b: a > b, "bool")
+each("ge", lambda a, b: a >= b, "bool")
+each("logical_and", lambda a, b: bool(a) and bool(b), "bool")
+each("logical_or", lambda a, b: bool(a) or bool(b), "bool")
+each("logical_xor", lambda a, b: bool(a) != bool(b), "bool")
+each("logical_not", lambda x: not x, "bool")
+each("isnan", math.isnan, "bool")
+each("isinf", math.isinf, "bool")
+
+# -------------------------------------------------------------------------------------------- activations
+
+NORMAL = statistics.NormalDist()
+
+each("sigmoid", scipy.special.expit)
+each("tanh", math.tanh)
+each("relu", lambda x: max(x, 0))
+each("leaky_relu", lambda x, negative_slope: x if x > 0 else negative_slope * x)
+each("prelu", lambda x, w: x if x > 0 else w * x)
+each("elu", lambda x, alpha: x if x > 0 else alpha * (math.exp(x) - 1))
+each("silu", lambda x: x * scipy.special.expit(x))
+each("gelu", lambda x: x * scipy.special.ndtr(x))
+each("gelu_tanh", lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
+each("softplus", lambda x, beta, threshold: x if beta * x > threshold else math.log(1 + math.exp(beta * x)) / beta)
+each("logsigmoid", lambda x: scipy.special.log_expit(x))
+
+# --------------------------------------------------------------------------------------------- reductions
+
+
+def folded(name: str, function: Callable[..., Any], dtype: str = "float64") -> None:
+    """File a function of a list of numbers as a reference that reduces dimensions."""
+
+    def reduced(x: Array, *, dim: Any, keepdim: bool, **attrs: Any) -> Array:
+        dims = tuple(range(x.ndim)) if dim is None else (dim,) if isinstance(dim, int) else dim
+        kept = [i for i in range(x.ndim) if i not in dims]
+        rows = x.transpose(*kept, *dims).reshape(math.prod(x.shape[i] for i in kept), -1)
+        values = numpy.array([function(row.tolist(), **attrs) for row in rows], dtype=dtype)
+        return values.reshape([1 if i in dims else n for i, n in enumerate(x.shape) if keepdim or i in kept])
+
+    REFERENCES[name] = reduced
+
+
+def variance(row: list[float], correction: int) -> float:
+    middle = math.fsum(row) / len(row)
+    return math.fsum((x - middle) ** 2 for x in row) / (len(row) - correction)
+
+
+folded("sum", math.fsum)
+folded("mean", statistics.fmean)
+folded("amax", max)
+folded("amin", min)
+folded("prod", math.prod)
+folded("any", any, "bool")
+folded("all", all, "bool")
+folded("argmax", lambda row: row.index(max(row)), "int64")
+folded("argmin", lambda row: row.index(min(row)), "int64")
+folded("var", variance)
+folded("std", lambda row, correction: math.sqrt(variance(row, correction)))
+folded("norm", lambda row: math.hypot(*row))
+folded("logsumexp", lambda row: math.log(math.fsum(map(math.exp, row))))
+
+
+@reference
+def sum_to(x: Array, *, shape: tuple[int, ...]) -> Array:
+    y = numpy.zeros((1,) * (x.ndim - len(shape)) + shape)
+    for place in numpy.ndindex(*x.shape):
+        y[tuple(i if n > 1 else 0 for i, n in zip(place, y.shape))] += x[place]
+    return y.reshape(shape)
+
+
+def along(name: str, function: Callable[..., Array]) -> None:
+    """File a function from the entries along `dim` to as many entries."""
+
+    def on_arrays(x: Array, *, dim: Any, **attrs: Any) -> Array:
+        dims = (dim,) if isinstance(dim, int) else dim
+        others = [i for i in range(x.ndim) if i not in dims]
+        order = [*others, *dims]
+        sizes = [x.shape[i] for i in order]
+        rows = x.transpose(order).reshape(math.prod(sizes[: len(others)]), -1)
+        y = numpy.array([function(row, **attrs) for row in rows]).reshape(sizes)
+        return y.transpose(numpy.argsort(order))
+
+    REFERENCES[name] = on_arrays
+
+
+along("softmax", scipy.special.softmax)
+along("log_softmax", scipy.special.log_softmax)
+along("normalize", lambda row, eps: (row - row.mean()) / math.sqrt(statistics.pvariance(row.tolist()) + eps))
+along("rms_normalize", lambda row, eps: row / math.sqrt(math.fsum(row**2) / len(row) + eps))
+
+# ------------------------------------------------------------------------------------------- contractions
+
+
+@reference
+def matmul(a: Array, b: Array) -> Array:
+    return numpy.einsum("...ik,...kj->...ij", a, b)
+
+
+@reference
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    return numpy.einsum("...i,oi->...o", x, weight) + (0 if bias is None else bias)
+
+
+# ------------------------------------------------------------------------------- views, joins, gathering
+
+
+@reference
+def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
+    y = numpy.empty(shape)
+    y.flat = [x[place] for place in numpy.ndindex(*x.shape)]
+    return y
+
+
+@reference
+def permute(x: Array, *, dims: tuple[int, ...]) -> Array:
+    y = numpy.empty([x.shape[d] for d in dims])
+    for place in numpy.ndindex(*x.shape):
+        y[tuple(place[d] for d in dims)] = x[place]
+    return y
+
+
+@reference
+def expand(x: Array, *, shape: tuple[int, ...]) -> Array:
+    y = numpy.empty(shape)
+    for place in numpy.ndindex(*shape):
+        own = place[len(shape) - x.ndim :]
+        y[place] = x[tuple(i if n > 1 else 0 for i, n in zip(own, x.shape))]
+    return y
+
+
+@reference
+def flip(x: Array, *, dims: tuple[int, ...]) -> Array:
+    y = numpy.empty(x.shape)
+    for place in numpy.ndindex(*x.shape):
+        y[tuple(x.shape[d] - 1 - i if d in dims else i for d, i in enumerate(place))] = x[place]
+    return y
+
+
+def places(shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+    """Where the elements that an index picks stand in the flattened array."""
+    return numpy.arange(math.prod(shape)).reshape(shape)[index]
+
+
+def filled(spec: tuple[Any, ...], indices: tuple[Array, ...]) -> tuple[Any, ...]:
+    rest = iter(indices)
+    return tuple(next(rest) if part == "tensor" else part for part in spec)
+
+
+@reference
+def slice_(x: Array, *, index: tuple[Any, ...]) -> Array:
+    where = places(x.shape, index)
+    return numpy.array([x.flat[i] for i in where.flat]).reshape(where.shape)
+
+
+@reference
+def place(x: Array, *, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
+    return index_add(x, spec=index, shape=shape)
+
+
+@reference
+def cat(*parts: Array, dim: int) -> Array:
+    return numpy.array([row for part in parts for row in numpy.moveaxis(part, dim, 0)]).swapaxes(0, dim)
+
+
+@reference
+def index(x: Array, *indices: Array, spec: tuple[Any, ...]) -> Array:
+    return slice_(x, index=filled(spec, indices))
+
+
+@reference
+def index_add(x: Array, *indices: Array, spec: tuple[Any, ...], shape: tuple[int, ...]) -> Array:
+    y = numpy.zeros(shape)
+    for i, value in zip(places(shape, filled(spec, indices)).flat, x.flat):
+        y.flat[i] += value
+    return y
+
+
+@reference
+def index_put(x: Array, value: Array, *indices: Array, spec: tuple[Any, ...], accumulate: bool) -> Array:
+    y = x.copy()
+    where = places(x.shape, filled(spec, indices))
+    for i, v in zip(where.flat, numpy.broadcast_to(value, where.shape).flat):
+        y.flat[i] = y.flat[i] + v if accumulate else v
+    return y
+
+
+@reference
+def take_along(x: Array, index: Array, *, dim: int) -> Array:
+    y = numpy.empty(index.shape)
+    for place in numpy.ndindex(*index.shape):
+        y[place] = x[(*place[:dim], index[place], *place[dim + 1 :])]
+    return y
+
+
+@reference
+def add_along(x: Array, index: Array, *, dim: int, shape: tuple[int, ...]) -> Array:
+    y = numpy.zeros(shape)
+    for place in numpy.ndindex(*index.shape):
+        y[(*place[:dim], index[place], *place[dim + 1 :])] += x[place]
+    return y
+
+
+@reference
+def embedding(weight: Array, index: Array, *, padding_idx: int | None) -> Array:
+    return numpy.array([weight[i] for i in index.flat]).reshape(*index.shape, weight.shape[1])
+
+
+@reference
+def add_rows(x: Array, index: Array, *, count: int, padding_idx: int | None) -> Array:
+    y = numpy.zeros((count, x.shape[-1]))
+    for place in numpy.ndindex(*index.shape):
+        if index[place] != padding_idx:
+            y[index[place]] += x[place]
+    return y
+
+
+# --------------------------------------------------------------------------------------- made from nothing
+
+
+@reference
+def full(*, shape: tuple[int, ...], value: float, dtype: str) -> Array:
+    return numpy.array([value] * math.prod(shape), dtype=dtype).reshape(shape)
+
+
+@reference
+def arange(*, start: int, stop: int, step: int, dtype: str) -> Array:
+    return numpy.array(list(range(start, stop, step)), dtype=dtype)
+
+
+@reference
+def eye(like: Array, *, n: int) -> Array:
+    return numpy.array([[i == j for j in range(n)] for i in range(n)])
+
+
+@reference
+def one_hot(x: Array, *, classes: int, dtype: str) -> Array:
+    return numpy.array([[float(i == c) for c in range(classes)] for i in x.flat]).reshape(*x.shape, classes)
+
+
+@reference
+def rand(*, shape: tuple[int, ...], dtype: str, seed: int, stream: int, position: int) -> Array:
+    return numpy.array(philox.doubles(seed, stream, position, math.prod(shape))).reshape(shape)
+
+
+@reference
+def randn(*, shape: tuple[int, ...], dtype: str, seed: int, stream: int, position: int) -> Array:
+    pairs = -(-math.prod(shape) // 2)
+    u = philox.doubles(seed, stream, position, 2 * pairs)
+    radius = [math.sqrt(-2 * math.log(1 - r)) for r in u[:pairs]]
+    angle = [2 * math.pi * a for a in u[pairs:]]
+    both = [r * math.cos(a) for r, a in zip(radius, angle)] + [r * math.sin(a) for r, a in zip(radius, angle)]
+    return numpy.array(both[: math.prod(shape)]).reshape(shape)
+
+
+@reference
+def dropout_mask(x: Array, *, p: float, seed: int, stream: int, position: int) -> Array:
+    u = philox.doubles(seed, stream, position, x.size)
+    return numpy.array([0 if v < p else 1 / (1 - p) for v in u]).reshape(x.shape)
+
+
+# ------------------------------------------------------------------------------------------------- losses
+
+
+def loss(name: str, function: Callable[..., float]) -> None:
+    """File a function of Python numbers as a loss with a `reduction`."""
+    each(name, function)
+    elementwise = REFERENCES[name]
+
+    def reduced(*inputs: Array, reduction: str, **attrs: Any) -> Array:
+        losses = elementwise(*(numpy.array(1.0) if x is None else x for x in inputs), **attrs)
+        return {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]
+
+    REFERENCES[name] = reduced
+
+
+def huber(x: float, t: float, delta: float) -> float:
+    d = abs(x - t)
+    return d * d / 2 if d <= delta else delta * (d - delta / 2)
+
+
+def logits(x: float, t: float, weight: float, pos_weight: float) -> float:
+    p = scipy.special.expit(x)
+    return -weight * (pos_weight * t * math.log(p) + (1 - t) * math.log(1 - p))
+
+
+loss("mse_loss", lambda x, t: (x - t) ** 2)
+loss("l1_loss", lambda x, t: abs(x - t))
+loss("huber_loss", huber)
+loss("smooth_l1_loss", lambda x, t, beta: huber(x, t, beta) / beta)
+loss("binary_cross_entropy", lambda p, t, w: -w * (t * math.log(p) + (1 - t) * math.log(1 - p)))
+loss("binary_cross_entropy_with_logits", logits)
+
+
+@reference
+def nll_loss(x: Array, target: Array, weight: Array, *, ignore_index: int, reduction: str) -> Array:
+    return cross_entropy(x, target, weight, ignore_index=ignore_index, reduction=reduction, of_logits=False)
+
+
+@reference
+def cross_entropy(
+    x: Array,
+    target: Array,
+    weight: Array,
+    *,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float = 0.0,
+    of_logits: bool = True,
+) -> Array:
+    classes = x.shape[1]
+    weight = numpy.ones(classes) if weight is None else weight
+    losses, weights = [], []
+    for row, t in zip(x, target.tolist()):
+        logs = scipy.special.log_softmax(row) if of_logits else row
+        smooth = label_smoothing / classes * math.fsum(weight * logs)
+        counts = t != ignore_index
+        losses.append(-(1 - label_smoothing) * weight[t] * logs[t] - smooth if counts else 0.0)
+        weights.append(weight[t] if counts else 0.0)
+    if reduction == "none":
+        return numpy.array(losses)
+    return math.fsum(losses) / (math.fsum(weights) if reduction == "mean" else 1)
+
+
+@reference
+def cross_entropy_probabilities(
+    x: Array, target: Array, weight: Array, *, reduction: str, label_smoothing: float
+) -> Array:
+    weight = numpy.ones(x.shape[1]) if weight is None else weight
+    smooth = (1 - label_smoothing) * target + label_smoothing / x.shape[1]
+    losses = numpy.array([-math.fsum(weight * q * scipy.special.log_softmax(row)) for row, q in zip(x, smooth)])
+    return {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]
