@@ -61,7 +61,7 @@ class Case:
 
 
 def frame(table: Table) -> Any:
-    """The table as a pandas DataFrame of numbers and texts, None and NaN where cells are missing."""
+    """The table as a pandas DataFrame of numbers and texts, NaN where cells are missing."""
     import pandas as pd
 
     columns = {}
@@ -73,7 +73,7 @@ def frame(table: Table) -> Any:
             columns[name] = days.astype(float)
         else:
             codes, labels = column.labels()
-            columns[name] = np.array([*labels, None], dtype=object)[codes]
+            columns[name] = pd.Series(np.array([*labels, np.nan], dtype=object)[codes], dtype=object)
     return pd.DataFrame(columns)
 
 
@@ -90,7 +90,7 @@ def scaled_columns(case: Case) -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    texts = make_pipeline(SimpleImputer(missing_values=None, strategy="most_frequent"),
+    texts = make_pipeline(SimpleImputer(strategy="most_frequent"),
                           OneHotEncoder(handle_unknown="ignore"))  # fmt: skip
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     return ColumnTransformer([("numbers", numbers, case.numeric), ("texts", texts, case.texts)])

@@ -59,18 +59,18 @@ def _array_of(data: Any, dtype: Any, copy: bool) -> Any:
         array = data if is_gpu else numpy.array(data, copy=True if copy else None)
         dtypes.of(array)
     else:
-        array = _from_python(data)
+        array = _from_python(data, dtype)
     return array if dtype is None else array.astype(dtypes.as_dtype(dtype).numpy, copy=False)
 
 
-def _from_python(data: Any) -> numpy.ndarray:
+def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
     if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
         data = [x.tolist() if isinstance(x, Tensor) else x for x in data]
     try:
         array = numpy.array(data)
     except (ValueError, OverflowError) as error:
         raise ShapeError(f"these sequences are not a tensor: {error}") from None
-    if array.dtype.kind == "f" and not _has_numpy_scalar(data):
+    if array.dtype.kind == "f" and dtype is None and not _has_numpy_scalar(data):
         return array.astype(dtypes.get_default_dtype().numpy)
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"a tensor holds numbers, not {type(data).__name__} of {array.dtype}.")
@@ -147,21 +147,27 @@ def full_like(
     return full(x.shape, fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
 
 
-def arange(*bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return start, start + step, … below stop: arange(stop), arange(start, stop), arange(start, stop, step).
+def arange(
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return start, start + step, … below end: arange(end), arange(start, end), arange(start, end, step).
 
     >>> arange(3), arange(1, 2, 0.5)
     (tensor([0, 1, 2]), tensor([1.0000, 1.5000]))
     """
-    if not 1 <= len(bounds) <= 3:
-        raise ArgumentError("arange takes stop, or start and stop, or start, stop and step.")
-    start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
-    if step == 0 or (stop - start) / step < 0:
-        raise ArgumentError(f"arange from {start} to {stop} needs a step in that direction, not {step}.")
-    kind = dtypes.result_type([start, stop, step]) if dtype is None else dtypes.as_dtype(dtype)
-    return _placed(
-        apply(REGISTRY["arange"], start=start, stop=stop, step=step, dtype=kind.numpy), device, requires_grad
-    )
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) / step < 0:
+        raise ArgumentError(f"arange from {start} to {end} needs a step in that direction, not {step}.")
+    kind = dtypes.result_type([start, end, step]) if dtype is None else dtypes.as_dtype(dtype)
+    made = apply(REGISTRY["arange"], start=start, stop=end, step=step, dtype=kind.numpy)
+    return _placed(made, device, requires_grad)
 
 
 def linspace(

@@ -35,6 +35,10 @@ class GradientError(StepgradError, RuntimeError):
     """A gradient that was asked for and does not exist."""
 
 
+class CaptureError(StepgradError, RuntimeError):
+    """A step that cannot be captured, because what it does depends on values that change."""
+
+
 class ArgumentError(StepgradError, ValueError):
     """An argument out of its range."""
 

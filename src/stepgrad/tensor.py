@@ -165,6 +165,8 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
 
     def detach(self) -> Tensor:
         """Return the same memory as a tensor without history."""
+        if state.recorder is not None and self._node is not None:
+            return apply(REGISTRY["detach"], self)
         tensor = Tensor._of(self._array)
         tensor._version, tensor._is_view = self._version, self._is_view
         return tensor
@@ -403,6 +405,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
             raise GradientError("numpy() of a tensor that requires a gradient. Use .detach().numpy().")
         if not isinstance(self._array, numpy.ndarray):
             raise DeviceError(f"numpy() of a tensor on {self.device}. Use .detach().cpu().numpy().")
+        engine.check_readable(self)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> numpy.ndarray:
@@ -419,10 +422,12 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
             raise ShapeError(
                 f"item() takes one element; this tensor has {self._array.size}: {list(self.shape)}."
             )
+        engine.check_readable(self)
         return self._array.item()
 
     def tolist(self) -> Any:
         """Return the numbers as nested lists."""
+        engine.check_readable(self)
         return self._array.tolist()
 
     def __float__(self) -> Any:
@@ -437,7 +442,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
                 f"a tensor of shape {list(self.shape)} is neither true nor false as a whole. "
                 f"Use .any() or .all()."
             )
-        return bool(self._array.item())
+        return bool(self.item())
 
     def __index__(self) -> Any:
         if self._array.dtype.kind not in "iub":

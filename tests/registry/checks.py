@@ -96,9 +96,8 @@ def check_value(op: Op, sample: Sample) -> None:
     assert_close(y._array, expected)
     for x, old in zip(inputs, before, strict=True):
         numpy.testing.assert_array_equal(x, old)
-    strided = [numpy.asfortranarray(x) if isinstance(x, numpy.ndarray) else x for x in before]
+    strided = [numpy.array(x, order="F") if isinstance(x, numpy.ndarray) else x for x in before]
     assert_close(apply(op, *wrapped(strided), **sample.attrs)._array, expected)
-    assert_close(getattr(NUMPY, op.name)(*before, **sample.attrs), expected) if op is REGISTRY.get(op.name) else None
 
 
 def check_dtype(op: Op, sample: Sample) -> None:
@@ -183,7 +182,7 @@ def check_paths(op: Op, sample: Sample) -> None:
         assert found.shape == x.shape
         assert found.dtype == x._array.dtype
     graph = autograd.grad(y, chosen, g, create_graph=True)
-    strided = autograd.grad(y, chosen, Tensor._of(numpy.asfortranarray(g._array)), retain_graph=True)
+    strided = autograd.grad(y, chosen, Tensor._of(numpy.array(g._array, order="F")), retain_graph=True)
     for found, other, right in zip(graph, strided, expected, strict=True):
         assert_close(found._array, right)
         assert_close(other._array, right)
@@ -236,7 +235,7 @@ def arguments_of_vjp(op: Op, sample: Sample) -> tuple[Any, Any, list[Any], tuple
 
 def superfluous(op: Op) -> set[str]:
     """The inputs (and "y") that the record keeps although its `vjp` reads them for none of the samples."""
-    names = {n for n in op.input_names() if op.reads is None or n in op.reads}
+    names = {n for n, keeps in zip(op.input_names(), op.keeps, strict=True) if keeps}
     if op.keeps_result:
         names.add("y")
     for sample in op.samples:
@@ -323,7 +322,9 @@ def check_formula(op: Op, sample: Sample) -> None:
         assert_close(op.value(Numbers, *values.values(), **sample.attrs), expected)
         for i, d in enumerate(partials or ()):
             if d is not None and isinstance(drawn(op, sample)[i], numpy.ndarray):
-                right = op.partials(NUMPY, *map(numpy.float64, values.values()), expected, **sample.attrs)[i]
+                arrays = map(numpy.asarray, values.values())
+                with numpy.errstate(invalid="ignore"):  # the logarithm in the derivative of a negative base
+                    right = op.partials(NUMPY, *arrays, expected, **sample.attrs)[i]
                 assert_close(evaluated(str(d), y=expected, **values), right)
 
 

@@ -63,7 +63,7 @@ def uniform(
     halves = words(seed, stream, position, -(-count // 2)).astype("<u8", copy=False).view("<u4")[:count]
     if dtype is dtypes.float16:
         return ((halves >> numpy.uint32(21)) * numpy.float32(2.0**-11)).astype(numpy.float16).reshape(shape)
-    return ((halves >> numpy.uint32(8)) * numpy.float32(2.0**-24)).reshape(shape)
+    return ((halves >> numpy.uint32(8)).astype(numpy.float32) * numpy.float32(2.0**-24)).reshape(shape)
 
 
 def normal(

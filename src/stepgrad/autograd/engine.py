@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.errors import DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
+from stepgrad.errors import CaptureError, DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
 from stepgrad.ops.record import REGISTRY, Absent, Composite, Op, find
@@ -117,6 +117,9 @@ def _new_node(
 ) -> Node:
     edges, saved, versions = [], [], []
     keeps, known = op.keeps, len(op.keeps)
+    if op.keeps_for is not None:
+        wanted = [k for k, x in zip(op.keeps_for, inputs) if getattr(x, "requires_grad", False)]
+        keeps = tuple(map(any, zip(*wanted))) or keeps
     recorder = state.recorder
     for i, x in enumerate(inputs):
         a = arrays[i]
@@ -125,7 +128,10 @@ def _new_node(
             saved.append(a)
             continue
         node = x._node
-        edges.append(node if node is not None else x if x.requires_grad or recorder is not None else None)
+        if node is not None and (node.requires_grad or not x.requires_grad):
+            edges.append(node)
+        else:
+            edges.append(x if x.requires_grad or recorder is not None else None)
         if (keeps[i] if i < known else op.keeps_rest) and requires_grad:
             saved.append(a)
             versions.append((x._version, x._version[0]))
@@ -471,27 +477,50 @@ def _finished(target: Any, g: Any, as_graph: bool) -> Any:
 
 
 class Recording(list[Node]):
-    """The nodes recorded so far, in order.
+    """The nodes recorded so far, in order, and what else happened meanwhile.
 
-    `writes`: (tensor, node) for each result that was stored in the memory of a tensor.
+    * `writes`: (tensor, node) for each result that was stored in a tensor's memory.
+    * `modules`: the modules that were called, each with its mode (training or not).
+    * `numbers`: (tensor, function) for each 0-d tensor that stands for a Python number and the function that returns it.
+    * `effects`: functions to call after each further run of what was recorded, such as a schedule's step.
+    * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
+    * `values_hidden`: whether the values of results must not be looked at, since the step will run with others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, values_hidden: bool = False) -> None:
         super().__init__()
         self.writes: list[tuple[Any, Node]] = []
+        self.modules: list[tuple[Any, bool]] = []
+        self.numbers: list[tuple[Any, Callable[[], float]]] = []
+        self.effects: list[Callable[[], Any]] = []
+        self.is_first = False
+        self.values_hidden = values_hidden
+
+
+def check_readable(tensor: Any) -> None:
+    """Raise `CaptureError` if the value of `tensor` is asked for while a step is captured in which it was computed."""
+    recorder = state.recorder
+    if recorder is not None and recorder.values_hidden and tensor._node is not None:
+        raise CaptureError(
+            f"a captured step asks for the value of {tensor._node} (by .item(), .numpy(), float(), if or print). The "
+            f"compiled step would run with that one value for ever. Return the tensor and look at it outside, or use "
+            f"stepgrad.where for a choice that depends on values."
+        )
 
 
 class record:
     """Within ``with record() as nodes:`` every operation of this thread, backward too, goes to `nodes`."""
 
+    def __init__(self, values_hidden: bool = False) -> None:
+        self._recording = Recording(values_hidden)
+
     def __enter__(self) -> Recording:
         self._outer = state.recorder
-        state.recorder = Recording()
+        state.recorder = self._recording
         return state.recorder
 
     def __exit__(self, *_: object) -> None:
-        assert state.recorder is not None
-        for tensor, _node in state.recorder.writes:
+        for tensor, _node in self._recording.writes:
             # What was written to is a leaf again, with the new values; it must not keep the recording alive.
             if not tensor.requires_grad or not _node.requires_grad:
                 tensor._node = None

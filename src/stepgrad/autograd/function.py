@@ -57,7 +57,7 @@ class _FunctionOp(Op):
     def __init__(self, function: type[Function]) -> None:
         self.name, self.__doc__, self.source = function.__name__, function.__doc__, function.__module__
         self.function = function
-        self.keeps, self.keeps_rest, self.keeps_result = (), True, True
+        self.keeps, self.keeps_for, self.keeps_rest, self.keeps_result = (), None, True, True
         self.differentiable = self.has_own_vjp = True
 
     def input_names(self) -> tuple[str, ...]:
@@ -106,6 +106,8 @@ class _FunctionOp(Op):
         finally:
             context._connected = None
         found = found if isinstance(found, tuple) else (found,)
+        while len(found) > len(arguments) and found[-1] is None:
+            found = found[:-1]  # of arguments of forward that were left at their defaults
         if len(found) != len(arguments):
             raise GradientError(
                 f"{self.name}.backward returned {len(found)} gradients for {len(arguments)} arguments of "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stepgrad.autograd import engine
-from stepgrad.autograd.engine import TENSORS, run_backward
+from stepgrad.autograd.engine import TENSORS, run_backward, state
 from stepgrad.errors import ArgumentError, GradientError, ShapeError
 
 
@@ -88,6 +88,16 @@ def _zeros(t: Any) -> Any:
     return TENSORS.full(shape=tuple(t.shape), value=0, dtype=t._array.dtype)
 
 
+def _one_like(root: Any) -> Any:
+    """Return the gradient from which a walk back starts by itself, recorded as part of that walk."""
+    outer, state.phase = state.phase, "backward"
+    try:
+        one = TENSORS.full(shape=tuple(root.shape), value=1, dtype=root._array.dtype)
+        return one.to(root.device)
+    finally:
+        state.phase = outer
+
+
 def _weights(roots: list[Any], weights: Any) -> list[Any]:
     given: Sequence[Any] = [None] * len(roots) if weights is None else _as_list(weights)
     if len(given) != len(roots):
@@ -105,8 +115,7 @@ def _weights(roots: list[Any], weights: Any) -> list[Any]:
                     f"backward() without weights starts from one number, not from shape {list(root.shape)}. "
                     f"Reduce it, for example with .mean(), or pass gradient= of that shape."
                 )
-            weight = TENSORS.full(shape=tuple(root.shape), value=1, dtype=root._array.dtype)
-            weight = weight.to(root.device)
+            weight = _one_like(root)
         elif not isinstance(weight, engine.Tensor):
             raise ArgumentError(f"a gradient to start from is a tensor, not {type(weight).__name__}.")
         elif tuple(weight.shape) != tuple(root.shape):

@@ -58,7 +58,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except (click.Abort, KeyboardInterrupt):
-        output.note(output.words("Interrupted."))
+        output.tell(output.words("Interrupted."))
         return INTERRUPTED
     except click.UsageError as error:
         _say_usage_error(error, output)
@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> int:
         output.error(error.format_message())
         return error.exit_code
     except BrokenPipeError:
-        # The reader of a pipe has left, as `head` does. Nothing more can be written, also not when Python ends.
+        # The reader of a pipe has left, as `head` does. Python must not try to write the rest when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except StepgradError as error:
@@ -83,7 +83,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _asked_language(arguments: list[str]) -> str | None:
-    """Return the value of ``--lang``, wherever it stands, so that also errors in the command line are in it."""
+    """Return the value of ``--lang``, wherever it stands, so that errors in the command line are in it."""
     for i, argument in enumerate(arguments):
         if argument == "--lang" and i + 1 < len(arguments):
             return arguments[i + 1]

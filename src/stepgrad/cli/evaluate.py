@@ -72,21 +72,10 @@ def _to_json(evaluation: Evaluation, model: TableModel, run: str, path: str) -> 
 
 
 def _print_scores(evaluation: Evaluation, model: TableModel, output: Output) -> None:
-    from rich.table import Table
-    from rich.text import Text
+    from stepgrad.cli.summary import score_table
 
-    from stepgrad.words.numbers import score_name, score_text
-
-    words, before = output.words, model.record.get("test", {})
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 3, 0, 0))
-    table.add_column(words("{count:row/rows}", count=len(evaluation.rows)))
-    for text in (words("score"), words("95% interval"), words("test of the run")):
-        table.add_column(text, justify="right")
-    for i, (name, score) in enumerate(evaluation.scores.items()):
-        interval = ""
-        if score.low is not None and score.high is not None:
-            interval = f"{score_text(name, score.low)} – {score_text(name, score.high)}"
-        style = "bold green" if i == 0 else ""
-        earlier = score_text(name, before[name]) if name in before else ""
-        table.add_row(score_name(name, words), Text(score_text(name, score.value), style), interval, earlier)
-    output.console().print(table)
+    words = output.words
+    output.result(words("{count:row/rows} with a known answer", count=len(evaluation.rows)))
+    output.print(
+        score_table(evaluation.scores, words, model.record.get("test", {}), words("test of the run"))
+    )

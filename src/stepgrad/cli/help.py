@@ -11,7 +11,7 @@ from stepgrad.cli.output import Output
 from stepgrad.errors import suggest
 from stepgrad.words.language import Words
 
-
+_KOREAN_WIDTH = 0.68
 EXAMPLES = (
     ("stepgrad train", "train on handwritten digits, which come along"),
     ("stepgrad train houses.csv --target price", "train on your own table"),
@@ -27,7 +27,9 @@ def words_of(context: click.Context) -> Words:
 
 
 class Command(click.Command):
-    """A command with `examples`: pairs of a command line and what it does. `arguments` explains the arguments."""
+    """A command with `examples`: pairs of a command line and what it does. `arguments` explains the
+    arguments.
+    """
 
     def __init__(
         self,
@@ -49,7 +51,9 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """The command `stepgrad` itself: its help lists the commands, and a mistyped one is answered with the nearest."""
+    """The command `stepgrad` itself: its help lists the commands, and a mistyped one is answered with the
+    nearest.
+    """
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write usage, description, commands, options and how to begin."""
@@ -75,6 +79,9 @@ class Group(click.Group):
 def _write_head(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter, words: Words
 ) -> None:
+    if words.language == "ko":
+        # Lines are broken by the number of signs, and Hangul is two columns wide.
+        formatter.width = round(formatter.width * _KOREAN_WIDTH)
     pieces = " ".join(command.collect_usage_pieces(ctx))
     formatter.write_usage(ctx.command_path, pieces, prefix=f"{words('Usage')}: ")
     formatter.write_paragraph()

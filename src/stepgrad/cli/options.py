@@ -14,23 +14,37 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def lang_option(function: F) -> F:
-    """Add ``--lang``. Its value was looked up before the commands were, so here it is only checked and listed."""
+    """Add ``--lang``. Its value was looked up before the commands were, so here it is only checked and
+    listed.
+    """
     return click.option(
-        "--lang", type=click.Choice(LANGUAGES), expose_value=False, help="Language of what you read: en or ko."
+        "--lang",
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        help="Language of what you read: en or ko.",
     )(function)
 
 
 def json_option(function: F) -> F:
     """Add ``--json``, which sets `Output.json`."""
     return click.option(
-        "--json", is_flag=True, expose_value=False, callback=_set("json"), help="Print one JSON object for programs."
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        callback=_set("json"),
+        help="Print one JSON object for programs.",
     )(function)
 
 
 def quiet_option(function: F) -> F:
     """Add ``--quiet``, which sets `Output.quiet`."""
     return click.option(
-        "--quiet", "-q", is_flag=True, expose_value=False, callback=_set("quiet"), help="Say nothing but the result."
+        "--quiet",
+        "-q",
+        is_flag=True,
+        expose_value=False,
+        callback=_set("quiet"),
+        help="Say nothing but the result.",
     )(function)
 
 
@@ -59,4 +73,6 @@ class HiddenLayers(click.ParamType):
         try:
             return tuple(int(part) for part in value.split(","))
         except ValueError:
-            self.fail(f"'{value}' is no list of whole numbers such as 64,64, and not 'none' either", param, ctx)
+            self.fail(
+                f"'{value}' is no list of whole numbers such as 64,64, and not 'none' either", param, ctx
+            )

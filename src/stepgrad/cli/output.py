@@ -38,6 +38,10 @@ class Output:
         if not self.quiet:
             click.echo(text, err=True)
 
+    def tell(self, text: str) -> None:
+        """Write a line to stderr that a person must not miss."""
+        click.echo(text, err=True)
+
     def notes(self, sentences: Iterable[str]) -> None:
         """Write sentences of the library to stderr, in the person's language."""
         for sentence in sentences:
@@ -51,6 +55,13 @@ class Output:
         """Write what went wrong to stderr, in one line."""
         one_line = " ".join(self.words.sentence(text).split("\n"))
         click.echo(self.words("Error: {text}", text=one_line), err=True)
+
+    def print(self, *parts: Any) -> None:
+        """Write readable parts to stdout, without the spaces at the ends of lines that nobody sees."""
+        console = self.console()
+        with console.capture() as captured:
+            console.print(*parts, sep="\n")
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def console(self) -> rich.console.Console:
         """Return the console for readable results on stdout; plain text where it is no terminal."""

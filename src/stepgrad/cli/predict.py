@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,7 @@ from stepgrad.cli.runs import load_model
 from stepgrad.cli.tables import check_output, rows_with, write_csv, write_table
 
 if TYPE_CHECKING:
+    from stepgrad.data.table.frame import Table
     from stepgrad.train.table.model import Predictions
 
 _DIGITS = 7  # as many as the float32 weights of a network carry
@@ -24,8 +26,8 @@ _DIGITS = 7  # as many as the float32 weights of a network carry
     cls=Command,
     short_help="Adds predictions to the rows of a table.",
     help=(
-        "Adds two columns to every row of a table: the prediction and, for classes, its probability. Without -o the "
-        "rows go to standard output as CSV."
+        "Adds two columns to every row of a table: the prediction and, for classes, its probability. "
+        "Without -o the rows go to standard output as CSV."
     ),
     arguments=[
         ("RUN", "The folder of a run, or a model file."),
@@ -54,25 +56,32 @@ def predict(output: Output, run: str, data: str, out: str | None) -> None:
     output.notes([*table.notes, *predictions.notes])
     added = _columns(predictions)
     if out is not None or not output.json:
-        import polars
-
-        series = {name: polars.Series(values) for name, values in added.items()}
-        frame = rows_with(data, table, series, as_text=out is None or out.lower().endswith(".csv"))
-        if out is None:
-            write_csv(frame, click.get_binary_stream("stdout"))
-        else:
-            write_table(frame, out)
-            output.note(output.words("{count:row/rows} written to {path}", count=len(table), path=out))
+        _write_rows(data, table, added, out)
+    if out is not None:
+        output.note(output.words("{count:row/rows} written to {path}", count=len(table), path=out))
     if output.json:
-        said = {"version": 1, "task": model.task, "target": model.target, "rows": len(table), "run": run, "model": path}
-        output.json_object(said | ({"output": out} if out else {"predictions": _objects(added)}))
+        said = {"version": 1, "task": model.task, "target": model.target, "rows": len(table)}
+        place = {"run": run, "model": path}
+        output.json_object(said | place | ({"output": out} if out else {"predictions": _objects(added)}))
+
+
+def _write_rows(data: str, table: Table, added: dict[str, list[Any]], out: str | None) -> None:
+    import polars
+
+    series = {name: polars.Series(values) for name, values in added.items()}
+    frame = rows_with(data, table, series, as_text=out is None or out.lower().endswith(".csv"))
+    if out is None:
+        write_csv(frame, sys.stdout.buffer)
+    else:
+        write_table(frame, out)
 
 
 def _columns(predictions: Predictions) -> dict[str, list[Any]]:
     """Return the columns to be added: "prediction" and, for classes, "probability"."""
     if predictions.values is not None:
         return {"prediction": [float(f"{value:.{_DIGITS}g}") for value in predictions.values.tolist()]}
-    assert predictions.labels is not None and predictions.probabilities is not None
+    assert predictions.labels is not None
+    assert predictions.probabilities is not None
     chances = numpy.round(predictions.probabilities.max(axis=1), _DIGITS)
     return {"prediction": predictions.labels, "probability": chances.tolist()}
 

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class BadInput(click.UsageError):
-    """A value on the command line that names nothing: a file, a column, a run. The message says what helps."""
+    """A value on the command line that names nothing: a file, a column, a run."""
 
 
 def read_data(path: str) -> Table:
-    """Read the table that the person named. Raises `BadInput` if there is no such file, else as `read_table` does."""
+    """Read the table that the person named. Raises `BadInput` if there is no such file, else as `read_table`
+    does.
+    """
     from stepgrad.data.table.read import read_table
 
     try:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from stepgrad.train.trainer import Trainer
 
-_BAR = 20
+_BAR = 12
 _LIVE_EVERY, _PLAIN_EVERY = 0.1, 5.0  # seconds
 
 
 class RunProgress(Callback):
-    """Shows epoch, losses and time of a run; a second training in the same run is said to be the one on all rows."""
+    """Shows epoch, losses and time of a run; a second training in the same run is said to be the one on all
+    rows.
+    """
 
     def __init__(self, words: Words) -> None:
         self._words = words
@@ -43,13 +45,13 @@ class RunProgress(Callback):
 
     def on_batch_end(self, trainer: Trainer) -> None:
         """Renew the live line; elsewhere, tell of a long epoch."""
-        if time.monotonic() - self._last > (_LIVE_EVERY if self._live else _PLAIN_EVERY):
-            self._show(trainer)
+        if self._is_time():
+            self._show(trainer, trainer.epoch + 1)
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Show the numbers of the epoch, if the last ones are not too fresh."""
-        if time.monotonic() - self._last > (_LIVE_EVERY if self._live else _PLAIN_EVERY):
-            self._show(trainer)
+        if self._is_time():
+            self._show(trainer, trainer.history[-1]["epoch"])
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Remove the live line; elsewhere, write the last numbers."""
@@ -57,11 +59,15 @@ class RunProgress(Callback):
             self._live.stop()
             self._live = None
         elif len(trainer.history):
-            self._show(trainer)
+            self._show(trainer, trainer.history[-1]["epoch"])
 
-    def _show(self, trainer: Trainer) -> None:
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._last > (_LIVE_EVERY if self._live else _PLAIN_EVERY)
+
+    def _show(self, trainer: Trainer, epoch: int) -> None:
         self._last = time.monotonic()
-        text = ", ".join([self._stage(trainer), *self._losses(trainer), duration(self._last - self._begun, self._words)])
+        time_taken = duration(self._last - self._begun, self._words)
+        text = ", ".join([self._stage(epoch, trainer.last_epoch), *self._losses(trainer), time_taken])
         if self._live:
             self._live.update(self._line(trainer, text), refresh=True)
         elif text != self._last_text:
@@ -69,22 +75,21 @@ class RunProgress(Callback):
             sys.stderr.flush()
             self._last_text = text
 
-    def _stage(self, trainer: Trainer) -> str:
-        shown = min(trainer.epoch + 1, trainer.last_epoch)
+    def _stage(self, epoch: int, epochs: int) -> str:
         if self._trainings == 1:
-            return self._words("epoch {epoch} of {epochs}", epoch=shown, epochs=trainer.last_epoch)
-        return self._words("again on all rows, epoch {epoch} of {epochs}", epoch=shown, epochs=trainer.last_epoch)
+            return self._words("epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs)
+        return self._words("again on all rows, epoch {epoch}/{epochs}", epoch=epoch, epochs=epochs)
 
     def _losses(self, trainer: Trainer) -> list[str]:
         if not len(trainer.history):
-            return [self._words("loss {value}", value=number(trainer.last_loss))]
+            return [self._words("loss {value}", value=number(trainer.last_loss, 3))]
         record = trainer.history[-1]
-        texts = [self._words("loss {value}", value=number(record["loss"]))]
+        texts = [self._words("loss {value}", value=number(record["loss"], 3))]
         validation = record.get("validation_loss")
         if validation is not None:
-            texts.append(self._words("validation {value}", value=number(validation)))
+            texts.append(self._words("validation {value}", value=number(validation, 3)))
             best = min(h["validation_loss"] for h in trainer.history if h["validation_loss"] is not None)
-            texts.append(self._words("best {value}", value=number(best)))
+            texts.append(self._words("best {value}", value=number(best, 3)))
         return texts
 
     def _line(self, trainer: Trainer, text: str) -> Text:

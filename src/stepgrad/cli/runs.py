@@ -21,10 +21,11 @@ REPORT_NAME = "report.html"
 
 @contextlib.contextmanager
 def new_run(out: str | None, data: str | None) -> Iterator[Path]:
-    """Make the folder of a new run: `out`, or ``runs/NAME-NUMBER`` with the next number for the name of the data.
+    """Make the folder of a new run: `out`, or ``runs/NAME-NUMBER`` with the next number for the name of the
+    data.
 
-    If the work inside fails before the first checkpoint, what it left is deleted, so that no half run stays behind.
-    Raises `BadInput` if `out` holds files already, `FileError` if the folder cannot be made.
+    If the work inside fails before the first checkpoint, what it left is deleted, so that no half run stays
+    behind. Raises `BadInput` if `out` holds files already, `FileError` if the folder cannot be made.
     """
     from stepgrad.files.paths import file_error
     from stepgrad.train.checkpoint import checkpoint_paths
@@ -51,8 +52,8 @@ def new_run(out: str | None, data: str | None) -> Iterator[Path]:
 def _make_chosen(folder: Path, made: list[Path]) -> Path:
     if folder.is_dir() and any(folder.iterdir()):
         raise BadInput(
-            f"'{folder}' is not empty, and a run never overwrites anything; choose another folder, or go on with a "
-            f"run by --resume {folder}."
+            f"'{folder}' is not empty, and a run never overwrites anything; choose another folder, or go on "
+            f"with a run by --resume {folder}."
         )
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"'{folder}' is a file; name a folder for the run.")
@@ -61,7 +62,9 @@ def _make_chosen(folder: Path, made: list[Path]) -> Path:
 
 
 def _make_next(data: str | None, made: list[Path]) -> Path:
-    name = re.sub(r"(\.csv|\.tsv|\.txt|\.parquet|\.gz)+$", "", Path(data).name, flags=re.I) if data else "digits"
+    name = (
+        re.sub(r"(\.csv|\.tsv|\.txt|\.parquet|\.gz)+$", "", Path(data).name, flags=re.I) if data else "digits"
+    )
     _make(RUNS, made)
     numbers = [int(path.name[len(name) + 1 :]) for path in RUNS.iterdir() if _is_numbered(path.name, name)]
     number = max(numbers, default=0)
@@ -107,8 +110,12 @@ def load_model(run: str) -> tuple[TableModel, str]:
         file = path / MODEL_NAME
         if not file.exists():
             if checkpoint_paths(path / CHECKPOINTS_NAME):
-                raise BadInput(f"the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}")
-            raise BadInput(f"'{run}' is not the folder of a finished run: it has no {MODEL_NAME}.{_other_run(run)}")
+                raise BadInput(
+                    f"the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}"
+                )
+            raise BadInput(
+                f"'{run}' is not the folder of a finished run: it has no {MODEL_NAME}.{_other_run(run)}"
+            )
         path = file
     elif not path.exists():
         raise BadInput(f"there is no run '{run}'.{_other_run(run)}")

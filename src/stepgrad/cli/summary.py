@@ -13,45 +13,40 @@ from rich.text import Text
 from stepgrad.cli.curve import TRAINING, VALIDATION, loss_lines
 from stepgrad.cli.output import Output
 from stepgrad.cli.runs import REPORT_NAME
-from stepgrad.train.report.headline import (
-    baseline_sentence,
-    command,
-    data_name,
-    headline,
-    interval_sentence,
-    task_name,
-)
+from stepgrad.train.report.headline import baseline_sentence, command, data_name, task_name
 from stepgrad.words.language import Words
-from stepgrad.words.numbers import capitalised, duration, score_name, score_text
+from stepgrad.words.numbers import duration, layer_text, score_name, score_text
 
 if TYPE_CHECKING:
-    from stepgrad.train.table.result import TableResult
+    from stepgrad.train.table.result import Score, TableResult
 
 _WIDEST = 96
+_MOST_NOTES = 6
 
 
 def print_summary(result: TableResult, output: Output) -> None:
     """Print the result of a finished run on stdout."""
-    words, console = output.words, output.console()
-    width = min(console.width, _WIDEST)
-    rows = Table.grid(padding=(0, 2, 1, 0))
+    words, width = output.words, min(output.console().width, _WIDEST)
+    parts: dict[str, Any] = {
+        words("Data"): _data(result, words),
+        words("Network"): _network(result, words),
+        words("Training"): _training(result, words, width - 12),
+        words("Test"): _test(result, words),
+    }
+    if result.run is not None:
+        parts[words("Files")] = _files(Path(result.run), words)
+    rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold", no_wrap=True)
-    rows.add_column(max_width=width - 12)
-    rows.add_row(words("Data"), _data(result, words))
-    rows.add_row(words("Network"), _network(result, words))
-    rows.add_row(words("Training"), _training(result, words, width - 12))
-    rows.add_row(words("Test"), _test(result, words))
-    rows.add_row(words("Files"), _files(result, words))
+    rows.add_column(max_width=width - 12, overflow="fold")
+    for name, part in parts.items():
+        rows.add_row(name, part)
+        rows.add_row()
     title = words("{target} from {data}", target=result.target, data=data_name(result))
-    console.print()
-    console.print(Text(title, style="bold blue"))
-    console.print()
-    console.print(rows)
+    output.print(Text(title, style="bold blue"), "", rows)
     if result.run is not None:
         # Outside of the columns, so that a long command stays one line that can be copied.
-        line = command("stepgrad", "predict", result.run, "new.csv", "-o", "predicted.csv")
-        console.print(Text(words("Next: predict rows whose answer is not known"), style="bold"))
-        console.print(Text(f"  {line}"), soft_wrap=True)
+        output.print(Text(words("Predict rows whose answer is not known:"), style="bold"))
+        output.result(f"  {command('stepgrad', 'predict', result.run, 'new.csv', '-o', 'predicted.csv')}")
 
 
 def _data(result: TableResult, words: Words) -> Group:
@@ -62,7 +57,10 @@ def _data(result: TableResult, words: Words) -> Group:
     )
     reason = words.sentence(result.task_reason)
     task = words("{task}, because {reason}", task=task_name(result.task, words), reason=reason)
-    notes = [Text(f"· {words.sentence(note)}", style="dim") for note in result.notes]
+    notes = [Text(f"· {words.sentence(note)}", style="dim") for note in result.notes[:_MOST_NOTES]]
+    if len(result.notes) > _MOST_NOTES:
+        rest = words("{count:more note/more notes} in the report", count=len(result.notes) - _MOST_NOTES)
+        notes.append(Text(f"· {rest}", style="dim"))
     return Group(Text(counts), Text(task), *notes)
 
 
@@ -74,7 +72,7 @@ def _network(result: TableResult, words: Words) -> Table:
     layers.add_row(Text(words("layer"), "dim"), words("output"), Text(words("parameters"), "dim"))
     for layer in result.layers:
         shape = "×".join(map(str, layer.output))
-        layers.add_row(Text(layer.text), shape, f"{layer.parameters:,}")
+        layers.add_row(Text(layer_text(layer.text)), shape, f"{layer.parameters:,}")
     layers.add_row("", words("together"), Text(f"{result.parameters:,}", "bold"))
     return layers
 
@@ -110,27 +108,32 @@ def _training(result: TableResult, words: Words, width: int) -> Group:
 
 
 def _test(result: TableResult, words: Words) -> Group:
-    name, score = headline(result)
-    first = Text(f"{capitalised(score_name(name, words))} ").append(score_text(name, score.value), "bold green")
-    interval = interval_sentence(score, name, words)
-    if interval:
-        first.append(f"   {interval}")
-    others = [
-        f"{score_name(other, words)} {score_text(other, value.value)}"
-        for other, value in result.test.items()
-        if other != name
-    ]
-    return Group(first, Text(", ".join(others)), Text(capitalised(baseline_sentence(result, words)), "dim"))
+    scores = score_table(result.test, words, result.baseline.scores, words("trivial answer"))
+    return Group(scores, Text(words("({baseline})", baseline=baseline_sentence(result, words)), "dim"))
 
 
-def _files(result: TableResult, words: Words) -> Group | Text:
-    if result.run is None:
-        return Text("–")
-    run = Path(result.run)
-    return Group(
-        Text.assemble((str(run / REPORT_NAME), "bold"), "  ", words("the whole story; open it in a browser"), overflow="fold"),
-        Text(str(run / "model.safetensors"), overflow="fold"),
-    )  # fmt: skip
+def score_table(scores: dict[str, Score], words: Words, others: dict[str, float], other_name: str) -> Table:
+    """Return a table of scores with their intervals, and beside them those of another answer."""
+    table = Table.grid(padding=(0, 3))
+    table.add_column()
+    for _ in range(3):
+        table.add_column(justify="right", no_wrap=True)
+    heads = (words("score"), words("95% interval"), other_name)
+    table.add_row("", *(Text(head, "dim") for head in heads))
+    for i, (name, score) in enumerate(scores.items()):
+        interval = ""
+        if score.low is not None and score.high is not None:
+            interval = f"{score_text(name, score.low)} – {score_text(name, score.high)}"
+        value = Text(score_text(name, score.value), "bold green" if i == 0 else "")
+        other = score_text(name, others[name]) if name in others else ""
+        table.add_row(score_name(name, words), value, interval, other)
+    return table
+
+
+def _files(run: Path, words: Words) -> Group:
+    report = Text(str(run / REPORT_NAME), "bold", overflow="fold")
+    report.append("  ").append(words("the whole story; open it in a browser"), "not bold")
+    return Group(report, Text(str(run / "model.safetensors"), overflow="fold"))
 
 
 def _can_show(signs: str) -> bool:

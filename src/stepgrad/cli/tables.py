@@ -21,7 +21,9 @@ _ROWS_AT_ONCE = 50_000
 
 
 def check_output(path: str, data: str) -> None:
-    """Raise `BadInput` if predictions cannot go to `path`: another suffix than .csv or .parquet, or the data themselves."""
+    """Raise `BadInput` if predictions cannot go to `path`: another suffix than .csv or .parquet, or the data
+    themselves.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         near = suggest(suffix, SUFFIXES)
@@ -33,8 +35,8 @@ def check_output(path: str, data: str) -> None:
 def rows_with(path: str, table: Table, added: dict[str, polars.Series], as_text: bool) -> polars.DataFrame:
     """Return the rows of the file at `path`, read as `table`, with the columns `added`.
 
-    With `as_text` the cells of a CSV file are exactly those of the file ("007" stays "007"); else they are what they
-    were read as: numbers, booleans, dates and texts. Parquet columns always stay what they are.
+    With `as_text` the cells of a CSV file are exactly those of the file ("007" stays "007"); else they are
+    what they were read as: numbers, booleans, dates and texts. Parquet columns always stay what they are.
     """
     import polars
 
@@ -46,7 +48,9 @@ def rows_with(path: str, table: Table, added: dict[str, polars.Series], as_text:
         frame = _text_cells(path)
     else:
         frame = polars.DataFrame([_series(name, column) for name, column in table])
-    return frame.with_columns([series.alias(_free_name(name, frame.columns)) for name, series in added.items()])
+    return frame.with_columns(
+        [series.alias(_free_name(name, frame.columns)) for name, series in added.items()]
+    )
 
 
 def write_csv(frame: polars.DataFrame, file: BinaryIO) -> None:
@@ -59,7 +63,9 @@ def write_csv(frame: polars.DataFrame, file: BinaryIO) -> None:
 
 
 def write_table(frame: polars.DataFrame, path: str) -> None:
-    """Write a table to a .csv or .parquet file, whole or not at all. Raises `FileError` if it cannot be written."""
+    """Write a table to a .csv or .parquet file, whole or not at all. Raises `FileError` if it cannot be
+    written.
+    """
     from stepgrad.files.atomic import write_atomically
 
     if Path(path).suffix.lower() == ".parquet":

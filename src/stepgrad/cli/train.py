@@ -38,39 +38,58 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
     cls=Command,
     short_help="Trains a network on a table.",
     help=(
-        "Trains a network that predicts one column of a table from the others, tests it on rows that it has not seen, "
-        "and writes a folder with the model and a report. What you do not choose is chosen from the data."
+
+            "Trains a network that predicts one column of a table from the others, tests it on rows that it "
+            "has not seen, and writes a folder with the model and a report. What you do not choose is "
+            "chosen from the data."
+
     ),
     arguments=[
-        ("DATA", "A CSV file (UTF-8 or CP949; commas, semicolons or tabs) or a Parquet file. Without it: handwritten "
-                 "digits, which come along."),
+        ("DATA", (
+            "A CSV file (UTF-8 or CP949; commas, semicolons or tabs) or a Parquet file. Without it: "
+            "handwritten digits, which come along."
+        )),
     ],
     examples=[
         ("stepgrad train", "handwritten digits"),
         ("stepgrad train houses.csv --target price", "your own table"),
-        ("stepgrad train houses.csv --target price --hidden 128,64 --seed 7", "another network, another split"),
+        (
+            "stepgrad train houses.csv --target price --hidden 128,64 --seed 7"
+        , "another network, another split"),
         ("stepgrad train --resume runs/houses-1", "goes on after Ctrl-C or a power cut"),
     ],
 )  # fmt: skip
 @click.argument("data", required=False, type=click.Path())
-@click.option("--target", "-t", metavar="COLUMN", shell_complete=_complete_columns, help="The column to predict.")
-@click.option("--task", metavar="TASK", help="regression, binary or multiclass; found from the target by itself.")
-@click.option("--hidden", metavar="64,64", type=HiddenLayers(), help="Units of the hidden layers; none: a linear model.")
+@click.option(
+    "--target", "-t", metavar="COLUMN", shell_complete=_complete_columns, help="The column to predict."
+)
+@click.option(
+    "--task", metavar="TASK", help="regression, binary or multiclass; found from the target by itself."
+)
+@click.option(
+    "--hidden", metavar="64,64", type=HiddenLayers(), help="Units of the hidden layers; none: a linear model."
+)
 @click.option("--activation", metavar="NAME", help="relu, silu, gelu, tanh, sigmoid, elu or leaky_relu.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adam or sgd.")
 @click.option("--lr", type=float, metavar="NUMBER", help="The learning rate.")
 @click.option("--batch-size", type=int, metavar="ROWS", help="Rows in one step.")
 @click.option("--epochs", type=int, metavar="NUMBER", help="At most so many passes over the training rows.")
-@click.option("--patience", type=int, metavar="EPOCHS", help="Stop after so many epochs without progress; 0: never.")
+@click.option(
+    "--patience", type=int, metavar="EPOCHS", help="Stop after so many epochs without progress; 0: never."
+)
 @click.option("--seed", type=int, metavar="NUMBER", help="The same seed gives the same result; 0 by default.")
 @click.option("--device", metavar="NAME", help="cpu or cuda.")
-@click.option("--out", metavar="FOLDER", type=click.Path(), help="The run's folder; by default runs/NAME-NUMBER.")
-@click.option("--resume", metavar="RUN", type=click.Path(), help="Go on with an interrupted run, to the same result.")
+@click.option(
+    "--out", metavar="FOLDER", type=click.Path(), help="The run's folder; by default runs/NAME-NUMBER."
+)
+@click.option(
+    "--resume", metavar="RUN", type=click.Path(), help="Go on with an interrupted run, to the same result."
+)
 @json_option
 @quiet_option
 @lang_option
 @click.pass_obj
-def train(output: Output, data: str | None, out: str | None, resume: str | None, **choices: Any) -> None:
+def train(output: Output, /, data: str | None, out: str | None, resume: str | None, **choices: Any) -> None:
     """Train, then say what came out."""
     chosen = {name: value for name, value in choices.items() if value is not None}
     if resume is not None:
@@ -91,7 +110,9 @@ def train(output: Output, data: str | None, out: str | None, resume: str | None,
 
 def _train(data: str | None, out: str | None, chosen: dict[str, Any], output: Output) -> TableResult:
     if data is None and chosen.get("target", _DIGITS_TARGET) != _DIGITS_TARGET:
-        raise BadInput(f"which file has the column '{chosen['target']}'? Name it: stepgrad train DATA --target COLUMN.")
+        raise BadInput(
+            f"which file has the column '{chosen['target']}'? Name it: stepgrad train DATA --target COLUMN."
+        )
     table = _table(data)
     if data is None:
         chosen["target"] = _DIGITS_TARGET
@@ -135,8 +156,8 @@ def _run(table: Table, settings: TableSettings, folder: Path, output: Output, re
             from stepgrad.train.report.headline import command
 
             line = command("stepgrad", "train", "--resume", str(folder))
-            output.note(output.words("Interrupted; the checkpoint is saved."))
-            output.note(output.words("Resume with: {command}", command=line))
+            output.tell(output.words("Interrupted; the checkpoint is saved."))
+            output.tell(output.words("Resume with: {command}", command=line))
             raise click.exceptions.Exit(130) from None
         raise
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 
 from stepgrad.compile.program import Value
+from stepgrad.compile.strides import row_major, viewed_strides
 
 
 class Storage:
@@ -48,19 +49,12 @@ class Buffer:
         """The dtype of the elements."""
         return self.storage.dtype
 
-    def viewed(self, value: Value) -> Buffer | None:
-        """Return the buffer as the view operation of `value` rearranges it, or None if that needs a copy."""
-        # A stand-in of one byte per element in which NumPy works out strides; its memory is never touched.
-        stand_in = numpy.lib.stride_tricks.as_strided(
-            numpy.zeros(1, "int8"), self.shape, self.strides, writeable=False
-        )
+    def viewed(self, value: Value) -> Buffer:
+        """Return the buffer as the view operation of `value` rearranges it."""
         assert value.op is not None
-        if value.op.name == "reshape":
-            strides = _reshaped_strides(self.shape, self.strides, value.shape)
-            return None if strides is None else Buffer(self.storage, value.shape, strides, self.offset)
-        seen = value.op.forward(numpy, stand_in, **value.attrs)
-        moved = seen.__array_interface__["data"][0] - stand_in.__array_interface__["data"][0]
-        return Buffer(self.storage, seen.shape, seen.strides, self.offset + moved)
+        shape = tuple(value.shape)
+        strides, moved = viewed_strides(value.op, value.attrs, self.shape, self.strides, shape)
+        return Buffer(self.storage, shape, strides, self.offset + moved)
 
     def broadcast(self, shape: tuple[int, ...]) -> Buffer:
         """Return the buffer repeated to a shape, with strides of 0."""
@@ -73,52 +67,6 @@ class Buffer:
 
     def __repr__(self) -> str:
         return f"{self.storage}+{self.offset}{list(self.shape)}/{list(self.strides)}"
-
-
-def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides of a contiguous array.
-
-    >>> row_major((2, 3, 4))
-    (12, 4, 1)
-    """
-    strides, step = [], 1
-    for n in reversed(shape):
-        strides.append(step)
-        step *= n
-    return tuple(reversed(strides))
-
-
-def _reshaped_strides(
-    shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]
-) -> tuple[int, ...] | None:
-    """Return the strides of a reshaped view, or None where no strides do it.
-
-    >>> _reshaped_strides((2, 6), (6, 1), (2, 2, 3)), _reshaped_strides((6, 2), (1, 6), (12,))
-    ((6, 3, 1), None)
-    """
-    old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
-    result: list[int] = []
-    i = 0
-    left, step = 1, 0
-    for n in reversed(new):
-        if n == 1:
-            result.append(0)
-            continue
-        if left == 1:
-            i += 1
-            if i > len(old):
-                return None
-            left, step = old[-i]
-            # Old dimensions that lie one after the other in memory count as one.
-            while i < len(old) and old[-i - 1][1] == step * left:
-                left *= old[-i - 1][0]
-                i += 1
-        if left % n:
-            return None
-        result.append(step)
-        step *= n
-        left //= n
-    return tuple(reversed(result))
 
 
 def plan_arena(storages: list[Storage], alignment: int = 64) -> int:

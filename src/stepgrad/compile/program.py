@@ -14,6 +14,7 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import dtypes
+from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.ops.record import Op, find
 
 _COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf"}
@@ -91,6 +92,8 @@ class Builder:
     def __init__(self) -> None:
         self.values: list[Value] = []
         self._known: dict[Any, Value] = {}
+        # The random streams that may be drawn from, by number: the leaf of the state, and the position at the start.
+        self.streams: dict[int, tuple[Value, int]] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Value]:
         op = find(name)
@@ -220,6 +223,10 @@ class Builder:
             return self.number(x.number, x.dtype, shape)
         return self._made("view", op, (x,), attrs, shape, x.dtype)
 
+    def _copy(self, x: Value) -> Value:
+        """Return x in memory of its own, in row-major order."""
+        return self._made("map", find("cast"), (x,), {"dtype": x.dtype}, x.shape, x.dtype)
+
     def _reshape(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
         if -1 in shape:
             shape = numpy.broadcast_to(numpy.zeros((), "int8"), x.shape).reshape(shape).shape
@@ -229,7 +236,19 @@ class Builder:
             return self.number(x.number, x.dtype, shape)
         if x.kind == "view" and x.op is op:
             return self._reshape(op, x.inputs[0], shape=shape)
+        if x.size and reshaped_strides(x.shape, self.strides_of(x), tuple(shape)) is None:
+            x = self._copy(x)
         return self._made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
+
+    def strides_of(self, x: Value) -> tuple[int, ...]:
+        """Return the strides in which a value lies in memory, if it does not stay in registers."""
+        if x.kind == "leaf" and hasattr(x.attrs["leaf"], "strides"):
+            return x.attrs["leaf"].strides
+        if x.kind != "view":
+            return row_major(x.shape)
+        inner = self.strides_of(x.inputs[0])
+        assert x.op is not None
+        return viewed_strides(x.op, x.attrs, x.inputs[0].shape, inner, x.shape)[0]
 
     def _expand(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
         return x if x.shape == tuple(shape) else self._view(op, x, shape=tuple(shape))
@@ -341,8 +360,11 @@ class Builder:
 
     # ------------------------------------------------------------------------------------ random
 
-    def _rand(self, op: Op, *, shape: Any, dtype: Any, **place: Any) -> Value:
-        return self._made("special", op, (), place, tuple(shape), dtype)
+    def _rand(self, op: Op, *, shape: Any, dtype: Any, seed: int, stream: int, position: int) -> Value:
+        if stream not in self.streams or numpy.dtype(dtype) == numpy.float16:
+            raise NotCompiled("random numbers of a Generator of one's own, or in float16, are not compiled")
+        state, start = self.streams[stream]
+        return self._made("special", op, (state,), {"position": position - start}, tuple(shape), dtype)
 
     def _randn(self, op: Op, *, shape: Any, dtype: Any, **place: Any) -> Value:
         total = 1

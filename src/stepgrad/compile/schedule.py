@@ -139,7 +139,7 @@ class Schedule:
             space = b.full_shape if consumer is b.anchor or consumer.shape == b.full_shape else b.shape
             return a.kind == "map" and producer.shape == space == a.shape
         # b is a map: it goes on with what a computes, element by element.
-        return producer.shape == consumer.shape == b.shape == a.shape and producer in a.members
+        return producer.shape == consumer.shape == b.shape == a.shape and self._of[producer] is a
 
     def _merge_sibling_reductions(self, value: Value) -> None:
         """Let elementwise values that only feed a reduction's epilogue join it."""

@@ -291,13 +291,17 @@ class ElementwiseMethods(TensorBase):
             return apply(REGISTRY["round"], self)
         return apply(_div, apply(REGISTRY["round"], apply(_mul, self, 10.0**decimals)), 10.0**decimals)
 
-    def clamp(self, min: float | None = None, max: float | None = None) -> Tensor:
-        """Return x, but not below `min` and not above `max` (numbers or None)."""
+    def clamp(self, min: Operand = None, max: Operand = None) -> Tensor:
+        """Return x, but not below `min` and not above `max`: numbers, tensors or None."""
         bounds = [b for b in (min, max) if b is not None]
-        if not bounds or not all(isinstance(b, (int, float)) for b in bounds):
-            raise ArgumentError(f"clamp takes numbers as min, max or both, not {min!r} and {max!r}.")
-        x = self._as_tensor().to(dtypes.result_type([self._array, *bounds]))
-        return apply(REGISTRY["clamp"], x, low=min, high=max)
+        if not bounds:
+            raise ArgumentError("clamp needs min, max or both.")
+        x = self._as_tensor()
+        if all(isinstance(b, (int, float)) for b in bounds):
+            x = x.to(dtypes.result_type([self._array, *bounds]))
+            return apply(REGISTRY["clamp"], x, low=min, high=max)
+        x = x if min is None else x.maximum(min)
+        return x if max is None else x.minimum(max)
 
     clip = clamp
 
@@ -309,14 +313,22 @@ class ElementwiseMethods(TensorBase):
         """Return self with `value` where `mask` (boolean, of a shape that broadcasts) holds."""
         return apply(REGISTRY["where"], mask, value, self)
 
-    def isclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> Tensor:
-        """Return whether |self − other| ≤ atol + rtol |other|, or both are the same infinity."""
-        near = (self - other).abs() <= atol + rtol * other.abs()
-        return (near & other.isfinite()) | (self == other)
+    def isclose(
+        self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    ) -> Tensor:
+        """Return whether |self − other| ≤ atol + rtol |other|, or both are the same infinity.
 
-    def allclose(self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
+        NaN is close to NaN with `equal_nan` alone.
+        """
+        near = (self - other).abs() <= atol + rtol * other.abs()
+        close = (near & other.isfinite()) | (self == other)
+        return close | (self.isnan() & other.isnan()) if equal_nan else close
+
+    def allclose(
+        self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+    ) -> bool:
         """Return whether all elements are close, as `isclose` tells."""
-        return bool(self.isclose(other, rtol, atol).all())
+        return bool(self.isclose(other, rtol, atol, equal_nan).all())
 
     def equal(self, other: Tensor) -> bool:
         """Return whether shape and all elements are the same."""

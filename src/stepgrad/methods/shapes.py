@@ -70,7 +70,7 @@ class ShapeMethods(TensorBase):
     def squeeze(self, dim: Any = None) -> Tensor:
         """Return the tensor without its dimensions of length 1, or without those of them that `dim` names."""
         shape = self._array.shape
-        dims = some_dims(dim, len(shape))
+        dims = some_dims(dim, len(shape)) if dim != () else ()
         dims = tuple(range(len(shape))) if dims is None else dims
         return self.reshape(tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
@@ -80,10 +80,10 @@ class ShapeMethods(TensorBase):
         shape.insert(one_dim(dim, len(shape) + 1), 1)
         return self.reshape(tuple(shape))
 
-    def permute(self, *dims: Any) -> Tensor:
-        """Return the dimensions in another order."""
+    def permute(self, *order: Any, dims: Any = ()) -> Tensor:
+        """Return the dimensions in another order, given one by one, as one sequence, or as `dims`."""
         ndim = self._array.ndim
-        order = tuple(one_dim(d, ndim) for d in as_shape(dims))
+        order = tuple(one_dim(d, ndim) for d in as_shape(order or (dims,)))
         if sorted(order) != list(range(ndim)):
             raise ArgumentError(f"permute needs each of the {ndim} dimensions once, not {order}.")
         return apply(_permute, self, dims=order)
@@ -143,10 +143,11 @@ class ShapeMethods(TensorBase):
         spread = self.reshape(tuple(m for n in shape for m in (1, n))).expand(*pairs)
         return spread.reshape(tuple(n * r for n, r in zip(shape, times, strict=True)))
 
-    def flip(self, *dims: Any) -> Tensor:
-        """Return the tensor with dimensions in reverse."""
-        order = as_shape(dims)
-        return apply(REGISTRY["flip"], self, dims=some_dims(order, self._array.ndim) if order else ())
+    def flip(self, *which: Any, dims: Any = ()) -> Tensor:
+        """Return the tensor with dimensions in reverse, given one by one, as one sequence, or as `dims`."""
+        chosen = as_shape(which or (dims,))
+        reverse = some_dims(chosen, self._array.ndim) if chosen else ()
+        return apply(REGISTRY["flip"], self, dims=reverse)
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
         """Return `length` entries from `start` along a dimension."""
@@ -193,6 +194,9 @@ class ShapeMethods(TensorBase):
     def gather(self, dim: int, index: Tensor) -> Tensor:
         """Return y with y[i][j] = self[index[i][j]][j] (for dim 0); `index` int64 with as many dimensions."""
         _must_be_indices(index, "gather")
+        if not self._array.ndim or not index._array.ndim:
+            # A lone number counts as one entry in one dimension.
+            return self.reshape(-1).gather(dim, index.reshape(-1)).reshape(index.shape)
         return apply(REGISTRY["take_along"], self, index, dim=one_dim(dim, self._array.ndim))
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:

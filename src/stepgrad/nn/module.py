@@ -77,6 +77,8 @@ class Module:
         outer = engine_state.module_path
         inside = self.__dict__.get("_recorded_name")
         engine_state.module_path = outer if inside is None else (*outer, inside)
+        if engine_state.recorder is not None:
+            engine_state.recorder.modules.append((self, self.training))
         try:
             with _Named(self):
                 result = self.forward(*args, **kwargs)

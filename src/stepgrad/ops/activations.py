@@ -67,7 +67,8 @@ class leaky_relu:
         return m.where(x > 0, x, negative_slope * x)
 
     def partials(m, x, y, *, negative_slope):
-        return (m.where(x > 0, 1.0, negative_slope),)
+        # sign x is the 1 that has the dtype of x.
+        return (m.where(x > 0, m.sign(x), negative_slope),)
 
     samples = unary(away_from=(0,), negative_slope=0.01)
 

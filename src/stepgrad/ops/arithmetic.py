@@ -307,9 +307,17 @@ class sign:
     samples = unary(away_from=(0,))
 
 
+def _rounded(function, x):
+    # Integers stay what they are, which not every version of NumPy does for every function.
+    return function(x) if x.dtype.kind == "f" else x.copy()
+
+
 @elementwise
 class floor:
     """The largest integer not above x. Its derivative is 0 wherever it has one."""
+
+    def forward(np, x):
+        return _rounded(np.floor, x)
 
     def value(m, x):
         return m.floor(x)
@@ -324,6 +332,9 @@ class floor:
 class ceil:
     """The smallest integer not below x. Its derivative is 0 wherever it has one."""
 
+    def forward(np, x):
+        return _rounded(np.ceil, x)
+
     def value(m, x):
         return m.ceil(x)
 
@@ -337,6 +348,9 @@ class ceil:
 class round_:
     """The nearest integer, halves to even. Its derivative is 0 wherever it has one."""
 
+    def forward(np, x):
+        return _rounded(np.rint, x)
+
     def value(m, x):
         return m.round(x)
 
@@ -349,6 +363,9 @@ class round_:
 @elementwise
 class trunc:
     """x without its fraction. Its derivative is 0 wherever it has one."""
+
+    def forward(np, x):
+        return _rounded(np.trunc, x)
 
     def value(m, x):
         return m.trunc(x)

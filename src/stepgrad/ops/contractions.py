@@ -32,7 +32,7 @@ class matmul:
         gb = xp.sum_to(xp.matmul(transposed(xp, a), g), shape=tuple(b.shape)) if needs[1] else None
         return ga, gb
 
-    reads = ("a", "b")
+    reads = {"a": ("b",), "b": ("a",)}
 
     samples = [
         Sample(real(shape=(3, 4)), real(shape=(4, 2))),
@@ -56,19 +56,20 @@ class linear:
         return y
 
     def vjp(xp, g, y, x, weight, bias, *, needs):
-        gx = xp.matmul(g, weight) if needs[0] else None
-        gw = gb = None
-        if needs[1] or needs[2]:
-            count = math.prod(x.shape[:-1])
-            rows = g if g.ndim == 2 else xp.reshape(g, shape=(count, g.shape[-1]))
-            if needs[1]:
-                inputs = x if x.ndim == 2 else xp.reshape(x, shape=(count, x.shape[-1]))
-                gw = xp.matmul(transposed(xp, rows), inputs)
-            if needs[2]:
-                gb = xp.sum(rows, dim=(0,), keepdim=False)
+        gx = gw = gb = None
+        count = math.prod(x.shape[:-1])
+        rows = g if g.ndim == 2 else xp.reshape(g, shape=(count, g.shape[-1]))
+        if needs[0]:
+            gx = xp.matmul(rows, weight)
+            gx = gx if x.ndim == 2 else xp.reshape(gx, shape=tuple(x.shape))
+        if needs[1]:
+            inputs = x if x.ndim == 2 else xp.reshape(x, shape=(count, x.shape[-1]))
+            gw = xp.matmul(transposed(xp, rows), inputs)
+        if needs[2]:
+            gb = xp.sum(rows, dim=(0,), keepdim=False)
         return gx, gw, gb
 
-    reads = ("x", "weight")
+    reads = {"x": ("weight",), "weight": ("x",), "bias": ()}
     samples = [
         Sample(real(shape=(5, 3)), real(shape=(2, 3)), real(shape=(2,))),
         Sample(real(shape=(5, 3)), real(shape=(2, 3)), None),

@@ -179,11 +179,9 @@ def _targets(xp, x, target, weight, ignore_index, label_smoothing):
     """Return the distribution (N, C) that the loss compares with, class weights included, ignored rows 0."""
     classes = x.shape[1]
     q = xp.one_hot(target, classes=classes, dtype=x.dtype)
-    if label_smoothing:
-        valid = xp.cast(target != ignore_index, dtype=x.dtype)
-        q = q * (1 - label_smoothing) + xp.reshape(valid * (label_smoothing / classes), shape=(-1, 1))
-    elif 0 <= ignore_index < classes:
-        q = q * xp.reshape(xp.cast(target != ignore_index, dtype=x.dtype), shape=(-1, 1))
+    if label_smoothing or 0 <= ignore_index < classes:
+        valid = xp.reshape(xp.cast(target != ignore_index, dtype=x.dtype), shape=(-1, 1))
+        q = valid * (q * (1 - label_smoothing) + label_smoothing / classes)
     return q if weight is None else q * weight
 
 

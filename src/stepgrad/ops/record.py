@@ -50,7 +50,7 @@ class Op:
 
     * `forward`, `vjp`: see the module's text. No `vjp`: no derivative.
     * `reads`: names of the inputs, and "y" for the result, whose values `vjp` reads; all of them if not
-      given.
+      given. Or a dict of such names for each input, where its derivative reads no others.
     * `promotes`: "same" (operands are brought to one type), "floating" (and integers to the default floating
       point type) or None (types are left alone).
     * `is_view`: the result shares the input's memory.
@@ -61,7 +61,7 @@ class Op:
     forward: Callable[..., Any]
     vjp: Callable[..., Any] | None = None
     expand: Callable[..., Any] | None = None
-    reads: tuple[str, ...] | None = None
+    reads: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     promotes: str | None = None
     is_view = False
     samples: list[Sample] = []  # noqa: RUF012 - replaced as a whole, never changed
@@ -82,9 +82,14 @@ class Op:
         self.differentiable = self.has_own_vjp or self.kind == "composite"
 
     def _complete(self) -> None:
-        reads = self.reads
+        reads, names = self.reads, self.input_names()
+        # For each input which inputs are kept for its derivative alone; None where that makes no difference.
+        self.keeps_for: list[tuple[bool, ...]] | None = None
+        if isinstance(reads, dict):
+            self.keeps_for = [tuple(name in reads[wanted] for name in names) for wanted in names]
+            reads = tuple({name for read in reads.values() for name in read})
         self.keeps_result = reads is None or "y" in reads
-        self.keeps = tuple(reads is None or name in reads for name in self.input_names())
+        self.keeps = tuple(reads is None or name in reads for name in names)
         code = self._signature()
         rest = code.co_varnames[code.co_argcount + code.co_kwonlyargcount] if code.co_flags & 4 else ""
         self.keeps_rest = reads is None or rest in reads
@@ -125,16 +130,16 @@ class Elementwise(Op):
     def _forward(self, np: Any, *inputs: Any, **attrs: Any) -> Any:
         return self.value(namespace_of(np), *inputs, **attrs)
 
-    def _found_reads(self) -> tuple[str, ...]:
+    def _found_reads(self) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
         names = self.input_names()
         assert self.partials is not None
         attributes = self.samples[0].attrs if self.samples else {}
         partials = self.partials(Symbol, *symbols(*names), Symbol("y"), **attributes)
-        read: set[str] = set()
-        for d in partials:
-            if isinstance(d, Symbol):
-                read |= d.names()
-        return tuple(n for n in (*names, "y") if n in read)
+        read = [d.names() if isinstance(d, Symbol) else set() for d in partials]
+        if all(not isinstance(d, Symbol) or d.operands is None for d in partials):
+            # Plain names: one that is not needed can be handed over without its values.
+            return {name: tuple(found) for name, found in zip(names, read, strict=True)}
+        return tuple(n for n in (*names, "y") if any(n in found for found in read))
 
     def _vjp(
         self, xp: Any, g: Any, y: Any, *inputs: Any, needs: tuple[bool, ...], **attrs: Any

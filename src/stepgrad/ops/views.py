@@ -24,6 +24,16 @@ class reshape:
 
 
 @view
+class detach:
+    """x itself, through which no gradient flows."""
+
+    def forward(np, x):
+        return x
+
+    samples = [Sample(real())]
+
+
+@view
 class permute:
     """The dimensions in another order."""
 

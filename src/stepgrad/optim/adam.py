@@ -102,9 +102,8 @@ class Adam(Optimizer):
             p = p * (1 - lr * weight_decay)
         elif weight_decay:
             g = g + weight_decay * p
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        m = m + (1 - beta1) * (g - m)
-        v = beta2 * v + (1 - beta2) * g * g
+        m = beta1 * state["exp_avg"] + (1 - beta1) * g
+        v = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
         new_state = {"exp_avg": m, "exp_avg_sq": v}
         if amsgrad:
             v = new_state["max_exp_avg_sq"] = xp.maximum(state["max_exp_avg_sq"], v)

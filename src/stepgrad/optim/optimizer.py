@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import numpy
 
 from stepgrad.autograd import enable_grad
+from stepgrad.autograd.engine import state as engine_state
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.optim.limits import Limit, plain
 from stepgrad.optim.plan import Plan
+from stepgrad.optim.recorded import recorded_step
 from stepgrad.tensor import Tensor
 
 # Raw arrays, Tensors or graph values by name: what a rule reads and returns.
@@ -109,12 +111,23 @@ class Optimizer:
             raise ArgumentError(
                 f"{type(self).__name__} has no rule: define update(xp, p, g, state, step, …) or step()."
             )
-        # Every plan is ready, all gradients looked at, before the first number changes.
+        if engine_state.recorder is not None:
+            for i, group in enumerate(self.param_groups):
+                recorded_step(self, group, self._rate(i))
+            return loss
+        # All gradients are looked at before the first number changes.
         plans = [self._plan(i, group) for i, group in enumerate(self.param_groups)]
         with numpy.errstate(all="ignore"):
             for plan in plans:
                 plan.run(self.update)
         return loss
+
+    def _rate(self, i: int) -> Tensor:
+        """Return the learning rate of a group as a 0-d tensor, for recorded steps: it changes from step to step."""
+        assert engine_state.recorder is not None
+        tensor = Tensor._of(numpy.array(self.param_groups[i].get("lr", 0.0), "float64"))
+        engine_state.recorder.numbers.append((tensor, lambda: self.param_groups[i]["lr"]))
+        return tensor
 
     def _plan(self, i: int, group: dict[str, Any]) -> Plan:
         hyperparameters = self.hyperparameters(group)
@@ -122,7 +135,6 @@ class Optimizer:
         plan = self._plans.get(i)
         if plan is None or not plan.is_ready(group["params"], self.state, start):
             plan = self._plans[i] = Plan(group, self.state, start, self.elementwise)
-            plan.is_ready(group["params"], self.state, start)
         plan.hyperparameters = hyperparameters
         return plan
 
@@ -205,11 +217,15 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state, in PyTorch's layout.
 
-        It is ``{"state": {0: {…}}, "param_groups": [{…, "params": [0]}]}``. Parameters are numbered in the order
-        of the groups. The Tensors are those in use, not copies. Groups made of ``(name, Tensor)`` pairs also have "param_names".
+        It is ``{"state": {0: {…}}, "param_groups": [{…, "params": [0]}]}``. Parameters are numbered in the
+        order of the groups. The Tensors are those in use, not copies. Groups made of ``(name, Tensor)`` pairs
+        also have "param_names".
         """
         numbers = {parameter: i for i, parameter in enumerate(self._parameters())}
         groups = [{**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups]
+        for group in groups:
+            if "param_names" in group:
+                group["param_names"] = list(group["param_names"])
         state = {i: dict(self.state[p]) for p, i in numbers.items() if self.state.get(p)}
         # What a subclass keeps under names of its own belongs to no parameter.
         rest = {key: value for key, value in self.state.items() if not isinstance(key, Tensor)}
@@ -239,11 +255,10 @@ class Optimizer:
         groups: list[dict[str, Any]] = []
         numbers: dict[Any, Any] = {}
         for group, saved in zip(self.param_groups, saved_groups):
-            own = {"params": group["params"]}
-            if "param_names" in group:
-                own["param_names"] = group["param_names"]
-            # A deep enough copy: hyperparameters are numbers, or lists of them.
-            merged = {**group, **{name: plain(value) for name, value in saved.items()}, **own}
+            new = {
+                name: plain(value) for name, value in saved.items() if name not in ("params", "param_names")
+            }
+            merged = {**group, **new}
             self.check_group(merged)
             groups.append(merged)
             numbers.update(zip(_in_order(saved, group, owner), group["params"]))

@@ -46,10 +46,10 @@ class Plan:
             names = group.get("param_names")
             _check_gradient(parameter, names[i] if names else f"number {i} of the group")
             own = state.setdefault(parameter, {})
-            _complete(own, parameter, start, elementwise)
+            complete_state(own, parameter, start, elementwise)
             if elementwise and parameter.numel() <= SMALL:
                 steps = own["step"].item() if "step" in start else None
-                alike = (parameter.device, parameter.dtype, steps, *_names(own))
+                alike = (parameter.device, parameter.dtype, steps, *names_of(own))
                 together.setdefault(alike, []).append(parameter)
             else:
                 self.units.append(Single(parameter, own, "step" in start, elementwise))
@@ -57,7 +57,7 @@ class Plan:
             self.units.append(Block(parameters, [state[p] for p in parameters], "step" in start))
 
     def is_ready(self, params: list[Any], state: Any, start: dict[str, float]) -> bool:
-        """Gather parameters and gradients; return False if something is not as it was for the plan."""
+        """Return whether everything is as it was when the plan was made."""
         if start != self.start or len(params) != len(self.params) or not all(map(is_, params, self.params)):
             return False
         for parameter in self.waiting:
@@ -69,7 +69,7 @@ class Plan:
         return True
 
     def run(self, update: Callable[..., Any]) -> None:
-        """Take a step. `is_ready` was called just before."""
+        """Take a step."""
         for unit in self.units:
             unit.run(update, self.hyperparameters)
 
@@ -89,11 +89,13 @@ class Block:
         self.p = np.empty(sum(map(math.prod, shapes)), first.dtype)
         self.g = np.empty_like(self.p)
         arrays = [p._array for p in params]
-        self.rows = list(zip(params, states, arrays, shapes, _parts(self.p, shapes), _parts(self.g, shapes)))
+        self.rows: list[Any] = list(
+            zip(params, states, arrays, shapes, _parts(self.p, shapes), _parts(self.g, shapes))
+        )
         self.states, self.shapes = states, shapes
         self.state: dict[str, Any] = {}
         self.kept: list[tuple[dict[str, Any], str, Any, Any]] = []
-        for name in _names(states[0]):
+        for name in names_of(states[0]):
             self._keep(name, np.concatenate([s[name]._array.reshape(-1) for s in states]), shapes)
         self.steps: Any = None
         if counts:
@@ -105,25 +107,24 @@ class Block:
         """Make `flat` the memory of the state `name` of every parameter."""
         self.state[name] = flat
         for own, part in zip(self.states, _parts(flat, shapes)):
-            if not isinstance(own.get(name), Tensor):
-                own[name] = Tensor._of(part)
-            own[name]._array = part
-            self.kept.append((own, name, own[name], part))
+            tensor: Any = own.get(name)
+            if not isinstance(tensor, Tensor):
+                tensor = own[name] = Tensor._of(part)
+            tensor._array = part
+            self.kept.append((own, name, tensor, part))
 
     def is_ready(self, state: Any) -> bool:
-        """Gather parameters and gradients; return False where something is not what it was."""
+        """Return whether parameters, gradients and state are as they were."""
         dtype, kind = self.dtype, self.kind
-        for parameter, own, array, shape, p_part, g_part in self.rows:
+        for parameter, own, array, shape, _, _ in self.rows:
             gradient = parameter.grad
             if gradient is None or parameter._array is not array or state.get(parameter) is not own:
                 return False
             g = gradient._array
-            if g.shape != shape or g.dtype is not dtype or type(g) is not kind:
+            if g.shape != shape or g.dtype != dtype or type(g) is not kind:
                 return False
-            p_part[...] = array
-            g_part[...] = g
         for own, name, tensor, part in self.kept:
-            if own.get(name) is not tensor or tensor._array is not part:
+            if tensor._array is not part or own.get(name) is not tensor:
                 return False
         if self.steps is None:
             return True
@@ -131,7 +132,10 @@ class Block:
         return counts.count(counts[0]) == len(counts)
 
     def run(self, update: Callable[..., Any], hyperparameters: dict[str, Any]) -> None:
-        """Take a step and write the parameters back."""
+        """Take a step: gather, compute, write back."""
+        for parameter, _, array, _, p_part, g_part in self.rows:
+            p_part[...] = array
+            g_part[...] = parameter.grad._array
         known = len(self.state)
         step = None
         if self.steps is not None:
@@ -151,16 +155,18 @@ class Single:
 
     def __init__(self, parameter: Any, own: dict[str, Any], counts: bool, elementwise: bool) -> None:
         self.parameter, self.own, self.counts, self.elementwise = parameter, own, counts, elementwise
-        self.names = _names(own)
+        self.names = names_of(own)
+        self.counter: Any = own.get("step")
 
     def is_ready(self, state: Any) -> bool:
-        """Return False where something is not what it was."""
+        """Return whether gradient and state are as they were."""
         parameter = self.parameter
         return (
             parameter.grad is not None
             and state.get(parameter) is self.own
+            and self.own.get("step") is self.counter
             and _fits(parameter.grad, parameter)
-            and self.names == _names(self.own)
+            and self.names == names_of(self.own)
             and (not self.elementwise or all(_fits(self.own[name], parameter) for name in self.names))
         )
 
@@ -169,7 +175,7 @@ class Single:
         parameter, own = self.parameter, self.own
         step = None
         if self.counts:
-            steps = own["step"]._array
+            steps = self.counter._array
             steps += 1
             step = int(steps)
         originals = [parameter._array, *(own[name]._array for name in self.names)]
@@ -187,7 +193,7 @@ class Single:
                 original[...] = array.reshape(original.shape)
         for name in list(state)[len(self.names) :]:
             own[name] = Tensor._of(state[name].reshape(parameter.shape) if self.elementwise else state[name])
-        self.names = _names(own)
+        self.names = names_of(own)
         parameter._version[0] += 1
 
 
@@ -208,7 +214,7 @@ def _run(
 def _run_on_vector(
     update: Callable[..., Any], xp: Any, p: Any, g: Any, state: Any, step: int | None, hyperparameters: Any
 ) -> None:
-    """Run an elementwise rule on vectors: long ones in pieces, but not on a GPU, where starting is what costs."""
+    """Run an elementwise rule on vectors, long ones in pieces; on a GPU at once: there, starting costs."""
     if p.size <= PIECE or xp is not NUMPY:
         _run(update, xp, p, g, state, step, hyperparameters)
         return
@@ -234,7 +240,7 @@ def _parts(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     return parts
 
 
-def _names(own: dict[str, Any]) -> list[str]:
+def names_of(own: dict[str, Any]) -> list[str]:
     """Return the names of the arrays that a rule is handed, of all that belongs to a parameter."""
     return [name for name, value in own.items() if name != "step" and isinstance(value, Tensor)]
 
@@ -263,7 +269,7 @@ def _check_gradient(parameter: Any, name: str) -> None:
         )
 
 
-def _complete(own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool) -> None:
+def complete_state(own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool) -> None:
     """Add what the state of a parameter lacks; let what there is follow the parameter in dtype and device."""
     for name, number in start.items():
         if name != "step" and not isinstance(own.get(name), Tensor):
@@ -275,7 +281,7 @@ def _complete(own: dict[str, Any], parameter: Any, start: dict[str, float], elem
             elif count.dtype is not float64:
                 # PyTorch's float32 stops counting at 2²⁴.
                 count._array = numpy.array(count.item(), "float64")
-    for name in _names(own):
+    for name in names_of(own):
         tensor = own[name]
         if elementwise and tensor.shape != parameter.shape:
             raise ShapeError(

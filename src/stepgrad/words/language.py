@@ -50,9 +50,10 @@ def _locale_name() -> str:
 class Words:
     """Texts in one language. Each is written in English where it is used; Korean comes from the catalogue.
 
-    ``words("{count:row/rows} of {name}", count=3, name="a")`` puts values in: whole numbers with commas, and where
-    the field says so, a number with the noun in singular or plural. In the Korean text a field names the pair of
-    particles that follows it: ``"{name:을/를} 예측합니다"``.
+    ``words("{count:row/rows} of {name}", count=3, name="a")`` puts values in: whole numbers with commas, and
+    where the field says so, a number with the noun in singular or plural. In the Korean text a field names
+    the pair of particles that follows it: ``"{name:을/를} 예측합니다"``; with a plus, the particle alone:
+    ``"'{name}'{name:+을/를}"``.
 
     >>> Words("en")("{count:row/rows}", count=1), Words("en")("{count:row/rows}", count=1797)
     ('1 row', '1,797 rows')
@@ -62,11 +63,15 @@ class Words:
 
     def __init__(self, language: str = "en") -> None:
         if language not in LANGUAGES:
-            raise ArgumentError(f"there is no language {language!r}; the languages are {', '.join(LANGUAGES)}.")
+            raise ArgumentError(
+                f"there is no language {language!r}; the languages are {', '.join(LANGUAGES)}."
+            )
         self.language = language
 
     def __call__(self, text: str, /, **values: Any) -> str:
-        """Return the text in this language with the values put in. Raises `KeyError` if the catalogue lacks it."""
+        """Return the text in this language with the values put in. Raises `KeyError` if the catalogue lacks
+        it.
+        """
         if self.language == "ko":
             from stepgrad.words.korean import TEXTS
 
@@ -76,7 +81,8 @@ class Words:
     def sentence(self, text: str) -> str:
         """Return what another part of the library says (a note, an error) in this language.
 
-        Such sentences arrive with their values already in them. One that the catalogue does not know stays English.
+        Such sentences arrive with their values already in them. One that the catalogue does not know stays
+        English.
         """
         if self.language == "en":
             return text
@@ -84,7 +90,9 @@ class Words:
         translated = _translated(_SUGGESTION.sub("", text))
         if suggestion is None:
             return translated
-        return f"{translated} 혹시 {with_particle(repr(suggestion[1]), '이라/라').removesuffix('라')}"
+        return _FILL.vformat(
+            "{text} 혹시 '{name}'{name:+을/를} 뜻하셨습니까?", (), {"text": translated, "name": suggestion[1]}
+        )
 
 
 class _Fill(string.Formatter):
@@ -92,8 +100,9 @@ class _Fill(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         shown = f"{value:,}" if isinstance(value, int) else str(value)
-        if format_spec in PAIRS:
-            return with_particle(shown, format_spec)
+        if format_spec.removeprefix("+") in PAIRS:
+            spoken = with_particle(shown, format_spec.removeprefix("+"))
+            return spoken.removeprefix(shown) if format_spec.startswith("+") else spoken
         if "/" in format_spec:
             one, more = format_spec.split("/")
             return f"{shown} {one if value == 1 else more}"
@@ -104,7 +113,7 @@ _FILL = _Fill()
 
 
 def _translated(text: str) -> str:
-    from stepgrad.words.korean import SENTENCES
+    from stepgrad.words.korean_sentences import SENTENCES
 
     for pattern, korean in _patterns(tuple(SENTENCES.items())):
         if match := pattern.fullmatch(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from stepgrad.words.language import Words
 
@@ -10,9 +11,10 @@ LOWER_IS_BETTER = {"loss", "rmse", "mae"}
 
 
 def number(value: float, digits: int = 4) -> str:
-    """Return `value` with `digits` significant digits, and commas between thousands; whole parts are never cut.
+    """Return `value` with `digits` significant digits, and commas between thousands; whole parts are never
+    cut.
 
-    >>> number(545.1834), number(1234567.8), number(0.021345), number(-3.0), number(2.5e-9)
+    >>> number(545.1834), number(1234567.8), number(0.021346), number(-3.0), number(2.5e-9)
     ('545.2', '1,234,568', '0.02135', '−3', '2.5e-09')
     """
     if not math.isfinite(value):
@@ -27,18 +29,15 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a percentage with one decimal; 100 % and 0 % are said only where they are exact.
+    """Return a share as a percentage with one decimal; 100% and 0% are said only where they are exact.
 
-    >>> percent(0.97777), percent(1.0), percent(0.9999)
-    ('97.8%', '100%', '99.99%')
+    >>> percent(0.97777), percent(1.0), percent(0.99999), percent(0.0001)
+    ('97.8%', '100%', '>99.9%', '<0.1%')
     """
     if share in (0, 1):
         return f"{share:.0%}"
-    for decimals in (1, 2, 3):
-        shown = f"{share:.{decimals}%}"
-        if float(shown[:-1]) not in (0.0, 100.0):
-            return shown
-    return shown
+    shown = f"{share:.1%}"
+    return {"100.0%": ">99.9%", "0.0%": "<0.1%"}.get(shown, shown)
 
 
 def duration(seconds: float, words: Words) -> str:
@@ -89,3 +88,13 @@ def capitalised(text: str) -> str:
     ('Loss', 'R²', '손실')
     """
     return text[:1].upper() + text[1:]
+
+
+def layer_text(text: str) -> str:
+    """Return the text of a layer in short: without the names of its arguments and those that are always the
+    same.
+
+    >>> layer_text("Linear(in_features=4, out_features=64, bias=True)"), layer_text("SiLU()")
+    ('Linear(4, 64)', 'SiLU()')
+    """
+    return re.sub(r"\b[a-z_]+=", "", re.sub(r"(, )?(bias=True|inplace=False)", "", text))

@@ -1,8 +1,9 @@
 """Korean particles, chosen by how the last sign of the word before them is read aloud.
 
-은/는, 이/가, 을/를, 과/와 and 으로/로 depend on whether that word ends in a consonant when a Korean reader speaks it. For
-Hangul the letters say so. Digits are read as Sino-Korean numbers (10 is 십, 0.10 ends in 영), capitals by the names of
-the letters (MSE ends in 이), other Latin words about as loanwords are pronounced (table is 테이블), signs by their names.
+은/는, 이/가, 을/를, 과/와 and 으로/로 depend on whether that word ends in a consonant when a Korean reader
+speaks it. For Hangul the letters say so. Digits are read as Sino-Korean numbers (10 is 십, 0.10 ends in 영),
+capitals by the names of the letters (MSE ends in 이), other Latin words about as loanwords are pronounced
+(table is 테이블), signs by their names.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ _DIGITS = {"0": _CONSONANT, "1": _L, "3": _CONSONANT, "6": _CONSONANT, "7": _L, 
 _LETTERS = {"L": _L, "M": _CONSONANT, "N": _CONSONANT, "R": _L}  # 엘 엠 엔 알
 _SIGNS = {"²": _CONSONANT, "³": _CONSONANT, "=": _CONSONANT, "ε": _CONSONANT, "υ": _CONSONANT}
 
-# Endings of Latin words; every other word ends in a vowel, most often the one that Korean adds: price 프라이스.
+# Endings of Latin words; others end in a vowel, most often the one that Korean adds: price 프라이스.
 _WORD_ENDS = (
     (re.compile(r"(l|le)$"), _L),  # label 레이블, table 테이블
     (re.compile(r"(m|n|me|ne|ng)$"), _CONSONANT),  # column 칼럼, line 라인, training 트레이닝
-    (re.compile(r"(^|[^aeiou])[aeiou](p|k|ck|c|b)$"), _CONSONANT),  # step 스텝, block 블록, metric 메트릭, web 웹
+    (
+        re.compile(r"(^|[^aeiou])[aeiou](p|k|ck|c|b)$"),
+        _CONSONANT,
+    ),  # step 스텝, block 블록, metric 메트릭, web 웹
 )
 
 
@@ -61,7 +65,9 @@ def _spoken_end(word: str) -> int:
 
 
 def _number_end(text: str) -> int:
-    """Return how the number at the end of `text` ends: decimals are read digit by digit, whole numbers by place."""
+    """Return how the number at the end of `text` ends: decimals are read digit by digit, whole numbers by
+    place.
+    """
     number = re.search(r"[\d,]*(\.\d+)?$", text)
     digits = number[0].replace(",", "") if number else text
     if "." in digits or digits == "0" or not digits.endswith("0"):
@@ -72,7 +78,9 @@ def _number_end(text: str) -> int:
 
 
 def _latin_end(text: str) -> int:
-    """Return how the Latin word at the end of `text` ends: by the letter's name for capitals, else as a loanword."""
+    """Return how the Latin word at the end of `text` ends: by the letter's name for capitals, else as a
+    loanword.
+    """
     letters = re.search(r"[A-Za-z]+$", text)
     word = letters[0] if letters else text
     if word.isupper() or len(word) == 1:

@@ -16,7 +16,7 @@ UTC_NOON = datetime.datetime(2024, 5, 1, 12, tzinfo=datetime.timezone(datetime.t
 
 
 @pytest.mark.parametrize(
-    ("values", "kind"),
+    "values, kind",
     [
         (numpy.array([1, 2], dtype=numpy.uint8), Numbers),
         ([1, 2.5, None], Numbers),

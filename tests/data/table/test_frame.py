@@ -40,7 +40,7 @@ def test_rows_of_every_kind_and_by_mask() -> None:
 
 
 def test_unknown_column_suggests_the_nearest() -> None:
-    with pytest.raises(DataError, match=r"no column 'colr'\. Did you mean 'colour'\? The columns are 'size', "):
+    with pytest.raises(DataError, match=r"no column 'colr'\. Did you mean 'colour'\? The columns are 's"):
         example().column("colr")
 
 

@@ -116,13 +116,13 @@ def test_two_texts_share_one_number() -> None:
 
 
 def test_many_texts_are_codes_with_one_for_the_unknown() -> None:
-    learned = learn_texts("city", column_from_values([*many_texts(40), "rare", None]))
+    learned = learn_texts("city", column_from_values([*many_texts(60), "rare", None]))
     assert isinstance(learned, EmbeddingInput)
     assert learned.has_rare
-    assert (learned.size, learned.dimension) == (42, 13)
-    codes = learned.codes(column_from_values(["t000", "t039", "rare", "new", None]))
-    assert codes.tolist() == [1, 40, 0, 0, 41]
-    whole = learn_texts("city", column_from_values(many_texts(40)))
+    assert (learned.size, learned.dimension) == (62, 16)
+    codes = learned.codes(column_from_values(["t000", "t059", "rare", "new", None]))
+    assert codes.tolist() == [1, 60, 0, 0, 61]
+    whole = learn_texts("city", column_from_values(many_texts(60)))
     assert not whole.has_rare
     assert whole.codes(column_from_values(["t000", None])).tolist() == [1, 0]
 
@@ -162,11 +162,23 @@ def test_the_same_weekday_has_the_same_place_in_the_week() -> None:
 
 
 @pytest.mark.parametrize(
-    ("learned", "column", "message"),
+    "learned, column, message",
     [
-        (NumberInput("x", 0, 1, 0, False, False), ["a"], "held numbers in training, but holds texts such as 'a'"),
-        (DateInput("x", ["time elapsed"], [0], [1], False), [1.0], "held dates in training, but holds numbers"),
-        (CategoryInput("x", ["a", "b"], False), days("2024-01-01"), "held texts in training, but holds dates"),
+        (
+            NumberInput("x", 0, 1, 0, False, False),
+            ["a"],
+            "held numbers in training, but holds texts such as 'a'",
+        ),
+        (
+            DateInput("x", ["time elapsed"], [0], [1], False),
+            [1.0],
+            "held dates in training, but holds numbers",
+        ),
+        (
+            CategoryInput("x", ["a", "b"], False),
+            days("2024-01-01"),
+            "held texts in training, but holds dates",
+        ),
     ],
 )
 def test_another_kind_than_in_training_is_refused(learned, column, message) -> None:

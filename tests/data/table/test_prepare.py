@@ -19,7 +19,7 @@ def houses(rows: int = ROWS) -> Table:
         {
             "id": 1000 + numbers * 7 % 611,
             "size": numpy.where(numbers % 7 == 0, numpy.nan, numbers * 1.5),
-            "city": [f"city {i % 40}" for i in numbers],
+            "city": [f"city {i % 60}" for i in numbers],
             "kind": [["flat", "house", "hut"][i % 3] for i in numbers],
             "sold": [bool(i % 2) for i in numbers],
             "built": numpy.datetime64("2000-01-01") + numbers * 30,
@@ -45,11 +45,11 @@ def test_shapes_names_and_notes() -> None:
     assert prepared.codes.dtype == numpy.int64
     assert names[:5] == ["size", "size is missing", "kind = flat", "kind = house", "kind = hut"]
     assert (preparation.inputs[-1].origin, preparation.inputs[-1].array) == ("city", "codes")
-    assert [(each.size, each.dimension) for each in preparation.embeddings] == [(41, 13)]
+    assert [(each.size, each.dimension) for each in preparation.embeddings] == [(61, 16)]
     assert preparation.notes == [
         "column 'id' is left out: it numbers the rows, each with a number of its own.",
         "column 'country' is left out: it has one value in the training rows.",
-        "column 'remark' is left out: it has a different text in every row, as a name or a number of a row has.",
+        "column 'remark' is left out: it has a different text in every row, as a name has.",
     ]
 
 
@@ -64,19 +64,17 @@ def test_every_input_is_where_it_says() -> None:
         elif each.name == "sold":
             assert column.tolist() == [2.0 * (i % 2) - 1 for i in range(200)]
         elif each.name == "city":
-            assert len(numpy.unique(column)) == 40
+            assert len(numpy.unique(column)) == 60
 
 
 def test_only_training_rows_are_learned_from() -> None:
     table = houses()
-    changed = Table.from_arrays(
-        {name: column.labels()[0] if name == "id" else column.values for name, column in table if name == "size"}
-        | {"price": table.column("price").values}
-    )
-    other = changed.column("size").values.copy()
-    other[50:] = 1e6
-    again = Table.from_arrays({"size": other, "price": table.column("price").values})
-    assert fitted(changed).to_config() == fitted(again).to_config()
+    sizes, prices = table.column("size").values, table.column("price").values
+    others = numpy.where(numpy.arange(ROWS) < 50, sizes, 1e6)
+    configs = [
+        fitted(Table.from_arrays({"size": each, "price": prices})).to_config() for each in (sizes, others)
+    ]
+    assert configs[0] == configs[1]
 
 
 def test_rows_are_prepared_as_in_the_whole_table() -> None:
@@ -102,7 +100,7 @@ def test_config_is_json_and_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change, message",
     [
         ({"version": 2}, "the preparation has version 2, this stepgrad reads 1"),
         ({"columns": [{"kind": "picture"}]}, "a column of the unknown kind 'picture'"),
@@ -142,7 +140,7 @@ def test_absent_columns_are_named_with_the_nearest() -> None:
     table = houses()
     preparation = fitted(table)
     renamed = Table({name.replace("size", "sizes"): column for name, column in table})
-    with pytest.raises(DataError, match="the table lacks 'size', which the network needs. Did you mean 'sizes'"):
+    with pytest.raises(DataError, match=r"the table lacks 'size', .*\. Did you mean 'sizes'"):
         preparation.transform(renamed)
 
 
@@ -151,31 +149,33 @@ def test_infinite_cells_are_named_by_column_and_row(sign) -> None:
     values = numpy.arange(60.0)
     values[57] = float(sign + "inf")
     table = Table.from_arrays({"x": values, "price": numpy.arange(60.0)})
-    message = f"column 'x' is {sign}inf in row 58; a network needs finite numbers: correct the cell"
+    message = rf"column 'x' is {sign}inf in row 58; a network needs finite numbers: correct the cell"
     with pytest.raises(DataError, match=message):
         Preparation.fit(table, "price", find_task(table, "price"), numpy.arange(60))
     with pytest.raises(DataError, match=message):
         fitted(table.rows(range(50))).transform(table, numpy.array([57]))
-    with pytest.raises(DataError, match="the target 'x' is .?inf in row 58; a network needs finite numbers"):
+    with pytest.raises(DataError, match=r"the target 'x' is .?inf in row 58; a network needs finite numbers"):
         Preparation.fit(table, "x", find_task(table, "x"), numpy.arange(60))
 
 
 def test_a_table_without_usable_columns_is_refused() -> None:
     table = Table.from_arrays({"id": numpy.arange(20), "price": numpy.arange(20.0)})
-    with pytest.raises(DataError, match="no column is left to predict 'price' from. column 'id' is left out"):
+    with pytest.raises(
+        DataError, match=r"no column is left to predict 'price' from\. column 'id' is left out"
+    ):
         Preparation.fit(table, "price", find_task(table, "price"), numpy.arange(20))
-    with pytest.raises(DataError, match="from. The table has no other column."):
+    with pytest.raises(DataError, match=r"from\. The table has no other column."):
         Preparation.fit(table.without("id"), "price", find_task(table, "price"), numpy.arange(20))
 
 
-@pytest.mark.parametrize("name", ["id", "ID", "customer_id", "customerId", "No", "unnamed 1", "#", "row", "번호"])
+@pytest.mark.parametrize("name", ["id", "ID", "customer_id", "customerId", "No", "unnamed 1", "#", "번호"])
 def test_columns_of_keys_are_left_out(name) -> None:
     table = Table.from_arrays({name: numpy.arange(20), "x": [1.0, 2.0] * 10, "y": numpy.arange(20.0)})
     assert [each.origin for each in fitted(table, "y", 20).columns] == ["x"]
 
 
 @pytest.mark.parametrize(
-    ("name", "values"),
+    "name, values",
     [("width", range(20)), ("id", [0, 1] * 10), ("id", numpy.arange(20) / 2), ("paid", range(20))],
 )
 def test_columns_that_are_no_keys_stay(name, values) -> None:

@@ -1,4 +1,4 @@
-"""Reading CSV and Parquet files: what a person's file may look like, and what they are told when it is wrong."""
+"""Reading CSV and Parquet files: what a file may look like, and what is said when it is wrong."""
 
 import gzip
 
@@ -101,7 +101,7 @@ def test_first_line_that_looks_like_data_is_noted(read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "values"),
+    "content, values",
     [
         ("x;y\n1,5;1\n-2,25;2\n", [1.5, -2.25]),
         ("x;y\n1.234,5;1\n7;2\n", [1234.5, 7.0]),
@@ -121,7 +121,7 @@ def test_numbers(read, content, values) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "labels"),
+    "words, labels",
     [
         ("True,false,TRUE", ["false", "True"]),
         ("yes,No,yes", ["No", "yes"]),
@@ -141,7 +141,7 @@ def test_words_of_two_pairs_are_texts(read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("texts", "first"),
+    "texts, first",
     [
         (["2024-02-29", "2024-03-01"], "2024-02-29"),
         (["2024/2/9", "2024/10/11"], "2024-02-09"),
@@ -191,14 +191,14 @@ def test_many_bad_cells_make_a_column_text_with_a_note(read, monkeypatch) -> Non
     table = read("x,y\n" + "".join(f"{text},1\n" for text in numbers))
     assert table.column("x").texts()[:2] == ["0", "1"]
     assert table.column("x").texts()[-1] == "abc"
-    assert "column 'x' is text, because 100 of 2,100 cells are not numbers: 'abc' (row 2,001)" in table.notes[0]
+    assert "text, because 100 of 2,100 cells are not numbers: 'abc' (row 2,001)" in table.notes[0]
 
 
 def test_a_column_is_read_again_when_later_rows_show_its_kind(read, monkeypatch) -> None:
     monkeypatch.setattr(records, "PIECE", 1000)
     later = ["1,5", "2,5"] * 500
-    content = "x;y\n" + "".join(f"{i}.125;a\n" for i in range(1, 11)) + "".join(f"{text};a\n" for text in later)
-    values = read(content).column("x").values
+    rows = [f"{i}.125" for i in range(1, 11)] + later
+    values = read("x;y\n" + "".join(f"{text};a\n" for text in rows)).column("x").values
     assert values[0] == 1125.0  # 1.125 is a thousand and more once decimal commas have turned up
     assert values[-1] == 2.5
 
@@ -225,7 +225,7 @@ BAD_FILES = {
     "a,b\n": r"'data\.csv' has column names but no rows\.",
     "a,b,a\n1,2,3\n": r"'data\.csv' has two columns named 'a' \(1 and 3\); rename one of them\.",
     "a,b\n1,2\n\n3\n": r"line 4 of 'data\.csv' has 1 cell, the header has 2 cells \(separated by commas\)",
-    "a;b\n1;2\n3;4;5\n": r'line 3 .* has 3 cells, .* if a cell contains one of the semicolons .* quotes \("…"\)',
+    "a;b\n1;2\n3;4;5\n": r'line 3 .* has 3 cells, .* contains one of the semicolons .* quotes \("…"\)',
     'a,b\n1,2\n3,"x\n4,5\n': r"a quote that is opened in line 3 of 'data\.csv' is never closed",
     'a,b\n1,2\n"x"y,3\n': r"line 3 of 'data\.csv' has something behind a closing quote",
     b"a,b\n1,2\n\xff\xff,3\n": r"line 3 is neither UTF-8 nor CP949 \(byte 0xff\); save the file as UTF-8",

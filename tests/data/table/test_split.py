@@ -21,7 +21,10 @@ def classes_of(values) -> Task:
     return Task("multiclass", "", column_from_values(values).labels()[1])
 
 
-@given(st.lists(st.sampled_from([None, "a", "b", "c", "d"]), min_size=12, max_size=200), st.integers(0, 2**32))
+CELLS = st.sampled_from([None, "a", "b", "c", "d"])
+
+
+@given(st.lists(CELLS, min_size=12, max_size=200), st.integers(0, 2**32))
 def test_every_row_with_a_target_is_in_one_part_and_every_class_in_training(values, seed) -> None:
     if sum(value is not None for value in values) < 10:
         return

@@ -27,7 +27,7 @@ def test_classes_that_look_like_numbers_are_found_again_among_numbers() -> None:
 
 def test_unknown_and_missing_classes_are_refused() -> None:
     target = learn_target("colour", column_from_values(["red"]), CLASSES)
-    with pytest.raises(DataError, match="'colour' is 'pink' in row 2, a class .* it knows blue, green, red"):
+    with pytest.raises(DataError, match=r"'colour' is 'pink' in row 2, a class .* it knows blue, green, red"):
         target.values(column_from_values(["red", "pink"]))
     with pytest.raises(DataError, match="the target 'colour' is missing in row 2; leave such rows out"):
         target.values(column_from_values(["red", None]))

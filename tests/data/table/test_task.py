@@ -15,7 +15,7 @@ def task_of(values, override=None):
 
 
 @pytest.mark.parametrize(
-    ("values", "kind", "classes"),
+    "values, kind, classes",
     [
         (["b", "a", "a", "b", None], "binary", ["a", "b"]),
         (["b", "a", "c", "a", "b", "c"], "multiclass", ["a", "b", "c"]),
@@ -42,7 +42,7 @@ def test_override() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "override", "message"),
+    "values, override, message",
     [
         ([None, None], None, "every cell of the target 'goal' is missing; choose another"),
         ([3, 3, None], None, "the target 'goal' is always '3': there is nothing to learn"),
@@ -62,7 +62,7 @@ def test_targets_refused(values, override, message) -> None:
 
 
 def test_names_refused_with_the_nearest() -> None:
-    with pytest.raises(ArgumentError, match="there is no task 'regresion'. Did you mean 'regression'"):
+    with pytest.raises(ArgumentError, match=r"there is no task 'regresion'\. Did you mean 'regression'"):
         task_of([1, 2], "regresion")
-    with pytest.raises(DataError, match="there is no column 'gaol'. Did you mean 'goal'"):
+    with pytest.raises(DataError, match=r"there is no column 'gaol'\. Did you mean 'goal'"):
         find_task(Table.from_arrays({"goal": [1, 2]}), "gaol")

@@ -300,6 +300,29 @@ class Writer:
         arguments = ", ".join(f"{x.type} {x.text}" for x in operands)
         return self.emit(f"call {out} @{full}({arguments})", result, first.lanes)
 
+    def shuffle(self, a: Register, b: Register, lanes: list[int]) -> Register:
+        """Return a vector of lanes picked from those of a, then of b, counted through."""
+        picked = ", ".join(f"i32 {i}" for i in lanes)
+        text = f"shufflevector {a.type} {a.text}, {b.type} {b.text}, <{len(lanes)} x i32> <{picked}>"
+        return self.emit(text, a.element, len(lanes))
+
+    def halves(self, x: Register) -> tuple[Register, Register]:
+        """Return the lower and the upper half of a vector's lanes."""
+        half = x.lanes // 2
+        parts = []
+        for start in (0, half):
+            picked = ", ".join(f"i32 {start + i}" for i in range(half))
+            if half == 1:
+                parts.append(self.emit(f"extractelement {x.type} {x.text}, i32 {start}", x.element))
+            else:
+                text = f"shufflevector {x.type} {x.text}, {x.type} poison, <{half} x i32> <{picked}>"
+                parts.append(self.emit(text, x.element, half))
+        return parts[0], parts[1]
+
+    def first_lanes(self, lanes: int, count: int) -> Register:
+        """Return a constant mask of which the first `count` lanes are true."""
+        return Register(self, _mask(lanes, count).partition("> ")[2], "i1", lanes)
+
     def fma(self, a: Any, b: Any, c: Any) -> Register:
         """Emit a · b + c, rounded once."""
         registers = [x for x in (a, b, c) if isinstance(x, Register)]
@@ -364,6 +387,33 @@ class Writer:
             stored, lanes,
         )  # fmt: skip
         return self.convert(loaded, "i1") if element == "i1" else loaded
+
+    def scatter(self, x: Register, base: Register, indices: Register, mask: int | None = None) -> None:
+        """Store the lanes of x at `base` plus a vector of i64 indices."""
+        if x.element == "i1":
+            x = self.convert(x, "i8")
+        lanes = x.lanes
+        pointers = self.emit(
+            f"getelementptr {x.element}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
+        )
+        name = f"llvm.masked.scatter.v{lanes}{_short(x.element)}.v{lanes}p0"
+        self.declare(name, f"declare void @{name}({x.type}, <{lanes} x ptr>, i32, <{lanes} x i1>)")
+        self.line(
+            f"call void @{name}({x.type} {x.text}, <{lanes} x ptr> {pointers.text}, i32 {BYTES[x.element]}, "
+            f"{_mask(lanes, lanes if mask is None else mask)})"
+        )
+
+    def when(self, condition: Register, body: Callable[[], Any]) -> None:
+        """Write code that runs only where a condition holds; it hands nothing on."""
+        self._number += 1
+        then, after = f"t{self._number}", f"w{self._number}"
+        self.line(f"br i1 {condition.text}, label %{then}, label %{after}")
+        self._lines.append(f"{then}:")
+        self._block = then
+        body()
+        self.line(f"br label %{after}")
+        self._lines.append(f"{after}:")
+        self._block = after
 
     def scratch(self, element: str, count: int) -> Register:
         """Return the address of `count` elements on the stack, aligned for vectors."""

@@ -162,9 +162,9 @@ class DateKind:
 
         filled = cells.is_not_null()
         if self.style == "year-month-day":
-            days = cells.str.to_date("%Y-%m-%d", strict=False)
-            if days.null_count() == cells.null_count():
-                return days.cast(polars.Datetime("us")).to_numpy(), numpy.zeros(len(cells), dtype=bool)
+            plain = cells.str.to_date("%Y-%m-%d", strict=False)
+            if plain.null_count() == cells.null_count():
+                return plain.cast(polars.Datetime("us")).to_numpy(), numpy.zeros(len(cells), dtype=bool)
         fits = cells.str.contains(self.pattern).fill_null(False)
         if not fits.any():
             nothing = numpy.full(len(cells), "NaT", dtype=MOMENT)

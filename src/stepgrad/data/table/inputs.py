@@ -17,9 +17,10 @@ import numpy
 from stepgrad.data.table.frame import Booleans, Column, Dates, Numbers, Texts
 from stepgrad.errors import DataError
 
-ONE_HOT_LIMIT = 32  # categories; a column of more texts gets an embedding
+ONE_HOT_LIMIT = 50  # categories; a column of more texts gets an embedding
 FEWEST_ROWS_PER_CATEGORY = 2  # a rarer one counts as unknown
-TAIL_BOUND = 3.0  # standard deviations
+TAIL_BOUND, FARTHEST = 3.0, 100.0  # standard deviations
+SMALLEST_REACH = 1e-290  # of a column, below which its numbers count as one value
 LONG_TAIL_SKEWNESS, LONG_TAIL_KURTOSIS = 1.0, 6.0  # a normal distribution has 0 and 3
 _YEAR, _WEEK, _DAY = 365.2425, 7.0, 1.0  # periods of the cycles of a date, in days
 _EPOCH = numpy.datetime64("1970-01-01", "us")
@@ -30,9 +31,9 @@ _MONDAY = 3.0  # 1970-01-01 was a Thursday
 class NumberInput:
     """A column of numbers, standardised, with an indicator if some training row lacks it.
 
-    A missing cell counts as `middle`, the median. If `long_tailed`, the standardised z becomes z / √(1 + (z /
-    3)²), which is z near 0 and never leaves (-3, 3), so that a few cells far out neither hide the others nor
-    drive the network.
+    A missing cell counts as `middle`, the median. If `long_tailed`, the standardised z becomes
+    z / √(1 + (z / 3)²), which is z near 0 and never leaves (-3, 3), so that a few cells far out neither hide
+    the others nor drive the network. No z is taken to be beyond ±100.
     """
 
     kind: ClassVar[str] = "number"
@@ -51,10 +52,10 @@ class NumberInput:
         some_missing = len(values) < len(cells)
         if not len(values):
             return "has no filled cell in the training rows"
-        if values.min() == values.max():
-            return IndicatorInput(origin) if some_missing else "has one value in the training rows"
-        # Half of the range first, so that the square of a huge number does not overflow.
+        # Scaled by half of the range first, so that the square of a huge number does not overflow.
         middle, reach = values.min() / 2 + values.max() / 2, values.max() / 2 - values.min() / 2
+        if reach < SMALLEST_REACH:
+            return IndicatorInput(origin) if some_missing else "has one value in the training rows"
         mean = float(((values - middle) / reach).mean() * reach + middle)
         scale = float(((values - mean) / reach).std() * reach)
         long_tailed = _has_long_tail((values - mean) / scale)
@@ -70,7 +71,8 @@ class NumberInput:
         cells = as_numbers(column, self.origin)
         missing = numpy.isnan(cells)
         cells[missing] = self.middle
-        z = (cells - self.mean) / self.scale
+        with numpy.errstate(over="ignore"):
+            z = numpy.clip((cells - self.mean) / self.scale, -FARTHEST, FARTHEST)
         if self.long_tailed:
             z /= numpy.hypot(1.0, z / TAIL_BOUND)
         return numpy.column_stack([z, missing]) if self.indicator else z[:, None]
@@ -269,7 +271,7 @@ def learn_texts(origin: str, column: Texts) -> Input | str:
     if len(labels) == 1:
         return IndicatorInput(origin) if some_missing else "has one value in the training rows"
     if counts.max() == 1 and len(labels) > 2:
-        return "has a different text in every row, as a name or a number of a row has"
+        return "has a different text in every row, as a name has"
     kept = [text for text, count in zip(labels, counts, strict=True) if count >= FEWEST_ROWS_PER_CATEGORY]
     if len(kept) <= ONE_HOT_LIMIT:
         return CategoryInput(origin, kept, some_missing)

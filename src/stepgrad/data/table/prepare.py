@@ -209,7 +209,7 @@ def _is_key(column: Numbers) -> bool:
 
 
 def _finite(column: Column, name: str, what: str = "column") -> Column:
-    """Return the column itself, or refuse it for an infinite cell, whose row is then counted in the whole table."""
+    """Return the column itself, or refuse it for an infinite cell, named by its row in the whole table."""
     if isinstance(column, Numbers):
         infinite = numpy.flatnonzero(numpy.isinf(column.values))
         if len(infinite):

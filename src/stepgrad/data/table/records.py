@@ -147,7 +147,7 @@ def _quote_problem(path: str, line: int, error: csv.Error) -> str:
     text = str(error)
     if "unexpected end" in text or "field larger" in text:
         return f"a quote that is opened in line {line:,} of '{path}' is never closed; close it."
-    return f"line {line:,} of '{path}' has something behind a closing quote; write a quote in a quoted cell twice."
+    return f"line {line:,} of '{path}' has something behind a closing quote; double a quote inside a cell."
 
 
 def open_binary(path: str) -> BinaryIO:

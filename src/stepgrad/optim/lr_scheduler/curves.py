@@ -37,7 +37,8 @@ class LambdaLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         groups = len(groups_of(optimizer, "LambdaLR"))
-        self.lr_lambdas: list[Any] = [lr_lambda] * groups if callable(lr_lambda) else list(lr_lambda)
+        functions = [lr_lambda] * groups if callable(lr_lambda) else lr_lambda
+        self.lr_lambdas: list[Any] = list(functions) if isinstance(functions, Iterable) else []
         if len(self.lr_lambdas) != groups or not all(map(callable, self.lr_lambdas)):
             raise ArgumentError(f"LambdaLR needs one function, or a list of {groups}, one for each group.")
         super().__init__(optimizer, last_epoch)

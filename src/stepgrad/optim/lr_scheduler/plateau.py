@@ -84,8 +84,9 @@ class ReduceLROnPlateau(LRScheduler):
 
     def is_better(self, metric: float, best: float) -> bool:
         """Return whether `metric` is better than `best` by more than the threshold."""
-        margin = self.threshold * best if self.threshold_mode == "rel" else self.threshold
-        return metric < best - margin if self.mode == "min" else metric > best + margin
+        by = -self.threshold if self.mode == "min" else self.threshold
+        bar = best * (1 + by) if self.threshold_mode == "rel" else best + by
+        return metric < bar if self.mode == "min" else metric > bar
 
     def get_lr(self) -> list[float]:
         """Return the rates as they are, or reduced if the patience is over."""

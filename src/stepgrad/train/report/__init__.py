@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def write_report(result: TableResult, path: str | os.PathLike[str], language: str = "en") -> None:
-    """Write the report of a finished run to `path`, as one HTML file that opens offline; `language` is "en" or "ko".
+    """Write the report of a finished run to `path`, as one HTML file that opens offline; `language` is "en"
+    or "ko".
 
     Everything that comes from the table is escaped. Raises `FileError` if the file cannot be written.
     """

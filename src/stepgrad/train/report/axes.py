@@ -1,4 +1,4 @@
-"""A picture with a horizontal and a vertical axis, in SVG: where values lie, round ticks, grid lines, labels."""
+"""A picture with a horizontal and a vertical axis, in SVG: places of values, round ticks, grid, labels."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def round_ticks(low: float, high: float, count: int = 5) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times powers of ten within (low, high), or powers of ten alone where these are many."""
+    """Return 1, 2 and 5 times powers of ten within (low, high); where these are many, the powers alone."""
     exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     dense = [m * 10.0**e for e in exponents for m in (1, 2, 5)]
     ticks = [tick for tick in dense if low <= tick <= high]
@@ -68,7 +68,9 @@ def _powers(low: float, high: float) -> list[float]:
 
 
 def scale_for(values: list[float], start: float, end: float, from_zero: bool = False) -> Scale:
-    """Return a scale that shows finite `values` with a little room; logarithmic if they span a wide positive range."""
+    """Return a scale that shows finite `values` with a little room; logarithmic if they span a wide positive
+    range.
+    """
     low, high = min(values), max(values)
     if low > 0 and from_zero and high / low > _LOGARITHMIC_FROM:
         return Scale(low / 1.15, high * 1.15, start, end, logarithmic=True)
@@ -88,8 +90,12 @@ def frame(x: Scale, y: Scale, x_label: str, y_label: str, whole_x: bool = False)
         parts.append(tag("text", tick_text(value), x=LEFT - 7, y=at + 3.5, class_="tick", text_anchor="end"))
     for value in x.ticks():
         if not whole_x or float(value).is_integer():
-            parts.append(tag("text", tick_text(value), x=x.at(value), y=HEIGHT - BOTTOM + 16, class_="tick mid"))
-    parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, class_="axis"))
+            parts.append(
+                tag("text", tick_text(value), x=x.at(value), y=HEIGHT - BOTTOM + 16, class_="tick mid")
+            )
+    parts.append(
+        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=HEIGHT - BOTTOM, y2=HEIGHT - BOTTOM, class_="axis")
+    )
     parts.append(tag("text", x_label, x=middle, y=HEIGHT - 6, class_="label mid"))
     parts.append(tag("text", y_label, x=4, y=12, class_="label"))
     return join(parts)

@@ -11,7 +11,9 @@ _PAIRS = 12
 
 
 def confusion_table(confusion: list[list[int]], classes: list[str], words: Words) -> Html:
-    """Return the matrix of counts, actual classes in rows; with more than 20 classes, the most frequent mistakes."""
+    """Return the matrix of counts, actual classes in rows; with more than 20 classes, the most frequent
+    mistakes.
+    """
     if len(classes) > MOST_CLASSES:
         return _frequent_mistakes(confusion, classes, words)
     corner = tag("th", words("actual"), " ↓ ", words("predicted"), " →", class_="corner")
@@ -31,7 +33,7 @@ def _cell(count: int, total: int, right: bool) -> Html:
     share = count / total if total else 0.0
     kind = "none" if not count else "hit" if right else "miss"
     deep = " deep" if share > 0.55 else ""
-    # The opacity goes through a custom property, so that the style sheet chooses the colour for light and dark.
+    # Only the opacity is set here, so that the style sheet chooses the colours for light and dark.
     shade = f"--share:{0.10 + 0.90 * share:.2f}" if count else None
     return tag("td", f"{count:,}" if count else "·", class_=kind + deep, style=shade)
 
@@ -49,4 +51,6 @@ def _frequent_mistakes(confusion: list[list[int]], classes: list[str], words: Wo
         for count, i, j in pairs[:_PAIRS]
     ]
     title = words("The most frequent mistakes among {count} classes", count=len(classes))
-    return tag("div", tag("table", tag("caption", title), tag("thead", head), tag("tbody", *rows)), class_="scroll")
+    return tag(
+        "div", tag("table", tag("caption", title), tag("thead", head), tag("tbody", *rows)), class_="scroll"
+    )

@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from stepgrad.train.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, frame, picture, scale_for
+from stepgrad.train.report.axes import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    frame,
+    picture,
+    scale_for,
+)
 from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import capitalised, number, score_name
@@ -21,7 +32,9 @@ def loss_curve(history: list[dict[str, Any]], best_epoch: int, words: Words) -> 
 
 def metric_curve(history: list[dict[str, Any]], best_epoch: int, words: Words) -> Html | None:
     """Return the curve of the first metric in the history, None if there is none."""
-    name = next((key for key in history[0] if key not in _NOT_METRICS and key.startswith("validation_")), None)
+    name = next(
+        (key for key in history[0] if key not in _NOT_METRICS and key.startswith("validation_")), None
+    )
     if name is None:
         return None
     metric = name.removeprefix("validation_")
@@ -54,7 +67,7 @@ def _curves(
     drawing = picture(frame(x, y, words("epoch"), y_label, whole_x=True), *lines, mark, title=title)
     entries = [tag("span", tag("i", class_=f"key {style}"), name) for name, (style, _) in shown.items()]
     if mark:
-        entries.append(tag("span", tag("i", class_="key best"), words("kept weights")))
+        entries.append(tag("span", tag("i", class_="key best"), words("best epoch")))
     return tag("figure", tag("figcaption", tag("b", title), tag("span", *entries, class_="legend")), drawing)
 
 

@@ -9,11 +9,13 @@ from stepgrad.words.language import Words
 from stepgrad.words.numbers import number, percent
 
 _COLUMNS = 10
-_LONGEST_CELL = 60
+_LONGEST_CELL = 40
 
 
 def examples_section(result: TableResult, words: Words) -> list[Html]:
-    """Return the wrong examples, then the right ones, each kind with its heading; as images where rows are images."""
+    """Return the wrong examples, then the right ones, each kind with its heading; as images where rows are
+    images.
+    """
     wrong = [example for example in result.examples if not example.right]
     right = [example for example in result.examples if example.right]
     if result.task == "regression":
@@ -21,7 +23,10 @@ def examples_section(result: TableResult, words: Words) -> list[Html]:
         kinds = (("miss", wrong, ""), ("hit", right, ""))
     else:
         names = (words("Wrong answers"), words("Right answers"))
-        kinds = (("miss", wrong, words("Every test row was recognised.")), ("hit", right, words("None was right.")))
+        kinds = (
+            ("miss", wrong, words("Every test row was recognised.")),
+            ("hit", right, words("None was right.")),
+        )
     parts = []
     for name, (style, examples, none) in zip(names, kinds):
         if examples or none:
@@ -72,10 +77,14 @@ def _table(examples: list[Example], columns: list[str], count: int, style: str, 
             tag("td", f"{example.row:,}", class_="quiet"),
             tag("td", example.actual, class_="answer"),
             tag("td", example.predicted, class_=f"answer {style}"),
-            tag("td", _off_by(example) if is_number else percent(example.probability or 0.0), class_="figure"),
+            tag(
+                "td", _off_by(example) if is_number else percent(example.probability or 0.0), class_="figure"
+            ),
         ]
         rows.append(tag("tr", *cells, *(_cell(example.cells[name]) for name in columns)))
-    table = tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="examples"), class_="scroll")
+    table = tag(
+        "div", tag("table", tag("thead", head), tag("tbody", *rows), class_="examples"), class_="scroll"
+    )
     if len(columns) == count:
         return table
     note = words("The {shown} most important of {count} columns.", shown=len(columns), count=count)
@@ -83,7 +92,9 @@ def _table(examples: list[Example], columns: list[str], count: int, style: str, 
 
 
 def _column(name: str) -> Html:
-    return tag("th", _cut(name), scope="col", class_="data", title=name if len(name) > _LONGEST_CELL else None)
+    return tag(
+        "th", _cut(name), scope="col", class_="data", title=name if len(name) > _LONGEST_CELL else None
+    )
 
 
 def _cell(cell: str) -> Html:

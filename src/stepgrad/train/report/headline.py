@@ -1,4 +1,6 @@
-"""The top of the report: the score on rows that the network has never seen, how sure it is, and what it beats."""
+"""The top of the report: the score on rows that the network has never seen, how sure it is, and what it
+beats.
+"""
 
 from __future__ import annotations
 
@@ -40,15 +42,19 @@ def score_sentence(result: TableResult, words: Words) -> str:
     tested = result.rows["test"]
     if name == "accuracy":
         return words(
-            "The network gives the right answer for {right} of {count:test row/test rows}, none of which it was "
-            "trained on.",
+            (
+                "The network gives the right answer for {right} of {count:test row/test rows}, none of "
+                "which it was trained on."
+            ),
             right=round(score.value * tested),
             count=tested,
         )
     r2 = result.test.get("r2")
     text = words(
-        "On {count:test row/test rows}, none of which it was trained on, the network's predictions are off by "
-        "{error} (root mean squared error).",
+        (
+            "On {count:test row/test rows}, none of which it was trained on, the network's predictions are "
+            "off by {error} (root mean squared error)."
+        ),
         count=tested,
         error=number(score.value),
     )
@@ -109,7 +115,9 @@ def _facts(result: TableResult, words: Words) -> Html:
         (words("{best} of {epochs}", best=result.best_epoch, epochs=result.epochs), words("best epoch")),
         (duration(result.seconds, words), words("of training")),
     ]
-    return tag("dl", *(tag("div", tag("dd", value), tag("dt", name)) for value, name in facts), class_="facts")
+    return tag(
+        "dl", *(tag("div", tag("dd", value), tag("dt", name)) for value, name in facts), class_="facts"
+    )
 
 
 def _interval_picture(name: str, score: Score, result: TableResult, words: Words) -> Html:

@@ -18,10 +18,11 @@ _FEWEST_PIXELS = 36
 
 
 def side_of_image(columns: Sequence[str]) -> int | None:
-    """Return the side of the square image whose pixels, row by row, the columns are by their names; None if not.
+    """Return the side of the square image whose pixels, row by row, the columns are by their names; None if
+    not.
 
-    >>> side_of_image([f"p{row}{column}" for row in range(8) for column in range(8)]), side_of_image(["price"])
-    (8, None)
+    >>> side_of_image([f"pixel{i}" for i in range(784)]), side_of_image(["price", "size"])
+    (28, None)
     """
     matches = [_NAME.fullmatch(name) for name in columns]
     side = math.isqrt(len(columns))
@@ -32,7 +33,9 @@ def side_of_image(columns: Sequence[str]) -> int | None:
     return side if in_order else None
 
 
-def image(cells: Mapping[str, str], columns: Sequence[str], side: int, brightest: float, description: str) -> Html:
+def image(
+    cells: Mapping[str, str], columns: Sequence[str], side: int, brightest: float, description: str
+) -> Html:
     """Return the image of one row: 0 is white, `brightest` black, and a missing pixel white."""
     values = numpy.array([_value(cells.get(name, "")) for name in columns]).reshape(side, side)
     shades = 255 - numpy.clip(values / brightest * 255, 0, 255).round()

@@ -13,13 +13,16 @@ _BARS = 15
 _PIXEL = 12
 
 
-def importance_chart(importance: list[InputImportance], is_regression: bool, words: Words) -> Html:
-    """Return the columns with how much worse predictions get without them, the most important first."""
-    # The error is what a person understands; where shuffling no column changes it, the loss still tells them apart.
+def importance_chart(
+    importance: list[InputImportance], columns: list[str], is_regression: bool, words: Words
+) -> Html:
+    """Return the columns with how much worse predictions get without them, the most important first.
+
+    `columns` are those of the table, in their order, also the ones that the network does not use.
+    """
+    # The error is what a person understands; where shuffling never changes it, the loss tells columns apart.
     by_error = any(one.score_drop > 0 for one in importance)
     sizes = {one.column: one.score_drop if by_error else one.loss_rise for one in importance}
-    # The importances come the most important first, which says nothing of the order of pixels; names do.
-    columns = sorted(sizes)
     if (side := side_of_image(columns)) is not None:
         return _map(columns, side, sizes, words)
     ranked = sorted(importance, key=lambda one: (-sizes[one.column], -one.loss_rise))
@@ -35,7 +38,11 @@ def importance_chart(importance: list[InputImportance], is_regression: bool, wor
     head = tag("tr", tag("th", words("column"), scope="col"), tag("th", heading, scope="col", colspan="2"))
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="bars")
     rest = len(ranked) - _BARS
-    more = tag("p", words("and {count:other column/other columns}", count=rest), class_="quiet") if rest > 0 else None
+    more = (
+        tag("p", words("and {count:other column/other columns}", count=rest), class_="quiet")
+        if rest > 0
+        else None
+    )
     return tag("div", table, more)
 
 
@@ -56,16 +63,23 @@ def _map(columns: list[str], side: int, sizes: dict[str, float], words: Words) -
     pixels = []
     for i, name in enumerate(columns):
         place = {"x": i % side * _PIXEL, "y": i // side * _PIXEL, "width": _PIXEL, "height": _PIXEL}
-        pixels.append(tag("rect", place_title(name, sizes[name]), **place, fill_opacity=_opacity(sizes[name], largest)))
-    title = words("The pixels that the network looks at: the darker, the more important")
+        pixels.append(
+            tag(
+                "rect",
+                _pixel_title(name, sizes.get(name)),
+                **place,
+                fill_opacity=_opacity(sizes.get(name, 0.0), largest),
+            )
+        )
+    title = words("The pixels that the network looks at: the stronger the colour, the more important")
     extent = side * _PIXEL
     drawing = picture(tag("g", *pixels, class_="heat"), title=title, width=extent, height=extent)
     return tag("figure", drawing, tag("figcaption", title, class_="below"), class_="map")
 
 
-def place_title(name: str, size: float) -> Html:
-    """Return what the mouse shows over a pixel: its column and its importance."""
-    return tag("title", f"{name}: {number(size, 2)}")
+def _pixel_title(name: str, size: float | None) -> Html:
+    """Return what the mouse shows over a pixel: its column and its importance, if the network uses it."""
+    return tag("title", name if size is None else f"{name}: {number(size, 2)}")
 
 
 def _opacity(size: float, largest: float) -> str:

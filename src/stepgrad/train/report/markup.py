@@ -40,6 +40,8 @@ def join(children: Iterable[object]) -> Html:
     """
     return Html(
         "".join(
-            child if isinstance(child, Html) else escape(str(child)) for child in children if child is not None
+            child if isinstance(child, Html) else escape(str(child))
+            for child in children
+            if child is not None
         )
     )

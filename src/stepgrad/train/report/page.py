@@ -15,9 +15,9 @@ from stepgrad.train.report.scatter import predicted_against_actual
 from stepgrad.train.table.result import TableResult
 from stepgrad.version import __version__
 from stepgrad.words.language import Words
-from stepgrad.words.numbers import number, score_name, score_text
+from stepgrad.words.numbers import layer_text, number, score_name, score_text
 
-# Whatever a cell of someone's table may hold: the browser runs no script and asks no other machine for anything.
+# Whatever the cells of a table may hold: the browser runs no script and asks no other machine for anything.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 
 
@@ -27,7 +27,9 @@ def report_page(result: TableResult, words: Words) -> str:
     sections = [
         headline_section(result, words),
         _section(words("How it learned"), _curves(result, words)),
-        _section(words("What it gets right and wrong"), _answers(result, words), *examples_section(result, words)),
+        _section(
+            words("What it gets right and wrong"), _answers(result, words), *examples_section(result, words)
+        ),
         _importance(result, words),
         _section(words("The data"), _data(result, words)),
         _section(words("The network and its settings"), _network(result, words)),
@@ -65,13 +67,17 @@ def _curves(result: TableResult, words: Words) -> Html:
         loss_curve(result.history, result.best_epoch, words),
         metric_curve(result.history, result.best_epoch, words),
     ]
-    ended = words("Training ended after epoch {epoch}: {reason}.", epoch=result.epochs, reason=_reason(result, words))
+    ended = words(
+        "Training ended after epoch {epoch}: {reason}.", epoch=result.epochs, reason=_reason(result, words)
+    )
     if result.refit_rows is None:
         kept = words("The weights of epoch {epoch} were kept.", epoch=result.best_epoch)
     else:
         kept = words(
-            "Then the network was trained anew for {epochs:epoch/epochs}, on the {rows} training and validation rows "
-            "together.",
+            (
+                "Then the network was trained anew for {epochs:epoch/epochs}, on the {rows} training and "
+                "validation rows together."
+            ),
             epochs=result.best_epoch,
             rows=result.refit_rows,
         )
@@ -110,13 +116,17 @@ def _scores(result: TableResult, words: Words) -> Html:
 def _importance(result: TableResult, words: Words) -> Html | None:
     if not result.importance:
         return None
-    rows = words(f"{result.importance_rows} rows")
+    names = {"validation": "validation rows", "test": "test rows", "training": "training rows"}
+    rows = words(names[result.importance_rows])
     text = words(
-        "Each column's cells were shuffled among the {rows} (permutation importance). The worse the predictions "
-        "get, the more the network relies on the column; around zero, it does without.",
+        (
+            "Each column's cells were shuffled among the {rows} (permutation importance). The worse the "
+            "predictions get, the more the network relies on the column; around zero, it does without."
+        ),
         rows=rows,
     )
-    chart = importance_chart(result.importance, result.task == "regression", words)
+    columns = list(result.examples[0].cells) if result.examples else []
+    chart = importance_chart(result.importance, columns, result.task == "regression", words)
     return _section(words("The most important inputs"), tag("p", text, class_="quiet"), chart)
 
 
@@ -145,13 +155,15 @@ def _network(result: TableResult, words: Words) -> Html:
     rows = [
         tag(
             "tr",
-            tag("td", tag("code", layer.text)),
+            tag("td", tag("code", layer_text(layer.text))),
             tag("td", " × ".join(map(str, layer.output)), class_="figure"),
             tag("td", f"{layer.parameters:,}", class_="figure"),
         )
         for layer in result.layers
     ]
-    total = tag("tr", tag("th", words("together"), colspan="2"), tag("td", f"{result.parameters:,}", class_="figure"))
+    total = tag(
+        "tr", tag("th", words("together"), colspan="2"), tag("td", f"{result.parameters:,}", class_="figure")
+    )
     layers = tag("table", tag("thead", head), tag("tbody", *rows), tag("tfoot", total), class_="layers")
     settings = [
         tag("tr", tag("th", tag("code", name), scope="row"), tag("td", _setting(value), class_="figure"))
@@ -159,7 +171,9 @@ def _network(result: TableResult, words: Words) -> Html:
         if value is not None
     ]
     chosen = tag("table", tag("tbody", *settings), class_="settings")
-    return tag("div", tag("div", layers, class_="scroll"), tag("div", chosen, class_="scroll"), class_="network")
+    return tag(
+        "div", tag("div", layers, class_="scroll"), tag("div", chosen, class_="scroll"), class_="network"
+    )
 
 
 def _setting(value: object) -> str:

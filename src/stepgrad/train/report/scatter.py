@@ -9,7 +9,9 @@ from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.words.language import Words
 
 
-def predicted_against_actual(actual: numpy.ndarray, predicted: numpy.ndarray, target: str, words: Words) -> Html:
+def predicted_against_actual(
+    actual: numpy.ndarray, predicted: numpy.ndarray, target: str, words: Words
+) -> Html:
     """Return the dots of `actual` and `predicted` (each (N,), finite), with the line where they agree."""
     low = float(min(actual.min(), predicted.min()))
     high = float(max(actual.max(), predicted.max()))
@@ -17,8 +19,9 @@ def predicted_against_actual(actual: numpy.ndarray, predicted: numpy.ndarray, ta
     x = Scale(low - room, high + room, LEFT, WIDTH - RIGHT)
     y = Scale(low - room, high + room, HEIGHT - BOTTOM, TOP)
     ends = {"x1": x.at(x.low), "y1": y.at(y.low), "x2": x.at(x.high), "y2": y.at(y.high)}
+    size = 3.6 if len(actual) < 200 else 2.6
     dots = [
-        tag("circle", cx=f"{x.at(a):g}", cy=f"{y.at(p):g}", r=2.6)
+        tag("circle", cx=f"{x.at(a):g}", cy=f"{y.at(p):g}", r=size)
         for a, p in zip(actual.tolist(), predicted.tolist())
     ]
     title = words("Predicted against actual {name}", name=target)

@@ -1,0 +1,209 @@
+"""Capture: a step is run once, recorded, and turned into a program.
+
+What the step reads that is not an argument (parameters, buffers, optimizer state, the learning rate, the random streams) becomes
+a slot, found by itself; what it writes becomes an assignment to a slot. The run that is recorded is a real one: its results and
+its changes stand, as of any step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import random
+from stepgrad.autograd.engine import Recording, record
+from stepgrad.compile.assemble import Program, Slot
+from stepgrad.compile.program import Builder, NotCompiled, Value
+from stepgrad.graph import Node
+from stepgrad.tensor import Tensor
+
+
+class TensorSlot(Slot):
+    """The memory of a tensor: an argument (`position` in the call), or one that the step found."""
+
+    def __init__(self, name: str, tensor: Tensor, position: int | None = None, advance: int = 0) -> None:
+        array = tensor._array
+        strides = tuple(s // array.itemsize for s in array.strides)
+        super().__init__(name, array.shape, array.dtype, strides, advance)
+        self.tensor, self.position = tensor, position
+
+
+class StreamSlot(Slot):
+    """The state of a random stream: seed, stream, position."""
+
+    def __init__(self, name: str, generator: random.Generator) -> None:
+        super().__init__(name, (3,), numpy.dtype("int64"), (1,))
+        self.generator = generator
+        self.memory = numpy.zeros(3, "int64")
+
+    def load(self) -> None:
+        """Take the state over from the generator."""
+        state = numpy.array([self.generator.seed, self.generator.stream, self.generator.position], "uint64")
+        self.memory[:] = state.view("int64")
+
+    def save(self) -> None:
+        """Hand the position back to the generator."""
+        self.generator.position = int(self.memory[2])
+
+
+class Capture:
+    """A captured step: its `program`, the `result` of the run that was recorded, and what a further run depends on.
+
+    * `slots`: all slots by the order in which they were found; `numbers`: tensors that stand for Python numbers.
+    * `modules`: modules and modes that the step ran with. `effects`: functions to call after each run.
+    * `is_first`: whether the step made state that the next one will find; then there is no program, and the next call is
+      to be captured.
+    * `output_form`: how to make the result of a run from the program's outputs.
+    """
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], advance: Any = None) -> None:
+        self.arguments = tensors_in((args, kwargs))
+        self._advance = advance or {}
+        self._generators = [random.default_generator, random.dropout_generator]
+        self._starts = [g.position for g in self._generators]
+        with record(values_hidden=True) as recording:
+            self.result = function(*args, **kwargs)
+        self.is_first = recording.is_first
+        if self.is_first:
+            return
+        self.builder = Builder()
+        self.slots: dict[int, TensorSlot] = {}
+        self.streams: list[StreamSlot] = []
+        self._values: dict[Node | int, Value] = {}
+        self.modules, self.numbers, self.effects = recording.modules, recording.numbers, recording.effects
+        self._open_streams(recording)
+        self._gradients = self._gradients_read(recording)
+        for node in recording:
+            self._values[node] = self._value_of(node)
+        writes = self._writes(recording)
+        outputs: list[Value] = []
+        self.output_form = self._form(self.result, outputs)
+        self.program = Program(outputs, writes, self.builder)
+
+    # ------------------------------------------------------------------------------------ nodes
+
+    def _value_of(self, node: Node) -> Value:
+        if node.op.kind == "function":
+            raise NotCompiled(f"the Function {node.op.name} has no formula that could be compiled")
+        inputs = [self._input(node, i) for i in range(len(node.inputs))]
+        if node.op.name == "detach":
+            return inputs[0]
+        value = self.builder.apply(node.op, *inputs, **node.attrs)
+        if value.shape != node.shape or value.dtype != node.dtype:
+            raise NotCompiled(
+                f"{node} became {value.dtype.name}{list(value.shape)} in the compiler, which is a fault of stepgrad"
+            )
+        return value
+
+    def _input(self, node: Node, i: int) -> Any:
+        x = node.inputs[i]
+        if isinstance(x, Node):
+            if x not in self._values:
+                raise NotCompiled(f"the step uses {x}, which was computed before it began; compute it inside, or detach it")
+            return self._values[x]
+        if x is None:
+            return node.saved[i] if node.saved is not None else None
+        return self._leaf(x)
+
+    def _leaf(self, tensor: Tensor) -> Value:
+        key = id(tensor)
+        if key not in self.slots:
+            if key in self._gradients:
+                raise NotCompiled(
+                    "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the step, "
+                    "before backward()"
+                )
+            position = next((i for i, t in enumerate(self.arguments) if t is tensor), None)
+            name = f"argument {position}" if position is not None else f"slot {len(self.slots)}"
+            slot = TensorSlot(name, tensor, position, self._advance.get(position, 0))
+            self.slots[key] = slot
+            self._values[key] = self.builder.leaf(slot, slot.shape, slot.dtype)
+        return self._values[key]
+
+    def _gradients_read(self, recording: Recording) -> set[int]:
+        """Return the ids of tensors that were the gradient of a leaf before the step and are read in it."""
+        found: set[int] = set()
+        for node in recording:
+            for x in node.inputs:
+                if isinstance(x, Tensor) and x.requires_grad and x.grad is not None:
+                    source = x.grad._node
+                    if source is None:
+                        found.add(id(x.grad))
+        return found
+
+    def _writes(self, recording: Recording) -> list[tuple[Value, Value]]:
+        last: dict[int, tuple[Tensor, Node]] = {}
+        for tensor, node in recording.writes:
+            last[id(tensor)] = (tensor, node)
+        writes = []
+        for tensor, node in last.values():
+            slot, value = self._leaf(tensor), self._values[node]
+            if value is not slot:
+                writes.append((slot, self._own(value)))
+        for stream in self.streams:
+            leaf = self._values[id(stream)]
+            step = numpy.array([0, 0, stream.generator.position - self._start_of(stream)], "int64")
+            if step[2]:
+                writes.append((leaf, leaf + self.builder.constant(step)))
+        return writes
+
+    def _own(self, value: Value) -> Value:
+        """Return a value that a kernel computes: a copy of what is only a view, a leaf or a number."""
+        if value.kind in ("view", "leaf", "number"):
+            return self.builder._copy(value)
+        return value
+
+    # ----------------------------------------------------------------------------------- random
+
+    def _open_streams(self, recording: Recording) -> None:
+        """Give every default stream that the step drew from a slot."""
+        drawn: dict[int, int] = {}
+        for node in recording:
+            if node.op.kind == "random":
+                drawn[node.attrs["stream"]] = drawn.get(node.attrs["stream"], 0) + 1
+        for generator, start in zip(self._generators, self._starts):
+            if generator.position == start:
+                continue
+            if generator.stream not in drawn:
+                raise NotCompiled("random integers, permutations and samples drawn inside a step are not compiled")
+            slot = StreamSlot(f"stream {generator.stream}", generator)
+            self.streams.append(slot)
+            leaf = self.builder.leaf(slot, (3,), "int64")
+            self._values[id(slot)] = leaf
+            self.builder.streams[generator.stream] = (leaf, start)
+
+    def _start_of(self, stream: StreamSlot) -> int:
+        return self._starts[self._generators.index(stream.generator)]
+
+    # ---------------------------------------------------------------------------------- results
+
+    def _form(self, result: Any, outputs: list[Value]) -> Any:
+        """Collect the tensors of a result as outputs; return a function of the output arrays that makes the result anew."""
+        if isinstance(result, Tensor):
+            value = self._values[result._node] if result._node in self._values else self._leaf(result)
+            outputs.append(self._own(value))
+            position = len(outputs) - 1
+            return lambda arrays: Tensor._of(arrays[position])
+        if isinstance(result, (list, tuple)):
+            parts = [self._form(x, outputs) for x in result]
+            kind = type(result)
+            if hasattr(result, "_fields"):
+                return lambda arrays: kind(*(part(arrays) for part in parts))
+            return lambda arrays: kind(part(arrays) for part in parts)
+        if isinstance(result, dict):
+            entries = {k: self._form(x, outputs) for k, x in result.items()}
+            return lambda arrays: {k: part(arrays) for k, part in entries.items()}
+        return lambda arrays: result
+
+
+def tensors_in(x: Any) -> list[Tensor]:
+    """Return the tensors in nested lists, tuples and dicts, in order."""
+    if isinstance(x, Tensor):
+        return [x]
+    if isinstance(x, dict):
+        x = x.values()
+    elif not isinstance(x, (list, tuple)):
+        return []
+    return [t for part in x for t in tensors_in(part)]

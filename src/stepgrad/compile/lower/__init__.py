@@ -1,0 +1,1 @@
+"""Lowering: from clusters of values to LLVM IR."""

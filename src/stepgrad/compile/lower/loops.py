@@ -1,0 +1,180 @@
+"""Loop nests: how a cluster of elementwise values is evaluated over a space of indices.
+
+A `Nest` knows the space, the buffers that are read and written in it, and at which depth each value must be computed: a value
+that does not vary along the inner loops is computed outside of them, once. The innermost loop runs over vectors of `lanes`
+elements; what is left at its end is done with masked loads and stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from stepgrad.compile.lower.emit import BYTES, Register, Writer, element_of
+from stepgrad.compile.lower.mathematics import Mathematics
+from stepgrad.compile.memory import Buffer
+from stepgrad.compile.program import Value
+
+
+@dataclass
+class Access:
+    """A buffer that is read or written at every index of a space: its base register and strides along the dimensions."""
+
+    base: Register
+    buffer: Buffer
+    strides: tuple[int, ...]
+
+
+class Evaluator:
+    """Evaluates elementwise values at one place of the space, in registers.
+
+    `sources` gives for each value from outside its `Access`. `known` holds what was computed already, by depth: what an outer
+    loop computed stays valid in the inner ones.
+    """
+
+    def __init__(self, w: Writer, sources: dict[Value, Access]) -> None:
+        self.w, self.sources = w, sources
+        self.m = Mathematics(w)
+        self.known: dict[Value, Register] = {}
+
+    def compute(self, value: Value) -> Register:
+        """Return an elementwise value whose inputs are known or numbers."""
+        operands: list[Any] = [self._operand(x) for x in value.inputs]
+        assert value.op is not None
+        reals = [x.dtype for x in (value, *value.inputs) if x.dtype.kind == "f"]
+        self.w.real = element_of(max(reals, key=lambda d: d.itemsize)) if reals else "float"
+        if not any(isinstance(x, Register) for x in operands):
+            operands[0] = self.w.constant(operands[0], element_of(value.inputs[0].dtype))
+        if value.op.name == "pow":
+            result = self.m.power(*operands)
+        else:
+            result = value.op.value(self.m, *operands, **value.attrs)  # type: ignore[attr-defined]
+        if not isinstance(result, Register):
+            result = self.w.constant(result, element_of(value.dtype))
+        return self.w.convert(result, element_of(value.dtype))
+
+    def _operand(self, x: Value) -> Any:
+        if x in self.known:
+            return self.known[x]
+        if x.kind == "number":
+            return x.number
+        raise AssertionError(f"{x} is not known here")
+
+
+def lanes_for(values: list[Value], vector_bytes: int, length: int) -> int:
+    """Return how many elements a vector of the widest floating point type holds, but no more than `length` needs."""
+    widths = [BYTES[element_of(v.dtype)] for v in values if v.dtype.kind == "f"] or [8]
+    lanes = max(1, vector_bytes // max(widths))
+    while lanes > 1 and lanes // 2 >= length:
+        lanes //= 2
+    return lanes
+
+
+def load(w: Writer, buffer: Buffer, address: Register, lanes: int, stride: int, mask: int | None) -> Register:
+    """Load `lanes` elements that lie `stride` apart from an address."""
+    element = element_of(buffer.dtype)
+    if lanes == 1 or stride == 0:
+        return w.load(address, element)
+    if stride == 1:
+        return w.load(address, element, lanes, mask)
+    return w.gather(address, w.integers([i * stride for i in range(lanes)]), element, mask)
+
+
+def store(
+    w: Writer, x: Register, buffer: Buffer, address: Register, lanes: int, stride: int, mask: int | None
+) -> None:
+    """Store lanes `stride` apart from an address."""
+    x = w.convert(x, element_of(buffer.dtype))
+    if stride == 1 or lanes == 1:
+        w.store(w.splat(x, lanes), address, mask)
+    else:
+        w.scatter(w.splat(x, lanes), address, w.integers([i * stride for i in range(lanes)]), mask)
+
+
+class Nest:
+    """What is loaded, computed and stored at each depth of a nest of loops.
+
+    `sizes`: the loops from the outside in; the one at position `vector` runs over vectors of `lanes` elements. `values`: the
+    elementwise values to compute, in order; `sources`: what they read; `targets`: (value, access) pairs to store.
+    """
+
+    def __init__(
+        self, w: Writer, sizes: tuple[int, ...], vector: int, lanes: int, values: list[Value],
+        sources: dict[Value, Access], targets: list[tuple[Value, Access]], given: dict[Value, int] | None = None,
+    ) -> None:  # fmt: skip
+        self.w, self.sizes, self.vector, self.lanes = w, sizes, vector, lanes
+        self.values, self.sources, self.targets = values, sources, targets
+        self.depths: dict[Value, int] = dict(given or {})
+        for x, access in sources.items():
+            self.depths[x] = max((d for d, s in enumerate(access.strides) if s), default=-1)
+        for value in values:
+            if value not in self.depths:
+                self.depths[value] = max((self.depths[x] for x in value.inputs if x in self.depths), default=-1)
+
+    def place(
+        self, evaluator: Evaluator, depth: int, addresses: dict[int, Register], mask: int | None, only: Any = None
+    ) -> None:
+        """Load and compute what belongs to one depth, or of that only what is in `only`."""
+        for x, access in self.sources.items():
+            if self.depths[x] == depth and (only is None or x in only):
+                stride = access.strides[self.vector] if access.strides else 0
+                evaluator.known[x] = load(self.w, access.buffer, addresses[id(access)], self.lanes, stride, mask)
+        for value in self.values:
+            if self.depths[value] == depth and (only is None or value in only):
+                evaluator.known[value] = evaluator.compute(value)
+
+    def start(self) -> dict[int, Register]:
+        """Return the address of the first element of every access."""
+        return {
+            id(access): self.w.pointer(access.base, access.buffer.offset, element_of(access.buffer.dtype))
+            for access in self._accesses()
+        }
+
+    def _accesses(self) -> list[Access]:
+        return [*self.sources.values(), *(access for _, access in self.targets)]
+
+    def moved(self, addresses: dict[int, Register], depth: int, index: Register) -> dict[int, Register]:
+        """Return the addresses at an index of a loop."""
+        result = dict(addresses)
+        for access in self._accesses():
+            stride = access.strides[depth]
+            if stride:
+                by = index if stride == 1 else self.w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
+                result[id(access)] = self.w.pointer(addresses[id(access)], by, element_of(access.buffer.dtype))
+        return result
+
+    def put(
+        self, evaluator: Evaluator, addresses: dict[int, Register], mask: int | None, lanes: int, only: Any = None
+    ) -> None:
+        """Store the targets, or of them those whose value is in `only`."""
+        for value, access in self.targets:
+            if only is None or value in only:
+                stride = access.strides[self.vector] if access.strides else 1
+                store(self.w, evaluator.known[value], access.buffer, addresses[id(access)], lanes, stride, mask)
+
+
+def in_vectors(
+    w: Writer, size: int, lanes: int, body: Callable[[Register, int | None, list[Register]], list[Register]],
+    carried: list[Register] | None = None, begin: Register | None = None, end: Register | None = None,
+) -> list[Register]:  # fmt: skip
+    """Write a loop over `size` elements in vectors, the rest of them masked: ``body(index, mask, carried) → carried``.
+
+    With `begin` and `end` (whole vectors, counted in vectors) only that part is done; the masked rest belongs to the last one.
+    """
+    carried = carried or []
+    full = size // lanes * lanes
+    if begin is not None and end is not None:
+        whole = w.constant(size // lanes, "i64")
+        stop = w.select(end < whole, end, whole)
+        first = w.emit(f"mul nsw i64 {begin.text}, {lanes}", "i64")
+        last = w.emit(f"mul nsw i64 {stop.text}, {lanes}", "i64")
+        carried = w.loop(first, last, lanes, lambda i, c: body(i, None, c), carried)
+        if size > full:
+            w.when(end > whole, lambda: body(w.constant(full, "i64"), size - full, []))
+        return carried
+    if full:
+        carried = w.loop(0, full, lanes, lambda i, c: body(i, None, c), carried)
+    if size > full:
+        carried = body(w.constant(full, "i64"), size - full, carried)
+    return carried

@@ -1,0 +1,108 @@
+"""Kernels of contractions: a matrix product, and what its cluster does with each finished element."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.compile.lower.contract import scratch_bytes, units_of, write_contraction
+from stepgrad.compile.lower.emit import Register, Writer, element_of
+from stepgrad.compile.lower.kernels import Kernel, Task
+from stepgrad.compile.lower.loops import Evaluator, load, store
+from stepgrad.compile.memory import Buffer, Storage
+from stepgrad.compile.program import Value
+
+
+def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
+    """Write the function of a contraction cluster. ``scratch(bytes)`` returns a storage for packing."""
+    cluster = task.cluster
+    anchor = cluster.anchor
+    assert anchor is not None
+    a, b = (_batched(task.locate(x), cluster.shape) for x in anchor.inputs)
+    swapped = _runs_along_rows(task, a, b)
+    if swapped:
+        a, b = _turned(b), _turned(a)
+    storages = task.storages()
+    needed = scratch_bytes(a, b, task.vector_bytes)
+    packing = scratch(needed) if needed else None
+    kernel = Kernel(name, [*storages, *([packing] if packing else [])])
+    with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
+        bases = dict(zip(kernel.storages, arguments))
+        epilogue = _Epilogue(w, task, bases, swapped)
+        where = bases[packing] if packing else None
+        kernel.units = units_of(a, b, task.vector_bytes)
+        part = (arguments[-2], arguments[-1]) if kernel.units else None
+        write_contraction(w, a, bases[a.storage], b, bases[b.storage], task.vector_bytes, epilogue, where, part)
+    kernel.work = 2.0 * anchor.size * a.shape[-1]
+    return kernel
+
+
+def _batched(x: Buffer, shape: tuple[int, ...]) -> Buffer:
+    """Return an operand with the batch dimensions of the result."""
+    return x.broadcast((*shape[:-2], *x.shape[-2:]))
+
+
+def _turned(x: Buffer) -> Buffer:
+    """Return a buffer with its last two dimensions exchanged."""
+    shape, strides = x.shape, x.strides
+    return Buffer(
+        x.storage, (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2]), x.offset
+    )
+
+
+def _runs_along_rows(task: Task, a: Buffer, b: Buffer) -> bool:
+    """Return whether vectors should run along the rows of the result: where its memory and that of A do."""
+    shape = task.cluster.shape
+    anchor = task.cluster.anchor
+    operands = set(anchor.inputs)  # type: ignore[union-attr]
+    others = [task.locate(x).broadcast(shape) for x in task.outside() if x not in operands]
+    buffers = [x for x in (*others, *(t.broadcast(shape) for _, t in task.targets)) if len(x.shape) >= 2]
+    along_n = sum(x.strides[-1] == 1 for x in buffers) * 2 + (b.strides[-1] == 1)
+    along_m = sum(x.strides[-2] == 1 for x in buffers) * 2 + (a.strides[-2] == 1)
+    return along_m > along_n and shape[-2] > 1
+
+
+class _Epilogue:
+    """What happens with a vector of finished elements: the members of the cluster are computed and stored."""
+
+    def __init__(self, w: Writer, task: Task, bases: dict[Storage, Register], swapped: bool) -> None:
+        self.w, self.cluster, self.swapped = w, task.cluster, swapped
+        shape = self.cluster.shape
+        self.anchor: Any = self.cluster.anchor
+        inside = set(self.cluster.members)
+        read: dict[Value, None] = {}
+        for member in self.cluster.members:
+            if member is not self.anchor:
+                for x in member.inputs:
+                    if x not in inside and x.kind != "number":
+                        read.setdefault(x)
+        self.reads = [(x, self._oriented(task.locate(x).broadcast(shape))) for x in read]
+        self.writes = [(v, self._oriented(t.broadcast(shape))) for v, t in task.targets]
+        self.bases = bases
+
+    def _oriented(self, x: Buffer) -> Buffer:
+        return _turned(x) if self.swapped else x
+
+    def __call__(self, batch: list[Register], m: Register, n: Register, acc: Register, mask: int | None) -> None:
+        w = self.w
+        place = [*batch, m, n]
+        evaluator = Evaluator(w, {})
+        evaluator.known[self.anchor] = acc
+        for x, buffer in self.reads:
+            address = self._address(buffer, place)
+            evaluator.known[x] = load(w, buffer, address, acc.lanes, buffer.strides[-1], mask)
+        for member in self.cluster.members:
+            if member is not self.anchor:
+                evaluator.known[member] = evaluator.compute(member)
+        for value, buffer in self.writes:
+            address = self._address(buffer, place)
+            store(w, evaluator.known[value], buffer, address, acc.lanes, buffer.strides[-1], mask)
+
+    def _address(self, buffer: Buffer, place: list[Register]) -> Register:
+        w = self.w
+        element = element_of(buffer.dtype)
+        at = w.pointer(self.bases[buffer.storage], buffer.offset, element)
+        for index, stride in zip(place, buffer.strides):
+            if stride:
+                by = index if stride == 1 else w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
+                at = w.pointer(at, by, element)
+        return at

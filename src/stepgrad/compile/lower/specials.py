@@ -1,0 +1,311 @@
+"""Kernels of operations that are neither elementwise, reductions nor contractions: indexing, joining, searching, drawing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from stepgrad.compile.lower.emit import Register, Writer, element_of
+from stepgrad.compile.lower.kernels import Kernel, Task, collapsed
+from stepgrad.compile.lower.loops import Access, in_vectors, load, store
+from stepgrad.compile.lower.mathematics import Mathematics
+from stepgrad.compile.memory import Buffer, Storage
+from stepgrad.compile.program import NotCompiled, Value
+from stepgrad.compile.strides import viewed_strides
+from stepgrad.ops.record import find
+
+
+def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
+    """Write the function for a special operation. `status` is where an index out of range is reported."""
+    anchor = task.cluster.anchor
+    assert anchor is not None and anchor.op is not None
+    writer = _WRITERS.get(anchor.op.name)
+    if writer is None:
+        raise NotCompiled(f"the operation {anchor.op.name} is not compiled")
+    storages = [task.locate(x).storage for x in anchor.inputs if x.kind != "number"]
+    storages = list(dict.fromkeys([*storages, *(b.storage for _, b in task.targets), status]))
+    kernel = Kernel(name, storages)
+    with w.function(name, ["ptr"] * len(storages) + ["i64", "i64"]) as arguments:
+        bases = dict(zip(storages, arguments))
+        outputs = [b for _, b in task.targets]
+        writer(w, anchor, [None if x.kind == "number" else task.locate(x) for x in anchor.inputs], outputs, bases, status)
+    kernel.work = float(anchor.size)
+    return kernel
+
+
+def _copy(w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage, Register], lanes: int = 8) -> None:
+    """Copy one buffer, or a number, to another of the same shape."""
+    buffers = [target] if not isinstance(source, Buffer) else [target, source.broadcast(target.shape)]
+    order = sorted(range(len(target.shape)), key=lambda d: -abs(target.strides[d]))
+    (sizes,), strides = collapsed(target.shape, [b.strides for b in buffers], [order])
+    accesses = [Access(bases[b.storage], b, s) for b, s in zip(buffers, strides)]
+    element = element_of(target.dtype)
+    starts = [w.pointer(a.base, a.buffer.offset, element_of(a.buffer.dtype)) for a in accesses]
+
+    def at(places: list[Register], depth: int, index: Register) -> list[Register]:
+        moved = []
+        for place, access in zip(places, accesses):
+            stride = access.strides[depth]
+            moved.append(w.pointer(place, index * stride, element_of(access.buffer.dtype)) if stride else place)
+        return moved
+
+    def loops(depth: int, places: list[Register]) -> None:
+        if depth >= len(sizes) - 1:
+            size = sizes[-1] if sizes else 1
+            width = lanes if sizes else 1
+            while width > 1 and width // 2 >= size:
+                width //= 2
+
+            def vector(index: Register, mask: int | None, _: Any) -> list[Register]:
+                here = at(places, depth, index) if sizes else places
+                stride = [a.strides[depth] if sizes else 1 for a in accesses]
+                if len(accesses) == 2:
+                    x = load(w, accesses[1].buffer, here[1], width, stride[1], mask)
+                else:
+                    x = w.constant(source, element, width)  # type: ignore[arg-type]
+                store(w, x, accesses[0].buffer, here[0], width, stride[0], mask)
+                return []
+
+            in_vectors(w, size, width, vector)
+            return
+        w.loop(0, sizes[depth], 1, lambda i, _: loops(depth + 1, at(places, depth, i)))  # type: ignore[func-returns-value]
+
+    if target.shape and math.prod(target.shape) == 0:
+        return
+    loops(0, starts)
+
+
+def _place(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    for out in outputs:
+        strides, moved = viewed_strides(
+            find("slice"), {"index": value.attrs["index"]}, out.shape, out.strides, value.inputs[0].shape
+        )
+        window = Buffer(out.storage, value.inputs[0].shape, strides, out.offset + moved)
+        _copy(w, 0, out, bases)
+        _copy(w, inputs[0] if inputs[0] is not None else value.inputs[0].number, window, bases)
+
+
+def _cat(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    dim = value.attrs["dim"]
+    for out in outputs:
+        start = 0
+        for x, buffer in zip(value.inputs, inputs):
+            offset = out.offset + start * out.strides[dim]
+            window = Buffer(out.storage, x.shape, out.strides, offset)
+            _copy(w, x.number if buffer is None else buffer, window, bases)
+            start += x.shape[dim]
+
+
+class _Picked:
+    """The part of a buffer that index tensors pick, at each place of their common shape."""
+
+    def __init__(self, w: Writer, value: Value, x: Buffer, indices: list[Any], bases: Any, shape: tuple[int, ...]) -> None:
+        self.w, self.x = w, x
+        self.where, self.picked = value.attrs["where"], value.attrs["picked"]
+        self.before = value.attrs["before"]
+        self.rest = tuple(d for d in range(len(shape)) if d not in self.where)
+        self.base = w.pointer(bases[x.storage], x.offset, element_of(x.dtype))
+        self.indices = []
+        for i, v in zip(indices, value.inputs[1:]):
+            buffer = None if i is None else i.broadcast(self.picked)
+            start = None if i is None else w.pointer(bases[i.storage], i.offset, element_of(i.dtype))
+            self.indices.append((buffer, start, v))
+
+    def row(self, place: list[Register]) -> tuple[Register, Register]:
+        """Return the address that the indices at a place of their shape pick, and whether one of them is out of range."""
+        w = self.w
+        offset = w.constant(0, "i64")
+        wrong = w.constant(False, "i1")
+        for d, (buffer, start, value) in zip(self.where, self.indices):
+            if buffer is None:
+                index = w.constant(value.number, "i64")
+            else:
+                at = w.constant(0, "i64")
+                for p, s in zip(place, buffer.strides):
+                    at = at + p * s if s else at
+                element = element_of(buffer.dtype)
+                index = w.convert(w.load(w.pointer(start, at, element), element), "i64")
+            length = self.x.shape[d]
+            index = w.select(index < 0, index + length, index)
+            out = (index < 0) | (index >= length)
+            wrong = wrong | out
+            offset = offset + w.select(out, w.constant(0, "i64"), index) * self.x.strides[d]
+        return w.pointer(self.base, offset, element_of(self.x.dtype)), wrong
+
+    def places(self, out: Buffer) -> tuple[list[int], list[int]]:
+        """Return which dimensions of the result belong to the indices, and which to the rest."""
+        n = len(self.picked)
+        mine = list(range(self.before, self.before + n))
+        return mine, [d for d in range(len(out.shape)) if d not in mine]
+
+
+def _over(w: Writer, sizes: list[int], body: Any, place: list[Register] | None = None) -> None:
+    """Write nested loops over `sizes`; `body(place)` gets the indices."""
+    place = place or []
+    if len(place) == len(sizes):
+        body(place)
+        return
+    w.loop(0, sizes[len(place)], 1, lambda i, _: _over(w, sizes, body, [*place, i]))  # type: ignore[func-returns-value]
+
+
+def _index(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    x, element = inputs[0], element_of(value.dtype)
+    for out in outputs:
+        picked = _Picked(w, value, x, inputs[1:], bases, x.shape)
+        mine, rest = picked.places(out)
+        target = w.pointer(bases[out.storage], out.offset, element)
+
+        def body(place: list[Register], out: Buffer = out, target: Register = target, picked: Any = picked,
+                 mine: Any = mine, rest: Any = rest) -> None:  # fmt: skip
+            source, wrong = picked.row(place)
+            _report(w, wrong, bases[status])
+            here = target
+            for p, d in zip(place, mine):
+                here = w.pointer(here, p * out.strides[d], element)
+            pair = {Storage("row", x.dtype, 0): source, Storage("row", x.dtype, 0): here}
+            first, second = pair
+            shape = tuple(out.shape[d] for d in rest)
+            row = Buffer(first, shape, tuple(x.strides[d] for d in picked.rest))
+            _copy(w, row, Buffer(second, shape, tuple(out.strides[d] for d in rest)), pair, 16)
+
+        _over(w, list(picked.picked), body)
+
+
+def _index_add(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    x, element = inputs[0], element_of(value.dtype)
+    out = outputs[0]
+    for other in outputs:
+        _copy(w, 0, other, bases)
+    picked = _Picked(w, value, out, inputs[1:], bases, value.shape)
+    mine, rest = picked.places(x)
+
+    def body(place: list[Register]) -> None:
+        target, wrong = picked.row(place)
+        _report(w, wrong, bases[status])
+        source = w.pointer(bases[x.storage], x.offset, element)
+        for p, d in zip(place, mine):
+            source = w.pointer(source, p * x.strides[d], element)
+
+        def add(inner: list[Register]) -> None:
+            a, b = target, source
+            for i, d, e in zip(inner, picked.rest, rest):
+                a = w.pointer(a, i * out.strides[d], element)
+                b = w.pointer(b, i * x.strides[e], element)
+            w.store(w.load(a, element) + w.load(b, element), a)
+
+        _over(w, [x.shape[d] for d in rest], add)
+
+    _over(w, list(picked.picked), body)
+    for other in outputs[1:]:
+        _copy(w, out, other, bases)
+
+
+def _report(w: Writer, wrong: Register, status: Register) -> None:
+    w.when(wrong, lambda: w.store(w.constant(1, "i64"), status))
+
+
+def _arg(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    x = inputs[0]
+    assert value.op is not None
+    verb = "gt" if value.op.name == "argmax" else "lt"
+    dims = value.attrs["dims"]
+    kept = [d for d in range(len(x.shape)) if d not in dims]
+    element = element_of(x.dtype)
+    base = w.pointer(bases[x.storage], x.offset, element)
+
+    def body(place: list[Register]) -> None:
+        row = base
+        for p, d in zip(place, kept):
+            row = w.pointer(row, p * x.strides[d], element)
+        best, at = _search(w, x, row, list(dims), element, verb)
+        for out in outputs:
+            target = w.pointer(bases[out.storage], out.offset, "i64")
+            for p, s in zip(place, out.strides):
+                target = w.pointer(target, p * s, "i64")
+            w.store(at, target)
+
+    _over(w, [x.shape[d] for d in kept], body)
+
+
+def _search(w: Writer, x: Buffer, row: Register, dims: list[int], element: str, verb: str) -> tuple[Register, Register]:
+    """Return the first extreme value and its position in row-major order over `dims`; NaN comes before all others."""
+
+    def loops(depth: int, address: Register, position: Register, carried: list[Register]) -> list[Register]:
+        if depth == len(dims):
+            found = w.load(address, element)
+            best, at = carried
+            better = w.compare(verb, found, best) | (at < 0)
+            if found.is_float:
+                better = better | ((found != found) & (best == best))
+            return [w.select(better, found, best), w.select(better, position, at)]
+        d = dims[depth]
+        return w.loop(
+            0, x.shape[d], 1,
+            lambda i, c: loops(depth + 1, w.pointer(address, i * x.strides[d], element), position * x.shape[d] + i, c),
+            carried,
+        )  # fmt: skip
+
+    best, at = loops(0, row, w.constant(0, "i64"), [w.load(row, element), w.constant(-1, "i64")])
+    return best, at
+
+
+# Philox4x64-10: multipliers and the increments of the key (Salmon, Moraes, Dror and Shaw, 2011).
+_MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
+_KEY_STEPS = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
+
+
+def _signed(x: int) -> int:
+    return x - (1 << 64) if x >= 1 << 63 else x
+
+
+def _philox(w: Writer, seed: Register, stream: Register, position: Register) -> list[Register]:
+    """Return the four words of a block."""
+    counter = [position, w.constant(0, "i64"), w.constant(0, "i64"), w.constant(0, "i64")]
+    keys = [seed, stream]
+    for turn in range(10):
+        if turn:
+            keys = [k + _signed(s) for k, s in zip(keys, _KEY_STEPS)]
+        low, high = [], []
+        for x, multiplier in zip((counter[0], counter[2]), _MULTIPLIERS):
+            wide = w.emit(f"zext i64 {x.text} to i128", "i128")
+            product = w.emit(f"mul i128 {wide.text}, {multiplier}", "i128")
+            low.append(w.emit(f"trunc i128 {product.text} to i64", "i64"))
+            shifted = w.emit(f"lshr i128 {product.text}, 64", "i128")
+            high.append(w.emit(f"trunc i128 {shifted.text} to i64", "i64"))
+        counter = [high[1] ^ counter[1] ^ keys[0], low[1], high[0] ^ counter[3] ^ keys[1], low[0]]
+    return counter
+
+
+def _rand(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    """Uniform numbers as `arrays.random.uniform` draws them. The input is the stream's state: seed, stream, position."""
+    state = w.pointer(bases[inputs[0].storage], inputs[0].offset, "i64")
+    seed, stream, position = (w.load(w.pointer(state, i, "i64"), "i64") for i in range(3))
+    position = position + value.attrs["position"]
+    element = element_of(value.dtype)
+    per_block = 4 if element == "double" else 8
+    out = outputs[0]
+    target = w.pointer(bases[out.storage], out.offset, element)
+
+    def block(index: Register, count: int) -> None:
+        words = _philox(w, seed, stream, position + index)
+        for i in range(count):
+            if element == "double":
+                x = w.emit(f"uitofp i64 {(words[i] >> 11).text} to double", "double") * 2.0**-53
+            else:
+                half = words[i // 2] >> (32 * (i % 2))
+                narrow = w.emit(f"trunc i64 {half.text} to i32", "i32")
+                x = w.emit(f"uitofp i32 {(narrow >> 8).text} to float", "float") * 2.0**-24
+            w.store(x, w.pointer(target, index * per_block + i, element))
+
+    whole, rest = divmod(value.size, per_block)
+    w.loop(0, whole, 1, lambda i, _: block(i, per_block))  # type: ignore[func-returns-value]
+    if rest:
+        block(w.constant(whole, "i64"), rest)
+    for other in outputs[1:]:
+        _copy(w, out, other, bases)
+
+
+_WRITERS = {
+    "index": _index, "index_add": _index_add, "place": _place, "cat": _cat, "argmax": _arg, "argmin": _arg,
+    "rand": _rand,
+}  # fmt: skip

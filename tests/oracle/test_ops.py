@@ -1,0 +1,259 @@
+"""Values and gradients of operations against PyTorch, on the samples of PyTorch's own operation database."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy
+import pytest
+
+import stepgrad as sg
+from stepgrad import autograd
+from stepgrad.nn import functional
+
+pytestmark = pytest.mark.oracle
+TOLERANCE = 1e-9
+
+
+def method(name: str) -> Callable[..., Any]:
+    return lambda x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+
+
+def reflected(name: str) -> Callable[..., Any]:
+    return lambda x, other: getattr(x, name)(other)
+
+
+def split_index(x: sg.Tensor, index: Any) -> sg.Tensor:
+    return x[index]
+
+
+METHODS = (
+    "abs add all allclose amax amin any argmax argmin bmm broadcast_to ceil chunk clamp clone contiguous cos dot "
+    "double eq equal erf exp expand expand_as expm1 flatten flip float floor gather ge gt half int index_select "
+    "isclose isfinite isinf isnan item le log log1p logical_and logical_not logical_or logical_xor logsumexp long lt "
+    "masked_fill masked_select matmul maximum mean minimum mm mul mv narrow ne neg outer permute pow prod ravel "
+    "reciprocal remainder repeat reshape reshape_as rsqrt select sigmoid sign sin split sqrt square std sub sum t "
+    "tanh transpose trunc unbind unflatten unsqueeze var view view_as floor_divide"
+).split()  # fmt: skip
+
+# (name, variant) in PyTorch's database → the same in stepgrad.
+OPERATIONS: dict[tuple[str, str], Callable[..., Any]] = {(name, ""): method(name) for name in METHODS}
+OPERATIONS |= {
+    ("bool", ""): method("bool"),
+    ("round", ""): method("round"),
+    ("round", "decimals_0"): method("round"),
+    ("round", "decimals_3"): method("round"),
+    ("round", "decimals_neg_3"): method("round"),
+    ("div", "no_rounding_mode"): method("div"),
+    ("div", "floor_rounding"): method("div"),
+    ("div", "trunc_rounding"): method("div"),
+    ("true_divide", ""): method("div"),
+    ("floor_divide", ""): lambda x, other: x // other,
+    ("max", "binary"): method("max"),
+    ("max", "reduction_no_dim"): method("max"),
+    ("max", "reduction_with_dim"): method("max"),
+    ("min", "binary"): method("min"),
+    ("min", "reduction_no_dim"): method("min"),
+    ("min", "reduction_with_dim"): method("min"),
+    ("std", "unbiased"): method("std"),
+    ("var", "unbiased"): method("var"),
+    ("norm", ""): method("norm"),
+    ("norm", "fro"): method("norm"),
+    ("norm", "inf"): method("norm"),
+    ("softmax", ""): method("softmax"),
+    ("softmax", "with_dtype"): method("softmax"),
+    ("log_softmax", ""): method("log_softmax"),
+    ("log_softmax", "with_dtype"): method("log_softmax"),
+    ("split", "list_args"): method("split"),
+    ("split_with_sizes", ""): method("split"),
+    ("squeeze", ""): method("squeeze"),
+    ("squeeze", "multiple"): method("squeeze"),
+    ("T", ""): lambda x: x.T,
+    ("mT", ""): lambda x: x.mT,
+    ("__getitem__", ""): split_index,
+    ("__radd__", ""): reflected("__radd__"),
+    ("__rdiv__", ""): reflected("__rtruediv__"),
+    ("__rmatmul__", ""): reflected("__rmatmul__"),
+    ("__rmod__", ""): reflected("__rmod__"),
+    ("__rmul__", ""): reflected("__rmul__"),
+    ("__rpow__", ""): reflected("__rpow__"),
+    ("__rsub__", ""): reflected("__rsub__"),
+    ("cat", ""): lambda tensors, dim=0: sg.cat(tensors, dim),
+    ("stack", ""): lambda tensors, dim=0: sg.stack(tensors, dim),
+    ("where", ""): lambda x, condition, other: sg.where(condition, x, other),
+    ("arange", ""): lambda *args, **kwargs: sg.arange(*args, **kwargs),
+    ("linspace", ""): lambda *args, **kwargs: sg.linspace(*args, **kwargs),
+    ("eye", ""): lambda *args, **kwargs: sg.eye(*args, **kwargs),
+    ("full", ""): lambda *args, **kwargs: sg.full(*args, **kwargs),
+    ("full_like", ""): lambda *args, **kwargs: sg.full_like(*args, **kwargs),
+    ("ones", ""): lambda *args, **kwargs: sg.ones(*args, **kwargs),
+    ("ones_like", ""): lambda *args, **kwargs: sg.ones_like(*args, **kwargs),
+    ("zeros", ""): lambda *args, **kwargs: sg.zeros(*args, **kwargs),
+    ("zeros_like", ""): lambda *args, **kwargs: sg.zeros_like(*args, **kwargs),
+}
+FUNCTIONAL = (
+    "linear embedding relu leaky_relu prelu elu gelu silu softplus logsigmoid layer_norm batch_norm mse_loss l1_loss "
+    "huber_loss smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits nll_loss cross_entropy one_hot"
+).split()  # fmt: skip
+OPERATIONS |= {(f"nn.functional.{name}", ""): getattr(functional, name) for name in FUNCTIONAL}
+
+OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: functional.embedding(
+    indices, weight, **kwargs
+)
+
+# Samples of what stepgrad does not have, by a piece of the text that describes them (see `described`).
+LAYOUT = "memory_format"
+MISSING: dict[tuple[str, str], dict[str, str]] = {
+    (name, ""): {LAYOUT: "tensors have no memory formats"}
+    for name in ("bool", "clone", "contiguous", "double", "float", "half", "int", "long")
+} | {
+    ("gather", ""): {"(float64[5], 0, uint8[2, 0], )": "an empty index has as many dimensions as the tensor"},
+    ("index_select", ""): {"(float64[], 0": "a 0-d tensor has no entries to select"},
+    ("norm", ""): {
+        "(float64[5, 5], 0, )": "the number of entries that differ from 0 is a constant, with no gradient of zeros",
+        "(float64[5, 5], 0, 1, )": "the same",
+        "(float64[5, 5], 0, -1, )": "the same",
+    },
+    ("nn.functional.prelu", ""): {"(float64[], float64[1]": "the result has the shape of the input"},
+    ("nn.functional.batch_norm", ""): {"(float64[0], ": "channels are dimension 1"},
+    ("nn.functional.embedding", ""): {
+        "max_norm": "rows are not renormalised by looking at them",
+        "scale_grad_by_freq": "gradients are sums",
+    },
+}  # fmt: skip
+
+# Operations of which the name is all that stepgrad's have in common, or whose results are random.
+NOT_COMPARED = {
+    "bernoulli": "random", "multinomial": "random", "nn.functional.dropout": "random", "normal": "random",
+    "rand_like": "random", "randint": "random", "randn": "random", "randn_like": "random", "uniform": "random",
+    "empty": "undefined numbers", "empty_like": "undefined numbers",
+    "index_put": "a record, not a method", "index_add": "a record of another signature",
+    "nn.functional.silu complex": "complex numbers", "norm nuc": "singular values", "bmm triton_optimized": "GPU",
+    "linspace tensor_overload": "bounds that are tensors",
+    "nn.functional.batch_norm without_cudnn": "the same samples as those of batch_norm",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database() -> dict[tuple[str, str], Any]:
+    """PyTorch's operation database: its import takes many seconds, so it is done once, and only here."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_methods_invocations import op_db
+    return {(op.name, op.variant_test_name): op for op in op_db}
+
+
+def to_stepgrad(x: Any) -> Any:
+    """A value of PyTorch as one of stepgrad."""
+    import torch
+
+    if isinstance(x, torch.Tensor):
+        return sg.tensor(x.detach().numpy()).requires_grad_(x.requires_grad)
+    if isinstance(x, torch.dtype):
+        return getattr(sg, str(x).removeprefix("torch."))
+    if isinstance(x, torch.device):
+        return str(x)
+    if isinstance(x, torch.Size):
+        return tuple(x)
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(to_stepgrad, x))
+    if isinstance(x, dict):
+        return {key: to_stepgrad(value) for key, value in x.items()}
+    return x
+
+
+def tensors_in(x: Any) -> Iterator[Any]:
+    """The tensors among nested arguments, in order."""
+    if isinstance(x, (list, tuple)):
+        for part in x:
+            yield from tensors_in(part)
+    elif isinstance(x, dict):
+        yield from tensors_in(list(x.values()))
+    elif hasattr(x, "requires_grad"):
+        yield x
+
+
+def described(x: Any) -> str:
+    """Arguments as text, tensors by dtype and shape."""
+    if hasattr(x, "requires_grad"):
+        return f"{x.dtype}{list(x.shape)}".removeprefix("torch.")
+    if isinstance(x, (list, tuple)):
+        return f"({', '.join(map(described, x))})"
+    if isinstance(x, dict):
+        return ", ".join(f"{key}={described(value)}" for key, value in x.items())
+    return str(x)
+
+
+def compare(theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[sg.Tensor]) -> None:
+    """Results of the same call, and the gradients that they give to the inputs."""
+    import torch
+
+    if not isinstance(theirs, (torch.Tensor, tuple, list)):
+        assert theirs == ours or theirs != theirs
+        return
+    pairs = list(zip(tensors_in([theirs]), tensors_in([ours]), strict=True))
+    for right, found in pairs:
+        assert tuple(right.shape) == found.shape
+        assert str(right.dtype).removeprefix("torch.") == found.dtype.name
+        numpy.testing.assert_allclose(found.detach().numpy(), right.detach().numpy(), TOLERANCE, TOLERANCE)
+        assert right.requires_grad == found.requires_grad
+    roots = [(right, found) for right, found in pairs if right.requires_grad]
+    if not roots:
+        return
+    random = numpy.random.default_rng(0)
+    weights = [random.uniform(0.5, 1.5, tuple(right.shape)).astype(found.dtype.name) for right, found in roots]
+    expected = torch.autograd.grad(
+        [right for right, _ in roots], theirs_in, [torch.from_numpy(numpy.asarray(w)) for w in weights], allow_unused=True
+    )
+    gradients = autograd.grad(
+        [found for _, found in roots], ours_in, [sg.tensor(w) for w in weights], allow_unused=True
+    )
+    for right, found in zip(expected, gradients, strict=True):
+        if right is None or found is None:
+            present = right if found is None else found
+            assert present is None or float(present.abs().sum()) == 0
+        else:
+            numpy.testing.assert_allclose(found.numpy(), right.numpy(), TOLERANCE, TOLERANCE)
+
+
+def test_every_operation_that_both_have_is_compared(database: dict[tuple[str, str], Any]):
+    forgotten = []
+    for name, variant in database:
+        ours = hasattr(sg.Tensor, name) or name in vars(sg)
+        if name.startswith("nn.functional."):
+            ours = hasattr(functional, name.removeprefix("nn.functional."))
+        text = f"{name} {variant}".strip()
+        if ours and (name, variant) not in OPERATIONS and text not in NOT_COMPARED:
+            forgotten.append(text)
+    assert not forgotten
+
+
+@pytest.mark.parametrize("name, variant", OPERATIONS, ids=lambda x: x)
+@pytest.mark.filterwarnings("ignore")
+def test_operation(name: str, variant: str, database: dict[tuple[str, str], Any]):
+    import torch
+
+    op, ours = database[name, variant], OPERATIONS[name, variant]
+    checked, unused = 0, dict(MISSING.get((name, variant), {}))
+    skips = MISSING.get((name, variant), {})
+    failures = []
+    dtype = torch.float64 if torch.float64 in op.dtypes else torch.int64
+    for sample in op.sample_inputs("cpu", dtype, requires_grad=op.supports_autograd):
+        arguments = (sample.input, *sample.args)
+        text = described([*arguments, sample.kwargs])
+        reason = next((piece for piece in skips if piece in text), None)
+        if reason is not None:
+            unused.pop(reason, None)
+            continue
+        translated, keywords = to_stepgrad(arguments), to_stepgrad(sample.kwargs)
+        theirs_in = [x for x in tensors_in([arguments, sample.kwargs]) if x.requires_grad]
+        ours_in = [x for x in tensors_in([translated, keywords]) if x.requires_grad]
+        try:
+            compare(op(*arguments, **sample.kwargs), ours(*translated, **keywords), theirs_in, ours_in)
+        except Exception as error:  # noqa: BLE001 - all samples are tried, then all failures told
+            failures.append(f"{text}\n        {type(error).__name__}: {str(error).strip()[:300]}")
+        checked += 1
+    assert not failures, f"{len(failures)} of {checked} samples of {name} {variant}:\n" + "\n".join(failures)
+    assert checked
+    assert not unused, f"skipped for nothing: {unused}"

@@ -1,0 +1,96 @@
+"""`Node` and `Graph`: printed, walked, checked."""
+
+import pytest
+
+import stepgrad as sg
+from stepgrad.errors import ArgumentError, GradientError
+from stepgrad.graph import Graph, ancestors
+
+
+def test_a_graph_prints_one_line_a_node():
+    x = sg.tensor([[1.0, 2.0]])
+    w = sg.tensor([[3.0], [4.0]], requires_grad=True)
+    b = sg.tensor(0.5, requires_grad=True)
+    y = (x @ w + b).sigmoid().sum(0)
+    assert str(sg.graph(y, {"w": w, "b": b})).splitlines() == [
+        "w : leaf float32[2, 1]",
+        "b : leaf float32[]",
+        "%1 = matmul(constant float32[1, 2], w) : float32[1, 1]",
+        "%2 = add(%1, b) : float32[1, 1]",
+        "%3 = sigmoid(%2) : float32[1, 1]",
+        "%4 = sum(%3, dim=(0,), keepdim=False) : float32[1]",
+    ]
+
+
+def test_leaves_without_names_are_numbered():
+    x, y = sg.ones(1, requires_grad=True), sg.ones(2, requires_grad=True)
+    graph = sg.graph(x * y * 3 + y)
+    assert list(graph.leaves()) == ["leaf1", "leaf2"]
+    assert graph.leaves()["leaf2"] is y
+    assert str(graph).splitlines()[-2:] == [
+        "%2 = mul(%1, 3) : float32[2]",
+        "%3 = add(%2, leaf2) : float32[2]",
+    ]
+
+
+def test_a_graph_can_be_walked():
+    x = sg.ones(2, requires_grad=True)
+    y = x.exp()
+    z = y * y + x
+    graph = sg.graph(z)
+    assert len(graph) == 3
+    exp, mul, add = graph
+    assert [n.name() for n in graph] == ["exp", "mul", "add"]
+    assert exp.inputs == (x,)
+    assert mul.inputs == (exp, exp)
+    assert add.inputs[0] is mul
+    assert add.next_functions == ((mul, 0), (None, 0))
+    assert z.grad_fn is add
+    assert repr(mul) == "<mul → stepgrad.float32[2]>"
+    assert ancestors([mul]) == [exp, mul]
+
+
+def test_a_recorded_graph_marks_the_backward_nodes():
+    x = sg.tensor(2.0, requires_grad=True)
+    with sg.autograd.engine.record() as nodes:
+        x.exp().backward()
+    lines = str(Graph(list(nodes), {"x": x})).splitlines()
+    assert lines[1] == "%1 = exp(x) : float32[]"
+    assert any(line.endswith("[backward]") for line in lines)
+    assert lines[-1].startswith("%3 = mul(")
+
+
+def test_a_graph_out_of_order_is_refused():
+    x = sg.ones(2, requires_grad=True)
+    nodes = list(sg.graph(x.exp() * 2))
+    Graph(nodes).check()
+    with pytest.raises(ArgumentError, match=r"not in order: <mul .* comes before <exp .*, which it uses"):
+        Graph(nodes[::-1])
+
+
+def test_no_graph_without_gradients():
+    with pytest.raises(GradientError, match="no graph led to this tensor: compute it from tensors with requires_grad"):
+        sg.graph(sg.ones(2) * 2)
+
+
+def test_a_graph_that_was_freed_still_prints():
+    x = sg.ones(2, requires_grad=True)
+    y = (x * 2).sum()
+    y.backward()
+    assert str(sg.graph(y, {"x": x})).startswith("x : leaf float32[2]\n%1 = mul(x, ")
+
+
+def test_a_graph_goes_through_composites_and_functions():
+    class Twice(sg.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = sg.ones(1, 2, requires_grad=True)
+    text = str(sg.graph(Twice.apply(x).softmax(1), {"x": x}))
+    assert "%1 = Twice(x" in text
+    assert "%2 = softmax(%1, dim=1)" in text
