@@ -69,7 +69,9 @@ def test_a_graph_out_of_order_is_refused():
 
 
 def test_no_graph_without_gradients():
-    with pytest.raises(GradientError, match="no graph led to this tensor: compute it from tensors with requires_grad"):
+    with pytest.raises(
+        GradientError, match="no graph led to this tensor: compute it from tensors with requires_grad"
+    ):
         sg.graph(sg.ones(2) * 2)
 
 

@@ -217,6 +217,8 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
             before = self._array.copy()
             node.saved = tuple(before if a is self._array else a for a in node.saved)
             node.versions = tuple(v for v in node.versions if v[0] is not self._version)
+        if state.recorder is not None:
+            state.recorder.about_to_write(self)
         self._array[...] = result._array
         self._version[0] += 1
         self._rebase(result)

@@ -64,7 +64,9 @@ def test_gradcheck_accepts_a_right_derivative():
 @pytest.mark.parametrize("factor", [-1, 2, 0, 1.01])
 def test_gradcheck_catches_a_planted_derivative(factor: float):
     x = float64(0.1, 2.0)
-    message = r"derivative of output 0 with respect to element 0 of input 0 is .*, by central differences 0\.995004"
+    message = (
+        r"derivative of output 0 with respect to element 0 of input 0 is .*, by central differences 0\.995004"
+    )
     with pytest.raises(GradientError, match=message):
         autograd.gradcheck(planted(factor).apply, (x,))
     assert not autograd.gradcheck(planted(factor).apply, (x,), raise_exception=False)
@@ -112,7 +114,9 @@ def test_gradcheck_of_functions_with_several_results_and_constants():
 def test_gradcheck_of_empty_and_0d_inputs():
     assert autograd.gradcheck(lambda x: x * 2, sg.zeros(0, dtype=sg.float64, requires_grad=True))
     assert autograd.gradcheck(lambda x: x * x, sg.tensor(2.0, dtype=sg.float64, requires_grad=True))
-    assert autograd.gradcheck(lambda x: x.reshape(2, 0).sum(1), sg.zeros(0, dtype=sg.float64, requires_grad=True))
+    assert autograd.gradcheck(
+        lambda x: x.reshape(2, 0).sum(1), sg.zeros(0, dtype=sg.float64, requires_grad=True)
+    )
 
 
 def test_gradcheck_needs_double_precision_and_something_to_check():

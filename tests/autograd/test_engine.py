@@ -272,7 +272,8 @@ def test_gradients_are_real_arrays_also_without_dimensions():
 
 
 @pytest.mark.parametrize(
-    "a, b", [((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 1, 3), (4, 1)), ((0, 3), (1, 3)), ((1,), (0,))]
+    "a, b",
+    [((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 1, 3), (4, 1)), ((0, 3), (1, 3)), ((1,), (0,))],
 )
 def test_the_gradient_of_a_broadcast_operand_has_its_shape(a: tuple[int, ...], b: tuple[int, ...]):
     x, y = sg.ones(a, requires_grad=True), sg.full(b, 2.0, requires_grad=True)
@@ -385,7 +386,9 @@ def test_the_affine_map_and_its_three_gradients(rows: int):
 
 
 def test_errors_name_the_operation_and_both_operands():
-    with pytest.raises(ShapeError, match=r"^add cannot take \(a: float32\[3\] on cpu, b: float32\[4\] on cpu\)"):
+    with pytest.raises(
+        ShapeError, match=r"^add cannot take \(a: float32\[3\] on cpu, b: float32\[4\] on cpu\)"
+    ):
         sg.ones(3) + sg.ones(4)
     with pytest.raises(DtypeError, match="^add takes tensors and numbers, not list"):
         sg.ones(3) + [1, 2, 3]
@@ -423,7 +426,9 @@ class Foreign(numpy.ndarray):
 def test_operands_on_different_devices_are_refused():
     x, y = sg.ones(2), object.__new__(Elsewhere)
     y._array, y._version = numpy.ones(2, "float32").view(Foreign), [0, 0]
-    with pytest.raises(DeviceError, match=r"add .* different devices: float32\[2\] on cpu, float32\[2\] on cuda:0"):
+    with pytest.raises(
+        DeviceError, match=r"add .* different devices: float32\[2\] on cpu, float32\[2\] on cuda:0"
+    ):
         x + y
     with pytest.raises(DeviceError, match=r"Move them to one with \.to\('cuda:0'\)"):
         y * x

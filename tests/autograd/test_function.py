@@ -155,7 +155,9 @@ def test_what_is_not_saved_may_change_and_what_is_saved_may_not():
     y = x * 1
     z = Power.apply(y, 2)
     y.mul_(0)
-    with pytest.raises(GradientError, match="derivative of Power needs a tensor that an in-place operation changed"):
+    with pytest.raises(
+        GradientError, match="derivative of Power needs a tensor that an in-place operation changed"
+    ):
         z.sum().backward()
 
 
@@ -230,7 +232,11 @@ def test_the_user_s_own_errors_and_warnings_come_through():
 
 def test_every_message():
     def function(forward, backward=lambda ctx, g: g):
-        return type("Mine", (autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
+        return type(
+            "Mine",
+            (autograd.Function,),
+            {"forward": staticmethod(forward), "backward": staticmethod(backward)},
+        )
 
     x = rand(2)
     with pytest.raises(ArgumentError, match=r"Mine.forward returned float; return a Tensor or a tuple"):
@@ -239,7 +245,9 @@ def test_every_message():
         function(lambda ctx, x: (x, x.long())).apply(x)
     with pytest.raises(GradientError, match="Mine.backward returned 2 gradients for 1 arguments of forward"):
         function(lambda ctx, x: x * 2, lambda ctx, g: (g, g)).apply(x).sum().backward()
-    with pytest.raises(GradientError, match=r"Mine.backward returned \[\] as the gradient of an argument of shape \[2\]"):
+    with pytest.raises(
+        GradientError, match=r"Mine.backward returned \[\] as the gradient of an argument of shape \[2\]"
+    ):
         function(lambda ctx, x: x * 2, lambda ctx, g: g.sum()).apply(x).sum().backward()
     with pytest.raises(GradientError, match="Mine.backward returned float as the gradient"):
         function(lambda ctx, x: x * 2, lambda ctx, g: 1.0).apply(x).sum().backward()

@@ -91,7 +91,9 @@ def test_a_result_that_the_derivative_needs_must_not_have_changed():
     x = leaf()
     y = x.exp()
     y.mul_(2)
-    with pytest.raises(GradientError, match="the derivative of exp needs a tensor that an in-place operation"):
+    with pytest.raises(
+        GradientError, match="the derivative of exp needs a tensor that an in-place operation"
+    ):
         y.sum().backward()
 
 
@@ -146,7 +148,9 @@ def test_a_copy_is_not_another_name_for_the_memory():
 
 def test_a_view_is_not_changed_while_gradients_are_recorded():
     y = leaf() * 2
-    with pytest.raises(GradientError, match=r"a view of another tensor.*assign\s+x\[index\] = value to the whole"):
+    with pytest.raises(
+        GradientError, match=r"a view of another tensor.*assign\s+x\[index\] = value to the whole"
+    ):
         y[0:2].add_(1)
     buffer = sg.zeros(3, dtype=sg.float64)
     with pytest.raises(GradientError, match="a view of another tensor"):
@@ -263,7 +267,17 @@ def test_copy_that_does_not_fit():
 
 @pytest.mark.parametrize(
     "index",
-    [0, -1, slice(1, None), (slice(None), 1), (Ellipsis, slice(0, 2)), (1, 2), (None, 0), [0, 2], ([0, 1], [2, 2])],
+    [
+        0,
+        -1,
+        slice(1, None),
+        (slice(None), 1),
+        (Ellipsis, slice(0, 2)),
+        (1, 2),
+        (None, 0),
+        [0, 2],
+        ([0, 1], [2, 2]),
+    ],
     ids=str,
 )
 def test_assignment_in_the_graph(index):

@@ -14,7 +14,11 @@ def test_a_record_holds_forward_and_backward_in_order():
     with record() as nodes:
         loss = (x * w).sigmoid().sum()
         loss.backward()
-    assert [(n.name(), n.phase) for n in nodes][:3] == [("mul", "forward"), ("sigmoid", "forward"), ("sum", "forward")]
+    assert [(n.name(), n.phase) for n in nodes][:3] == [
+        ("mul", "forward"),
+        ("sigmoid", "forward"),
+        ("sum", "forward"),
+    ]
     assert {n.phase for n in nodes[3:]} == {"backward"}
     assert [n.order for n in nodes] == sorted(n.order for n in nodes)
     y = numpy.array([1, 1]) / (1 + numpy.exp([-3.0, -8.0]))

@@ -49,7 +49,9 @@ def drawn(op: Op, sample: Sample) -> list[Any]:
 def wrapped(inputs: list[Any], dtype: str | None = None) -> list[Any]:
     """Arrays as tensors, real ones in `dtype`; numbers and None as they are."""
     return [
-        x if not isinstance(x, numpy.ndarray) else Tensor._of(x.astype(dtype) if dtype and x.dtype.kind == "f" else x)
+        x
+        if not isinstance(x, numpy.ndarray)
+        else Tensor._of(x.astype(dtype) if dtype and x.dtype.kind == "f" else x)
         for x in inputs
     ]
 
@@ -152,7 +154,9 @@ def check_first(op: Op, sample: Sample) -> None:
 
     def function(*moved: Tensor) -> Tensor:
         rest = iter(moved)
-        return apply(op, *(next(rest) if any(x is c for c in chosen) else x for x in operands), **sample.attrs)
+        return apply(
+            op, *(next(rest) if any(x is c for c in chosen) else x for x in operands), **sample.attrs
+        )
 
     assert chosen
     autograd.gradcheck(function, chosen, eps=1e-6, atol=1e-7, rtol=1e-6)

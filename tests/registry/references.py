@@ -28,7 +28,9 @@ def each(name: str, function: Callable[..., Any], dtype: str = "float64") -> Non
 
     def on_arrays(*inputs: Array, **attrs: Any) -> Array:
         arrays = numpy.broadcast_arrays(*inputs)
-        values = [function(*(x.item() for x in numbers), **attrs) for numbers in zip(*(a.flat for a in arrays))]
+        values = [
+            function(*(x.item() for x in numbers), **attrs) for numbers in zip(*(a.flat for a in arrays))
+        ]
         return numpy.array(values, dtype=dtype).reshape(arrays[0].shape)
 
     REFERENCES[name] = on_arrays
@@ -65,7 +67,10 @@ each("maximum", max)
 each("minimum", min)
 each("where", lambda condition, a, b: a if condition else b)
 each("cast", lambda x, dtype: x)
-each("clamp", lambda x, low, high: min(max(x, -math.inf if low is None else low), math.inf if high is None else high))
+each(
+    "clamp",
+    lambda x, low, high: min(max(x, -math.inf if low is None else low), math.inf if high is None else high),
+)
 each("eq", lambda a, b: a == b, "bool")
 each("ne", lambda a, b: a != b, "bool")
 each("lt", lambda a, b: a < b, "bool")
@@ -92,7 +97,10 @@ each("elu", lambda x, alpha: x if x > 0 else alpha * (math.exp(x) - 1))
 each("silu", lambda x: x * scipy.special.expit(x))
 each("gelu", lambda x: x * scipy.special.ndtr(x))
 each("gelu_tanh", lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
-each("softplus", lambda x, beta, threshold: x if beta * x > threshold else math.log(1 + math.exp(beta * x)) / beta)
+each(
+    "softplus",
+    lambda x, beta, threshold: x if beta * x > threshold else math.log(1 + math.exp(beta * x)) / beta,
+)
 each("logsigmoid", lambda x: scipy.special.log_expit(x))
 
 # --------------------------------------------------------------------------------------------- reductions
@@ -398,5 +406,7 @@ def cross_entropy_probabilities(
 ) -> Array:
     weight = numpy.ones(x.shape[1]) if weight is None else weight
     smooth = (1 - label_smoothing) * target + label_smoothing / x.shape[1]
-    losses = numpy.array([-math.fsum(weight * q * scipy.special.log_softmax(row)) for row, q in zip(x, smooth)])
+    losses = numpy.array(
+        [-math.fsum(weight * q * scipy.special.log_softmax(row)) for row, q in zip(x, smooth)]
+    )
     return {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]

@@ -122,7 +122,9 @@ def test_fold(op: Op, sample: Sample):
 
 
 def test_operations_without_a_fold():
-    assert {op.name for op in REGISTRY.values() if isinstance(op, Reduce) and not hasattr(op, "combine")} == WITHOUT_FOLD
+    assert {
+        op.name for op in REGISTRY.values() if isinstance(op, Reduce) and not hasattr(op, "combine")
+    } == WITHOUT_FOLD
 
 
 # ------------------------------------------------------------------------------------------ integers in
@@ -148,14 +150,18 @@ def test_floating_operations_of_integers_are_float32(op: Op):
 
 @pytest.mark.parametrize("op", SAME, ids=lambda op: op.name)
 def test_other_operations_of_integers_stay_integer(op: Op):
-    y = apply(op, *small_integers(op), **({"low": 0, "high": 2} if op.name == "clamp" else op.samples[0].attrs))
+    y = apply(
+        op, *small_integers(op), **({"low": 0, "high": 2} if op.name == "clamp" else op.samples[0].attrs)
+    )
     assert y.dtype.name == ("bool" if op.name in COMPARISONS else "int32")
 
 
 @pytest.mark.parametrize("op", SAME + FLOATING, ids=lambda op: op.name)
 def test_mixed_operands_take_the_wider_dtype(op: Op):
     inputs = checks.drawn(op, op.samples[0])
-    reals = [i for i, x in enumerate(inputs) if isinstance(x, numpy.ndarray) and x.dtype.kind == "f" and x.ndim]
+    reals = [
+        i for i, x in enumerate(inputs) if isinstance(x, numpy.ndarray) and x.dtype.kind == "f" and x.ndim
+    ]
     if len(reals) < 2:
         return
     operands = checks.wrapped(inputs, "float32")
@@ -167,7 +173,9 @@ def test_mixed_operands_take_the_wider_dtype(op: Op):
 # ----------------------------------------------------------------------------------------------- random
 
 
-@pytest.mark.parametrize("op", [op for op in REGISTRY.values() if op.kind == "random"], ids=lambda op: op.name)
+@pytest.mark.parametrize(
+    "op", [op for op in REGISTRY.values() if op.kind == "random"], ids=lambda op: op.name
+)
 def test_random_operations_are_functions_of_their_attributes(op: Op):
     sample = Sample(*op.samples[0].inputs, **op.samples[0].attrs)
     inputs = checks.wrapped(checks.drawn(op, op.samples[0]))

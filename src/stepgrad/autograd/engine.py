@@ -15,7 +15,15 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.errors import CaptureError, DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
+from stepgrad.errors import (
+    CaptureError,
+    DeviceError,
+    DtypeError,
+    GradientError,
+    IndexShapeError,
+    ShapeError,
+    StepgradError,
+)
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
 from stepgrad.ops.record import REGISTRY, Absent, Composite, Op, find
@@ -483,6 +491,7 @@ class Recording(list[Node]):
     * `modules`: the modules that were called, each with its mode (training or not).
     * `numbers`: (tensor, function) for each 0-d tensor that stands for a Python number and the function that returns it.
     * `effects`: functions to call after each further run of what was recorded, such as a schedule's step.
+    * `before`: (tensor, array) for each tensor that was written to, with what it held before (with `values_hidden`).
     * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
     * `values_hidden`: whether the values of results must not be looked at, since the step will run with others.
     """
@@ -493,8 +502,19 @@ class Recording(list[Node]):
         self.modules: list[tuple[Any, bool]] = []
         self.numbers: list[tuple[Any, Callable[[], float]]] = []
         self.effects: list[Callable[[], Any]] = []
+        self.before: dict[int, tuple[Any, Any]] = {}
         self.is_first = False
         self.values_hidden = values_hidden
+
+    def about_to_write(self, tensor: Any) -> None:
+        """Keep what a tensor holds before it is written to for the first time."""
+        if self.values_hidden and id(tensor) not in self.before:
+            self.before[id(tensor)] = (tensor, tensor._array.copy())
+
+    def undo(self) -> None:
+        """Give every tensor that was written to what it held before."""
+        for tensor, array in self.before.values():
+            tensor._array[...] = array
 
 
 def check_readable(tensor: Any) -> None:

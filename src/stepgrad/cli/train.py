@@ -27,7 +27,8 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
     from stepgrad.data.table.records import Records
     from stepgrad.errors import StepgradError
 
-    data = context.params.get("data")
+    # While the command line is not complete, DATA may not have been recognised as an argument yet.
+    data = next((word for word in (context.params.get("data"), *context.args) if word), None)
     try:
         return [name for name in Records(data).names if name.startswith(incomplete)] if data else []
     except StepgradError:

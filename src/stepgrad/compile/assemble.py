@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy
 
-from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile import threads
+from stepgrad.compile.lower.emit import Writer, element_of
 from stepgrad.compile.lower.kernels import Kernel, Task, write_kernel
 from stepgrad.compile.lower.products import write_product
 from stepgrad.compile.lower.specials import write_special
@@ -16,6 +18,10 @@ from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage, plan_arena
 from stepgrad.compile.program import Constant, Value
 from stepgrad.compile.schedule import Cluster, Schedule, base_of
+from stepgrad.compile.threads import write_barrier
+
+
+_RUN = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 
 
 @dataclass
@@ -41,12 +47,20 @@ class Program:
     builder: Any = field(repr=False, default=None)
 
 
+# Below this many operations a kernel is not worth waking a second thread for.
+SHARED_WORK = 60_000
+
+
 class Native:
-    """A compiled program. `run(pointers, steps)` runs it; `slots` says in which order pointers are expected."""
+    """A compiled program. ``run(steps)`` runs it on the memory that `table` points to.
+
+    `slots`: (entry of the table, slot) for each slot; `output_entries`: the entries of the outputs. The other entries are
+    filled in already.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.slots: list[Slot] = []
+        self.slots: list[tuple[int, Slot]] = []
         self.storages: list[Storage] = []
         self._leaf_storage: dict[int, Storage] = {}
         self._constants: list[numpy.ndarray] = []
@@ -63,10 +77,24 @@ class Native:
         self.kernels: list[Kernel] = []
         self.text = self._write()
         self.module = Module(self.text)
-        self.run = self.module.function("run", ctypes.c_void_p, ctypes.c_int64)
+        self._run = self.module.function("run", *_RUN)
         self._arena = _aligned(self.arena_bytes)
-        self._packing_memory = _aligned(self._packed.size if self._packed else 0)
+        self._packing_memory = _aligned(self._packing_bytes() * threads.MOST)
         self._status = numpy.zeros(1, "int64")
+        self.output_entries = [s.number for s in self.outputs]
+        self.table = (ctypes.c_void_p * len(self.storages))(*map(self._fixed_address, self.storages))
+
+    @property
+    def work(self) -> float:
+        """A rough number of operations of a step."""
+        return sum(kernel.work for kernel in self.kernels)
+
+    def run(self, steps: int) -> None:
+        """Run `steps` steps, on as many threads as pay."""
+        shares = any(kernel.is_shared for kernel in self.kernels)
+        # Waking a thread costs some ten microseconds.
+        count = threads.get_num_threads() if shares and self.work * steps > 3e6 else 1
+        threads.run_together(self._run, self.table, steps, count)
 
     # ---------------------------------------------------------------------------------- places
 
@@ -92,7 +120,7 @@ class Native:
             storage = self._storage("constant", value.dtype, value.size, leaf.array)
             return Buffer.contiguous(storage, value.shape)
         storage = self._storage("slot", value.dtype, value.size, leaf)
-        self.slots.append(leaf)
+        self.slots.append((storage.number, leaf))
         return Buffer(storage, value.shape, leaf.strides)
 
     def _place_values(self) -> None:
@@ -163,53 +191,65 @@ class Native:
                 kernel = write_special(w, name, task, self.status)
             else:
                 kernel = write_kernel(w, name, task)
+            kernel.is_shared = kernel.units > 1 and kernel.work >= SHARED_WORK
             self.kernels.append(kernel)
         self._write_run(w)
         return w.module_text()
 
     def _write_run(self, w: Writer) -> None:
-        """Write ``run(table, steps)``: load the pointers, then call every kernel for every step."""
-        with w.function("run", ["ptr", "i64"], public=True) as (table, steps):
+        """Write ``run(table, steps, thread, threads, meeting)``: for every step, call every kernel.
+
+        Every thread runs it. A shared kernel is cut into as many parts as there are threads; the others are run by thread 0.
+        Between kernels of which one is shared, the threads wait for each other.
+        """
+        write_barrier(w)
+        with w.function("run", ["ptr", "i64", "i64", "i64", "ptr"], public=True) as arguments:
+            table, steps, thread, count, meeting = arguments
             pointers = [
                 w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr") for s in self.storages
             ]
+            if self._packed is not None:
+                mine = thread * self._packing_bytes()
+                pointers[self._packed.number] = w.pointer(pointers[self._packed.number], mine, "i8")
+            w.loop(w.constant(0, "i64"), steps, 1, lambda i, _: self._write_step(w, i, pointers, thread, count, meeting))
 
-            def step(index: Any, _: Any) -> list[Any]:
-                here = list(pointers)
-                for s in self.storages:
-                    advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
-                    if advance:
-                        from stepgrad.compile.lower.emit import element_of
+    def _write_step(self, w: Writer, index: Any, pointers: list[Any], thread: Any, count: Any, meeting: Any) -> list[Any]:
+        here = list(pointers)
+        for s in self.storages:
+            advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
+            if advance:
+                here[s.number] = w.pointer(pointers[s.number], index * advance, element_of(s.dtype))
 
-                        here[s.number] = w.pointer(pointers[s.number], index * advance, element_of(s.dtype))
-                for kernel in self.kernels:
-                    bounds = [w.constant(0, "i64"), w.constant(kernel.units, "i64")]
-                    w.call(kernel.name, [*(here[s.number] for s in kernel.storages), *bounds])
-                return []
+        def call(kernel: Kernel, begin: Any, end: Any) -> None:
+            w.call(kernel.name, [*(here[s.number] for s in kernel.storages), begin, end])
 
-            w.loop(w.constant(0, "i64"), steps, 1, step)
+        for shared, group in groupby(self.kernels, key=lambda kernel: kernel.is_shared):
+            if shared:
+                for kernel in group:
+                    begin, end = (w.emit(f"udiv i64 {(t * kernel.units).text}, {count.text}", "i64") for t in (thread, thread + 1))
+                    call(kernel, begin, end)
+                    w.call("meet", [meeting, count])
+            else:
+                kernels = list(group)
+                first = w.constant(0, "i64")
+                w.when(thread == 0, lambda kernels=kernels: [call(k, first, w.constant(k.units, "i64")) for k in kernels])
+                w.call("meet", [meeting, count])
+        return []
 
     # ------------------------------------------------------------------------------------- run
 
-    def table(self, slots: list[int], outputs: list[numpy.ndarray]) -> Any:
-        """Return the table of pointers: for each slot the address of its memory, for each output an array to fill."""
-        slot_address = dict(zip(map(id, self.slots), slots))
-        output_address = dict(zip((s.number for s in self.outputs), (o.ctypes.data for o in outputs)))
-        entries = []
-        for s in self.storages:
-            if s.kind == "slot":
-                entries.append(slot_address[id(s.source)])
-            elif s.kind == "constant":
-                entries.append(s.source.ctypes.data)
-            elif s.kind == "output":
-                entries.append(output_address[s.number])
-            elif s.kind == "packing":
-                entries.append(self._packing_memory.ctypes.data)
-            elif s.kind == "status":
-                entries.append(self._status.ctypes.data)
-            else:
-                entries.append(self._arena.ctypes.data + s.offset)
-        return (ctypes.c_void_p * len(entries))(*entries)
+    def _packing_bytes(self) -> int:
+        return -(-self._packed.size // 64) * 64 if self._packed is not None else 0
+
+    def _fixed_address(self, storage: Storage) -> int:
+        """Return the address of a storage that stays where it is; 0 for slots and outputs."""
+        if storage.kind == "constant":
+            return storage.source.ctypes.data
+        if storage.kind == "packing":
+            return self._packing_memory.ctypes.data
+        if storage.kind == "status":
+            return self._status.ctypes.data
+        return self._arena.ctypes.data + storage.offset if storage.kind == "scratch" else 0
 
     def index_out_of_range(self) -> bool:
         """Return whether an index was out of range since the last time this was asked."""

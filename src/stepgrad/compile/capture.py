@@ -1,8 +1,8 @@
 """Capture: a step is run once, recorded, and turned into a program.
 
 What the step reads that is not an argument (parameters, buffers, optimizer state, the learning rate, the random streams) becomes
-a slot, found by itself; what it writes becomes an assignment to a slot. The run that is recorded is a real one: its results and
-its changes stand, as of any step.
+a slot, found by itself; what it writes becomes an assignment to a slot. The run that is recorded is a real one, but all that it
+changed in tensors and random streams is put back, so that every step, also the first, is a native one.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class StreamSlot(Slot):
 class Capture:
     """A captured step: its `program`, the `result` of the run that was recorded, and what a further run depends on.
 
+    A run that made new state (`is_first`) stands as it is.
+
     * `slots`: all slots by the order in which they were found; `numbers`: tensors that stand for Python numbers.
     * `modules`: modules and modes that the step ran with. `effects`: functions to call after each run.
     * `is_first`: whether the step made state that the next one will find; then there is no program, and the next call is
@@ -63,11 +65,19 @@ class Capture:
         self._advance = advance or {}
         self._generators = [random.default_generator, random.dropout_generator]
         self._starts = [g.position for g in self._generators]
-        with record(values_hidden=True) as recording:
-            self.result = function(*args, **kwargs)
-        self.is_first = recording.is_first
-        if self.is_first:
-            return
+        self.is_first = False
+        with record(values_hidden=True) as self._recording:
+            try:
+                self.result = function(*args, **kwargs)
+                self.is_first = self._recording.is_first
+                if not self.is_first:
+                    self._translate(self._recording)
+            except BaseException:
+                self.undo()
+                raise
+
+    def _translate(self, recording: Recording) -> None:
+        """Make the program of what was recorded."""
         self.builder = Builder()
         self.slots: dict[int, TensorSlot] = {}
         self.streams: list[StreamSlot] = []
@@ -81,6 +91,16 @@ class Capture:
         outputs: list[Value] = []
         self.output_form = self._form(self.result, outputs)
         self.program = Program(outputs, writes, self.builder)
+
+    def undo(self) -> None:
+        """Put back what the recorded run changed in tensors and random streams; its gradients are forgotten."""
+        self._recording.undo()
+        for node in self._recording:
+            for x in node.inputs:
+                if isinstance(x, Tensor) and x.grad is not None and x.grad._node is not None:
+                    x.grad = None
+        for generator, position in zip(self._generators, self._starts):
+            generator.position = position
 
     # ------------------------------------------------------------------------------------ nodes
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -27,51 +28,79 @@ class Compiled:
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
         self.native = Native(capture.program)
-        self._arrays = {id(s): s.tensor._array for s in capture.slots.values() if s.position is None}
-        self._written = [
+        self._lock = threading.Lock()
+        self._arguments: list[tuple[int, TensorSlot]] = []
+        self._found: list[tuple[int, TensorSlot]] = []
+        self._arrays: list[Any] = []
+        for entry, slot in self.native.slots:
+            if isinstance(slot, TensorSlot):
+                (self._found if slot.position is None else self._arguments).append((entry, slot))
+            else:
+                self.native.table[entry] = slot.memory.ctypes.data  # type: ignore[attr-defined]
+        self.written = [
             leaf.attrs["leaf"].tensor for leaf, _ in capture.program.writes if isinstance(leaf.attrs["leaf"], TensorSlot)
         ]
+        self._point_to_found()
+
+    def _point_to_found(self) -> None:
+        self._arrays = [slot.tensor._array for _, slot in self._found]
+        for (entry, _), array in zip(self._found, self._arrays):
+            self.native.table[entry] = address_of(array)
 
     def holds(self) -> bool:
         """Return whether modes and memory are as they were when the step was captured."""
         for module, training in self.capture.modules:
             if module.training is not training:
                 return False
-        for slot in self.capture.slots.values():
-            if slot.position is None:
-                array = slot.tensor._array
-                if array is not self._arrays[id(slot)] and not _alike(array, slot):
+        for (_, slot), array in zip(self._found, self._arrays):
+            if slot.tensor._array is not array:
+                if not all(_alike(slot.tensor._array, slot) for _, slot in self._found):
                     return False
+                self._point_to_found()
+                break
         return True
 
-    def run(self, arguments: list[Tensor]) -> Any:
-        """Run a step and return its result."""
+    def run(self, arguments: list[Tensor], steps: int = 1) -> list[numpy.ndarray]:
+        """Run steps and return the outputs; with several steps each output has one more dimension, in front.
+
+        An argument whose slot has an `advance` holds what all steps need, one after the other.
+        """
+        with self._lock:
+            return self._run(arguments, steps)
+
+    def _run(self, arguments: list[Tensor], steps: int) -> list[numpy.ndarray]:
         capture, native = self.capture, self.native
         for tensor, number in capture.numbers:
             tensor._array[...] = number()
         for stream in capture.streams:
             stream.load()
-        addresses, kept = [], []
-        for slot in native.slots:
-            if isinstance(slot, TensorSlot):
-                array = slot.tensor._array if slot.position is None else arguments[slot.position]._array
-                if slot.position is not None and not _alike(array, slot):
-                    array = numpy.ascontiguousarray(array)
-                    kept.append(array)
-                addresses.append(array.ctypes.data)
-            else:
-                addresses.append(slot.memory.ctypes.data)  # type: ignore[attr-defined]
-        outputs = [numpy.empty(v.shape, v.dtype) for v in capture.program.outputs]
-        native.run(native.table(addresses, outputs), 1)
+        kept = []
+        for entry, slot in self._arguments:
+            assert slot.position is not None
+            array = arguments[slot.position]._array
+            if not slot.advance and not _alike(array, slot):
+                array = numpy.ascontiguousarray(array).reshape(slot.shape)
+                kept.append(array)
+            native.table[entry] = address_of(array)
+        lead = (steps,) if steps != 1 else ()
+        outputs = [numpy.empty(lead + v.shape, v.dtype) for v in capture.program.outputs]
+        for entry, output in zip(native.output_entries, outputs):
+            native.table[entry] = address_of(output)
+        native.run(steps)
         for stream in capture.streams:
             stream.save()
-        for tensor in self._written:
+        for tensor in self.written:
             tensor._version[0] += 1
         for effect in capture.effects:
             effect()
         if native.index_out_of_range():
             raise IndexShapeError("an index was outside of its tensor in a compiled step.")
-        return capture.output_form(outputs)
+        return outputs
+
+
+def address_of(array: Any) -> int:
+    """Return where the first element of an array lies."""
+    return array.__array_interface__["data"][0]
 
 
 def _alike(array: Any, slot: TensorSlot) -> bool:
@@ -87,30 +116,33 @@ class CompiledFunction:
         self._compiled: dict[Any, Compiled | None] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        arguments = tensors_in((args, kwargs))
         key = (_key((args, kwargs)), state.grad_enabled)
         compiled = self._compiled.get(key)
-        if compiled is not None and compiled.holds():
-            return compiled.run(arguments)
-        if key in self._compiled and compiled is None:
-            return self._eager(*args, **kwargs)
-        return self._first(key, args, kwargs)
+        if compiled is None or not compiled.holds():
+            if compiled is None and key in self._compiled:
+                return self._eager(*args, **kwargs)
+            capture, compiled = self._compile(key, args, kwargs)
+            if compiled is None:
+                return capture.result if capture is not None else self._eager(*args, **kwargs)
+        outputs = compiled.run(tensors_in((args, kwargs)))
+        return compiled.capture.output_form(outputs)
 
-    def _first(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _compile(
+        self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Capture | None, Compiled | None]:
+        """Capture and compile. Without code in what is returned, the step has run already, or (no capture) has not."""
+        capture = None
         try:
             capture = Capture(self._eager, args, kwargs)
-        except NotCompiled as reason:
-            self._compiled[key] = None
-            warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=3)
-            return self._eager(*args, **kwargs)
-        if capture.is_first:
-            return capture.result
-        try:
+            if capture.is_first:
+                return capture, None
+            capture.undo()
             self._compiled[key] = Compiled(capture)
         except NotCompiled as reason:
             self._compiled[key] = None
-            warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=3)
-        return capture.result
+            warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
+            return None, None
+        return capture, self._compiled[key]
 
     def _eager(self, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self.function, Module):

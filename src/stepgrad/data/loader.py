@@ -187,6 +187,20 @@ class DataLoader:
         self._position = Position(epoch, first, begun=True)
         return LoaderIterator(results, self._position)
 
+    def gathers_by_index(self) -> bool:
+        """Return whether a batch is decided by the indices of its samples alone, gathered in this process."""
+        return (
+            not self._iterable and self._batched and not self.num_workers and self.collate_fn is default_collate
+        )
+
+    def index_batches(self) -> LoaderIterator:
+        """Return an iterator over the indices of the batches, instead of the batches; the position moves on alike."""
+        at = self._position
+        epoch, first = (at.epoch + 1, 0) if at.begun else (at.epoch, at.batch)
+        indices = (numpy.asarray(task.indices) for task in self._tasks(epoch, first))
+        self._position = Position(epoch, first, begun=True)
+        return LoaderIterator(indices, self._position)
+
     def _tasks(self, epoch: int, first: int) -> Iterator[Task]:
         if self._iterable:
             size = 1 if self.batch_size is None else self.batch_size

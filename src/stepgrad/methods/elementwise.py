@@ -52,11 +52,11 @@ class ElementwiseMethods(TensorBase):
         return self._as_tensor()
 
     def __pow__(self, other: Operand) -> Tensor:
-        if type(other) in (int, float):
-            if other == 2:
-                return apply(REGISTRY["square"], self)
-            if other == 0.5 and dtypes.of(self._array).is_floating_point:
-                return apply(REGISTRY["sqrt"], self)
+        kind = self._array.dtype.kind
+        if type(other) is int and other == 2 and kind != "b":
+            return apply(REGISTRY["square"], self)
+        if type(other) is float and kind == "f" and other in (2.0, 0.5):
+            return apply(REGISTRY["square" if other == 2 else "sqrt"], self)
         return apply(_pow, self, other)
 
     def __rpow__(self, other: Operand) -> Tensor:
@@ -179,7 +179,7 @@ class ElementwiseMethods(TensorBase):
 
     def square(self) -> Tensor:
         """Return x²."""
-        return apply(REGISTRY["square"], self)
+        return self**2
 
     def reciprocal(self) -> Tensor:
         """Return 1 / x."""

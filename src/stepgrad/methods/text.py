@@ -27,12 +27,12 @@ def tensor_text(tensor: Tensor) -> str:
         array, separator=", ", threshold=1000, prefix="tensor(", formatter=_formatter(array)
     )
     details = []
-    if tensor.dtype not in (*_USUAL, dtypes.get_default_dtype()):
-        details.append(f"dtype={tensor.dtype}")
     if tensor.device.type != "cpu":
         details.append(f"device='{tensor.device}'")
     if not array.size and array.ndim != 1:
         details.append(f"size={array.shape}")
+    if tensor.dtype is not dtypes.get_default_dtype() and not (array.size and tensor.dtype in _USUAL):
+        details.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
         details.append(f"grad_fn=<{tensor.grad_fn.op.name}>")
     elif tensor.requires_grad:
@@ -47,11 +47,10 @@ def _formatter(array: numpy.ndarray) -> dict[str, object] | None:
     if not finite.size:
         return {"float_kind": str}
     size = numpy.abs(finite[finite != 0])
-    if (finite == numpy.trunc(finite)).all() and (not size.size or size.max() < 1e8):
-        texts = [f"{v:.0f}." for v in finite.reshape(-1)]
-        width = max(map(len, texts))
-        return {"float_kind": lambda v: (f"{v:.0f}." if numpy.isfinite(v) else str(v)).rjust(width)}
-    if size.max() / size.min() > 1000 or size.max() > 1e8 or size.min() < 1e-4:
+    if size.size and (size.max() / size.min() > 1000 or size.max() > 1e8 or size.min() < 1e-4):
         return {"float_kind": lambda v: f"{v: .4e}" if (finite < 0).any() else f"{v:.4e}"}
+    if (finite == numpy.trunc(finite)).all():
+        width = max(len(f"{v:.0f}.") for v in (finite.min(), finite.max()))
+        return {"float_kind": lambda v: (f"{v:.0f}." if numpy.isfinite(v) else str(v)).rjust(width)}
     width = max(len(f"{v:.4f}") for v in (finite.min(), finite.max()))
     return {"float_kind": lambda v: f"{v:.4f}".rjust(width)}

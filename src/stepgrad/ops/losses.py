@@ -194,6 +194,11 @@ def _total_weight(xp, x, target, weight, ignore_index):
     return xp.sum(xp.reshape(own, shape=(-1,)) * valid, dim=None, keepdim=False)
 
 
+def _per_weight(xp, g, total):
+    """Return g / total; 0 where no row counts, whose mean is NaN but whose gradient is 0, as in PyTorch."""
+    return xp.where(total == 0, 0.0, g / total)
+
+
 @composite
 class nll_loss:
     """−w_t x_t: the negative of the log-probability of the target class. x (N, C), target (N) integers.
@@ -219,7 +224,7 @@ class nll_loss:
     def vjp(xp, g, y, x, target, weight, *, needs, ignore_index, reduction):
         scale = xp.reshape(g, shape=(-1, 1)) if reduction == "none" else g
         if reduction == "mean":
-            scale = scale / _total_weight(xp, x, target, weight, ignore_index)
+            scale = _per_weight(xp, scale, _total_weight(xp, x, target, weight, ignore_index))
         return -(_targets(xp, x, target, weight, ignore_index, 0.0) * scale), None, None
 
     reads = ("target", "weight")
@@ -261,7 +266,7 @@ class cross_entropy:
         q = _targets(xp, x, target, weight, ignore_index, label_smoothing)
         scale = xp.reshape(g, shape=(-1, 1)) if reduction == "none" else g
         if reduction == "mean":
-            scale = scale / _total_weight(xp, x, target, weight, ignore_index)
+            scale = _per_weight(xp, scale, _total_weight(xp, x, target, weight, ignore_index))
         return (xp.softmax(x, dim=1) * xp.sum(q, dim=(1,), keepdim=True) - q) * scale, None, None
 
     reads = ("x", "target", "weight")

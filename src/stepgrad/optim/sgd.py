@@ -101,5 +101,8 @@ class SGD(Optimizer):
         if not momentum:
             return p - lr * g, {}
         v = state.get("momentum_buffer")
-        v = g if v is None else momentum * v + (1 - dampening) * g
+        if v is None:
+            v = g
+        else:
+            v = momentum * v + ((1 - dampening) * g if dampening else g)
         return p - lr * (g + momentum * v if nesterov else v), {"momentum_buffer": v}

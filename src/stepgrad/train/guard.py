@@ -42,10 +42,9 @@ class Guard:
                 return name
         return ""
 
-    def fail(self, what: str, place: str, model: Module, loss: Any, batch: tuple[Any, list[Tensor], Tensor]) -> None:
+    def fail(self, what: str, place: str, model: Module, loss: Any, inputs: list[Tensor], target: Tensor) -> None:
         """Put buffers and random streams back and raise `NotFiniteError` that names the first operation to blame."""
         self._put_back()
-        _, inputs, target = batch
         origin = _origin(model, loss, inputs, target)
         self._put_back()
         for _, p in self._parameters:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy
@@ -33,8 +34,10 @@ from stepgrad.train.checkpoint import (
 from stepgrad.train.guard import Guard
 from stepgrad.train.history import History
 from stepgrad.train.interrupts import Interrupts
+from stepgrad.train.native import NativeSteps, native_steps
 from stepgrad.train.stopping import EarlyStopping
 
+_log = logging.getLogger("stepgrad")
 Metric = Callable[[numpy.ndarray, numpy.ndarray], float]
 
 
@@ -49,6 +52,8 @@ class Trainer:
     * `device`: where to train; batches are brought there. `seed`: decides the order of the data.
     * `checkpoint`: a folder for checkpoints, written after every epoch, every `checkpoint_every` batches, and on Ctrl-C;
       the newest `keep` stay. ``fit(…, resume=True)`` goes on from the newest to the bits of an uninterrupted run.
+    * `compile`: whether steps on data in memory run as native code, many of them in one call (see `stepgrad.compile`).
+      What cannot be compiled runs eagerly; the reason is logged, and told in a warning if it is the model.
     * `progress`: whether to tell on stderr how far it is.
 
     A NaN or infinity in the loss or a gradient raises `NotFiniteError`, which names the operation where it began, before
@@ -82,6 +87,7 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         keep: int = 2,
+        compile: bool = True,  # noqa: A002 - what it is called everywhere
         progress: bool = True,
     ) -> None:
         if schedule_every not in ("epoch", "batch"):
@@ -95,6 +101,8 @@ class Trainer:
         self.clip_norm, self.clip_value = clip_norm, clip_value
         self.device = None if device is None else make_device(device)
         self.seed = seed
+        self.compile = compile
+        self._native: NativeSteps | None = None
         self.checkpoint, self._checkpoint_every, self._keep = checkpoint, checkpoint_every, keep
         self.epoch = 0
         self.step = 0
@@ -147,6 +155,7 @@ class Trainer:
             self.model.to(self.device)
         if resume:
             self._resume()
+        self._native = self._find_native()
         self.history.stopped = self.history.stopped if resume else ""
         with Interrupts() as interrupts:
             self._call("on_fit_begin")
@@ -161,6 +170,14 @@ class Trainer:
         self.history.best_epoch = self._stopping.best_epoch or self.epoch
         return self.history
 
+    def _find_native(self) -> NativeSteps | None:
+        if not self.compile:
+            return None
+        found, reason = native_steps(self, self._loader)
+        if found is None:
+            _log.info("training eagerly: %s", reason)
+        return found
+
     def stop(self, reason: str) -> None:
         """End training after this epoch, for `reason`."""
         self.history.stopped = reason
@@ -169,11 +186,14 @@ class Trainer:
         began = time.perf_counter()
         self._call("on_epoch_begin")
         self.model.train()
-        guard = Guard(self.model)
         total = len(self._loader) if hasattr(self._loader, "__len__") else None
         start = self._loader.state_dict()["batch"]
-        for number, batch in enumerate(self._loader, start + 1):
-            self._one_step(batch, guard, number)
+        for number, losses, rows in self._batches_trained(start):
+            for loss in losses:
+                self.last_loss = loss
+                self._loss_sum += loss * rows
+                self._rows += rows
+                self.step += 1
             self.batches = (number, total)
             self._call("on_batch_end")
             if self._checkpoint_every and self.step % self._checkpoint_every == 0:
@@ -186,20 +206,58 @@ class Trainer:
         if interrupts.requested:
             self._interrupt()
 
-    def _one_step(self, batch: Any, guard: Guard, number: int) -> None:
-        *inputs, target = self._on_device(batch)
-        guard.begin()
-        place = f"epoch {self.epoch + 1}, batch {number} (step {self.step + 1})"
+    def _batches_trained(self, start: int) -> Iterator[tuple[int, list[float], int]]:
+        """Train on the batches of an epoch; yield after some: the number of the last, their losses, the rows of each."""
+        if self._native is not None:
+            yield from self._native_batches(start)
+            return
+        for number, batch in enumerate(self._loader, start + 1):
+            parts = self._on_device(batch)
+            self.batches = (number - 1, None)
+            yield number, [self.take_guarded_step(parts)], parts[-1].shape[0] if parts[-1].ndim else 1
+
+    def _native_batches(self, start: int) -> Iterator[tuple[int, list[float], int]]:
+        assert self._native is not None
+        waiting = self._loader.index_batches()
+        number, batches = start, []
+        following = next(waiting, None)
+        while following is not None:
+            batches = [following]
+            most = self._native.chunk(self._steps_to_checkpoint())
+            following = None
+            while len(batches) < most and (following := next(waiting, None)) is not None:
+                if len(following) != len(batches[0]):
+                    break
+                batches.append(following)
+                following = None
+            self.batches = (number, None)
+            number += len(batches)
+            yield number, self._native.run(batches), len(batches[0])
+            following = following if following is not None else next(waiting, None)
+
+    def _steps_to_checkpoint(self) -> int:
+        if any(type(c).on_batch_end is not Callback.on_batch_end for c in self.callbacks if not isinstance(c, Progress)):
+            return 1
+        if self.schedule is not None and self._schedule_every == "batch":
+            return 1
+        every = self._checkpoint_every
+        return every - self.step % every if every else 1_000_000
+
+    def take_step(self, inputs: list[Tensor], target: Tensor) -> Tensor:
+        """Compute the loss of a batch, its gradients, and the update; return the loss."""
         self.optimizer.zero_grad()
+        loss = self._loss_of(inputs, target)
+        loss.backward()
+        self._update()
+        return loss
+
+    def _loss_of(self, inputs: list[Tensor], target: Tensor) -> Tensor:
         loss = self.loss(self.model(*inputs), target)
         if loss._array.ndim:
             raise ArgumentError(f"the loss must be one number, not of shape {list(loss.shape)}; reduce it.")
-        value = loss.item()
-        if not math.isfinite(value):
-            guard.fail(f"the loss is {value}", place, self.model, self.loss, (batch, inputs, target))
-        loss.backward()
-        if wrong := guard.check_gradients():
-            guard.fail(f"the gradient of {wrong} is not finite", place, self.model, self.loss, (batch, inputs, target))
+        return loss
+
+    def _update(self) -> None:
         if self.clip_norm is not None:
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
         if self.clip_value is not None:
@@ -207,11 +265,26 @@ class Trainer:
         self.optimizer.step()
         if self.schedule is not None and self._schedule_every == "batch":
             self.schedule.step()
-        rows = target.shape[0] if target.ndim else 1
-        self.last_loss = value
-        self._loss_sum += value * rows
-        self._rows += rows
-        self.step += 1
+
+    def take_guarded_step(self, parts: list[Tensor], ahead: int = 0) -> float:
+        """Take a step, eagerly, unless the loss or a gradient is not finite; return the loss.
+
+        `ahead`: how many steps were taken since `batches` and `step` were counted.
+        """
+        *inputs, target = parts
+        guard = Guard(self.model)
+        guard.begin()
+        place = f"epoch {self.epoch + 1}, batch {self.batches[0] + ahead + 1} (step {self.step + ahead + 1})"
+        self.optimizer.zero_grad()
+        loss = self._loss_of(inputs, target)
+        value = loss.item()
+        if not math.isfinite(value):
+            guard.fail(f"the loss is {value}", place, self.model, self.loss, inputs, target)
+        loss.backward()
+        if wrong := guard.check_gradients():
+            guard.fail(f"the gradient of {wrong} is not finite", place, self.model, self.loss, inputs, target)
+        self._update()
+        return value
 
     def _finish_epoch(self, validation: Any, monitor: str, began: float) -> None:
         record: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, "loss": self._loss_sum / self._rows}

@@ -31,10 +31,9 @@ _NOTES = {
     "column '{name}' is left out: it has one value in the training rows.": (
         "'{name}' 열은 훈련 데이터에서 값이 하나뿐이라 뺐습니다."
     ),
-    (
-        "column '{name}' is left out: it has a different text in every row, as a name or a number of a row "
-        "has."
-    ): ("'{name}' 열은 이름이나 번호처럼 행마다 글이 달라 뺐습니다."),
+    "column '{name}' is left out: it has a different text in every row, as a name has.": (
+        "'{name}' 열은 이름처럼 행마다 글이 달라 뺐습니다."
+    ),
     "column '{name}' is left out: it numbers the rows, each with a number of its own.": (
         "'{name}' 열은 행마다 다른 번호라서 뺐습니다."
     ),
@@ -76,8 +75,8 @@ _ERRORS = {
     ),
     "there is no run '{run}'.": "'{run}' 실행이 없습니다.",
     "there is no run to resume in '{run}'.": "'{run}'에는 이어서 할 학습이 없습니다.",
-    "the run in '{run}' is not finished; finish it with: {command}": (
-        "'{run}'의 학습이 끝나지 않았습니다. 이렇게 마치십시오: {command}"
+    "the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}": (
+        "'{run}'의 학습이 끝나지 않았습니다. 이렇게 마치십시오: stepgrad train --resume {run}"
     ),
     (
         "'{folder}' is not empty, and a run never overwrites anything; choose another folder, or go on with "
@@ -102,7 +101,7 @@ _ERRORS = {
         "'{path}' 파일이 비어 있습니다. 열 이름 한 줄과 그 아래에 행이 있어야 합니다."
     ),
     "'{path}' has column names but no rows.": "'{path}' 파일에 열 이름만 있고 행이 없습니다.",
-    "the target '{name}' is always '{value}', so there is nothing to learn; choose another target.": (
+    "the target '{name}' is always '{value}': there is nothing to learn; choose another.": (
         "예측할 열 '{name}'{name:+은/는} 언제나 '{value}'{value:+이라/라} 배울 것이 없습니다. 다른 열을 "
         "고르십시오."
     ),

@@ -158,6 +158,10 @@ class Writer:
         """Declare an external function, once."""
         self._declared.setdefault(name, signature)
 
+    def raw(self, text: str) -> None:
+        """Add a function that is written already."""
+        self._functions.append(text)
+
     @contextmanager
     def function(
         self, name: str, arguments: list[str], *, public: bool = False, noalias: bool = True

@@ -21,13 +21,14 @@ class Kernel:
     """A function of the module: its name, the storages it gets pointers to, and how its work can be shared.
 
     `units`: into how many parts the work can be cut without changing a bit; 0 if it cannot. `work`: a rough number of
-    operations, by which it is decided whether threads pay.
+    operations, by which it is decided whether threads pay (`is_shared`).
     """
 
     name: str
     storages: list[Storage] = field(default_factory=list)
     units: int = 0
     work: float = 0.0
+    is_shared: bool = False
 
 
 @dataclass

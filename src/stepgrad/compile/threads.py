@@ -1,0 +1,146 @@
+"""Threads: how several of them run one step together.
+
+Each thread runs the same native function. Large kernels are cut into parts of which each thread does its own; where a kernel
+needs what another thread made, they meet at a barrier. A part is a set of result elements, never a piece of a sum, so the
+bits do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+import numpy
+
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.errors import ArgumentError
+
+MOST = 64
+_number: int | None = None
+_helpers: list[_Helper] = []
+_in_use = threading.Lock()
+
+
+def get_num_threads() -> int:
+    """Return how many threads a compiled step may use: the CPUs of this process unless `set_num_threads` was called."""
+    if _number is not None:
+        return _number
+    if text := os.environ.get("STEPGRAD_NUM_THREADS"):
+        return _checked(text)
+    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST)
+
+
+def set_num_threads(number: int) -> None:
+    """Let compiled steps use `number` threads, 1 … 64. The results do not depend on it."""
+    global _number
+    _number = _checked(number)
+
+
+def _checked(number: Any) -> int:
+    try:
+        value = int(number)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= MOST:
+        raise ArgumentError(f"the number of threads lies between 1 and {MOST}, not {number!r}.")
+    return value
+
+
+def write_barrier(w: Writer) -> None:
+    """Write ``meet(meeting, count)``: return when `count` threads have come.
+
+    `meeting` is 32 integers of 64 bits: [0] how many have come, [16] how often they have met; apart, so that those who wait do
+    not disturb those who come. Waiting spins, since the parts of a kernel end within microseconds of each other.
+    """
+    w.raw(
+        """define internal void @meet(ptr %m, i64 %count) nounwind {
+entry:
+  %alone = icmp eq i64 %count, 1
+  br i1 %alone, label %done, label %come
+come:
+  %turn = getelementptr i64, ptr %m, i64 16
+  %before = load atomic i64, ptr %turn monotonic, align 8
+  %came = atomicrmw add ptr %m, i64 1 acq_rel
+  %last = sub i64 %count, 1
+  %is_last = icmp eq i64 %came, %last
+  br i1 %is_last, label %open, label %wait
+open:
+  store atomic i64 0, ptr %m monotonic, align 8
+  %next = add i64 %before, 1
+  store atomic i64 %next, ptr %turn release, align 8
+  br label %done
+wait:
+  %spins = phi i64 [ 0, %come ], [ %more, %again ]
+  %now = load atomic i64, ptr %turn acquire, align 8
+  %same = icmp eq i64 %now, %before
+  br i1 %same, label %longer, label %done
+longer:
+  %more = add i64 %spins, 1
+  %many = icmp ugt i64 %more, 4000
+  br i1 %many, label %rest, label %again
+rest:
+  YIELD
+  br label %again
+again:
+  br label %wait
+done:
+  ret void
+}""".replace("YIELD", "call i32 @sched_yield()" if hasattr(os, "sched_yield") else "")
+    )
+    if hasattr(os, "sched_yield"):
+        # Another program may have the CPU of the thread that is waited for.
+        w.declare("sched_yield", "declare i32 @sched_yield()")
+
+
+class _Helper:
+    """A thread that waits for work."""
+
+    def __init__(self, number: int) -> None:
+        self._work: SimpleQueue[Any] = SimpleQueue()
+        self.done: SimpleQueue[None] = SimpleQueue()
+        thread = threading.Thread(target=self._serve, name=f"stepgrad-{number}", daemon=True)
+        thread.start()
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Let the thread call a function."""
+        self._work.put((function, arguments))
+
+    def _serve(self) -> None:
+        while True:
+            function, arguments = self._work.get()
+            function(*arguments)
+            self.done.put(None)
+
+
+def run_together(function: Callable[..., Any], table: Any, steps: int, count: int) -> None:
+    """Call ``function(table, steps, thread, count, meeting)`` on `count` threads, this one among them."""
+    if count == 1 or not _in_use.acquire(blocking=False):
+        # Another thread of the program has the helpers: this run is done alone, with the same result.
+        function(table, steps, 0, 1, None)
+        return
+    try:
+        while len(_helpers) < count - 1:
+            _helpers.append(_Helper(len(_helpers) + 1))
+        meeting = numpy.zeros(32, "int64")
+        helpers = _helpers[: count - 1]
+        for number, helper in enumerate(helpers, 1):
+            helper.start(function, table, steps, number, count, meeting.ctypes.data)
+        function(table, steps, 0, count, meeting.ctypes.data)
+        for helper in helpers:
+            helper.done.get()
+    finally:
+        _in_use.release()
+
+
+def forget_helpers() -> None:
+    """Forget the helper threads: after a fork they are not there."""
+    global _in_use
+    _helpers.clear()
+    _in_use = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_helpers)

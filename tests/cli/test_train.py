@@ -1,0 +1,200 @@
+"""`stepgrad train`: what it says, what it writes, and that it goes on after Ctrl-C to the same bits."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+PROGRAM = [sys.executable, "-c", "import sys; from stepgrad.cli import main; sys.exit(main())"]
+FILES = {"model.safetensors", "metrics.jsonl", "config.toml", "report.html"}
+
+
+def test_json_is_one_object_with_everything_that_programs_need(stepgrad, flowers):
+    ran = stepgrad("train", flowers, "--target", "kind", "--epochs", 15, "--json")
+    assert ran.code == 0
+    said = ran.json
+    assert said["version"] == 1
+    assert (said["task"], said["target"]) == ("multiclass", "kind")
+    assert sum(said["rows"].values()) == 90
+    assert set(said["rows"]) == {"train", "validation", "test"}
+    assert 1 <= said["best_epoch"] <= said["epochs"] <= 15
+    assert said["test"]["accuracy"] > 0.6
+    low, high = said["test"]["accuracy_interval"]
+    assert low <= said["test"]["accuracy"] <= high
+    assert said["baseline"]["accuracy"] < 0.6
+    assert said["run"] == "runs/flowers-1"
+    assert said["model"] == "runs/flowers-1/model.safetensors"
+    assert said["parameters"] > 0
+    assert said["seconds"] > 0
+
+
+def test_the_run_folder_is_numbered_and_complete(stepgrad, flowers):
+    for number in (1, 2):
+        ran = stepgrad("train", flowers, "-t", "kind", "--epochs", 2, "--hidden", "4", "--quiet")
+        assert (ran.code, ran.out, ran.err) == (0, f"runs/flowers-{number}\n", "")
+        run = Path(f"runs/flowers-{number}")
+        assert {path.name for path in run.iterdir()} >= FILES
+        lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+        settings = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+        assert settings["hidden"] == [4]
+        assert settings["data"] == str(flowers)
+    same = [Path(f"runs/flowers-{i}/model.safetensors").read_bytes() for i in (1, 2)]
+    assert same[0] == same[1]  # the same seed
+
+
+def test_the_summary_tells_data_network_curve_score_files_and_what_next(stepgrad, houses):
+    ran = stepgrad("train", houses, "--target", "price", "--epochs", 20, "--hidden", "8,8")
+    assert ran.code == 0
+    for text in (
+        "price from houses.csv",
+        "80 rows: 56 for training, 12 for validation, 12 for the test",
+        "regression, because 'price' is a number with 80 different values",
+        "· column 'id' is left out",
+        "Linear(8, 8)",
+        "⠒⠒ validation   ⠂⠂ training",
+        "root mean squared error",
+        "95% interval",
+        "always answering the mean",
+        "runs/houses-1/report.html",
+        "  stepgrad predict runs/houses-1 new.csv -o predicted.csv",
+    ):
+        assert text in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert "\x1b" not in ran.out  # no colours where there is no terminal
+
+
+def test_the_summary_in_korean(stepgrad, flowers):
+    ran = stepgrad("train", flowers, "--target", "kind", "--epochs", 3, "--lang", "ko")
+    assert ran.code == 0
+    for text in (
+        "flowers.csv의 kind",
+        "90행: 훈련",
+        "다중 분류",
+        "매개변수",
+        "정확도",
+        "95% 신뢰 구간",
+        "단순 예측",
+    ):
+        assert text in ran.out
+    assert 'lang="ko"' in Path("runs/flowers-1/report.html").read_text(encoding="utf-8")
+    assert "에포크 1/3" in ran.err
+
+
+def test_progress_is_plain_lines_on_stderr_and_not_one_per_batch(stepgrad, flowers):
+    ran = stepgrad("train", flowers, "--target", "kind", "--epochs", 6, "--batch-size", 4, "--json")
+    lines = ran.err.splitlines()
+    assert 2 <= len(lines) <= 6
+    assert lines[0].startswith("epoch 1/6, loss ")
+    assert "\r" not in ran.err
+
+
+def test_digits_come_along(stepgrad):
+    ran = stepgrad("train", "--epochs", 2, "--hidden", 16, "--json", "--quiet")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert ran.json["target"] == "digit"
+    assert sum(ran.json["rows"].values()) == 1797
+    assert ran.json["run"] == "runs/digits-1"
+    report = Path("runs/digits-1/report.html").read_text(encoding="utf-8")
+    assert report.count("data:image/png;base64,") >= 6
+
+
+@pytest.mark.parametrize(
+    "option, value, field, expected",
+    [
+        ("--hidden", "none", "hidden", []),
+        ("--hidden", "3,5", "hidden", [3, 5]),
+        ("--activation", "tanh", "activation", "tanh"),
+        ("--optimizer", "sgd", "optimizer", "sgd"),
+        ("--lr", "0.01", "lr", 0.01),
+        ("--batch-size", "16", "batch_size", 16),
+        ("--patience", "2", "patience", 2),
+        ("--seed", "11", "seed", 11),
+        ("--task", "multiclass", "task", "multiclass"),
+        ("--device", "cpu", "device", "cpu"),
+    ],
+)
+def test_every_choice_reaches_the_run(stepgrad, flowers, option, value, field, expected):
+    ran = stepgrad(
+        "train", flowers, "--target", "kind", "--epochs", 1, option, value, "--quiet", "--out", "run"
+    )
+    assert ran.code == 0, ran.err
+    assert tomllib.loads(Path("run/config.toml").read_text(encoding="utf-8"))[field] == expected
+
+
+def test_nothing_is_overwritten(stepgrad, flower_run, flowers):
+    before = {path: path.read_bytes() for path in flower_run.run.iterdir() if path.is_file()}
+    ran = stepgrad("train", flowers, "--target", "kind", "--out", flower_run.run)
+    assert ran.code == 2
+    assert "is not empty, and a run never overwrites anything" in ran.err
+    assert {path: path.read_bytes() for path in flower_run.run.iterdir() if path.is_file()} == before
+
+
+def test_an_empty_folder_is_taken(stepgrad, flowers):
+    Path("here").mkdir()
+    assert stepgrad("train", flowers, "-t", "kind", "--epochs", 1, "--out", "here", "--quiet").out == "here\n"
+
+
+def _program(*arguments: object) -> subprocess.Popen:
+    command = [*PROGRAM, *(str(argument) for argument in arguments)]
+    # As in a shell with job control, so that a signal goes to this program alone.
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_saves_a_checkpoint_and_the_run_goes_on_to_the_same_bits(stepgrad, flowers):
+    choices = ["--target", "kind", "--epochs", 60, "--patience", 0, "--batch-size", 8, "--hidden", 8]
+    program = _program("train", flowers, *choices, "--out", "cut")
+    metrics = Path("cut/metrics.jsonl")
+    while not (metrics.exists() and metrics.stat().st_size):
+        assert program.poll() is None, program.communicate()
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate(timeout=60)
+    assert program.returncode == 130, err
+    assert out == ""
+    *_, saved, resume = err.splitlines()
+    assert saved == "Interrupted; the checkpoint is saved."
+    assert resume == "Resume with: stepgrad train --resume cut"
+    assert not Path("cut/model.safetensors").exists()
+
+    ran = stepgrad("predict", "cut", flowers)
+    assert ran.code == 2
+    assert "the run in 'cut' is not finished; finish it with: stepgrad train --resume cut" in ran.err
+
+    assert stepgrad("train", "--resume", "cut", "--quiet").code == 0
+    assert stepgrad("train", flowers, *choices, "--out", "whole", "--quiet").code == 0
+    assert Path("cut/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+
+
+def test_ctrl_c_while_the_table_is_read_leaves_nothing(stepgrad, monkeypatch, flowers):
+    import stepgrad.data.table.read as reading
+
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reading, "read_table", interrupt)
+    ran = stepgrad("train", flowers, "--target", "kind")
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.split() == ["Interrupted."]
+    assert [path.name for path in Path().iterdir()] == ["flowers.csv"]
+
+
+def test_ctrl_c_before_the_first_checkpoint_leaves_nothing(stepgrad, monkeypatch, flowers):
+    from stepgrad.train.table import job
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "fit_network", interrupt)
+    ran = stepgrad("train", flowers, "--target", "kind", "--out", "some/where")
+    assert ran.code == 130
+    assert "Resume" not in ran.err
+    assert [path.name for path in Path().iterdir()] == ["flowers.csv"]

@@ -1,0 +1,89 @@
+"""Modules against PyTorch, on the samples of PyTorch's own module database: results, gradients, buffers."""
+
+from typing import Any
+
+import pytest
+
+from stepgrad import nn
+from tests.oracle.translate import Failures, assert_same, compare, described, tensors_in, to_stepgrad
+
+pytestmark = pytest.mark.oracle
+
+MODULES = (
+    "Linear ReLU LeakyReLU PReLU ELU GELU SiLU Sigmoid Tanh Softmax LogSoftmax Softplus LogSigmoid "
+    "BatchNorm1d LayerNorm Embedding MSELoss L1Loss HuberLoss SmoothL1Loss BCELoss BCEWithLogitsLoss "
+    "CrossEntropyLoss NLLLoss"
+).split()
+
+# Samples of what stepgrad does not have, by a piece of the text that describes them.
+MISSING: dict[str, dict[str, str]] = {
+    "Linear": {"input=": "the argument of forward is called x"},
+    "PReLU": {
+        "((), ) ((float64[]), )": "the result has the shape of the input, in PyTorch that of the weight"
+    },
+    "BatchNorm1d": {"float64[0, 5, 9]": "the statistics of no rows are refused"},
+}
+
+# Modules of the same name that are not compared here, with the reason.
+NOT_COMPARED: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module")
+def database() -> dict[str, Any]:
+    """PyTorch's module database: its import takes many seconds, so it is done once, and only here."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_modules import module_db
+    return {module.name.removeprefix("nn."): module for module in module_db}
+
+
+def test_every_module_that_both_have_is_compared(database: dict[str, Any]):
+    both = {name for name in database if hasattr(nn, name)}
+    assert both - set(MODULES) - set(NOT_COMPARED) == set()
+
+
+def prepared(theirs: Any, name: str, constructor: Any, training: bool) -> Any:
+    """Our module, made with the same arguments, with PyTorch's numbers in it."""
+    ours = getattr(nn, name)(*to_stepgrad(constructor.args), **to_stepgrad(constructor.kwargs))
+    assert repr(ours) == repr(theirs)
+    ours.double()
+    ours.load_state_dict({key: to_stepgrad(value) for key, value in theirs.state_dict().items()})
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    return ours.train(training)
+
+
+@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.filterwarnings("ignore")
+def test_module(name: str, database: dict[str, Any]):
+    import torch
+
+    info = database[name]
+    failures = Failures(MISSING.get(name, {}))
+    for training in (True, False):
+        for sample in info.module_inputs_func(
+            info, "cpu", torch.float64, requires_grad=True, training=training
+        ):
+            constructor, forward = sample.constructor_input, sample.forward_input
+            text = f"{described([constructor.args, constructor.kwargs])} {described([forward.args, forward.kwargs])}"
+            if failures.skips(text):
+                continue
+            failures.checked += 1
+            try:
+                theirs = info.module_cls(*constructor.args, **constructor.kwargs).double().train(training)
+                ours = prepared(theirs, name, constructor, training)
+                arguments, keywords = to_stepgrad(forward.args), to_stepgrad(forward.kwargs)
+                theirs_in = [x for x in tensors_in([forward.args, forward.kwargs]) if x.requires_grad]
+                ours_in = [x for x in tensors_in([arguments, keywords]) if x.requires_grad]
+                compare(
+                    theirs(*forward.args, **forward.kwargs),
+                    ours(*arguments, **keywords),
+                    [*theirs_in, *theirs.parameters()],
+                    [*ours_in, *ours.parameters()],
+                )
+                for key, right in theirs.state_dict().items():
+                    assert_same(ours.state_dict()[key], right)
+            except Exception as error:
+                failures.add(f"{text} training={training}", error)
+    failures.report()

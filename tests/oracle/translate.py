@@ -1,0 +1,112 @@
+"""From PyTorch's values to stepgrad's, and the comparison of results and gradients, for the oracle tests."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+
+import stepgrad as sg
+from stepgrad import autograd
+
+TOLERANCE = 1e-9
+
+
+def to_stepgrad(x: Any) -> Any:
+    """A value of PyTorch, or nested ones, as stepgrad's."""
+    import torch
+
+    if isinstance(x, torch.Tensor):
+        return sg.tensor(x.detach().numpy()).requires_grad_(x.requires_grad)
+    if isinstance(x, torch.dtype):
+        return getattr(sg, str(x).removeprefix("torch."))
+    if isinstance(x, torch.device):
+        return str(x)
+    if isinstance(x, torch.Size):
+        return tuple(x)
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(to_stepgrad, x))
+    if isinstance(x, dict):
+        return {key: to_stepgrad(value) for key, value in x.items()}
+    return x
+
+
+def tensors_in(x: Any) -> Iterator[Any]:
+    """The tensors among nested arguments, in order."""
+    if isinstance(x, (list, tuple)):
+        for part in x:
+            yield from tensors_in(part)
+    elif isinstance(x, dict):
+        yield from tensors_in(list(x.values()))
+    elif hasattr(x, "requires_grad"):
+        yield x
+
+
+def described(x: Any) -> str:
+    """Arguments as text, tensors by dtype and shape."""
+    if hasattr(x, "requires_grad"):
+        return f"{x.dtype}{list(x.shape)}".removeprefix("torch.")
+    if isinstance(x, (list, tuple)):
+        return f"({', '.join(map(described, x))})"
+    if isinstance(x, dict):
+        return ", ".join(f"{key}={described(value)}" for key, value in x.items())
+    return str(x)
+
+
+def assert_same(found: Any, right: Any) -> None:
+    """A tensor of stepgrad and one of PyTorch have the same shape, dtype and numbers."""
+    assert tuple(right.shape) == found.shape
+    assert str(right.dtype).removeprefix("torch.") == found.dtype.name
+    numpy.testing.assert_allclose(found.detach().numpy(), right.detach().numpy(), TOLERANCE, TOLERANCE)
+
+
+def compare(theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[Any]) -> None:
+    """Results of the same call, and the gradients that they give to the inputs, are the same."""
+    import torch
+
+    if not isinstance(theirs, (torch.Tensor, tuple, list)):
+        assert theirs == ours or theirs != theirs
+        return
+    pairs = list(zip(tensors_in([theirs]), tensors_in([ours]), strict=True))
+    for right, found in pairs:
+        assert_same(found, right)
+        assert right.requires_grad == found.requires_grad
+    roots = [(right, found) for right, found in pairs if right.requires_grad]
+    if not roots:
+        return
+    random = numpy.random.default_rng(0)
+    weights = [numpy.asarray(random.uniform(0.5, 1.5, f.shape)).astype(f.dtype.name) for _, f in roots]
+    expected = torch.autograd.grad(
+        [right for right, _ in roots], theirs_in, [torch.from_numpy(w) for w in weights], allow_unused=True
+    )
+    gradients = autograd.grad(
+        [found for _, found in roots], ours_in, [sg.tensor(w) for w in weights], allow_unused=True
+    )
+    for right, found in zip(expected, gradients, strict=True):
+        if right is None or found is None:
+            present = right if found is None else found
+            assert present is None or float(present.abs().sum()) == 0
+        else:
+            assert_same(found, right)
+
+
+class Failures:
+    """Samples that differ: all are tried, then all are told."""
+
+    def __init__(self, missing: dict[str, str]) -> None:
+        self.missing, self.unused = missing, dict(missing)
+        self.checked, self.found = 0, list[str]()
+
+    def skips(self, text: str) -> bool:
+        """Whether a sample, described by `text`, is of something that stepgrad does not have."""
+        reasons = [piece for piece in self.missing if piece in text]
+        for piece in reasons:
+            self.unused.pop(piece, None)
+        return bool(reasons)
+
+    def add(self, text: str, error: Exception) -> None:
+        self.found.append(f"{text}\n        {type(error).__name__}: {str(error).strip()[:400]}")
+
+    def report(self) -> None:
+        assert not self.found, f"{len(self.found)} of {self.checked} samples:\n" + "\n".join(self.found)
+        assert self.checked
+        assert not self.unused, f"skipped for nothing: {self.unused}"
