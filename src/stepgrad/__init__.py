@@ -81,6 +81,9 @@ _LAZY_NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",
     "Trainer": "stepgrad.train",
+    "compile": "stepgrad.compile",
+    "get_num_threads": "stepgrad.compile.threads",
+    "set_num_threads": "stepgrad.compile.threads",
 }
 
 for _name in METHODS:

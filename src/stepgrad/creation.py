@@ -229,7 +229,7 @@ def _random(name: str, size: Any, generator: Any, dtype: Any, device: Any, requi
 
 
 def randint(
-    low: Any,
+    low: Any = 0,
     high: Any = None,
     size: Any = None,
     *,
@@ -275,23 +275,27 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    for i, t in enumerate(tensors):
-        if not isinstance(t, Tensor):
-            raise DtypeError(f"cat takes tensors; item {i} is {type(t).__name__}. Use stepgrad.tensor(…).")
-    parts = [t for t in tensors if t.shape != (0,)] or list(tensors)
-    if not parts:
-        raise ArgumentError("cat needs at least one tensor.")
+    given = _checked(tensors, "cat")
+    parts = [t for t in given if t.shape != (0,)] or given
     return apply(REGISTRY["cat"], *parts, dim=one_dim(dim, parts[0].ndim))
 
 
 concat = concatenate = cat
 
 
+def _checked(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
+    given = list(tensors)
+    for i, t in enumerate(given):
+        if not isinstance(t, Tensor):
+            raise DtypeError(f"{name} takes tensors; item {i} is {type(t).__name__}. Use stepgrad.tensor(…).")
+    if not given:
+        raise ArgumentError(f"{name} needs at least one tensor.")
+    return given
+
+
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Return tensors of one shape joined along a new dimension."""
-    parts = list(tensors)
-    if not parts:
-        raise ArgumentError("stack needs at least one tensor.")
+    parts = _checked(tensors, "stack")
     for i, t in enumerate(parts):
         if t.shape != parts[0].shape:
             raise ShapeError(
@@ -306,7 +310,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     With the condition alone, return the indices where it holds: an int64 tensor per dimension.
     """
     if input is None and other is None:
-        return tuple(Tensor._of(i) for i in condition._array.nonzero())
+        array = condition._array
+        return tuple(Tensor._of(i) for i in (array if array.ndim else array.reshape(1)).nonzero())
     return apply(REGISTRY["where"], condition, input, other)
 
 

@@ -410,7 +410,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         engine.check_readable(self)
         return self._array
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> numpy.ndarray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
         return array.copy() if copy else array
 
@@ -479,7 +479,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
 
 
 def _rebuilt(cls: type, array: numpy.ndarray, requires_grad: bool) -> Tensor:
-    tensor = object.__new__(cls)
+    tensor: Tensor = object.__new__(cls)
     tensor._array, tensor._version, tensor.requires_grad = array, [0, 0], requires_grad
     return tensor
 

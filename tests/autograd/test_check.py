@@ -1,6 +1,7 @@
 """Central differences, and the comparison of derivatives with them."""
 
 import math
+from itertools import pairwise
 
 import numpy
 import pytest
@@ -21,7 +22,7 @@ def test_the_error_of_central_differences_falls_as_the_square_of_the_step():
         abs(autograd.numerical_gradient(lambda x: x.sin(), x, eps=h)[0].item() - exact)
         for h in (1e-1, 5e-2, 2.5e-2, 1.25e-2)
     ]
-    for larger, smaller in zip(errors, errors[1:], strict=False):
+    for larger, smaller in pairwise(errors):
         assert larger / smaller == pytest.approx(4, rel=0.01)
     # The leading term of the error is h² |f‴| / 6.
     assert errors[0] == pytest.approx(0.1**2 * exact / 6, rel=0.01)

@@ -390,7 +390,7 @@ def test_errors_name_the_operation_and_both_operands():
         ShapeError, match=r"^add cannot take \(a: float32\[3\] on cpu, b: float32\[4\] on cpu\)"
     ):
         sg.ones(3) + sg.ones(4)
-    with pytest.raises(DtypeError, match="^add takes tensors and numbers, not list"):
+    with pytest.raises(DtypeError, match=r"^add takes tensors and numbers, not list"):
         sg.ones(3) + [1, 2, 3]
     with pytest.raises(DtypeError, match=r"^add cannot take \(a: float32\[3\] on cpu, b: nothing\)"):
         sg.ones(3) + None

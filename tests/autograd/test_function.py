@@ -225,7 +225,7 @@ def test_the_user_s_own_errors_and_warnings_come_through():
             warnings.warn("look", UserWarning, stacklevel=1)
             raise ValueError("mine")
 
-    with pytest.warns(UserWarning, match="look"), pytest.raises(ValueError, match="^mine$"):
+    with pytest.warns(UserWarning, match="look"), pytest.raises(ValueError, match=r"^mine$"):
         Bad.apply(rand(1))
     assert sg.is_grad_enabled()
 
@@ -241,15 +241,17 @@ def test_every_message():
     x = rand(2)
     with pytest.raises(ArgumentError, match=r"Mine.forward returned float; return a Tensor or a tuple"):
         function(lambda ctx, x: 1.0).apply(x)
-    with pytest.raises(DtypeError, match="Mine.forward returned tensors of float64, int64; return one dtype"):
+    with pytest.raises(
+        DtypeError, match=r"Mine.forward returned tensors of float64, int64; return one dtype"
+    ):
         function(lambda ctx, x: (x, x.long())).apply(x)
-    with pytest.raises(GradientError, match="Mine.backward returned 2 gradients for 1 arguments of forward"):
+    with pytest.raises(GradientError, match=r"Mine.backward returned 2 gradients for 1 arguments of forward"):
         function(lambda ctx, x: x * 2, lambda ctx, g: (g, g)).apply(x).sum().backward()
     with pytest.raises(
         GradientError, match=r"Mine.backward returned \[\] as the gradient of an argument of shape \[2\]"
     ):
         function(lambda ctx, x: x * 2, lambda ctx, g: g.sum()).apply(x).sum().backward()
-    with pytest.raises(GradientError, match="Mine.backward returned float as the gradient"):
+    with pytest.raises(GradientError, match=r"Mine.backward returned float as the gradient"):
         function(lambda ctx, x: x * 2, lambda ctx, g: 1.0).apply(x).sum().backward()
     with pytest.raises(ArgumentError, match=r"a Function defines a static method forward\(ctx"):
         type("Empty", (autograd.Function,), {}).apply(x)

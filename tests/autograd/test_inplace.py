@@ -7,6 +7,7 @@ import stepgrad as sg
 from stepgrad import autograd
 from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError
 
+MASK = sg.tensor([True, False, True])
 METHODS = [
     ("add_", (2.0,), lambda x: x + 2),
     ("sub_", (2.0,), lambda x: x - 2),
@@ -20,7 +21,7 @@ METHODS = [
     ("sqrt_", (), lambda x: x.sqrt()),
     ("sigmoid_", (), lambda x: x.sigmoid()),
     ("tanh_", (), lambda x: x.tanh()),
-    ("masked_fill_", (sg.tensor([True, False, True]), 5.0), lambda x: x.masked_fill(sg.tensor([True, False, True]), 5.0)),
+    ("masked_fill_", (MASK, 5.0), lambda x: x.masked_fill(MASK, 5.0)),
     ("__iadd__", (2.0,), lambda x: x + 2),
     ("__isub__", (2.0,), lambda x: x - 2),
     ("__imul__", (2.0,), lambda x: x * 2),

@@ -1,7 +1,9 @@
 """`stepgrad train`: what it says, what it writes, and that it goes on after Ctrl-C to the same bits."""
 
+import html
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -105,27 +107,37 @@ def test_digits_come_along(stepgrad):
     assert report.count("data:image/png;base64,") >= 6
 
 
-@pytest.mark.parametrize(
-    "option, value, field, expected",
-    [
-        ("--hidden", "none", "hidden", []),
-        ("--hidden", "3,5", "hidden", [3, 5]),
-        ("--activation", "tanh", "activation", "tanh"),
-        ("--optimizer", "sgd", "optimizer", "sgd"),
-        ("--lr", "0.01", "lr", 0.01),
-        ("--batch-size", "16", "batch_size", 16),
-        ("--patience", "2", "patience", 2),
-        ("--seed", "11", "seed", 11),
-        ("--task", "multiclass", "task", "multiclass"),
-        ("--device", "cpu", "device", "cpu"),
-    ],
-)
-def test_every_choice_reaches_the_run(stepgrad, flowers, option, value, field, expected):
-    ran = stepgrad(
-        "train", flowers, "--target", "kind", "--epochs", 1, option, value, "--quiet", "--out", "run"
-    )
+def test_every_choice_reaches_the_run(stepgrad, flowers):
+    choices = {
+        "hidden": ("3,5", [3, 5]),
+        "activation": ("tanh", "tanh"),
+        "optimizer": ("sgd", "sgd"),
+        "lr": ("0.01", 0.01),
+        "batch_size": ("16", 16),
+        "epochs": ("1", 1),
+        "patience": ("2", 2),
+        "seed": ("11", 11),
+        "task": ("multiclass", "multiclass"),
+        "device": ("cpu", "cpu"),
+    }
+    options = [
+        word for name, (value, _) in choices.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    ran = stepgrad("train", flowers, "--target", "kind", *options, "--quiet", "--out", "run")
     assert ran.code == 0, ran.err
-    assert tomllib.loads(Path("run/config.toml").read_text(encoding="utf-8"))[field] == expected
+    settings = tomllib.loads(Path("run/config.toml").read_text(encoding="utf-8"))
+    assert {name: settings[name] for name in choices} == {name: value for name, (_, value) in choices.items()}
+
+
+def test_the_python_lines_of_the_report_work(flower_run):
+    page = (flower_run.run / "report.html").read_text(encoding="utf-8")
+    code = html.unescape(re.findall(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)[1])
+    *lines, last = code.replace('"new.csv"', repr(str(flower_run.data))).splitlines()
+    program = "\n".join([*lines, f"print(*{last})"])
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.split()) == 5
+    assert set(ran.stdout.split()) <= {"daisy", "rose", "tulip"}
 
 
 def test_nothing_is_overwritten(stepgrad, flower_run, flowers):
@@ -136,9 +148,12 @@ def test_nothing_is_overwritten(stepgrad, flower_run, flowers):
     assert {path: path.read_bytes() for path in flower_run.run.iterdir() if path.is_file()} == before
 
 
-def test_an_empty_folder_is_taken(stepgrad, flowers):
+def test_an_empty_folder_is_taken_and_no_hidden_layer_is_a_linear_model(stepgrad, flowers):
     Path("here").mkdir()
-    assert stepgrad("train", flowers, "-t", "kind", "--epochs", 1, "--out", "here", "--quiet").out == "here\n"
+    choices = ["--target", "kind", "--epochs", 1, "--hidden", "none", "--out", "here"]
+    ran = stepgrad("train", flowers, *choices, "--quiet")
+    assert (ran.code, ran.out) == (0, "here\n")
+    assert tomllib.loads(Path("here/config.toml").read_text(encoding="utf-8"))["hidden"] == []
 
 
 def _program(*arguments: object) -> subprocess.Popen:

@@ -29,7 +29,8 @@ class Functions:
         self._module = Module(w.module_text())
 
     def _write(self, w: Writer, name: str, body: Body, operands: tuple[Any, ...], result: Any) -> None:
-        with w.function(name, ["ptr"] * (len(operands) + 1) + ["i64"], public=True) as (*pointers, count):
+        # "f_", lest the C library's function of the same name be found here.
+        with w.function(f"f_{name}", ["ptr"] * (len(operands) + 1) + ["i64"], public=True) as (*pointers, count):
             reals = [d for d in (*operands, result) if numpy.dtype(d).kind == "f"]
             w.real = element_of(reals[0]) if reals else "float"
 
@@ -51,6 +52,6 @@ class Functions:
         inputs = [numpy.resize(numpy.asarray(a, d), padded) for a, d in zip(arrays, operands)]
         y = numpy.empty(padded, result)
         pointers = [ctypes.c_void_p] * (len(inputs) + 1)
-        run = self._module.function(name, *pointers, ctypes.c_int64)
+        run = self._module.function(f"f_{name}", *pointers, ctypes.c_int64)
         run(*(a.ctypes.data for a in inputs), y.ctypes.data, padded)
         return y[:size]

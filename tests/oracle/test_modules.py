@@ -9,11 +9,12 @@ from tests.oracle.translate import Failures, assert_same, compare, described, te
 
 pytestmark = pytest.mark.oracle
 
-MODULES = (
-    "Linear ReLU LeakyReLU PReLU ELU GELU SiLU Sigmoid Tanh Softmax LogSoftmax Softplus LogSigmoid "
-    "BatchNorm1d LayerNorm Embedding MSELoss L1Loss HuberLoss SmoothL1Loss BCELoss BCEWithLogitsLoss "
-    "CrossEntropyLoss NLLLoss"
-).split()
+MODULES = [
+    "Linear", "ReLU", "LeakyReLU", "PReLU", "ELU", "GELU", "SiLU", "Sigmoid", "Tanh", "Softmax",
+    "LogSoftmax", "Softplus", "LogSigmoid", "BatchNorm1d", "LayerNorm", "Embedding", "MSELoss",
+    "L1Loss", "HuberLoss", "SmoothL1Loss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss",
+    "NLLLoss",
+]  # fmt: skip
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them.
 MISSING: dict[str, dict[str, str]] = {
@@ -66,7 +67,7 @@ def test_module(name: str, database: dict[str, Any]):
             info, "cpu", torch.float64, requires_grad=True, training=training
         ):
             constructor, forward = sample.constructor_input, sample.forward_input
-            text = f"{described([constructor.args, constructor.kwargs])} {described([forward.args, forward.kwargs])}"
+            text = " ".join(described([call.args, call.kwargs]) for call in (constructor, forward))
             if failures.skips(text):
                 continue
             failures.checked += 1

@@ -1,4 +1,4 @@
-"""Optimizers against PyTorch, with the settings of PyTorch's own optimizer database: trajectories and state."""
+"""Optimizers against PyTorch, with the settings of its own optimizer database: trajectories and state."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """The checks that every record must pass, each a function of a record and one of its samples.
 
-They raise AssertionError or a stepgrad error where a record is wrong; `test_planted.py` makes sure that they do.
+They raise AssertionError or a stepgrad error where a record is wrong; `test_planted.py` makes sure of it.
 """
 
 import math
@@ -177,7 +177,7 @@ def check_second(op: Op, sample: Sample) -> None:
 
 
 def check_paths(op: Op, sample: Sample) -> None:
-    """The gradient is the same on raw arrays and on tensors, and for any memory layout of the upstream one."""
+    """The gradient is the same on raw arrays and on tensors, for any memory layout of the upstream one."""
     operands, chosen = leaves(op, sample)
     y = apply(op, *operands, **sample.attrs)
     g = upstream(y)

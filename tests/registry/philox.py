@@ -1,4 +1,4 @@
-"""Philox4x64-10 in plain Python integers, after the paper: Salmon, Moraes, Dror and Shaw, 2011, section 3.3."""
+"""Philox4x64-10 in plain Python, after the paper: Salmon, Moraes, Dror and Shaw, 2011, section 3.3."""
 
 MASK = (1 << 64) - 1
 MULTIPLIERS = 0xD2E7470EE14C6C93, 0xCA5A826395121157

@@ -1,4 +1,4 @@
-"""What every operation must give, stated apart from the records: in plain Python, with float64 NumPy and SciPy.
+"""What every operation must give, stated apart from the records in plain Python, float64 NumPy and SciPy.
 
 `REFERENCES[name](*inputs, **attributes)` takes float64, int64 and boolean arrays, numbers and None.
 """
@@ -67,6 +67,7 @@ each("maximum", max)
 each("minimum", min)
 each("where", lambda condition, a, b: a if condition else b)
 each("cast", lambda x, dtype: x)
+each("detach", lambda x: x)
 each(
     "clamp",
     lambda x, low, high: min(max(x, -math.inf if low is None else low), math.inf if high is None else high),

@@ -18,7 +18,7 @@ WRITTEN = ("forward", "vjp")  # declared, or made from value and partials
 
 
 def altered(name: str, **changes: Any) -> Op:
-    """A copy of the record `name` with other fields, not in the registry; it keeps the name and its reference."""
+    """A copy of a record with other fields, not in the registry; name, and so reference, stay."""
     op = REGISTRY[name]
     own = vars(op)
     fields = {key: own[key] for key in DECLARED if key in own}
@@ -81,7 +81,7 @@ FAULTS: list[tuple[str, Callable[..., None], dict[str, Any]]] = [
     (
         "exp",
         checks.check_second,
-        {"vjp": lambda xp, g, y, x, *, needs: (g * (y.detach() if hasattr(y, "detach") else y),), "reads": ("y",)},
+        {"vjp": lambda xp, g, y, x, *, needs: (g * getattr(y, "detach", lambda: y)(),), "reads": ("y",)},
     ),
     # a composite whose derivative is that of something else
     (
@@ -89,7 +89,11 @@ FAULTS: list[tuple[str, Callable[..., None], dict[str, Any]]] = [
         checks.check_expansion,
         {"vjp": lambda xp, g, y, x, *, needs, dim: (y * g,)},
     ),
-    ("std", checks.check_expansion, {"forward": lambda np, x, *, dim, keepdim, correction: x.std(dim, keepdims=keepdim)}),
+    (
+        "std",
+        checks.check_expansion,
+        {"forward": lambda np, x, *, dim, keepdim, correction: x.std(dim, keepdims=keepdim)},
+    ),
     # values: a wrong constant, a forward that is not the formula, a formula that is not the forward
     ("softplus", checks.check_value, {"value": lambda m, x, *, beta, threshold: m.log1p(m.exp(x))}),
     ("tanh", checks.check_value, {"forward": lambda np, x: np.sin(x)}),

@@ -24,7 +24,7 @@ def numerical_gradient(function: Callable[..., Any], *inputs: Any, eps: float = 
     >>> numerical_gradient(lambda x: x * x, x)[0].round(decimals=6)
     tensor([2., 4.], dtype=stepgrad.float64)
     """
-    result = []
+    result: list[Any] = []
     for i, x in enumerate(inputs):
         if not x.is_floating_point():
             result.append(None)

@@ -123,7 +123,9 @@ def _new_node(
     result: Any,
     requires_grad: bool,
 ) -> Node:
-    edges, saved, versions = [], [], []
+    edges: list[Any] = []
+    saved: list[Any] = []
+    versions: list[Any] = []
     keeps, known = op.keeps, len(op.keeps)
     if op.keeps_for is not None:
         wanted = [k for k, x in zip(op.keeps_for, inputs) if getattr(x, "requires_grad", False)]
@@ -346,7 +348,7 @@ def _back_through(
     else:
         inputs = saved
         xp = namespace_of(numpy if type(g) is _ndarray else devices.module_of(g))
-    if op.has_own_vjp:
+    if op.vjp is not None:
         found = op.vjp(xp, g, y, *inputs, needs=needs, **node.attrs)
     else:
         found = _through_expansion(op, g, inputs, needs, node.attrs, as_graph)
@@ -396,8 +398,8 @@ def _through_expansion(
     targets = [x for x, need in zip(operands, needs, strict=True) if need]
     g = g if as_graph else Tensor._of(g)
     found = run_backward([y], [g], retain_graph=as_graph, create_graph=state.grad_enabled, targets=targets)
-    found = iter(found if as_graph else [None if t is None else t._array for t in found])
-    return tuple(next(found) if need else None for need in needs)
+    each = iter(found if as_graph else [None if t is None else t._array for t in found])
+    return tuple(next(each) if need else None for need in needs)
 
 
 def _leaf(x: Any, need: bool) -> Any:

@@ -22,7 +22,7 @@ from stepgrad.errors import StepgradError, suggest
 from stepgrad.version import __version__
 from stepgrad.words.language import Words, choose_language
 
-INTERRUPTED = 130
+USAGE, INTERRUPTED = 2, 130
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -33,6 +33,7 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
 
 @click.group(
     cls=Group,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
     help="Trains neural networks on your own tables, and uses them.",
 )
@@ -40,8 +41,12 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Print the version."
 )
-def stepgrad() -> None:
-    """Hold the commands together."""
+@click.pass_context
+def stepgrad(context: click.Context) -> None:
+    """Hold the commands together; without one, show what there is."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(USAGE)
 
 
 for _command in (train, predict, evaluate, completion):

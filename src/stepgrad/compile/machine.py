@@ -56,10 +56,12 @@ class Module:
         parsed = llvm.parse_assembly(text)
         target = llvm.Target.from_default_triple()
         machine = target.create_target_machine(cpu=name, features=features, opt=2)
-        options = llvm.create_pipeline_tuning_options(speed_level=2)
-        # Vectors are written explicitly; looking for more costs time and finds nothing.
-        options.loop_vectorization = options.slp_vectorization = False
-        llvm.create_pass_builder(machine, options).getModulePassManager().run(parsed, llvm.create_pass_builder(machine, options))
+        # The text is close to what it should become: vectors and loops are written out, so one cleaning pass is enough, and
+        # the usual ones would take most of the time until the first step.
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
+        passes = llvm.newpassmanagers.create_new_module_pass_manager()
+        passes.add_instruction_combine_pass()
+        passes.run(parsed, builder)
         self._engine = llvm.create_mcjit_compiler(parsed, machine)
         self._engine.finalize_object()
 

@@ -8,6 +8,7 @@ and what can be computed beforehand is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,9 @@ from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.ops.record import Op, find
 
 _COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf"}
+# Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
+_FAILING = ("pow", "floor_divide", "remainder")
+_BY_MASK = "indexing by a boolean mask has a shape that depends on values, so it is not compiled"
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 
 
@@ -107,13 +111,15 @@ class Builder:
 
     def number(self, number: Any, dtype: Any, shape: tuple[int, ...] = ()) -> Value:
         """Return a number, the same in every element of `shape`."""
-        kind = numpy.dtype(dtype)
-        return self._made("number", None, (), {"number": kind.type(number).item()}, shape, kind)
+        with numpy.errstate(all="ignore"):
+            one = numpy.asarray(number).astype(dtype)
+        return self._made("number", None, (), {"number": one.item()}, shape, one.dtype)
 
     def constant(self, array: numpy.ndarray) -> Value:
         """Return an array that is known beforehand."""
-        if array.size and (array == array.reshape(-1)[0]).all():
-            return self.number(array.reshape(-1)[0], array.dtype, array.shape)
+        first = array.reshape(-1)[:1]
+        if array.size and array.tobytes() == first.tobytes() * array.size:
+            return self.number(first[0], array.dtype, array.shape)
         return self._made("leaf", None, (), {"leaf": Constant(array)}, array.shape, array.dtype)
 
     def _made(
@@ -158,6 +164,8 @@ class Builder:
             with numpy.errstate(all="ignore"):
                 folded = op.forward(numpy, *(x.dtype.type(x.number) for x in operands), **attrs)
             return self.number(folded, dtype, shape)
+        if op.name in _FAILING and dtype.kind != "f" and operands[1].kind != "number":
+            raise NotCompiled(f"{op.name} of integers is an error for some values of the second operand")
         return _simplified(op, operands, shape, dtype) or self._made("map", op, operands, attrs, shape, dtype)
 
     def _value(self, x: Any, others: tuple[Any, ...]) -> Value:
@@ -183,16 +191,22 @@ class Builder:
         for i in dims:
             count *= x.shape[i]
         if op.name == "mean":
-            total = self._reduce(find("sum"), x, dim=dim, keepdim=keepdim)
+            total = self._reduce(find("sum"), _promoted(self, op, (x,))[0], dim=dim, keepdim=keepdim)
             return total / (float(count) if count else float("nan"))
         how = _REDUCTIONS[op.name]
-        if x.kind == "number" and how == "sum":
-            return self.number(x.number * count, x.dtype, shape)
         dtype = numpy.dtype(bool) if how in ("any", "all") else x.dtype
+        if how in ("sum", "prod") and dtype.kind in "bi":
+            # Small integers and booleans add up to large ones.
+            dtype = numpy.dtype("int64")
+        if dtype != x.dtype:
+            x = self.cast(x, dtype=dtype)
+        if x.kind == "number" and how == "sum":
+            with numpy.errstate(all="ignore"):
+                total = x.dtype.type(x.number) * x.dtype.type(count) if count else 0
+            return self.number(total, x.dtype, shape)
         dims = tuple(i for i in dims if x.shape[i] != 1)
         if not dims:
-            same = x if dtype == x.dtype else self.cast(x, dtype=dtype)
-            return self._reshape(find("reshape"), same, shape=shape)
+            return self._reshape(find("reshape"), x, shape=shape)
         kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
         reduced = self._made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
         return self._reshape(find("reshape"), reduced, shape=shape)
@@ -208,6 +222,7 @@ class Builder:
     def _argmax(self, op: Op, x: Value, *, dim: int | None, keepdim: bool) -> Value:
         dims = tuple(range(x.ndim)) if dim is None else (dim,)
         kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
+        x = self._stored(x)
         found = self._made("special", op, (x,), {"dims": dims}, kept, "int64")
         shape = tuple(1 if i in dims else n for i, n in enumerate(x.shape)) if keepdim else kept
         return self._reshape(find("reshape"), found, shape=shape)
@@ -222,6 +237,10 @@ class Builder:
         if x.kind == "number":
             return self.number(x.number, x.dtype, shape)
         return self._made("view", op, (x,), attrs, shape, x.dtype)
+
+    def _stored(self, x: Value) -> Value:
+        """Return x as a value that has a place in memory, which a number has not."""
+        return self._copy(x) if x.kind == "number" else x
 
     def _copy(self, x: Value) -> Value:
         """Return x in memory of its own, in row-major order."""
@@ -283,7 +302,8 @@ class Builder:
             return self._reshape(
                 find("reshape"), self._matmul(op, flat, b), shape=(*a.shape[:-1], b.shape[-1])
             )
-        return self._made("contract", op, (a, b), {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
+        operands = (self._stored(a), self._stored(b))
+        return self._made("contract", op, operands, {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
 
     def _linear(self, op: Op, x: Value, weight: Value, bias: Value | None) -> Value:
         operands = _promoted(self, op, (x, weight) if bias is None else (x, weight, bias))
@@ -298,24 +318,66 @@ class Builder:
     # ---------------------------------------------------------------------------------- indexing
 
     def _index(self, op: Op, x: Value, *indices: Value, spec: tuple[Any, ...]) -> Value:
-        picked = numpy.broadcast_shapes(*(i.shape for i in indices))
-        where = _positions(spec, x.ndim)
-        if any(i.dtype.kind == "b" for i in indices):
-            raise NotCompiled("indexing by a boolean mask has a shape that depends on values, so it is not compiled")
-        rest = tuple(n for d, n in enumerate(x.shape) if d not in where)
-        before = where[0] if where == list(range(where[0], where[0] + len(where))) else 0
-        shape = (*rest[:before], *picked, *rest[before:])
-        attrs = {"where": tuple(where), "before": before, "picked": picked}
-        return self._made("special", find("index"), (x, *indices), attrs, shape, x.dtype)
+        basic, indices, attrs = self._advanced(x.ndim, indices, spec)
+        if basic is not None:
+            x = self._view(find("slice"), x, index=basic)
+        if x.kind == "number":
+            return self.number(x.number, x.dtype, _picked_shape(x.shape, attrs))
+        return self._made("special", find("index"), (x, *indices), attrs, _picked_shape(x.shape, attrs), x.dtype)
 
     def _index_add(self, op: Op, x: Value, *indices: Value, spec: Any, shape: tuple[int, ...]) -> Value:
-        where = _positions(spec, len(shape))
-        if any(i.dtype.kind == "b" for i in indices):
-            raise NotCompiled("indexing by a boolean mask has a shape that depends on values, so it is not compiled")
-        before = where[0] if where == list(range(where[0], where[0] + len(where))) else 0
-        picked = numpy.broadcast_shapes(*(i.shape for i in indices))
-        attrs = {"where": tuple(where), "before": before, "picked": picked}
-        return self._made("special", find("index_add"), (x, *indices), attrs, shape, x.dtype)
+        zeros = self.number(0, x.dtype, shape)
+        return self._index_put(op, zeros, x, *indices, spec=spec, accumulate=True)
+
+    def _index_put(self, op: Op, x: Value, value: Any, *indices: Value, spec: tuple[Any, ...], accumulate: bool) -> Value:
+        value = self.cast(value, dtype=x.dtype) if isinstance(value, Value) else self.number(value, x.dtype)
+        if len(indices) == 1 and indices[0].dtype.kind == "b":
+            return self._masked(x, value, indices[0], spec, accumulate)
+        basic, indices, attrs = self._advanced(x.ndim, indices, spec)
+        window = x.shape if basic is None else self._view(find("slice"), x, index=basic).shape
+        shape = _picked_shape(window, attrs)
+        if value.ndim > len(shape):
+            value = self._reshape(find("reshape"), value, shape=value.shape[value.ndim - len(shape) :])
+        value = self._stored(value) if accumulate else value
+        attrs |= {"basic": basic, "window": window, "shape": shape, "accumulate": accumulate}
+        return self._made("special", find("index_put"), (x, value, *indices), attrs, x.shape, x.dtype)
+
+    def _masked(self, x: Value, value: Value, mask: Value, spec: tuple[Any, ...], accumulate: bool) -> Value:
+        """Return x with `value`, the same for all, where a mask over its first dimensions is set."""
+        rest = x.ndim - mask.ndim
+        value = self._reshape(find("reshape"), value, shape=()) if value.size == 1 else value
+        if spec[0] != "tensor" or any(part != slice(None) for part in spec[1:]) or value.ndim > rest or accumulate:
+            raise NotCompiled(_BY_MASK)
+        return self.where(self._reshape(find("reshape"), mask, shape=mask.shape + (1,) * rest), value, x)
+
+    def _advanced(
+        self, ndim: int, indices: tuple[Value, ...], spec: tuple[Any, ...]
+    ) -> tuple[Any, tuple[Value, ...], dict[str, Any]]:
+        """Take an index apart: the part by slices (None if it takes all), then index values and where they point.
+
+        `where`: the dimensions that are picked from, after the slices. `picked`: the shape in which, which stands in the
+        result from dimension `before` on.
+        """
+        if any(i.dtype.kind == "b" for i in indices) or any(isinstance(part, bool) for part in spec):
+            raise NotCompiled(_BY_MASK)
+        if not indices:
+            return spec, (), {"where": (), "before": 0, "picked": ()}
+        rest = iter(indices)
+        # Beside a tensor an integer is one too.
+        values = tuple(self.number(p, "int64") if isinstance(p, int) else next(rest) for p in spec if isinstance(p, (int, str)))
+        basic = tuple(slice(None) if isinstance(part, (int, str)) else part for part in spec)
+        # Where NumPy puts them and finds them is asked of NumPy, with a length that nothing else has.
+        stand_in = numpy.zeros((1,) * ndim, "int8")
+        filled = (numpy.zeros(7919, "int64") if isinstance(part, str) else _first(part) for part in spec)
+        before = stand_in[tuple(filled)].shape.index(7919)
+        taken, where, at = sum(part is not None and part is not Ellipsis for part in spec), [], 0
+        for part in spec:
+            if isinstance(part, (int, str)):
+                where.append(at)
+            at += ndim - taken if part is Ellipsis else 1
+        picked = numpy.broadcast_shapes(*(i.shape for i in values))
+        plain = all(part == slice(None) for part in basic)
+        return None if plain else basic, values, {"where": tuple(where), "before": before, "picked": picked}
 
     def _embedding(self, op: Op, weight: Value, index: Value, *, padding_idx: int | None) -> Value:
         return self._index(find("index"), weight, index, spec=("tensor",))
@@ -396,12 +458,15 @@ def _rank(dtype: numpy.dtype) -> tuple[int, int]:
     return ("bui".find(dtype.kind) + 1 if dtype.kind in "bui" else 9, dtype.itemsize)
 
 
-def _positions(spec: tuple[Any, ...], ndim: int) -> list[int]:
-    """Return the dimensions that an index by tensors picks from. Raises `NotCompiled` for a mixed index."""
-    for part in spec:
-        if not (isinstance(part, str) or (isinstance(part, slice) and part == slice(None))):
-            raise NotCompiled("an index that mixes tensors with integers, ranges or None is not compiled")
-    return [i for i, part in enumerate(spec) if isinstance(part, str)]
+def _picked_shape(shape: tuple[int, ...], attrs: dict[str, Any]) -> tuple[int, ...]:
+    """Return the shape of what an index picks from an array of a shape."""
+    rest = tuple(n for d, n in enumerate(shape) if d not in attrs["where"])
+    return (*rest[: attrs["before"]], *attrs["picked"], *rest[attrs["before"] :])
+
+
+def _first(part: Any) -> Any:
+    """Return an integer, slice, None or Ellipsis of an index as one that takes all there is of a dimension of length 1."""
+    return 0 if isinstance(part, int) else slice(None) if isinstance(part, slice) else part
 
 
 def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
@@ -426,14 +491,19 @@ def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
 
 
 def _simplified(op: Op, operands: tuple[Value, ...], shape: tuple[int, ...], dtype: Any) -> Value | None:
-    """Return what an operation with a neutral number comes to, or None. No rule changes a bit of the result."""
+    """Return what an operation with a number that decides comes to, or None. No rule changes a bit of the result."""
+    if op.name == "where" and operands[0].kind == "number":
+        chosen = operands[1 if operands[0].number else 2]
+        return chosen.builder.expand(chosen, shape=shape)
     if op.name not in ("mul", "div", "sub"):
         return None
     a, b = operands
     for x, other, applies in ((a, b, True), (b, a, op.name == "mul")):
-        neutral = 0 if op.name == "sub" else 1
-        if applies and other.kind == "number" and other.number == neutral and x.shape == shape and x.dtype == dtype:
-            return x
+        if applies and other.kind == "number" and x.shape == shape and x.dtype == dtype:
+            # x − (−0) is 0 for x = −0; x − 0 is x, as are x · 1 and x / 1.
+            neutral = 0.0 if op.name == "sub" else 1.0
+            if other.number == neutral and math.copysign(1, other.number) > 0:
+                return x
     return None
 
 

@@ -71,7 +71,7 @@ def describe(module: Module) -> str:
 
 
 def build(text: str, classes: Iterable[type[Module]] = (), source: str = "the description") -> Module:
-    """Return the module that `describe` described, with weights of its own.
+    """Return the module that `describe` described; its weights are still to be loaded.
 
     The default random streams stay as they are. `classes` are the module classes that are not stepgrad's
     own, `source` names the file in messages.
@@ -87,7 +87,8 @@ def build(text: str, classes: Iterable[type[Module]] = (), source: str = "the de
     reader.check_classes(text)
     before = random.get_rng_state()
     try:
-        module = reader.read_text(text)
+        with nn.init.skipped():
+            module = reader.read_text(text)
     finally:
         random.set_rng_state(before)
     if not isinstance(module, Module):

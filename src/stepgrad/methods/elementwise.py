@@ -392,19 +392,19 @@ class ElementwiseMethods(TensorBase):
         """Replace by tanh x, in place."""
         return self._become(self.tanh())
 
-    def __iadd__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+    def __iadd__(self, other: Operand) -> Tensor:
         return self._become(self + other)
 
-    def __isub__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+    def __isub__(self, other: Operand) -> Tensor:
         return self._become(self - other)
 
-    def __imul__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+    def __imul__(self, other: Operand) -> Tensor:
         return self._become(self * other)
 
-    def __itruediv__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+    def __itruediv__(self, other: Operand) -> Tensor:
         return self._become(self / other)
 
-    def __ipow__(self, other: Operand) -> Tensor:  # type: ignore[misc]
+    def __ipow__(self, other: Operand) -> Tensor:
         return self._become(self**other)
 
 

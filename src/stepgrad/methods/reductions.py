@@ -142,12 +142,12 @@ class ReductionMethods(TensorBase):
 
     def softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """Return eˣⁱ / Σⱼ eˣʲ along `dim`."""
-        x = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+        x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
         return apply(REGISTRY["softmax"], x, dim=one_dim(dim, x._array.ndim)) if x._array.ndim else x * 0 + 1
 
     def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """Return the logarithm of softmax along `dim`."""
-        x = self if dtype is None else self.to(dtype)  # type: ignore[attr-defined]
+        x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
         return apply(REGISTRY["log_softmax"], x, dim=one_dim(dim, x._array.ndim)) if x._array.ndim else x * 0
 
     # ------------------------------------------------------------------------------ products

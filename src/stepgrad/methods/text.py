@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -40,7 +40,7 @@ def tensor_text(tensor: Tensor) -> str:
     return f"{name}({', '.join([body, *details])})"
 
 
-def _formatter(array: numpy.ndarray) -> dict[str, object] | None:
+def _formatter(array: numpy.ndarray) -> Any:
     if array.dtype.kind != "f" or not array.size:
         return None
     finite = array[numpy.isfinite(array)].astype("float64")

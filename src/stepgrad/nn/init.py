@@ -5,6 +5,7 @@ Random ones draw from the default stream (`stepgrad.manual_seed`) or from `gener
 
 from __future__ import annotations
 
+import _thread
 import math
 from typing import Any
 
@@ -43,8 +44,32 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
+class skipped:  # noqa: N801 - used as a function: with skipped():
+    """Within ``with skipped():`` the functions of this module leave tensors as they are, in this thread.
+
+    For modules whose parameters are about to be loaded: it saves the time, the random numbers, and the memory of parameters
+    that are never filled.
+    """
+
+    def __enter__(self) -> None:
+        self._outer = _state.skips
+        _state.skips = True
+
+    def __exit__(self, *_: object) -> None:
+        _state.skips = self._outer
+
+
+class _State(_thread._local):
+    skips = False
+
+
+_state = _State()
+
+
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with `val`."""
+    if _state.skips:
+        return tensor
     with no_grad():
         return tensor.fill_(val)
 
@@ -68,12 +93,16 @@ def eye_(tensor: Tensor) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with numbers uniform in [a, b)."""
+    if _state.skips:
+        return tensor
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with normal numbers."""
+    if _state.skips:
+        return tensor
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -84,6 +113,8 @@ def trunc_normal_(
     """Fill with normal numbers within [a, b]; those outside are drawn again."""
     if not a < b:
         raise ArgumentError(f"trunc_normal_ needs a < b, not {a} and {b}.")
+    if _state.skips:
+        return tensor
     g = generator or streams.default_generator
     values = numpy.full(tensor.shape, numpy.nan)
     while (missing := numpy.isnan(values)).any():
@@ -130,6 +161,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_ takes 2 dimensions or more, not shape {list(tensor.shape)}.")
+    if _state.skips:
+        return tensor
     g = generator or streams.default_generator
     q, r = numpy.linalg.qr(g.normal((max(rows, columns), min(rows, columns)), dtypes.float64))
     # With the signs of r's diagonal the result is uniform over orthogonal matrices.
@@ -138,5 +171,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
 
 
 def _filled(tensor: Tensor, values: numpy.ndarray) -> Tensor:
+    if _state.skips:
+        return tensor
     with no_grad():
         return tensor.copy_(Tensor._of(values))

@@ -76,10 +76,10 @@ class Op:
             raise ArgumentError(
                 f"there is already an operation {self.name!r}, in {REGISTRY[self.name].source}."
             )
-        REGISTRY[self.name] = self
         self._complete()
         self.has_own_vjp = self.vjp is not None
         self.differentiable = self.has_own_vjp or self.kind == "composite"
+        REGISTRY[self.name] = self
 
     def _complete(self) -> None:
         reads, names = self.reads, self.input_names()
@@ -145,7 +145,7 @@ class Elementwise(Op):
         self, xp: Any, g: Any, y: Any, *inputs: Any, needs: tuple[bool, ...], **attrs: Any
     ) -> tuple[Any, ...]:
         assert self.partials is not None
-        gradients = []
+        gradients: list[Any] = []
         for x, need, d in zip(inputs, needs, self.partials(xp, *inputs, y, **attrs), strict=True):
             if not need or d is None:
                 gradients.append(None)

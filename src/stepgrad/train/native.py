@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import time
 import warnings
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -18,6 +19,7 @@ from stepgrad.arrays import random
 from stepgrad.compile.program import NotCompiled
 from stepgrad.creation import from_numpy
 from stepgrad.data.dataset import Subset, TensorDataset
+from stepgrad.errors import IndexShapeError
 from stepgrad.tensor import Tensor
 from stepgrad.train.guard import all_finite
 
@@ -50,6 +52,13 @@ class NativeSteps:
         self._compiled: dict[int, Compiled] = {}
         self._seconds_per_step = 0.0
         self.is_eager = False  # once it turned out that the step cannot be compiled
+
+    def is_for(self, other: NativeSteps) -> bool:
+        """Return whether these steps run on the same tensors as others would."""
+        same = len(self._tensors) == len(other._tensors) and all(map(is_, self._tensors, other._tensors))
+        if same:
+            self._rows = other._rows
+        return same
 
     def chunk(self, most: int) -> int:
         """Return how many steps to run in one call: as many as fill some dozens of milliseconds, but no more than `most`."""
@@ -110,7 +119,10 @@ class NativeSteps:
 
     def _guarded(self, compiled: Compiled, order: list[numpy.ndarray], ahead: int) -> list[float]:
         before = _Snapshot(compiled)
-        (losses,) = compiled.run([from_numpy(numpy.concatenate(order))], len(order))
+        try:
+            (losses,) = compiled.run([from_numpy(numpy.concatenate(order))], len(order))
+        except IndexShapeError:
+            losses = numpy.array([numpy.nan])  # a class or an index that is not there: the eager step names it
         if numpy.isfinite(losses).all() and before.is_finite():
             return losses.reshape(-1).tolist()
         before.restore()
@@ -132,8 +144,8 @@ class _Snapshot:
         self._random = random.get_rng_state()
 
     def is_finite(self) -> bool:
-        """Return whether all that can be is finite now."""
-        return all(all_finite(t._array) for t in self._tensors if t.is_floating_point())
+        """Return whether all parameters are finite now: a gradient that is not spoils them, also where no loss shows it."""
+        return all(all_finite(t._array) for t in self._tensors if t.requires_grad)
 
     def restore(self) -> None:
         """Put everything back."""

@@ -176,6 +176,8 @@ class Trainer:
         found, reason = native_steps(self, self._loader)
         if found is None:
             _log.info("training eagerly: %s", reason)
+        elif self._native is not None and self._native.is_for(found):
+            return self._native  # the code of the last fit
         return found
 
     def stop(self, reason: str) -> None:

@@ -75,7 +75,7 @@ _REPORT = {
     "The most frequent mistakes among {count} classes": "{count}개 클래스에서 가장 잦은 실수",
     "test rows": "테스트 행",
     "Farthest from the answer": "실젯값에서 가장 먼 예측",
-    "Nearest to the answer": "실젯값에 가까운 예측",
+    "Near the answer": "실젯값에 가까운 예측",
     "Wrong answers": "틀린 답",
     "Right answers": "맞힌 답",
     "row": "행",

@@ -85,6 +85,22 @@ _ERRORS = {
         "'{folder}' 폴더가 비어 있지 않습니다. 아무것도 덮어쓰지 않으니 다른 폴더를 고르거나, 하던 "
         "학습이면 --resume {run:으로/로} 이어서 하십시오."
     ),
+    "'{folder}' is a file; name a folder for the run.": (
+        "'{folder}'{folder:+은/는} 파일입니다. 결과를 담을 폴더를 적으십시오."
+    ),
+    "'{run}' is not the folder of a finished run: it has no {file}.": (
+        "'{run}'{run:+은/는} 끝난 학습의 폴더가 아닙니다. {file:이/가} 없습니다."
+    ),
+    "which file has the column '{name}'? Name it: stepgrad train DATA --target COLUMN.": (
+        "'{name}' 열이 어느 파일에 있습니까? 파일을 적으십시오: stepgrad train 파일 --target 열이름."
+    ),
+    "there is not enough memory for this; free some, or use fewer rows.": (
+        "메모리가 모자랍니다. 메모리를 비우거나 행을 줄이십시오."
+    ),
+    "cannot read or write{place}: {reason}.": "읽거나 쓸 수 없습니다{place}: {reason}.",
+    "there is no {what} '{name}'. There are {names}.": (
+        "'{name}'{name:+은/는} 없는 {what}입니다. 있는 것: {names}."
+    ),
     "name the column to predict: --target COLUMN. The columns of '{path}' are {names}.": (
         "예측할 열을 --target 열이름으로 적으십시오. '{path}' 파일의 열: {names}."
     ),
@@ -122,4 +138,11 @@ _ERRORS = {
     ),
 }
 
-SENTENCES: dict[str, str] = _REASONS | _NOTES | _ERRORS
+FROM_CLICK = {
+    "Missing argument '{name}'.": "'{name}' 인수가 빠졌습니다.",
+    "Option '{name}' requires an argument.": "'{name}' 옵션에 값이 없습니다.",
+    "Invalid value for '{name}': {reason}": "'{name}' 값이 알맞지 않습니다: {reason}",
+    "Got unexpected extra argument ({name})": "남는 인수가 있습니다: {name}",
+}
+
+SENTENCES: dict[str, str] = _REASONS | _NOTES | _ERRORS | FROM_CLICK

@@ -23,7 +23,7 @@ def number(value: float, digits: int = 4) -> str:
         return "0"
     size = math.floor(math.log10(abs(value)))
     if size < -5 or size > 15:
-        return f"{value:.{digits - 1}g}"
+        return f"{value:.{digits - 1}g}".replace("-", "−", 1 if value < 0 else 0)
     shown = f"{value:,.{max(digits - 1 - size, 0)}f}".replace("-", "−")
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 

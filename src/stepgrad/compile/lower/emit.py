@@ -21,9 +21,11 @@ from stepgrad.errors import DtypeError
 
 ELEMENT = {
     "float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8",
-    "uint8": "i8", "bool": "i1",
+    "uint8": "u8", "bool": "i1",
 }  # fmt: skip
-BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "i1": 1}
+BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
+# LLVM's integers have no sign of their own; "u8" says that these bits are to be read without one.
+UNSIGNED = ("i1", "u8")
 
 
 def element_of(dtype: Any) -> str:
@@ -36,7 +38,8 @@ def element_of(dtype: Any) -> str:
 
 def type_text(element: str, lanes: int) -> str:
     """Return an LLVM type: ``float``, ``<16 x float>``."""
-    return element if lanes == 1 else f"<{lanes} x {element}>"
+    name = "i8" if element == "u8" else element
+    return name if lanes == 1 else f"<{lanes} x {name}>"
 
 
 def number_text(value: float, element: str) -> str:
@@ -125,7 +128,13 @@ class Register:
     def __or__(self, other: Any) -> Register:
         return self.writer.bitwise("or", self, other)
 
+    def __ror__(self, other: Any) -> Register:
+        return self.writer.bitwise("or", self, other)
+
     def __xor__(self, other: Any) -> Register:
+        return self.writer.bitwise("xor", self, other)
+
+    def __rxor__(self, other: Any) -> Register:
         return self.writer.bitwise("xor", self, other)
 
     def __lshift__(self, other: Any) -> Register:
@@ -202,7 +211,7 @@ class Writer:
         one = number_text(value, element)
         if lanes == 1:
             return Register(self, one, element, 1)
-        return Register(self, "<" + ", ".join([f"{element} {one}"] * lanes) + ">", element, lanes)
+        return Register(self, "<" + ", ".join([f"{type_text(element, 1)} {one}"] * lanes) + ">", element, lanes)
 
     def integers(self, values: list[int], element: str = "i64") -> Register:
         """Return a vector of constants."""
@@ -214,7 +223,7 @@ class Writer:
             return x
         assert x.lanes == 1
         one = self.emit(
-            f"insertelement <{lanes} x {x.element}> poison, {x.element} {x.text}, i32 0", x.element, lanes
+            f"insertelement {type_text(x.element, lanes)} poison, {x.type} {x.text}, i32 0", x.element, lanes
         )
         return self.emit(
             f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer", x.element, lanes
@@ -231,11 +240,16 @@ class Writer:
         if x.element in floats and element in floats:
             verb = "fpext" if element == "double" else "fptrunc"
         elif x.element in floats:
+            if BYTES[element] < 4:
+                # By way of 32 bits, as C does it, so that a number out of range leaves its low bits.
+                return self.convert(self.convert(x, "i32"), element)
             verb = "fptosi"
         elif element in floats:
-            verb = "uitofp" if x.element == "i1" else "sitofp"
-        elif BYTES[element] * (element != "i1") > BYTES[x.element] or x.element == "i1":
-            verb = "zext" if x.element == "i1" else "sext"
+            verb = "uitofp" if x.element in UNSIGNED else "sitofp"
+        elif BYTES[element] > BYTES[x.element] or x.element == "i1":
+            verb = "zext" if x.element in UNSIGNED else "sext"
+        elif BYTES[element] == BYTES[x.element]:
+            return Register(self, x.text, element, x.lanes)
         else:
             verb = "trunc"
         return self.emit(f"{verb} {x.type} {x.text} to {to}", element, x.lanes)
@@ -257,13 +271,15 @@ class Writer:
         return self.splat(self.convert(a, element), lanes), self.splat(self.convert(b, element), lanes)
 
     def arithmetic(self, verb: str, a: Any, b: Any) -> Register:
-        """Emit add, sub, mul or div."""
+        """Emit add, sub, mul, div (of integers the quotient towards 0) or rem (what that leaves)."""
         a, b = self.matched(a, b)
         if a.element == "i1":
             a, b = self.convert(a, "i64"), self.convert(b, "i64")
         if a.is_float:
-            return self.emit(f"f{verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
-        return self.emit(f"{'sdiv' if verb == 'div' else verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
+            verb = "f" + verb
+        elif verb in ("div", "rem"):
+            verb = ("u" if a.element in UNSIGNED else "s") + verb
+        return self.emit(f"{verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
 
     def compare(self, verb: str, a: Any, b: Any) -> Register:
         """Emit a comparison: lt, le, gt, ge, eq, ne. With NaN all are false but ne."""
@@ -271,7 +287,7 @@ class Writer:
         if a.is_float:
             how = "fcmp une" if verb == "ne" else f"fcmp o{verb}"
         else:
-            signed = "u" if a.element == "i1" else "s"
+            signed = "u" if a.element in UNSIGNED else "s"
             how = f"icmp {verb}" if verb in ("eq", "ne") else f"icmp {signed}{verb}"
         return self.emit(f"{how} {a.type} {a.text}, {b.text}", "i1", a.lanes)
 
@@ -296,8 +312,7 @@ class Writer:
         first = operands[0]
         result = element or first.element
         suffix = f"v{first.lanes}" if first.lanes > 1 else ""
-        short = {"float": "f32", "double": "f64"}.get(first.element, first.element)
-        full = f"llvm.{name}.{suffix}{short}"
+        full = f"llvm.{name}.{suffix}{_short(first.element)}"
         kinds = ", ".join(x.type for x in operands)
         out = type_text(result, first.lanes)
         self.declare(full, f"declare {out} @{full}({kinds})")
@@ -344,7 +359,7 @@ class Writer:
         where = index.text if isinstance(index, Register) else str(int(index))
         if where == "0":
             return base
-        return self.emit(f"getelementptr {stored}, ptr {base.text}, i64 {where}", "ptr")
+        return self.emit(f"getelementptr {type_text(stored, 1)}, ptr {base.text}, i64 {where}", "ptr")
 
     def load(self, address: Register, element: str, lanes: int = 1, mask: int | None = None) -> Register:
         """Load contiguous elements; with `mask` only that many of the lanes, 0 in the others. Booleans are bytes."""
@@ -380,7 +395,7 @@ class Writer:
         stored = "i8" if element == "i1" else element
         lanes = indices.lanes
         pointers = self.emit(
-            f"getelementptr {stored}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
+            f"getelementptr {type_text(stored, 1)}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
         )
         kind = type_text(stored, lanes)
         name = f"llvm.masked.gather.v{lanes}{_short(stored)}.v{lanes}p0"
@@ -398,7 +413,7 @@ class Writer:
             x = self.convert(x, "i8")
         lanes = x.lanes
         pointers = self.emit(
-            f"getelementptr {x.element}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
+            f"getelementptr {type_text(x.element, 1)}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
         )
         name = f"llvm.masked.scatter.v{lanes}{_short(x.element)}.v{lanes}p0"
         self.declare(name, f"declare void @{name}({x.type}, <{lanes} x ptr>, i32, <{lanes} x i1>)")
@@ -495,10 +510,10 @@ def _mask(lanes: int, count: int) -> str:
 
 
 def _short(element: str) -> str:
-    return {"float": "f32", "double": "f64"}.get(element, element)
+    return {"float": "f32", "double": "f64", "u8": "i8"}.get(element, element)
 
 
-_RANK = {"i1": 0, "i8": 1, "i16": 2, "i32": 3, "i64": 4, "float": 5, "double": 6}
+_RANK = {"i1": 0, "u8": 1, "i8": 1, "i16": 2, "i32": 3, "i64": 4, "float": 5, "double": 6}
 
 
 def _wider(a: str, b: str) -> str:

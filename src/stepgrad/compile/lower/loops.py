@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepgrad.compile.lower.emit import BYTES, Register, Writer, element_of
-from stepgrad.compile.lower.mathematics import Mathematics
+from stepgrad.compile.lower.mathematics import OF_THEIR_OWN, Mathematics
 from stepgrad.compile.memory import Buffer
 from stepgrad.compile.program import Value
 
@@ -46,8 +46,8 @@ class Evaluator:
         self.w.real = element_of(max(reals, key=lambda d: d.itemsize)) if reals else "float"
         if not any(isinstance(x, Register) for x in operands):
             operands[0] = self.w.constant(operands[0], element_of(value.inputs[0].dtype))
-        if value.op.name == "pow":
-            result = self.m.power(*operands)
+        if value.op.name in OF_THEIR_OWN:
+            result = getattr(self.m, OF_THEIR_OWN[value.op.name])(*operands)
         else:
             result = value.op.value(self.m, *operands, **value.attrs)  # type: ignore[attr-defined]
         if not isinstance(result, Register):

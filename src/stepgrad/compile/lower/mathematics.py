@@ -8,7 +8,10 @@ general powers call the C library, one lane at a time.
 from __future__ import annotations
 
 import math
+from decimal import Decimal, localcontext
 from typing import Any
+
+import numpy
 
 from stepgrad.arrays.special import MIDDLE, SMALL
 from stepgrad.compile.lower.emit import Register, Writer
@@ -23,6 +26,8 @@ _EXPONENT_BIAS = {"float": 127, "double": 1023}
 _EXP_RANGE = {"float": (-104.0, 89.0), "double": (-746.0, 710.0)}
 _EXP_TERMS = {"float": 7, "double": 13}
 _LOG_TERMS = {"float": 5, "double": 11}
+# Operations whose formula reads well but would be less exact, or undefined for integers: computed by these functions.
+OF_THEIR_OWN = {"pow": "power", "floor_divide": "floor_divide", "remainder": "remainder"}
 
 
 class Mathematics:
@@ -137,11 +142,13 @@ class Mathematics:
         """The error function by Cody's rational approximations (1969), as in `arrays.special`. Error below 4 ulp."""
         w = self.writer
         size = self.abs(x)
-        inner = w.select(size < 0.46875, size, 0.46875)
+        # Both approximations are good there. Up to here 1 − erfc x would lose a bit, being less than ½.
+        limit = 0.477
+        inner = w.select(size < limit, size, limit)
         small = inner * self._ratio(SMALL, inner * inner)
-        outer_size = w.select(size < 6.0, w.select(size > 0.46875, size, 0.46875), 6.0)
+        outer_size = w.select(size < 6.0, w.select(size > limit, size, limit), 6.0)
         outer = 1.0 - self.exp(-outer_size * outer_size) * self._ratio(MIDDLE, outer_size)
-        result = w.intrinsic("copysign", w.select(size <= 0.46875, small, outer), x)
+        result = w.intrinsic("copysign", w.select(size <= limit, small, outer), x)
         return w.select(x != x, x, result)
 
     def _ratio(self, coefficients: Any, x: Register) -> Register:
@@ -160,21 +167,94 @@ class Mathematics:
         """cos x, by the C library."""
         return self.writer.intrinsic("cos", x)
 
+    # ------------------------------------------------------------------------------ powers
+
     def power(self, a: Any, b: Any) -> Register:
-        """aᵇ: small whole exponents by multiplication, a constant base ≥ 0 by exp, the rest by the C library."""
+        """aᵇ: whole exponents by multiplication, a number > 0 as base by 2ᵇ ˡᵈ ᵃ, the rest by the C library.
+
+        Error below 3 ulp. Of integers the exponent is a number ≥ 0.
+        """
         w = self.writer
         if not isinstance(b, Register):
             if b == 0.5:
                 return self.sqrt(a)
-            if float(b).is_integer() and 0 < abs(b) <= 4:
-                result = a
-                for _ in range(int(abs(b)) - 1):
-                    result = result * a
-                return result if b > 0 else 1.0 / result
-        elif not isinstance(a, Register) and a > 0:
-            return self.exp(b * math.log(a))
+            if float(b).is_integer() and (abs(b) <= 4 or not a.is_float):
+                result = self._whole_power(a, int(abs(b)))
+                return result if b >= 0 else 1.0 / result
+        elif not isinstance(a, Register) and 0 < a < math.inf:
+            return self._power_of_number(a, b)
         a, b = w.matched(a, b)
         return w.intrinsic("pow", a, b)
+
+    def _whole_power(self, a: Register, n: int) -> Register:
+        result = None
+        while n:
+            if n & 1:
+                result = a if result is None else result * a
+            n >>= 1
+            a = a * a if n else a
+        return self.writer.constant(1, a.element, a.lanes) if result is None else result
+
+    def _power_of_number(self, a: float, x: Register) -> Register:
+        """aˣ = 2ⁿ e^(f ln 2) with x ld a = n + f, the logarithm in two parts, so that whole powers of 2 are exact."""
+        w, kind = self.writer, x.element
+        if a == 1:
+            return w.constant(1.0, kind, x.lanes)
+        with localcontext() as context:
+            context.prec = 50
+            exact = Decimal(a).ln() / Decimal(2).ln()
+            high = float(exact) if kind == "double" else float(numpy.float32(float(exact)))
+            low = float(exact - Decimal(high))
+        # Beyond the range of exponents, and not so far that x · high were infinite.
+        limit = 2.0 * _EXPONENT_BIAS[kind] / abs(high)
+        x = w.select(x < -limit, -limit, w.select(x > limit, limit, x))
+        t = x * high
+        n = w.intrinsic("rint", t)
+        rest = w.fma(x, low, w.fma(x, high, -t))
+        f = ((t - n) + rest) * math.log(2)
+        return self._scaled(self._series(f, [1 / math.factorial(k) for k in range(_EXP_TERMS[kind] + 1)]), n, x)
+
+    # ---------------------------------------------------------------------- division with a rest
+
+    def floor_divide(self, a: Any, b: Any) -> Register:
+        """⌊a/b⌋, through the exact rest as NumPy does it. Of integers b is a number other than 0."""
+        w = self.writer
+        if isinstance(a, Register) and not a.is_float:
+            if b == -1:
+                return -a
+            quotient, rest = w.arithmetic("div", a, b), w.arithmetic("rem", a, b)
+            return w.select(self._is_opposed(rest, b), quotient - 1, quotient)
+        a, b = w.matched(a, b)
+        rest = w.arithmetic("rem", a, b)
+        quotient = (a - rest) / b
+        quotient = w.select(self._is_opposed(rest, b), quotient - 1.0, quotient)
+        whole = self.floor(quotient)
+        whole = w.select(quotient - whole > 0.5, whole + 1.0, whole)
+        plain = a / b
+        zero = w.intrinsic("copysign", w.constant(0.0, a.element, a.lanes), plain)
+        return w.select(b == 0.0, plain, w.select(quotient == 0.0, zero, whole))
+
+    def remainder(self, a: Any, b: Any) -> Register:
+        """What `floor_divide` leaves, with the sign of b. Of integers b is a number other than 0."""
+        w = self.writer
+        if isinstance(a, Register) and not a.is_float:
+            if b == -1:
+                return w.constant(0, a.element, a.lanes)
+            rest = w.arithmetic("rem", a, b)
+            return w.select(self._is_opposed(rest, b), rest + b, rest)
+        a, b = w.matched(a, b)
+        rest = w.arithmetic("rem", a, b)
+        zero = w.intrinsic("copysign", w.constant(0.0, a.element, a.lanes), b)
+        moved = w.select(self._is_opposed(rest, b), rest + b, rest)
+        return w.select(b == 0.0, rest, w.select(rest == 0.0, zero, moved))
+
+    def _is_opposed(self, rest: Register, b: Any) -> Register:
+        """Whether a rest other than 0 has the sign that b does not have."""
+        if isinstance(b, Register):
+            return (rest != 0) & ((rest < 0) ^ (b < 0))
+        return rest > 0 if b < 0 else rest < 0
+
+    # ------------------------------------------------------------------- signs, rounding, choice
 
     def abs(self, x: Register) -> Register:
         """|x|."""
@@ -231,6 +311,8 @@ class Mathematics:
     def where(self, condition: Register, a: Any, b: Any) -> Register:
         """a where the condition holds, else b."""
         w = self.writer
+        if not isinstance(condition, Register):
+            return a if condition else b
         condition = w.convert(condition, "i1")
         if not isinstance(a, Register) and not isinstance(b, Register):
             a = w.constant(a, w.real, condition.lanes)

@@ -99,14 +99,16 @@ def _cat(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], base
 class _Picked:
     """The part of a buffer that index tensors pick, at each place of their common shape."""
 
-    def __init__(self, w: Writer, value: Value, x: Buffer, indices: list[Any], bases: Any, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, w: Writer, value: Value, x: Buffer, buffers: list[Any], indices: tuple[Value, ...], bases: Any
+    ) -> None:
         self.w, self.x = w, x
         self.where, self.picked = value.attrs["where"], value.attrs["picked"]
         self.before = value.attrs["before"]
-        self.rest = tuple(d for d in range(len(shape)) if d not in self.where)
+        self.rest = tuple(d for d in range(len(x.shape)) if d not in self.where)
         self.base = w.pointer(bases[x.storage], x.offset, element_of(x.dtype))
         self.indices = []
-        for i, v in zip(indices, value.inputs[1:]):
+        for i, v in zip(buffers, indices):
             buffer = None if i is None else i.broadcast(self.picked)
             start = None if i is None else w.pointer(bases[i.storage], i.offset, element_of(i.dtype))
             self.indices.append((buffer, start, v))
@@ -132,11 +134,28 @@ class _Picked:
             offset = offset + w.select(out, w.constant(0, "i64"), index) * self.x.strides[d]
         return w.pointer(self.base, offset, element_of(self.x.dtype)), wrong
 
-    def places(self, out: Buffer) -> tuple[list[int], list[int]]:
-        """Return which dimensions of the result belong to the indices, and which to the rest."""
+    def places(self, other: Buffer) -> tuple[list[int], list[int]]:
+        """Return which dimensions of what is picked belong to the indices, and which to the rest."""
         n = len(self.picked)
         mine = list(range(self.before, self.before + n))
-        return mine, [d for d in range(len(out.shape)) if d not in mine]
+        return mine, [d for d in range(len(other.shape)) if d not in mine]
+
+    def row_of(self, other: Buffer, base: Register, place: list[Register]) -> Register:
+        """Return the address in `other`, which is shaped like what is picked, of the row at a place."""
+        for p, d in zip(place, self.places(other)[0]):
+            base = self.w.pointer(base, p * other.strides[d], element_of(other.dtype))
+        return base
+
+    def transfer(self, source: Any, source_row: Any, target: Buffer, target_row: Register) -> None:
+        """Copy one row: `source` and `target` are a buffer with the dimensions of the rest, or a number as source."""
+        pair = {Storage("row", target.dtype, 0): target_row}
+        (storage,) = pair
+        to = Buffer(storage, target.shape, target.strides)
+        if isinstance(source, Buffer):
+            storage = Storage("row", source.dtype, 0)
+            pair[storage] = source_row
+            source = Buffer(storage, source.shape, source.strides)
+        _copy(self.w, source, to, pair, 16)
 
 
 def _over(w: Writer, sizes: list[int], body: Any, place: list[Register] | None = None) -> None:
@@ -151,53 +170,74 @@ def _over(w: Writer, sizes: list[int], body: Any, place: list[Register] | None =
 def _index(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
     x, element = inputs[0], element_of(value.dtype)
     for out in outputs:
-        picked = _Picked(w, value, x, inputs[1:], bases, x.shape)
-        mine, rest = picked.places(out)
-        target = w.pointer(bases[out.storage], out.offset, element)
+        picked = _Picked(w, value, x, inputs[1:], value.inputs[1:], bases)
+        source, target = _along(x, picked.rest), _along(out, picked.places(out)[1])
+        base = w.pointer(bases[out.storage], out.offset, element)
 
-        def body(place: list[Register], out: Buffer = out, target: Register = target, picked: Any = picked,
-                 mine: Any = mine, rest: Any = rest) -> None:  # fmt: skip
-            source, wrong = picked.row(place)
+        def body(place: list[Register], out: Buffer = out, base: Register = base, picked: Any = picked,
+                 source: Buffer = source, target: Buffer = target) -> None:  # fmt: skip
+            row, wrong = picked.row(place)
             _report(w, wrong, bases[status])
-            here = target
-            for p, d in zip(place, mine):
-                here = w.pointer(here, p * out.strides[d], element)
-            pair = {Storage("row", x.dtype, 0): source, Storage("row", x.dtype, 0): here}
-            first, second = pair
-            shape = tuple(out.shape[d] for d in rest)
-            row = Buffer(first, shape, tuple(x.strides[d] for d in picked.rest))
-            _copy(w, row, Buffer(second, shape, tuple(out.strides[d] for d in rest)), pair, 16)
+            picked.transfer(source, row, target, picked.row_of(out, base, place))
 
         _over(w, list(picked.picked), body)
 
 
-def _index_add(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
-    x, element = inputs[0], element_of(value.dtype)
+def _along(x: Buffer, dims: Any) -> Buffer:
+    """Return a buffer with only some of its dimensions."""
+    return Buffer(x.storage, tuple(x.shape[d] for d in dims), tuple(x.strides[d] for d in dims), x.offset)
+
+
+def _index_put(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+    """Copy x, then put the second input (a buffer, or a number) where the others point, or add it there."""
+    x, put = inputs[:2]
     out = outputs[0]
-    for other in outputs:
-        _copy(w, 0, other, bases)
-    picked = _Picked(w, value, out, inputs[1:], bases, value.shape)
-    mine, rest = picked.places(x)
+    _copy(w, x if x is not None else value.inputs[0].number, out, bases)
+    if value.attrs["basic"] is not None:
+        found = viewed_strides(find("slice"), {"index": value.attrs["basic"]}, out.shape, out.strides, value.attrs["window"])
+        window = Buffer(out.storage, value.attrs["window"], found[0], out.offset + found[1])
+    else:
+        window = out
+    picked = _Picked(w, value, window, inputs[2:], value.inputs[2:], bases)
+    target = _along(window, picked.rest)
+    if put is not None:
+        put = put.broadcast(value.attrs["shape"])
+        source = _along(put, picked.places(put)[1])
+        base = w.pointer(bases[put.storage], put.offset, element_of(put.dtype))
 
     def body(place: list[Register]) -> None:
-        target, wrong = picked.row(place)
+        row, wrong = picked.row(place)
         _report(w, wrong, bases[status])
-        source = w.pointer(bases[x.storage], x.offset, element)
-        for p, d in zip(place, mine):
-            source = w.pointer(source, p * x.strides[d], element)
 
-        def add(inner: list[Register]) -> None:
-            a, b = target, source
-            for i, d, e in zip(inner, picked.rest, rest):
-                a = w.pointer(a, i * out.strides[d], element)
-                b = w.pointer(b, i * x.strides[e], element)
-            w.store(w.load(a, element) + w.load(b, element), a)
+        def write() -> None:
+            if put is None:
+                picked.transfer(value.inputs[1].number, None, target, row)
+            elif value.attrs["accumulate"]:
+                _add(w, source, picked.row_of(put, base, place), target, row)
+            else:
+                picked.transfer(source, picked.row_of(put, base, place), target, row)
 
-        _over(w, [x.shape[d] for d in rest], add)
+        # Where an index is out of range nothing is written: the report makes the whole step an error.
+        w.when(wrong ^ True, write)
 
-    _over(w, list(picked.picked), body)
+    if math.prod(value.attrs["shape"]):
+        _over(w, list(picked.picked), body)
     for other in outputs[1:]:
         _copy(w, out, other, bases)
+
+
+def _add(w: Writer, source: Buffer, source_row: Register, target: Buffer, target_row: Register) -> None:
+    """Add a row to another, one element after the other."""
+    element = element_of(target.dtype)
+
+    def body(place: list[Register]) -> None:
+        a, b = target_row, source_row
+        for i, s, t in zip(place, source.strides, target.strides):
+            a = w.pointer(a, i * t, element)
+            b = w.pointer(b, i * s, element)
+        w.store(w.load(a, element) + w.load(b, element), a)
+
+    _over(w, list(target.shape), body)
 
 
 def _report(w: Writer, wrong: Register, status: Register) -> None:
@@ -306,6 +346,6 @@ def _rand(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bas
 
 
 _WRITERS = {
-    "index": _index, "index_add": _index_add, "place": _place, "cat": _cat, "argmax": _arg, "argmin": _arg,
+    "index": _index, "index_put": _index_put, "place": _place, "cat": _cat, "argmax": _arg, "argmin": _arg,
     "rand": _rand,
 }  # fmt: skip

@@ -19,7 +19,7 @@ def examples_section(result: TableResult, words: Words) -> list[Html]:
     wrong = [example for example in result.examples if not example.right]
     right = [example for example in result.examples if example.right]
     if result.task == "regression":
-        names = (words("Farthest from the answer"), words("Nearest to the answer"))
+        names = (words("Farthest from the answer"), words("Near the answer"))
         kinds = (("miss", wrong, ""), ("hit", right, ""))
     else:
         names = (words("Wrong answers"), words("Right answers"))

@@ -4,6 +4,8 @@ beats.
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from pathlib import PurePath
 
@@ -13,6 +15,7 @@ from stepgrad.train.table.result import Score, TableResult
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import LOWER_IS_BETTER, duration, number, percent, score_name, score_text
 
+_PLAIN = re.compile(r"[\w@%+=:,./-]+")  # what no shell takes for more than letters
 _WIDTH, _HEIGHT, _LINE = 460, 112, 58
 
 
@@ -32,8 +35,16 @@ def task_name(task: str, words: Words) -> str:
 
 
 def command(*parts: str) -> str:
-    """Return a command line as it is typed in a shell."""
-    return shlex.join(parts)
+    """Return a command line as it is typed in a shell; only what needs quotes has them.
+
+    >>> command("stepgrad", "predict", "runs/집값-1", "my file.csv")
+    "stepgrad predict runs/집값-1 'my file.csv'"
+    """
+    if os.name == "nt":
+        from subprocess import list2cmdline
+
+        return list2cmdline(parts)
+    return " ".join(part if _PLAIN.fullmatch(part) else shlex.quote(part) for part in parts)
 
 
 def score_sentence(result: TableResult, words: Words) -> str:

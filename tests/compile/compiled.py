@@ -1,0 +1,70 @@
+"""A step run natively and eagerly, side by side."""
+
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy
+
+import stepgrad as sg
+from stepgrad.compile import machine
+from stepgrad.tensor import Tensor
+
+
+def compiled_and_eager(step: Callable[..., Any], tensors: list[Tensor]) -> tuple[Any, Any]:
+    """What a step returns in native code and in eager mode, from the same random numbers. It must be compiled."""
+    f = sg.compile(step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sg.manual_seed(0)
+        native = f(*tensors)
+    assert all(found is not None for found in f._compiled.values())
+    assert f._compiled
+    sg.manual_seed(0)
+    return native, step(*tensors)
+
+
+def assert_close(native: Tensor, eager: Tensor, tolerance: float, what: str = "") -> None:
+    """The same shape, dtype, NaN and infinities; numbers differ by at most `tolerance` times the largest of them, or 1."""
+    x, y = native._array, eager._array
+    assert x.shape == y.shape, f"{what}: shape {x.shape} for {y.shape}"
+    assert x.dtype == y.dtype, f"{what}: dtype {x.dtype} for {y.dtype}"
+    if y.dtype.kind != "f" or not tolerance:
+        numpy.testing.assert_array_equal(x, y, err_msg=what)
+        return
+    finite = numpy.isfinite(y)
+    numpy.testing.assert_array_equal(x[~finite], y[~finite], err_msg=what)
+    if finite.any():
+        largest = max(1.0, float(abs(y[finite]).max()))
+        off = float(abs(x[finite].astype("float64") - y[finite]).max())
+        assert off <= tolerance * largest, f"{what}: off by {off / largest:.3g} of the largest"
+
+
+@contextlib.contextmanager
+def vectors_of(width: int | None) -> Iterator[None]:
+    """Code made within has vectors of `width` bytes; None: those of this machine."""
+    if width is None:
+        yield
+        return
+    outer = machine.vector_bytes
+    with _patched(width):
+        yield
+    assert machine.vector_bytes is outer
+
+
+@contextlib.contextmanager
+def _patched(width: int) -> Iterator[None]:
+    import os
+
+    before = os.environ.get("STEPGRAD_VECTOR_BYTES")
+    os.environ["STEPGRAD_VECTOR_BYTES"] = str(width)
+    machine.vector_bytes.cache_clear()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["STEPGRAD_VECTOR_BYTES"]
+        else:
+            os.environ["STEPGRAD_VECTOR_BYTES"] = before
+        machine.vector_bytes.cache_clear()
