@@ -9,75 +9,62 @@ tensor([4., 6.])
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stepgrad import autograd, nn, optim, ops
-from stepgrad.arrays.devices import device
-from stepgrad.arrays.dtypes import (
-    bool_ as bool,  # noqa: A004 - PyTorch's name
-)
-from stepgrad.arrays.dtypes import (
-    dtype,
-    float16,
-    float32,
-    float64,
-    get_default_dtype,
-    int8,
-    int16,
-    int32,
-    int64,
-    promote_types,
-    set_default_dtype,
-    uint8,
-)
-from stepgrad.arrays.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
-from stepgrad.autograd import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from stepgrad.creation import (
-    arange,
-    as_tensor,
-    bernoulli,
-    cat,
-    concat,
-    concatenate,
-    empty,
-    empty_like,
-    eye,
-    from_numpy,
-    full,
-    full_like,
-    linspace,
-    multinomial,
-    normal,
-    ones,
-    ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    stack,
-    tensor,
-    where,
-    zeros,
-    zeros_like,
-)
-from stepgrad.errors import StepgradError, suggest
-from stepgrad.functions import METHODS, graph, is_floating_point, is_tensor, result_type
-from stepgrad.tensor import Tensor
-from stepgrad.version import __version__
+from stepgrad import autograd as autograd
+from stepgrad import nn as nn
+from stepgrad import ops as ops
+from stepgrad import optim as optim
+from stepgrad.arrays.devices import device as device
+from stepgrad.arrays.dtypes import bool_ as bool
+from stepgrad.arrays.dtypes import dtype as dtype
+from stepgrad.arrays.dtypes import float16 as float16
+from stepgrad.arrays.dtypes import float32 as float32
+from stepgrad.arrays.dtypes import float64 as float64
+from stepgrad.arrays.dtypes import get_default_dtype as get_default_dtype
+from stepgrad.arrays.dtypes import int8 as int8
+from stepgrad.arrays.dtypes import int16 as int16
+from stepgrad.arrays.dtypes import int32 as int32
+from stepgrad.arrays.dtypes import int64 as int64
+from stepgrad.arrays.dtypes import promote_types as promote_types
+from stepgrad.arrays.dtypes import set_default_dtype as set_default_dtype
+from stepgrad.arrays.dtypes import uint8 as uint8
+from stepgrad.arrays.random import Generator as Generator
+from stepgrad.arrays.random import get_rng_state as get_rng_state
+from stepgrad.arrays.random import initial_seed as initial_seed
+from stepgrad.arrays.random import manual_seed as manual_seed
+from stepgrad.arrays.random import set_rng_state as set_rng_state
+from stepgrad.autograd import enable_grad as enable_grad
+from stepgrad.autograd import inference_mode as inference_mode
+from stepgrad.autograd import is_grad_enabled as is_grad_enabled
+from stepgrad.autograd import no_grad as no_grad
+from stepgrad.autograd import set_grad_enabled as set_grad_enabled
+from stepgrad.creation import *  # noqa: F403 - its __all__ is meant
+from stepgrad.errors import StepgradError as StepgradError
+from stepgrad.errors import suggest as _suggest
+from stepgrad.functions import *  # noqa: F403 - its __all__ is meant
+from stepgrad.tensor import Tensor as Tensor
+from stepgrad.version import __version__ as __version__
 
+if TYPE_CHECKING:
+    from stepgrad import cuda as cuda
+    from stepgrad import data as data
+    from stepgrad import files as files
+    from stepgrad import sklearn as sklearn
+    from stepgrad import train as train
+    from stepgrad import utils as utils
+    from stepgrad.compile import compile as compile
+    from stepgrad.compile.threads import get_num_threads as get_num_threads
+    from stepgrad.compile.threads import set_num_threads as set_num_threads
+    from stepgrad.files import load as load
+    from stepgrad.files import save as save
+    from stepgrad.train import Trainer as Trainer
 
+float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 
 # Imported when first used, so that ``import stepgrad`` stays light.
-_LAZY = {
-    "data": "stepgrad.data",
-    "files": "stepgrad.files",
-    "train": "stepgrad.train",
-    "utils": "stepgrad.utils",
-    "sklearn": "stepgrad.sklearn",
-}
-_LAZY_NAMES = {
+_MODULES = ("cuda", "data", "files", "sklearn", "train", "utils")
+_NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",
     "Trainer": "stepgrad.train",
@@ -86,18 +73,16 @@ _LAZY_NAMES = {
     "set_num_threads": "stepgrad.compile.threads",
 }
 
-for _name in METHODS:
-    globals()[_name] = getattr(Tensor, _name)
-del _name
-
-float, double, half, long, int, short = float32, float64, float16, int64, int32, int16  # noqa: A001 - PyTorch's names
-
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in _LAZY:
-        return import_module(_LAZY[name])
-    if name in _LAZY_NAMES:
-        return getattr(import_module(_LAZY_NAMES[name]), name)
-    raise AttributeError(f"stepgrad has no {name!r}.{suggest(name, [*globals(), *_LAZY, *_LAZY_NAMES])}")
+    if name in _MODULES:
+        return import_module(f"stepgrad.{name}")
+    if name in _NAMES:
+        return getattr(import_module(_NAMES[name]), name)
+    raise AttributeError(f"stepgrad has no {name!r}.{_suggest(name, [*globals(), *_MODULES, *_NAMES])}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, *_NAMES])

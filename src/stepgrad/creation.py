@@ -337,3 +337,35 @@ def multinomial(p: Tensor, num_samples: int, replacement: bool = False, *, gener
     with numpy.errstate(all="ignore"):
         race = -numpy.log1p(-g.random(weights.shape, dtypes.float64)) / weights
     return Tensor._of(numpy.argsort(race, axis=-1, kind="stable")[..., :num_samples].astype("int64"))
+
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "bernoulli",
+    "cat",
+    "concat",
+    "concatenate",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "multinomial",
+    "normal",
+    "ones",
+    "ones_like",
+    "rand",
+    "rand_like",
+    "randint",
+    "randn",
+    "randn_like",
+    "randperm",
+    "stack",
+    "tensor",
+    "where",
+    "zeros",
+    "zeros_like",
+]

@@ -27,7 +27,8 @@ class device:
 
     def __init__(self, name: str | device, index: int | None = None) -> None:
         if isinstance(name, device):
-            name, index = name.type, name.index
+            self.type, self.index = name.type, name.index
+            return
         kind, _, number = str(name).partition(":")
         if number.isdecimal():
             index = int(number)

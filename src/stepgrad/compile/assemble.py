@@ -1,4 +1,6 @@
-"""From a program to native code: where every value lives, a kernel for every cluster, and the function that runs them."""
+"""From a program to native code: where every value lives, a kernel for every cluster, and the function
+that runs them.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ _RUN = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.
 class Slot:
     """A leaf with memory of its own that the code reads and may write: an argument, a parameter, a state.
 
-    `strides` in elements. `advance`: by how many elements its pointer moves on from one step of a run to the next.
+    `strides` in elements. `advance`: by how many elements its pointer moves on from one step of a run to
+    the next.
     """
 
     name: str
@@ -40,7 +43,9 @@ class Slot:
 
 @dataclass
 class Program:
-    """A step: what it hands out (`outputs`), and what it writes where (`writes`: pairs of slot leaf and value)."""
+    """A step: what it hands out (`outputs`), and what it writes where (`writes`: pairs of slot leaf and
+    value).
+    """
 
     outputs: list[Value]
     writes: list[tuple[Value, Value]]
@@ -54,8 +59,8 @@ SHARED_WORK = 60_000
 class Native:
     """A compiled program. ``run(steps)`` runs it on the memory that `table` points to.
 
-    `slots`: (entry of the table, slot) for each slot; `output_entries`: the entries of the outputs. The other entries are
-    filled in already.
+    `slots`: (entry of the table, slot) for each slot; `output_entries`: the entries of the outputs. The
+    other entries are filled in already.
     """
 
     def __init__(self, program: Program) -> None:
@@ -199,21 +204,29 @@ class Native:
     def _write_run(self, w: Writer) -> None:
         """Write ``run(table, steps, thread, threads, meeting)``: for every step, call every kernel.
 
-        Every thread runs it. A shared kernel is cut into as many parts as there are threads; the others are run by thread 0.
-        Between kernels of which one is shared, the threads wait for each other.
+        Every thread runs it. A shared kernel is cut into as many parts as there are threads; the others
+        are run by thread 0. Between kernels of which one is shared, the threads wait for each other.
         """
         write_barrier(w)
         with w.function("run", ["ptr", "i64", "i64", "i64", "ptr"], public=True) as arguments:
             table, steps, thread, count, meeting = arguments
             pointers = [
-                w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr") for s in self.storages
+                w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr")
+                for s in self.storages
             ]
             if self._packed is not None:
                 mine = thread * self._packing_bytes()
                 pointers[self._packed.number] = w.pointer(pointers[self._packed.number], mine, "i8")
-            w.loop(w.constant(0, "i64"), steps, 1, lambda i, _: self._write_step(w, i, pointers, thread, count, meeting))
+            w.loop(
+                w.constant(0, "i64"),
+                steps,
+                1,
+                lambda i, _: self._write_step(w, i, pointers, thread, count, meeting),
+            )
 
-    def _write_step(self, w: Writer, index: Any, pointers: list[Any], thread: Any, count: Any, meeting: Any) -> list[Any]:
+    def _write_step(
+        self, w: Writer, index: Any, pointers: list[Any], thread: Any, count: Any, meeting: Any
+    ) -> list[Any]:
         here = list(pointers)
         for s in self.storages:
             advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
@@ -226,13 +239,19 @@ class Native:
         for shared, group in groupby(self.kernels, key=lambda kernel: kernel.is_shared):
             if shared:
                 for kernel in group:
-                    begin, end = (w.emit(f"udiv i64 {(t * kernel.units).text}, {count.text}", "i64") for t in (thread, thread + 1))
+                    begin, end = (
+                        w.emit(f"udiv i64 {(t * kernel.units).text}, {count.text}", "i64")
+                        for t in (thread, thread + 1)
+                    )
                     call(kernel, begin, end)
                     w.call("meet", [meeting, count])
             else:
                 kernels = list(group)
                 first = w.constant(0, "i64")
-                w.when(thread == 0, lambda kernels=kernels: [call(k, first, w.constant(k.units, "i64")) for k in kernels])
+                w.when(
+                    thread == 0,
+                    lambda kernels=kernels: [call(k, first, w.constant(k.units, "i64")) for k in kernels],
+                )
                 w.call("meet", [meeting, count])
         return []
 

@@ -1,8 +1,9 @@
 """Capture: a step is run once, recorded, and turned into a program.
 
-What the step reads that is not an argument (parameters, buffers, optimizer state, the learning rate, the random streams) becomes
-a slot, found by itself; what it writes becomes an assignment to a slot. The run that is recorded is a real one, but all that it
-changed in tensors and random streams is put back, so that every step, also the first, is a native one.
+What the step reads that is not an argument (parameters, buffers, optimizer state, the learning rate, the
+random streams) becomes a slot, found by itself; what it writes becomes an assignment to a slot. The run
+that is recorded is a real one, but all that it changed in tensors and random streams is put back, so that
+every step, also the first, is a native one.
 """
 
 from __future__ import annotations
@@ -49,18 +50,22 @@ class StreamSlot(Slot):
 
 
 class Capture:
-    """A captured step: its `program`, the `result` of the run that was recorded, and what a further run depends on.
+    """A captured step: its `program`, the `result` of the run that was recorded, and what a further run
+    depends on.
 
     A run that made new state (`is_first`) stands as it is.
 
-    * `slots`: all slots by the order in which they were found; `numbers`: tensors that stand for Python numbers.
+    * `slots`: all slots by the order in which they were found; `numbers`: tensors that stand for Python
+      numbers.
     * `modules`: modules and modes that the step ran with. `effects`: functions to call after each run.
-    * `is_first`: whether the step made state that the next one will find; then there is no program, and the next call is
-      to be captured.
+    * `is_first`: whether the step made state that the next one will find; then there is no program, and
+      the next call is to be captured.
     * `output_form`: how to make the result of a run from the program's outputs.
     """
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], advance: Any = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], advance: Any = None
+    ) -> None:
         self.arguments = tensors_in((args, kwargs))
         self._advance = advance or {}
         self._generators = [random.default_generator, random.dropout_generator]
@@ -93,7 +98,9 @@ class Capture:
         self.program = Program(outputs, writes, self.builder)
 
     def undo(self) -> None:
-        """Put back what the recorded run changed in tensors and random streams; its gradients are forgotten."""
+        """Put back what the recorded run changed in tensors and random streams; its gradients are
+        forgotten.
+        """
         self._recording.undo()
         for node in self._recording:
             for x in node.inputs:
@@ -121,7 +128,9 @@ class Capture:
         x = node.inputs[i]
         if isinstance(x, Node):
             if x not in self._values:
-                raise NotCompiled(f"the step uses {x}, which was computed before it began; compute it inside, or detach it")
+                raise NotCompiled(
+                    f"the step uses {x}, which was computed before it began; compute it inside, or detach it"
+                )
             return self._values[x]
         if x is None:
             return node.saved[i] if node.saved is not None else None
@@ -187,7 +196,9 @@ class Capture:
             if generator.position == start:
                 continue
             if generator.stream not in drawn:
-                raise NotCompiled("random integers, permutations and samples drawn inside a step are not compiled")
+                raise NotCompiled(
+                    "random integers, permutations and samples drawn inside a step are not compiled"
+                )
             slot = StreamSlot(f"stream {generator.stream}", generator)
             self.streams.append(slot)
             leaf = self.builder.leaf(slot, (3,), "int64")
@@ -200,7 +211,9 @@ class Capture:
     # ---------------------------------------------------------------------------------- results
 
     def _form(self, result: Any, outputs: list[Value]) -> Any:
-        """Collect the tensors of a result as outputs; return a function of the output arrays that makes the result anew."""
+        """Collect the tensors of a result as outputs; return a function of the output arrays that makes
+        the result anew.
+        """
         if isinstance(result, Tensor):
             value = self._values[result._node] if result._node in self._values else self._leaf(result)
             outputs.append(self._own(value))

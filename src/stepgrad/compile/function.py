@@ -23,7 +23,9 @@ _log = logging.getLogger("stepgrad.compile")
 
 
 class Compiled:
-    """A captured step as native code, for arguments of one kind. Made by the first call, used by the others."""
+    """A captured step as native code, for arguments of one kind. Made by the first call, used by the
+    others.
+    """
 
     def __init__(self, capture: Capture) -> None:
         self.capture = capture
@@ -38,7 +40,9 @@ class Compiled:
             else:
                 self.native.table[entry] = slot.memory.ctypes.data  # type: ignore[attr-defined]
         self.written = [
-            leaf.attrs["leaf"].tensor for leaf, _ in capture.program.writes if isinstance(leaf.attrs["leaf"], TensorSlot)
+            leaf.attrs["leaf"].tensor
+            for leaf, _ in capture.program.writes
+            if isinstance(leaf.attrs["leaf"], TensorSlot)
         ]
         self._point_to_found()
 
@@ -109,7 +113,9 @@ def _alike(array: Any, slot: TensorSlot) -> bool:
 
 
 class CompiledFunction:
-    """A function that is captured on its first call with arguments of a kind, and runs as native code from then on."""
+    """A function that is captured on its first call with arguments of a kind, and runs as native code
+    from then on.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
@@ -130,7 +136,9 @@ class CompiledFunction:
     def _compile(
         self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Capture | None, Compiled | None]:
-        """Capture and compile. Without code in what is returned, the step has run already, or (no capture) has not."""
+        """Capture and compile. Without code in what is returned, the step has run already, or (no
+        capture) has not.
+        """
         capture = None
         try:
             capture = Capture(self._eager, args, kwargs)
@@ -152,7 +160,9 @@ class CompiledFunction:
 
 
 def _key(x: Any) -> Any:
-    """Return what of the arguments a compiled step depends on: shapes and dtypes of tensors, the values of all else."""
+    """Return what of the arguments a compiled step depends on: shapes and dtypes of tensors, the values
+    of all else.
+    """
     if isinstance(x, Tensor):
         return (x._array.shape, x._array.dtype.char, x.requires_grad)
     if isinstance(x, (list, tuple)):

@@ -33,7 +33,9 @@ def host() -> tuple[str, str]:
 
 @lru_cache(maxsize=1)
 def vector_bytes() -> int:
-    """Return the width of vectors in bytes: 64, 32 or 16. STEPGRAD_VECTOR_BYTES overrides what the CPU has."""
+    """Return the width of vectors in bytes: 64, 32 or 16. STEPGRAD_VECTOR_BYTES overrides what the CPU
+    has.
+    """
     if text := os.environ.get("STEPGRAD_VECTOR_BYTES"):
         if text not in ("16", "32", "64"):
             raise ArgumentError(f"STEPGRAD_VECTOR_BYTES is 16, 32 or 64, not {text!r}.")
@@ -56,8 +58,8 @@ class Module:
         parsed = llvm.parse_assembly(text)
         target = llvm.Target.from_default_triple()
         machine = target.create_target_machine(cpu=name, features=features, opt=2)
-        # The text is close to what it should become: vectors and loops are written out, so one cleaning pass is enough, and
-        # the usual ones would take most of the time until the first step.
+        # The text is close to what it should become: vectors and loops are written out, so one cleaning
+        # pass is enough, and the usual ones would take most of the time until the first step.
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
         passes = llvm.newpassmanagers.create_new_module_pass_manager()
         passes.add_instruction_combine_pass()
@@ -66,6 +68,8 @@ class Module:
         self._engine.finalize_object()
 
     def function(self, name: str, *arguments: Any) -> Any:
-        """Return a function of the module that takes ctypes `arguments` and returns nothing; it runs without the GIL."""
+        """Return a function of the module that takes ctypes `arguments` and returns nothing; it runs
+        without the GIL.
+        """
         address = self._engine.get_function_address(name)
         return ctypes.CFUNCTYPE(None, *arguments)(address)

@@ -70,10 +70,11 @@ class Buffer:
 
 
 def plan_arena(storages: list[Storage], alignment: int = 64) -> int:
-    """Give every scratch storage its offset in the arena, so that those in use at the same time do not overlap.
+    """Give every scratch storage its offset in the arena, so that those in use at the same time do not
+    overlap.
 
-    Returns the size of the arena in bytes. The largest are placed first, each at the lowest place that is free while it is
-    in use.
+    Returns the size of the arena in bytes. The largest are placed first, each at the lowest place that is
+    free while it is in use.
     """
     placed: list[Storage] = []
     total = 0

@@ -1,15 +1,16 @@
 """Fusion: which values are computed together in one loop nest.
 
-A `Cluster` becomes one kernel. It has an anchor (a reduction, a contraction or a special operation) or none, and elementwise
-values around it:
+A `Cluster` becomes one kernel. It has an anchor (a reduction, a contraction or a special operation) or
+none, and elementwise values around it:
 
 * **map**: elementwise values of one shape.
-* **reduce**: elementwise values over the full shape before it (the prologue), and of the result's shape after it.
-* **contract**: elementwise values of the product's shape after it: bias, activation, its derivative, or the whole update of
-  a weight by its gradient, which then is never stored.
+* **reduce**: elementwise values over the full shape before it (the prologue), and of the result's shape
+  after it.
+* **contract**: elementwise values of the product's shape after it: bias, activation, its derivative, or
+  the whole update of a weight by its gradient, which then is never stored.
 
-Two clusters are merged along an edge from producer to consumer when their shapes allow it and the graph of clusters stays free
-of cycles. A value that only its own cluster needs lives in registers.
+Two clusters are merged along an edge from producer to consumer when their shapes allow it and the graph
+of clusters stays free of cycles. A value that only its own cluster needs lives in registers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from stepgrad.compile.program import Value
 
 
 class Cluster:
-    """Values that one kernel computes: `members` in order, the `anchor` among them, `shape` of the result's space."""
+    """Values that one kernel computes: `members` in order, the `anchor` among them, `shape` of the
+    result's space.
+    """
 
     __slots__ = ("anchor", "full_shape", "members", "number", "reads_across", "shape", "writes")
 
@@ -63,8 +66,8 @@ def live_values(roots: list[Value]) -> list[Value]:
 class Schedule:
     """The clusters of a program, in an order in which each comes after those it needs.
 
-    `roots`: outputs and the values written to slots. `writes`: (slot leaf, value) pairs; a cluster that updates a slot in
-    place comes after all that read its old value.
+    `roots`: outputs and the values written to slots. `writes`: (slot leaf, value) pairs; a cluster that
+    updates a slot in place comes after all that read its old value.
     """
 
     def __init__(self, roots: list[Value], writes: list[tuple[Value, Value]]) -> None:
@@ -135,7 +138,8 @@ class Schedule:
         if a.writes & b.reads_across or b.writes & a.reads_across:
             return False
         if b.kind == "reduce":
-            # Before a reduction: elementwise over its full space. After it, joined from a map: over its result.
+            # Before a reduction: elementwise over its full space. After it, joined from a map: over its
+            # result.
             space = b.full_shape if consumer is b.anchor or consumer.shape == b.full_shape else b.shape
             return a.kind == "map" and producer.shape == space == a.shape
         # b is a map: it goes on with what a computes, element by element.
@@ -203,7 +207,9 @@ class Schedule:
         del self._clusters[b.number]
 
     def _ordered(self) -> list[Cluster]:
-        """Return the clusters in topological order; of those that are ready, the one that was recorded first."""
+        """Return the clusters in topological order; of those that are ready, the one that was recorded
+        first.
+        """
         import heapq
 
         waiting = {n: len(needs) for n, needs in self._needs.items()}

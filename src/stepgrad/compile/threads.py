@@ -1,8 +1,8 @@
 """Threads: how several of them run one step together.
 
-Each thread runs the same native function. Large kernels are cut into parts of which each thread does its own; where a kernel
-needs what another thread made, they meet at a barrier. A part is a set of result elements, never a piece of a sum, so the
-bits do not depend on the number of threads.
+Each thread runs the same native function. Large kernels are cut into parts of which each thread does its
+own; where a kernel needs what another thread made, they meet at a barrier. A part is a set of result
+elements, never a piece of a sum, so the bits do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ _in_use = threading.Lock()
 
 
 def get_num_threads() -> int:
-    """Return how many threads a compiled step may use: the CPUs of this process unless `set_num_threads` was called."""
+    """Return how many threads a compiled step may use: the CPUs of this process unless `set_num_threads`
+    was called.
+    """
     if _number is not None:
         return _number
     if text := os.environ.get("STEPGRAD_NUM_THREADS"):
         return _checked(text)
-    return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST)
+    return min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST
+    )
 
 
 def set_num_threads(number: int) -> None:
@@ -52,8 +56,9 @@ def _checked(number: Any) -> int:
 def write_barrier(w: Writer) -> None:
     """Write ``meet(meeting, count)``: return when `count` threads have come.
 
-    `meeting` is 32 integers of 64 bits: [0] how many have come, [16] how often they have met; apart, so that those who wait do
-    not disturb those who come. Waiting spins, since the parts of a kernel end within microseconds of each other.
+    `meeting` is 32 integers of 64 bits: [0] how many have come, [16] how often they have met; apart, so
+    that those who wait do not disturb those who come. Waiting spins, since the parts of a kernel end
+    within microseconds of each other.
     """
     w.raw(
         """define internal void @meet(ptr %m, i64 %count) nounwind {

@@ -12,7 +12,9 @@ from stepgrad.tensor import Tensor
 
 
 class _Function(Module):
-    """An activation without parameters: `_function` of the input with the attributes that `_options` names."""
+    """An activation without parameters: `_function` of the input with the attributes that `_options`
+    names.
+    """
 
     _function: Any
     _options: tuple[str, ...] = ()
@@ -48,7 +50,9 @@ class LeakyReLU(_Function):
 class PReLU(Module):
     """x where x > 0, else w · x, with a learned slope `weight` (num_parameters): one, or one per channel."""
 
-    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = Parameter(full((num_parameters,), float(init), device=device, dtype=dtype))

@@ -63,7 +63,9 @@ def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """Return x where x > 0, else weight · x; one weight, or one per channel (dimension 1)."""
     if weight.numel() > 1:
         if x.ndim < 2 or x.shape[1] != weight.numel():
-            raise ShapeError(f"prelu has {weight.numel()} slopes for the channels of an input {list(x.shape)}.")
+            raise ShapeError(
+                f"prelu has {weight.numel()} slopes for the channels of an input {list(x.shape)}."
+            )
         weight = weight.reshape(-1, *(1,) * (x.ndim - 2))
     return apply(REGISTRY["prelu"], x, weight)
 
@@ -129,7 +131,8 @@ def _placed(x: Tensor, result: Tensor, inplace: bool) -> Tensor:
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Return x with elements set to 0 with probability p and the others divided by 1 − p; x itself if not `training`.
+    """Return x with elements set to 0 with probability p and the others divided by 1 − p; x itself if not
+    `training`.
 
     Srivastava and others, 2014. The random numbers come from the dropout stream (`stepgrad.manual_seed`).
     """
@@ -146,9 +149,15 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = Fa
 
 
 def layer_norm(
-    x: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    x: Tensor,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Tensor:
-    """Return (x − mean) / √(var + ε) · weight + bias over the last dimensions, whose sizes are `normalized_shape`."""
+    """Return (x − mean) / √(var + ε) · weight + bias over the last dimensions, whose sizes are
+    `normalized_shape`.
+    """
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(f"layer_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
@@ -168,8 +177,9 @@ def batch_norm(
 ) -> Tensor:
     """Return (x − mean) / √(var + ε) · weight + bias per channel (dimension 1).
 
-    In training with the statistics of the batch, which move the running ones by `momentum` (the variance with N − 1);
-    otherwise with the running ones. Raises `ShapeError` for a training batch of one value per channel.
+    In training with the statistics of the batch, which move the running ones by `momentum` (the variance
+    with N − 1); otherwise with the running ones. Raises `ShapeError` for a training batch of one value
+    per channel.
     """
     dims = (0, *range(2, x.ndim))
     along = (1, -1) + (1,) * (x.ndim - 2)
@@ -267,7 +277,9 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    """Return the binary cross entropy of σ(x) with the target, computed from the logit x without overflow, reduced."""
+    """Return the binary cross entropy of σ(x) with the target, computed from the logit x without
+    overflow, reduced.
+    """
     _check_pair("binary_cross_entropy_with_logits", x, target, reduction)
     record = REGISTRY["binary_cross_entropy_with_logits"]
     return apply(record, x, target, weight, pos_weight, reduction=reduction)
@@ -296,8 +308,9 @@ def cross_entropy(
 ) -> Tensor:
     """Return the cross entropy of softmax(x) with the target, reduced.
 
-    `x`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or probabilities (x's
-    shape). `weight`: (C), a weight per class. Raises `ShapeError`, `DtypeError` or `ArgumentError`.
+    `x`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or
+    probabilities (x's shape). `weight`: (C), a weight per class. Raises `ShapeError`, `DtypeError` or
+    `ArgumentError`.
     """
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}.")

@@ -32,7 +32,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         return math.sqrt(2 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in _GAINS:
-        raise ArgumentError(f"no gain is known for {nonlinearity!r}; known: {', '.join([*_GAINS, 'leaky_relu'])}.")
+        raise ArgumentError(
+            f"no gain is known for {nonlinearity!r}; known: {', '.join([*_GAINS, 'leaky_relu'])}."
+        )
     return _GAINS[nonlinearity]
 
 
@@ -47,8 +49,8 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 class skipped:  # noqa: N801 - used as a function: with skipped():
     """Within ``with skipped():`` the functions of this module leave tensors as they are, in this thread.
 
-    For modules whose parameters are about to be loaded: it saves the time, the random numbers, and the memory of parameters
-    that are never filled.
+    For modules whose parameters are about to be loaded: it saves the time, the random numbers, and the
+    memory of parameters that are never filled.
     """
 
     def __enter__(self) -> None:
@@ -108,7 +110,12 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any 
 
 
 def trunc_normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0, generator: Any = None
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
 ) -> Tensor:
     """Fill with normal numbers within [a, b]; those outside are drawn again."""
     if not a < b:
@@ -142,7 +149,11 @@ def _kaiming_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) -
 
 
 def kaiming_uniform_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
 ) -> Tensor:
     """Fill uniformly in ±gain √(3 / fan) (He, Zhang, Ren and Sun, 2015)."""
     bound = math.sqrt(3.0) * _kaiming_deviation(tensor, a, mode, nonlinearity)
@@ -150,7 +161,11 @@ def kaiming_uniform_(
 
 
 def kaiming_normal_(
-    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu", generator: Any = None
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Any = None,
 ) -> Tensor:
     """Fill with normal numbers of deviation gain / √fan (He, Zhang, Ren and Sun, 2015)."""
     return normal_(tensor, 0.0, _kaiming_deviation(tensor, a, mode, nonlinearity), generator)

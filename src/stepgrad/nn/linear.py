@@ -50,11 +50,14 @@ class Linear(Module):
         return F.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        )
 
 
 class Embedding(Module):
-    """A table of vectors: integers (…) → (…, embedding_dim). `weight` (num_embeddings, embedding_dim) starts normal.
+    """A table of vectors: integers (…) → (…, embedding_dim). `weight` (num_embeddings, embedding_dim)
+    starts normal.
 
     The row `padding_idx` starts at 0 and is not trained.
     """
@@ -71,7 +74,9 @@ class Embedding(Module):
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ArgumentError(f"padding_idx {padding_idx} is none of the {num_embeddings} rows.")
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = padding_idx if padding_idx is None or padding_idx >= 0 else num_embeddings + padding_idx
+        self.padding_idx = (
+            padding_idx if padding_idx is None or padding_idx >= 0 else num_embeddings + padding_idx
+        )
         self.weight = Parameter(empty(num_embeddings, embedding_dim, device=device, dtype=dtype))
         self.reset_parameters()
 

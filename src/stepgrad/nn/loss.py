@@ -72,7 +72,9 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Binary cross entropy of σ(x), computed from logits without overflow; `pos_weight` weights the positive class."""
+    """Binary cross entropy of σ(x), computed from logits without overflow; `pos_weight` weights the
+    positive class.
+    """
 
     def __init__(
         self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None
@@ -117,4 +119,6 @@ class CrossEntropyLoss(_Loss):
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         """Logits (N, C, …) and classes (N, …), or probabilities (N, C, …) → a number (or (N, …))."""
-        return F.cross_entropy(x, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
+        return F.cross_entropy(
+            x, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )

@@ -111,7 +111,9 @@ class Module:
         elif name in tables["_parameters"] or name in tables["_modules"]:
             if value is not None:
                 kind = "parameter" if name in tables["_parameters"] else "module"
-                raise ArgumentError(f"{name!r} is a {kind} of {type(self).__name__}; it cannot become {value!r}.")
+                raise ArgumentError(
+                    f"{name!r} is a {kind} of {type(self).__name__}; it cannot become {value!r}."
+                )
             tables["_parameters" if name in tables["_parameters"] else "_modules"][name] = None
         elif name in tables["_buffers"]:
             tables["_buffers"][name] = value
@@ -231,7 +233,9 @@ class Module:
     # ------------------------------------------------------------------------------------- mode
 
     def train(self: M, mode: bool = True) -> M:
-        """Switch to training mode (dropout on, batch statistics), or with False to evaluation; return the module."""
+        """Switch to training mode (dropout on, batch statistics), or with False to evaluation; return the
+        module.
+        """
         for module in self.modules():
             module.training = mode
         return self
@@ -297,7 +301,9 @@ class Module:
     # ------------------------------------------------------------------------------------ state
 
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Return parameters and persistent buffers by dotted name, as PyTorch names them; they share memory."""
+        """Return parameters and persistent buffers by dotted name, as PyTorch names them; they share
+        memory.
+        """
         found: dict[str, Tensor] = OrderedDict()
         for path, module in self.named_modules(prefix.rstrip("."), remove_duplicate=False):
             for table in (module._parameters, module._buffers):
@@ -309,8 +315,8 @@ class Module:
     def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> LoadResult:
         """Copy tensors by name into parameters and buffers.
 
-        Raises `ArgumentError` naming every missing and unexpected key (unless `strict` is False) and every tensor of
-        another shape; then nothing is changed.
+        Raises `ArgumentError` naming every missing and unexpected key (unless `strict` is False) and
+        every tensor of another shape; then nothing is changed.
         """
         own = self.state_dict(keep_vars=True)
         missing = [k for k in own if k not in state_dict]
@@ -393,7 +399,9 @@ def _check_name(module: Module, name: str) -> None:
 
 
 def _forget(module: Module, name: str, keep: str = "") -> bool:
-    """Take a name out of the tables (but for the table `keep`, where assigning again keeps its place in the order)."""
+    """Take a name out of the tables (but for the table `keep`, where assigning again keeps its place in
+    the order).
+    """
     tables = module.__dict__
     found = tables.pop(name, None) is not None
     for table in ("_parameters", "_modules", "_buffers"):
@@ -405,11 +413,15 @@ def _forget(module: Module, name: str, keep: str = "") -> bool:
 
 def _name_module(error: StepgradError, module: Module) -> None:
     """Put the path of the module in which an error arose into its message: ``… (in net.2: Linear(…))``."""
-    told = error.__dict__.setdefault("told", {"message": str(error), "path": [], "module": module, "at": module})
+    told = error.__dict__.setdefault(
+        "told", {"message": str(error), "path": [], "module": module, "at": module}
+    )
     if told["at"] is not module:
         names = [name for name, child in module.named_children() if child is told["at"]]
         told["path"].insert(0, names[0] if names else type(told["at"]).__name__)
         told["at"] = module
     if told["path"]:
         kind = told["module"]
-        error.args = (f"{told['message']} (in {'.'.join(told['path'])}: {kind._get_name()}({kind.extra_repr()}))",)
+        error.args = (
+            f"{told['message']} (in {'.'.join(told['path'])}: {kind._get_name()}({kind.extra_repr()}))",
+        )

@@ -14,7 +14,9 @@ from stepgrad.tensor import Tensor
 
 
 class Dropout(Module):
-    """In training, sets elements to 0 with probability `p` and divides the others by 1 − p; else returns the input."""
+    """In training, sets elements to 0 with probability `p` and divides the others by 1 − p; else returns
+    the input.
+    """
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
@@ -33,9 +35,9 @@ class Dropout(Module):
 class BatchNorm1d(Module):
     """Normalises each channel of (N, C) or (N, C, L) by its mean and variance (Ioffe and Szegedy, 2015).
 
-    In training by those of the batch, which also move `running_mean` and `running_var` by `momentum` (None: their
-    average over all batches); in evaluation by the running ones. `weight` and `bias` (C) with `affine`; no `bias`
-    with ``bias=False``.
+    In training by those of the batch, which also move `running_mean` and `running_var` by `momentum`
+    (None: their average over all batches); in evaluation by the running ones. `weight` and `bias` (C)
+    with `affine`; no `bias` with ``bias=False``.
     """
 
     _dimensions = (2, 3)
@@ -61,7 +63,9 @@ class BatchNorm1d(Module):
         tracked = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, **place) if tracked else None)
         self.register_buffer("running_var", ones(num_features, **place) if tracked else None)
-        self.register_buffer("num_batches_tracked", zeros((), dtype=dtypes.int64, device=device) if tracked else None)
+        self.register_buffer(
+            "num_batches_tracked", zeros((), dtype=dtypes.int64, device=device) if tracked else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) or (N, C, L) → the same shape. Raises `ShapeError` for other shapes."""
@@ -75,7 +79,11 @@ class BatchNorm1d(Module):
             if self.momentum is None:
                 momentum = 1.0 / self.num_batches_tracked.item()
         use_batch = self.training or self.running_mean is None
-        running = (self.running_mean, self.running_var) if self.track_running_stats or not use_batch else (None, None)
+        running = (
+            (self.running_mean, self.running_var)
+            if self.track_running_stats or not use_batch
+            else (None, None)
+        )
         return F.batch_norm(x, *running, self.weight, self.bias, use_batch, momentum, self.eps)
 
     def extra_repr(self) -> str:
@@ -103,7 +111,9 @@ class LayerNorm(Module):
         self.normalized_shape, self.eps = tuple(shape), eps
         self.elementwise_affine = elementwise_affine
         self.register_parameter("weight", Parameter(ones(*shape, **place)) if elementwise_affine else None)
-        self.register_parameter("bias", Parameter(zeros(*shape, **place)) if elementwise_affine and bias else None)
+        self.register_parameter(
+            "bias", Parameter(zeros(*shape, **place)) if elementwise_affine and bias else None
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, *normalized_shape) → the same shape."""

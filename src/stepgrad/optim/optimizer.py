@@ -123,7 +123,9 @@ class Optimizer:
         return loss
 
     def _rate(self, i: int) -> Tensor:
-        """Return the learning rate of a group as a 0-d tensor, for recorded steps: it changes from step to step."""
+        """Return the learning rate of a group as a 0-d tensor, for recorded steps: it changes from step
+        to step.
+        """
         assert engine_state.recorder is not None
         tensor = Tensor._of(numpy.array(self.param_groups[i].get("lr", 0.0), "float64"))
         engine_state.recorder.numbers.append((tensor, lambda: self.param_groups[i]["lr"]))

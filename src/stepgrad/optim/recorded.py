@@ -1,4 +1,6 @@
-"""A rule run on Tensors while a graph is recorded, so that the update is part of it: operations, and what they write where."""
+"""A rule run on Tensors while a graph is recorded, so that the update is part of it: operations, and what
+they write where.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def recorded_step(optimizer: Optimizer, group: dict[str, Any], rate: Tensor) -> 
         state.phase = outer
 
 
-def _complete_unrecorded(own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool) -> None:
+def _complete_unrecorded(
+    own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool
+) -> None:
     """Make the first state of a parameter; this happens once and is not part of the step."""
     recorder, state.recorder = state.recorder, None
     try:

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Base of callbacks; each method may be overridden. `state_dict` and `load_state_dict` go into checkpoints."""
+    """Base of callbacks; each method may be overridden. `state_dict` and `load_state_dict` go into
+    checkpoints.
+    """
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Called before the first epoch (after a resume: before the epoch that goes on)."""
@@ -23,10 +25,14 @@ class Callback:
         """Called before each epoch; `trainer.epoch` counts from 0."""
 
     def on_batch_end(self, trainer: Trainer) -> None:
-        """Called after each update; `trainer.last_loss` is the loss of the batch, `trainer.step` counts updates."""
+        """Called after each update; `trainer.last_loss` is the loss of the batch, `trainer.step` counts
+        updates.
+        """
 
     def on_epoch_end(self, trainer: Trainer) -> None:
-        """Called after each epoch; ``trainer.history[-1]`` is its record. `trainer.stop(reason)` ends the run."""
+        """Called after each epoch; ``trainer.history[-1]`` is its record. `trainer.stop(reason)` ends the
+        run.
+        """
 
     def on_fit_end(self, trainer: Trainer) -> None:
         """Called at the end, also after an error or Ctrl-C."""
@@ -77,8 +83,9 @@ class EpochLog(Callback):
 class Progress(Callback):
     """Tells how far training is: one line that is rewritten in a terminal, plain lines elsewhere.
 
-    `stream` is stderr by default. In a terminal the line is renewed ten times a second at most; elsewhere a line is
-    written for the first epoch, then when `interval` seconds have passed since the last, and at the end.
+    `stream` is stderr by default. In a terminal the line is renewed ten times a second at most; elsewhere
+    a line is written for the first epoch, then when `interval` seconds have passed since the last, and at
+    the end.
     """
 
     def __init__(self, stream: TextIO | None = None, interval: float = 5.0) -> None:
@@ -103,7 +110,9 @@ class Progress(Callback):
         if self._terminal and time.monotonic() - self._last > 0.1:
             done, total = trainer.batches
             share = f" {done}/{total}" if total else f" {done}"
-            self._write(f"epoch {trainer.epoch + 1}/{trainer.last_epoch}, batch{share}, loss {trainer.last_loss:.4g}")
+            self._write(
+                f"epoch {trainer.epoch + 1}/{trainer.last_epoch}, batch{share}, loss {trainer.last_loss:.4g}"
+            )
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Write the epoch's numbers."""
@@ -125,7 +134,9 @@ class Progress(Callback):
         record = trainer.history[-1]
         skip = ("epoch", "step", "lr", "seconds")
         numbers = [f"{name.replace('_', ' ')} {v:.4g}" for name, v in record.items() if name not in skip]
-        return f"epoch {record['epoch']}/{trainer.last_epoch}, {', '.join(numbers)}, {record['seconds']:.1f} s"
+        return (
+            f"epoch {record['epoch']}/{trainer.last_epoch}, {', '.join(numbers)}, {record['seconds']:.1f} s"
+        )
 
     def _write(self, text: str) -> None:
         if text == self._written:

@@ -14,7 +14,9 @@ from stepgrad.tensor import Tensor
 
 
 def all_finite(array: Any) -> bool:
-    """Return whether every element is finite. A finite sum proves it; only otherwise is each one looked at."""
+    """Return whether every element is finite. A finite sum proves it; only otherwise is each one looked
+    at.
+    """
     np = devices.module_of(array)
     with numpy.errstate(all="ignore"):
         total = np.add.reduce(array, axis=None)
@@ -22,7 +24,9 @@ def all_finite(array: Any) -> bool:
 
 
 class Guard:
-    """Watches the steps of a model: keeps what a step changes before its update, and explains what went wrong."""
+    """Watches the steps of a model: keeps what a step changes before its update, and explains what went
+    wrong.
+    """
 
     def __init__(self, model: Module) -> None:
         self._parameters = list(model.named_parameters())
@@ -42,8 +46,12 @@ class Guard:
                 return name
         return ""
 
-    def fail(self, what: str, place: str, model: Module, loss: Any, inputs: list[Tensor], target: Tensor) -> None:
-        """Put buffers and random streams back and raise `NotFiniteError` that names the first operation to blame."""
+    def fail(
+        self, what: str, place: str, model: Module, loss: Any, inputs: list[Tensor], target: Tensor
+    ) -> None:
+        """Put buffers and random streams back and raise `NotFiniteError` that names the first operation
+        to blame.
+        """
         self._put_back()
         origin = _origin(model, loss, inputs, target)
         self._put_back()

@@ -9,8 +9,9 @@ from typing import Any
 class History:
     """The epochs of a run, each a dict: epoch, step, loss, validation_loss, validation_<metric>, lr, seconds.
 
-    ``history["loss"]`` is the list of a column (None where an epoch lacks it), ``history[-1]`` the last epoch.
-    `best_epoch` is the epoch whose weights were kept (or the last), `stopped` says why the run ended.
+    ``history["loss"]`` is the list of a column (None where an epoch lacks it), ``history[-1]`` the last
+    epoch. `best_epoch` is the epoch whose weights were kept (or the last), `stopped` says why the run
+    ended.
 
     >>> h = History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}])
     >>> h["loss"], h[-1]["epoch"]
@@ -35,5 +36,7 @@ class History:
 
     def __repr__(self) -> str:
         last = self.epochs[-1] if self.epochs else {}
-        losses = ", ".join(f"{k}={last[k]:.4g}" for k in ("loss", "validation_loss") if last.get(k) is not None)
+        losses = ", ".join(
+            f"{k}={last[k]:.4g}" for k in ("loss", "validation_loss") if last.get(k) is not None
+        )
         return f"<History of {len(self)} epochs: {losses or 'empty'}; stopped: {self.stopped or 'not yet'}>"

@@ -8,7 +8,8 @@ from typing import Any
 
 
 class Interrupts:
-    """Within ``with Interrupts() as interrupts:`` the first Ctrl-C sets `requested`; the second raises at once.
+    """Within ``with Interrupts() as interrupts:`` the first Ctrl-C sets `requested`; the second raises at
+    once.
 
     Outside of the main thread, where Python delivers no signals, it does nothing.
     """

@@ -1,7 +1,8 @@
 """Measures of predictions, as numbers in float64.
 
-Inputs are NumPy arrays, Tensors or sequences; classes are integers 0, 1, …; shapes must agree. Each function raises
-`ShapeError` if they do not, and `DataError` where a measure has no value, such as the AUC of one class.
+Inputs are NumPy arrays, Tensors or sequences; classes are integers 0, 1, …; shapes must agree. Each
+function raises `ShapeError` if they do not, and `DataError` where a measure has no value, such as the AUC
+of one class.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ def _array(x: Any) -> numpy.ndarray:
 def _pair(name: str, predicted: Any, target: Any) -> tuple[numpy.ndarray, numpy.ndarray]:
     p, t = _array(predicted), _array(target)
     if p.shape != t.shape:
-        raise ShapeError(f"{name} compares shapes that are equal: predicted {list(p.shape)}, target {list(t.shape)}.")
+        raise ShapeError(
+            f"{name} compares shapes that are equal: predicted {list(p.shape)}, target {list(t.shape)}."
+        )
     if not t.size:
         raise DataError(f"{name} of no rows does not exist.")
     return p.reshape(-1), t.reshape(-1)
@@ -79,7 +82,8 @@ def _averaged(top: Any, bottom: Any, true: Any, average: str) -> float:
 
 
 def precision(predicted: Any, target: Any, average: str = "binary") -> float:
-    """Return how many of those predicted to be of a class are. `average`: "binary" (class 1), "macro", "weighted", "micro".
+    """Return how many of those predicted to be of a class are. `average`: "binary" (class 1), "macro",
+    "weighted", "micro".
 
     >>> precision([1, 1, 0], [1, 0, 0])
     0.5
@@ -101,9 +105,11 @@ def f1(predicted: Any, target: Any, average: str = "binary") -> float:
 
 
 def roc_auc(scores: Any, target: Any) -> float:
-    """Return the area under the ROC curve: the chance that a positive row scores above a negative one (ties count ½).
+    """Return the area under the ROC curve: the chance that a positive row scores above a negative one
+    (ties count ½).
 
-    Computed from ranks (Hanley and McNeil, 1982). `target`: 0 or 1. Raises `DataError` if one class is missing.
+    Computed from ranks (Hanley and McNeil, 1982). `target`: 0 or 1. Raises `DataError` if one class is
+    missing.
 
     >>> roc_auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
     0.75
@@ -123,7 +129,9 @@ def top_k(scores: Any, target: Any, k: int = 5) -> float:
     """Return the share of rows whose true class is among the k highest of `scores` (N, C)."""
     s, t = _array(scores), _array(target).astype("int64")
     if s.ndim != 2 or t.shape != s.shape[:1]:
-        raise ShapeError(f"top_k takes scores (N, C) and classes (N), not {list(s.shape)} and {list(t.shape)}.")
+        raise ShapeError(
+            f"top_k takes scores (N, C) and classes (N), not {list(s.shape)} and {list(t.shape)}."
+        )
     best = numpy.argsort(-s, axis=1, kind="stable")[:, :k]
     return float((best == t[:, None]).any(axis=1).mean())
 
@@ -155,7 +163,9 @@ def mae(predicted: Any, target: Any) -> float:
 
 
 def r2(predicted: Any, target: Any) -> float:
-    """Return 1 − SSE / Σ(t − mean t)²: the share of the variance that is explained. Of a constant target: 1 or 0."""
+    """Return 1 − SSE / Σ(t − mean t)²: the share of the variance that is explained. Of a constant target:
+    1 or 0.
+    """
     p, t = _pair("r2", predicted, target)
     t = t.astype("float64")
     total = float(numpy.square(t - t.mean()).sum())
@@ -164,7 +174,9 @@ def r2(predicted: Any, target: Any) -> float:
 
 
 def labels_of(outputs: Any, threshold: float = 0.0) -> numpy.ndarray:
-    """Return classes from a network's outputs: the largest of (N, C), or whether (N) or (N, 1) exceeds `threshold`."""
+    """Return classes from a network's outputs: the largest of (N, C), or whether (N) or (N, 1) exceeds
+    `threshold`.
+    """
     y = _array(outputs)
     if y.ndim == 2 and y.shape[1] > 1:
         return y.argmax(axis=1)

@@ -1,7 +1,8 @@
 """Native training: many batches of a dataset in memory as one call of compiled code.
 
-The step that is compiled gathers the rows of its batch, computes forward, loss and backward, clips, and updates. A call runs some
-dozens of milliseconds of such steps, so that small networks pay no Python, and progress, Ctrl-C and checkpoints stay alive.
+The step that is compiled gathers the rows of its batch, computes forward, loss and backward, clips, and
+updates. A call runs some dozens of milliseconds of such steps, so that small networks pay no Python, and
+progress, Ctrl-C and checkpoints stay alive.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ TARGET_SECONDS = 0.05
 
 
 def rows_in_memory(dataset: Any) -> tuple[list[Tensor], numpy.ndarray | None] | None:
-    """Return the tensors of a dataset in memory, and which rows of them it has (None: all); None for other datasets."""
+    """Return the tensors of a dataset in memory, and which rows of them it has (None: all); None for
+    other datasets.
+    """
     if type(dataset) is Subset:
         inner = rows_in_memory(dataset.dataset)
         if inner is None:
@@ -61,7 +64,9 @@ class NativeSteps:
         return same
 
     def chunk(self, most: int) -> int:
-        """Return how many steps to run in one call: as many as fill some dozens of milliseconds, but no more than `most`."""
+        """Return how many steps to run in one call: as many as fill some dozens of milliseconds, but no
+        more than `most`.
+        """
         if self.is_eager or not self._seconds_per_step:
             return 1
         return max(1, min(most, int(TARGET_SECONDS / self._seconds_per_step)))
@@ -122,7 +127,9 @@ class NativeSteps:
         try:
             (losses,) = compiled.run([from_numpy(numpy.concatenate(order))], len(order))
         except IndexShapeError:
-            losses = numpy.array([numpy.nan])  # a class or an index that is not there: the eager step names it
+            losses = numpy.array(
+                [numpy.nan]
+            )  # a class or an index that is not there: the eager step names it
         if numpy.isfinite(losses).all() and before.is_finite():
             return losses.reshape(-1).tolist()
         before.restore()
@@ -144,7 +151,9 @@ class _Snapshot:
         self._random = random.get_rng_state()
 
     def is_finite(self) -> bool:
-        """Return whether all parameters are finite now: a gradient that is not spoils them, also where no loss shows it."""
+        """Return whether all parameters are finite now: a gradient that is not spoils them, also where no
+        loss shows it.
+        """
         return all(all_finite(t._array) for t in self._tensors if t.requires_grad)
 
     def restore(self) -> None:
@@ -159,7 +168,10 @@ def native_steps(trainer: Trainer, loader: Any) -> tuple[NativeSteps | None, str
     """Return the native steps for a loader, or None and the reason why training runs eagerly."""
     found = rows_in_memory(loader.dataset)
     if found is None:
-        return None, f"the data are fetched one by one ({type(loader.dataset).__name__}); a TensorDataset lies in memory"
+        return (
+            None,
+            f"the data are fetched one by one ({type(loader.dataset).__name__}); a TensorDataset lies in memory",
+        )
     if not loader.gathers_by_index():
         return None, "the loader has a sampler, a collate_fn or workers of its own"
     if trainer.device is not None and trainer.device.type != "cpu":

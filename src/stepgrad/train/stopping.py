@@ -12,8 +12,8 @@ from stepgrad.nn.module import Module
 class EarlyStopping:
     """Keeps the best weights and says when to stop (Prechelt, "Early stopping – but when?", 1998).
 
-    * `patience`: epochs that the monitored value may go without getting better by more than `min_delta`; None: no stop,
-      and no weights are kept.
+    * `patience`: epochs that the monitored value may go without getting better by more than `min_delta`;
+      None: no stop, and no weights are kept.
     * `tolerance`: stop as soon as the monitored value is below it.
     """
 

@@ -1,4 +1,6 @@
-"""`Trainer`: trains a model on data, with validation, early stopping, checkpoints and resumption to the same bits."""
+"""`Trainer`: trains a model on data, with validation, early stopping, checkpoints and resumption to the
+same bits.
+"""
 
 from __future__ import annotations
 
@@ -44,27 +46,31 @@ Metric = Callable[[numpy.ndarray, numpy.ndarray], float]
 class Trainer:
     """Trains `model` so that ``loss(model(*inputs), target)`` falls.
 
-    * `schedule`: a learning rate schedule of `stepgrad.optim.lr_scheduler`; stepped after every epoch, or after every
-      batch with ``schedule_every="batch"``. `ReduceLROnPlateau` is handed the monitored value.
-    * `metrics`: names ("accuracy", "f1", "roc_auc", "rmse", "mae", "r2"), or a dict of name and function of the outputs
-      and targets as arrays, computed on the validation data.
+    * `schedule`: a learning rate schedule of `stepgrad.optim.lr_scheduler`; stepped after every epoch, or
+      after every batch with ``schedule_every="batch"``. `ReduceLROnPlateau` is handed the monitored
+      value.
+    * `metrics`: names ("accuracy", "f1", "roc_auc", "rmse", "mae", "r2"), or a dict of name and function
+      of the outputs and targets as arrays, computed on the validation data.
     * `clip_norm`, `clip_value`: bounds for the gradients, by their common norm or each element.
     * `device`: where to train; batches are brought there. `seed`: decides the order of the data.
-    * `checkpoint`: a folder for checkpoints, written after every epoch, every `checkpoint_every` batches, and on Ctrl-C;
-      the newest `keep` stay. ``fit(…, resume=True)`` goes on from the newest to the bits of an uninterrupted run.
-    * `compile`: whether steps on data in memory run as native code, many of them in one call (see `stepgrad.compile`).
-      What cannot be compiled runs eagerly; the reason is logged, and told in a warning if it is the model.
+    * `checkpoint`: a folder for checkpoints, written after every epoch, every `checkpoint_every` batches,
+      and on Ctrl-C; the newest `keep` stay. ``fit(…, resume=True)`` goes on from the newest to the bits
+      of an uninterrupted run.
+    * `compile`: whether steps on data in memory run as native code, many of them in one call (see
+      `stepgrad.compile`). What cannot be compiled runs eagerly; the reason is logged, and told in a
+      warning if it is the model.
     * `progress`: whether to tell on stderr how far it is.
 
-    A NaN or infinity in the loss or a gradient raises `NotFiniteError`, which names the operation where it began, before
-    the weights are touched.
+    A NaN or infinity in the loss or a gradient raises `NotFiniteError`, which names the operation where
+    it began, before the weights are touched.
 
     >>> import stepgrad as sg
     >>> _ = sg.manual_seed(0)
     >>> x = sg.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     >>> y = sg.tensor([[0.0], [1.0], [1.0], [0.0]])
     >>> net = sg.nn.Sequential(sg.nn.Linear(2, 8), sg.nn.Tanh(), sg.nn.Linear(8, 1))
-    >>> trainer = sg.Trainer(net, sg.nn.BCEWithLogitsLoss(), sg.optim.Adam(net.parameters(), lr=0.1), progress=False)
+    >>> trainer = sg.Trainer(net, sg.nn.BCEWithLogitsLoss(), sg.optim.Adam(net.parameters(), lr=0.1),
+    progress=False)
     >>> history = trainer.fit((x, y), epochs=100, batch_size=4)
     >>> history[-1]["loss"] < 0.05
     True
@@ -133,16 +139,18 @@ class Trainer:
     ) -> History:
         """Train for `epochs` epochs and return the `History`.
 
-        * `train_set`, `validation`: a Dataset whose samples are (inputs…, target), a tuple of tensors or arrays, or a
-          DataLoader of your own. The training rows are shuffled, in an order that (seed, epoch) decides.
-        * `patience`: stop when the monitored value has not become better by more than `min_delta` for so many epochs,
-          and put the weights of the best epoch back. `tolerance`: stop when it is below.
+        * `train_set`, `validation`: a Dataset whose samples are (inputs…, target), a tuple of tensors or
+          arrays, or a DataLoader of your own. The training rows are shuffled, in an order that (seed,
+          epoch) decides.
+        * `patience`: stop when the monitored value has not become better by more than `min_delta` for so
+          many epochs, and put the weights of the best epoch back. `tolerance`: stop when it is below.
         * `monitor`: "validation_loss" (the default with validation data), "loss", or a metric such as
           "validation_accuracy", of which larger is better (smaller for rmse and mae).
         * `resume`: go on from the newest checkpoint, if there is one.
         * `num_workers`: processes that fetch the data; the result does not depend on them.
 
-        Raises `ArgumentError`, `DataError`, `NotFiniteError`; `KeyboardInterrupt` on Ctrl-C, after the checkpoint.
+        Raises `ArgumentError`, `DataError`, `NotFiniteError`; `KeyboardInterrupt` on Ctrl-C, after the
+        checkpoint.
         """
         if epochs < 0:
             raise ArgumentError(f"epochs is at least 0, not {epochs}.")
@@ -209,7 +217,9 @@ class Trainer:
             self._interrupt()
 
     def _batches_trained(self, start: int) -> Iterator[tuple[int, list[float], int]]:
-        """Train on the batches of an epoch; yield after some: the number of the last, their losses, the rows of each."""
+        """Train on the batches of an epoch; yield after some: the number of the last, their losses, the
+        rows of each.
+        """
         if self._native is not None:
             yield from self._native_batches(start)
             return
@@ -238,7 +248,11 @@ class Trainer:
             following = following if following is not None else next(waiting, None)
 
     def _steps_to_checkpoint(self) -> int:
-        if any(type(c).on_batch_end is not Callback.on_batch_end for c in self.callbacks if not isinstance(c, Progress)):
+        if any(
+            type(c).on_batch_end is not Callback.on_batch_end
+            for c in self.callbacks
+            if not isinstance(c, Progress)
+        ):
             return 1
         if self.schedule is not None and self._schedule_every == "batch":
             return 1
@@ -289,7 +303,11 @@ class Trainer:
         return value
 
     def _finish_epoch(self, validation: Any, monitor: str, began: float) -> None:
-        record: dict[str, Any] = {"epoch": self.epoch + 1, "step": self.step, "loss": self._loss_sum / self._rows}
+        record: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "loss": self._loss_sum / self._rows,
+        }
         if validation is not None:
             record |= {f"validation_{name}": v for name, v in self.evaluate(validation).items()}
         record["lr"] = self.optimizer.param_groups[0]["lr"]
@@ -379,7 +397,9 @@ class Trainer:
         return result
 
     def predict(self, data: Any, batch_size: int = 1024) -> Tensor:
-        """Return the outputs of the model, in evaluation mode, for inputs: a tensor, a tuple of tensors, a Dataset."""
+        """Return the outputs of the model, in evaluation mode, for inputs: a tensor, a tuple of tensors,
+        a Dataset.
+        """
         data = (data,) if isinstance(data, (Tensor, numpy.ndarray)) else data
         outputs = []
         for batch in self._evaluation_batches(data, batch_size):
@@ -414,7 +434,9 @@ class Trainer:
         if validation is not None:
             known += ["validation_loss", *(f"validation_{name}" for name in self.metrics)]
         if monitor not in known:
-            raise ArgumentError(f"monitor is one of {', '.join(known)}; not {monitor!r}.{suggest(monitor, known)}")
+            raise ArgumentError(
+                f"monitor is one of {', '.join(known)}; not {monitor!r}.{suggest(monitor, known)}"
+            )
 
     def _call(self, event: str) -> None:
         for callback in self.callbacks:
@@ -435,7 +457,9 @@ def _named_metrics(metrics: Any, loss: Any) -> dict[str, Metric]:
     for name in metrics:
         if name not in measures.NAMED:
             known = measures.NAMED
-            raise ArgumentError(f"there is no metric {name!r}; known: {', '.join(known)}.{suggest(name, known)}")
+            raise ArgumentError(
+                f"there is no metric {name!r}; known: {', '.join(known)}.{suggest(name, known)}"
+            )
         measure = measures.NAMED[name]
         found[name] = lambda y, t, measure=measure: measure(y, t, threshold)  # type: ignore[misc]
     return found
