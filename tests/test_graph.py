@@ -52,7 +52,7 @@ def test_a_graph_can_be_walked():
 
 def test_a_recorded_graph_marks_the_backward_nodes():
     x = sg.tensor(2.0, requires_grad=True)
-    with sg.autograd.engine.record() as nodes:
+    with sg.autograd.recording.record() as nodes:
         x.exp().backward()
     lines = str(Graph(list(nodes), {"x": x})).splitlines()
     assert lines[1] == "%1 = exp(x) : float32[]"

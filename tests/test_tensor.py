@@ -209,8 +209,9 @@ def test_functions_of_the_package():
     assert sg.is_floating_point(sg.ones(1))
     assert not sg.is_floating_point(sg.tensor(1))
     assert sg.ones(1).is_floating_point()
-    for name in sg.functions.METHODS:
-        assert getattr(sg, name) is getattr(sg.Tensor, name)
+    shared = [name for name, x in vars(sg).items() if callable(x) and getattr(sg.Tensor, name, None) is x]
+    assert len(shared) > 80
+    assert {"exp", "matmul", "softmax", "reshape", "clamp"} <= set(shared)
     with pytest.raises(AttributeError, match=r"stepgrad has no 'tensr'. Did you mean 'tensor'"):
         _ = sg.tensr
     with pytest.raises(AttributeError, match=r"stepgrad.ops has no operation 'sigmod'"):

@@ -10,7 +10,8 @@ import numpy
 
 from stepgrad.arrays import devices, dtypes
 from stepgrad.arrays import random as streams
-from stepgrad.autograd.engine import apply
+from stepgrad.arrays.conversion import array_of
+from stepgrad.autograd.engine import apply, state
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
 from stepgrad.methods.base import as_shape, one_dim
 from stepgrad.ops.record import REGISTRY
@@ -27,7 +28,13 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> sg.tensor([1, 2]).dtype, sg.tensor([1.0]).dtype
     (stepgrad.int64, stepgrad.float32)
     """
-    made = Tensor._of(_array_of(data, dtype, copy=True))
+    recorder = state.recorder
+    if recorder is not None and isinstance(data, Tensor):
+        made = data.detach().clone().to(dtype=dtype)
+    else:
+        made = Tensor._of(array_of(data, dtype, copy=True))
+        if recorder is not None:
+            recorder.constants[id(made)] = made
     made = made if device is None else made.to(devices.device(device))
     return made.requires_grad_() if requires_grad else made
 
@@ -35,7 +42,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """Return `data` as a tensor: itself if it is one, the memory of an array, a copy of anything else."""
     if not isinstance(data, Tensor):
-        data = Tensor._of(_array_of(data, dtype, copy=False))
+        data = Tensor._of(array_of(data, dtype, copy=False))
     return data.to(dtype=dtype, device=device)
 
 
@@ -49,39 +56,6 @@ def from_numpy(array: numpy.ndarray) -> Tensor:
         raise DtypeError(f"from_numpy takes a NumPy array, not {type(array).__name__}.")
     dtypes.of(array)
     return Tensor._of(array)
-
-
-def _array_of(data: Any, dtype: Any, copy: bool) -> Any:
-    if isinstance(data, Tensor):
-        array = data._array.copy() if copy else data._array
-    elif hasattr(data, "dtype"):
-        is_gpu = type(data).__module__.partition(".")[0] == "cupy"
-        array = data if is_gpu else numpy.array(data, copy=True if copy else None)
-        dtypes.of(array)
-    else:
-        array = _from_python(data, dtype)
-    return array if dtype is None else array.astype(dtypes.as_dtype(dtype).numpy, copy=False)
-
-
-def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
-    if isinstance(data, (list, tuple)) and any(isinstance(x, Tensor) for x in data):
-        data = [x.tolist() if isinstance(x, Tensor) else x for x in data]
-    try:
-        array = numpy.array(data)
-    except (ValueError, OverflowError) as error:
-        raise ShapeError(f"these sequences are not a tensor: {error}") from None
-    if array.dtype.kind == "f" and dtype is None and not _has_numpy_scalar(data):
-        return array.astype(dtypes.get_default_dtype().numpy)
-    if array.dtype.kind not in "biuf":
-        raise DtypeError(f"a tensor holds numbers, not {type(data).__name__} of {array.dtype}.")
-    dtypes.of(array)
-    return array if array.size else array.astype(dtypes.get_default_dtype().numpy)
-
-
-def _has_numpy_scalar(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return hasattr(data, "dtype")
 
 
 def _made(
@@ -221,11 +195,9 @@ def _random(name: str, size: Any, generator: Any, dtype: Any, device: Any, requi
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     if not kind.is_floating_point:
         raise DtypeError(f"{name} makes floating point numbers, not {kind.name}. Use randint for integers.")
-    g = generator or streams.default_generator
     count = math.prod(shape)
     blocks = streams.blocks_for(count, kind) if name == "rand" else streams.normal_blocks(count)
-    place = {"seed": g.seed, "stream": g.stream, "position": g.take(blocks)}
-    return _made(name, (shape,), kind, device, requires_grad, **place)
+    return _made(name, (shape,), kind, device, requires_grad, **streams.reserved(generator, blocks))
 
 
 def randint(

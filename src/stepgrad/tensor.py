@@ -12,15 +12,18 @@ from stepgrad.arrays import devices, dtypes
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
 from stepgrad.autograd.gradients import backward
-from stepgrad.errors import DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError
+from stepgrad.autograd.modes import no_grad
+from stepgrad.autograd.recording import check_readable
+from stepgrad.errors import DeviceError, DtypeError, GradientError, ShapeError
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
+from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.reductions import ReductionMethods
-from stepgrad.methods.shapes import ShapeMethods, _parsed
+from stepgrad.methods.shapes import ShapeMethods
 from stepgrad.ops.record import REGISTRY
 
 
-class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
+class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, InPlaceMethods):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
 
     Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in
@@ -134,6 +137,12 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
 
     @data.setter
     def data(self, other: Tensor) -> None:
+        alike = other._array.shape == self._array.shape and other._array.dtype == self._array.dtype
+        if state.recorder is not None and alike:
+            # A record knows of changes in memory, not of another memory.
+            with no_grad():
+                self._become(other)
+            return
         self._array = other._array
         self._version[0] += 1
 
@@ -200,134 +209,6 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
         if self._after_accumulation is None:
             self._after_accumulation = []
         return RemovableHook(self._after_accumulation, hook)
-
-    # --------------------------------------------------------------------------------- in place
-
-    def _become(self, result: Tensor) -> Tensor:
-        if result._array.shape != self._array.shape:
-            raise ShapeError(
-                f"an in-place operation cannot change the shape {list(self.shape)} to {list(result.shape)}."
-            )
-        self._check_in_place(result)
-        if result.dtype.category > self.dtype.category:
-            raise DtypeError(f"a {result.dtype.name} result cannot be stored in a {self.dtype.name} tensor.")
-        node = result._node
-        if node is not None and any(a is self._array for a in node.saved):
-            # Its derivative reads what is about to be overwritten.
-            before = self._array.copy()
-            node.saved = tuple(before if a is self._array else a for a in node.saved)
-            node.versions = tuple(v for v in node.versions if v[0] is not self._version)
-        if state.recorder is not None:
-            state.recorder.about_to_write(self)
-        self._array[...] = result._array
-        self._version[0] += 1
-        self._rebase(result)
-        return self
-
-    def _check_in_place(self, result: Any) -> None:
-        """Raise an error where the memory, or the history of a change in place, would be another's too."""
-        if not getattr(self._array.flags, "writeable", True):
-            raise ShapeError(
-                f"this tensor of shape {list(self.shape)} cannot be changed in place: it was expanded, so "
-                f"that elements share memory, or made from a read-only array. Change a .clone()."
-            )
-        if not state.grad_enabled:
-            return
-        if self.requires_grad and self.is_leaf:
-            raise GradientError(
-                "a leaf that requires a gradient cannot be changed in place; change it under no_grad(), "
-                "or make a copy."
-            )
-        if self._is_view and (self.requires_grad or getattr(result, "requires_grad", False)):
-            raise GradientError(
-                "a view of another tensor cannot be changed in place while gradients are recorded: the other "
-                "tensor would not know. Use the operation that makes a new tensor, or assign "
-                "x[index] = value to the whole."
-            )
-
-    def _rebase(self, result: Tensor) -> None:
-        """Take over the history of `result`, whose numbers this tensor's memory holds now."""
-        if state.recorder is not None:
-            state.recorder.writes.append((self, result._node))
-        if not state.grad_enabled:
-            if self.is_leaf:
-                self._node = result._node  # a parameter that is updated stays a leaf
-            return
-        if self.requires_grad or result.requires_grad:
-            self._version[1] += 1
-            keeps = self._node is not None and self._node.retained is not None
-            if keeps and self._node.retained() is self and result.requires_grad:
-                self._node.retained, result._node.retained = None, self._node.retained
-        self._node, self.requires_grad = result._node, result.requires_grad
-
-    def _records_with(self, value: Any) -> bool:
-        """Whether a change in place to `value` is remembered in the graph."""
-        if state.recorder is not None:
-            return True
-        return state.grad_enabled and (self.requires_grad or getattr(value, "requires_grad", False))
-
-    def _set(self, index: Any, value: Any) -> None:
-        self._check_in_place(value)
-        _, spec, tensors = _parsed(index if isinstance(index, tuple) else (index,))
-        if self._records_with(value):
-            if not isinstance(value, Tensor):
-                value = Tensor._of(numpy.asarray(value, self._array.dtype))
-            value = value.to(self.dtype, self.device)
-            self._become(apply(REGISTRY["index_put"], self, value, *tensors, spec=spec, accumulate=False))
-            return
-        rest = iter(t._array for t in tensors)
-        where = tuple(next(rest) if isinstance(p, str) else p for p in spec)
-        try:
-            self._array[where] = value._array if isinstance(value, Tensor) else value
-        except (ValueError, IndexError, TypeError) as error:
-            kind = IndexShapeError if isinstance(error, IndexError) else ShapeError
-            raise kind(
-                f"cannot assign to {index!r} of a tensor of shape {list(self.shape)}: {error}"
-            ) from None
-        self._version[0] += 1
-
-    def copy_(self, other: Tensor) -> Tensor:
-        """Copy the numbers of `other`, which may broadcast and have another dtype, into this tensor."""
-        self._check_in_place(other)
-        if self._records_with(other):
-            return self._become(other.to(self.dtype, self.device).expand(self.shape))
-        source = devices.move(other._array, self.device)
-        try:
-            self._array[...] = source
-        except ValueError:
-            raise ShapeError(f"copy_ of shape {list(other.shape)} into {list(self.shape)}.") from None
-        self._version[0] += 1
-        return self
-
-    def fill_(self, value: float) -> Tensor:
-        """Set every element to `value`, a number or a tensor with one element."""
-        if isinstance(value, Tensor):
-            return self.copy_(value.reshape(()))
-        self._check_in_place(value)
-        if self._records_with(value):
-            full = apply(REGISTRY["full"], shape=self.shape, value=value, dtype=self._array.dtype)
-            return self._become(full.to(self.device))
-        self._array[...] = value
-        self._version[0] += 1
-        return self
-
-    def zero_(self) -> Tensor:
-        """Set every element to 0."""
-        return self.fill_(0)
-
-    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with normal numbers of the given mean and standard deviation."""
-        from stepgrad.creation import randn
-
-        return self.copy_(randn(self.shape, dtype=self.dtype, generator=generator).detach() * std + mean)
-
-    def uniform_(self, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with numbers uniform in [low, high)."""
-        from stepgrad.creation import rand
-
-        return self.copy_(
-            rand(self.shape, dtype=self.dtype, generator=generator).detach() * (high - low) + low
-        )
 
     # ------------------------------------------------------------------------------ conversions
 
@@ -407,7 +288,7 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
             raise GradientError("numpy() of a tensor that requires a gradient. Use .detach().numpy().")
         if not isinstance(self._array, numpy.ndarray):
             raise DeviceError(f"numpy() of a tensor on {self.device}. Use .detach().cpu().numpy().")
-        engine.check_readable(self)
+        check_readable(self)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
@@ -424,12 +305,12 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods):
             raise ShapeError(
                 f"item() takes one element; this tensor has {self._array.size}: {list(self.shape)}."
             )
-        engine.check_readable(self)
+        check_readable(self)
         return self._array.item()
 
     def tolist(self) -> Any:
         """Return the numbers as nested lists."""
-        engine.check_readable(self)
+        check_readable(self)
         return self._array.tolist()
 
     def __float__(self) -> Any:

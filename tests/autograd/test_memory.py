@@ -131,7 +131,7 @@ def test_a_graph_is_freed_without_the_garbage_collector():
 
 def test_a_recorded_step_is_let_go_when_its_record_is():
     w = sg.ones(8, requires_grad=True)
-    with sg.autograd.engine.record() as nodes:
+    with sg.autograd.recording.record() as nodes:
         y = (w * 2).exp().sum()
         y.backward()
         with sg.no_grad():

@@ -4,7 +4,8 @@ import numpy
 import pytest
 
 import stepgrad as sg
-from stepgrad.autograd.engine import TENSORS, record
+from stepgrad.autograd.engine import TENSORS
+from stepgrad.autograd.recording import record
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.ops.namespace import NUMPY
 from stepgrad.ops.symbol import Symbol

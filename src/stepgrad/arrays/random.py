@@ -193,6 +193,15 @@ dropout_generator = Generator(stream=name_to_stream("dropout"))
 _DEFAULTS = {"default": default_generator, "dropout": dropout_generator}
 
 
+def reserved(generator: Generator | None, blocks: int) -> dict[str, int]:
+    """Return the place (seed, stream, position) of `blocks` blocks that no later draw uses.
+
+    Without a generator, they are those of the default one.
+    """
+    g = generator or default_generator
+    return {"seed": g.seed, "stream": g.stream, "position": g.take(blocks)}
+
+
 def manual_seed(seed: int) -> Generator:
     """Seed every default stream (numbers, weights, dropout) and return the default generator.
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from stepgrad.arrays import devices, dtypes
 from stepgrad.errors import (
-    CaptureError,
     DeviceError,
     DtypeError,
     GradientError,
@@ -27,6 +26,9 @@ from stepgrad.errors import (
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
 from stepgrad.ops.record import REGISTRY, Absent, Composite, Op, find
+
+if TYPE_CHECKING:
+    from stepgrad.autograd.recording import Recording
 
 
 class _State(threading.local):
@@ -155,7 +157,7 @@ def _new_node(
     if recorder is not None:
         node.result = y
         node.module = ".".join(state.module_path)
-        recorder.append(node)
+        recorder.add(node, result)
     return node
 
 
@@ -483,75 +485,9 @@ def _finished(target: Any, g: Any, as_graph: bool) -> Any:
     return g if as_graph else _owned(g, target, as_graph)
 
 
-# ------------------------------------------------------------------------------------------- recording
-
-
-class Recording(list[Node]):
-    """The nodes recorded so far, in order, and what else happened meanwhile.
-
-    * `writes`: (tensor, node) for each result that was stored in a tensor's memory.
-    * `modules`: the modules that were called, each with its mode (training or not).
-    * `numbers`: (tensor, function) for each 0-d tensor that stands for a Python number and the function that returns it.
-    * `effects`: functions to call after each further run of what was recorded, such as a schedule's step.
-    * `before`: (tensor, array) for each tensor that was written to, with what it held before (with `values_hidden`).
-    * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
-    * `values_hidden`: whether the values of results must not be looked at, since the step will run with others.
-    """
-
-    def __init__(self, values_hidden: bool = False) -> None:
-        super().__init__()
-        self.writes: list[tuple[Any, Node]] = []
-        self.modules: list[tuple[Any, bool]] = []
-        self.numbers: list[tuple[Any, Callable[[], float]]] = []
-        self.effects: list[Callable[[], Any]] = []
-        self.before: dict[int, tuple[Any, Any]] = {}
-        self.is_first = False
-        self.values_hidden = values_hidden
-
-    def about_to_write(self, tensor: Any) -> None:
-        """Keep what a tensor holds before it is written to for the first time."""
-        if self.values_hidden and id(tensor) not in self.before:
-            self.before[id(tensor)] = (tensor, tensor._array.copy())
-
-    def undo(self) -> None:
-        """Give every tensor that was written to what it held before."""
-        for tensor, array in self.before.values():
-            tensor._array[...] = array
-
-
-def check_readable(tensor: Any) -> None:
-    """Raise `CaptureError` if the value of `tensor` is asked for while a step is captured in which it was computed."""
-    recorder = state.recorder
-    if recorder is not None and recorder.values_hidden and tensor._node is not None:
-        raise CaptureError(
-            f"a captured step asks for the value of {tensor._node} (by .item(), .numpy(), float(), if or print). The "
-            f"compiled step would run with that one value for ever. Return the tensor and look at it outside, or use "
-            f"stepgrad.where for a choice that depends on values."
-        )
-
-
-class record:
-    """Within ``with record() as nodes:`` every operation of this thread, backward too, goes to `nodes`."""
-
-    def __init__(self, values_hidden: bool = False) -> None:
-        self._recording = Recording(values_hidden)
-
-    def __enter__(self) -> Recording:
-        self._outer = state.recorder
-        state.recorder = self._recording
-        return state.recorder
-
-    def __exit__(self, *_: object) -> None:
-        for tensor, _node in self._recording.writes:
-            # What was written to is a leaf again, with the new values; it must not keep the recording alive.
-            if not tensor.requires_grad or not _node.requires_grad:
-                tensor._node = None
-        state.recorder = self._outer
-
-
 def operation(name: str) -> Callable[..., Any]:
     """Return the operation `name` as a function of Tensors."""
     return getattr(TENSORS, name)
 
 
-__all__ = ["REGISTRY", "TENSORS", "apply", "operation", "record", "run_backward", "set_tensor_class", "state"]
+__all__ = ["REGISTRY", "TENSORS", "apply", "operation", "run_backward", "set_tensor_class", "state"]

@@ -19,7 +19,7 @@ from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage, plan_arena
 from stepgrad.compile.program import Constant, Value
-from stepgrad.compile.schedule import Cluster, Schedule, base_of
+from stepgrad.compile.schedule import Cluster, Schedule, base_of, writes_without_conflict
 from stepgrad.compile.threads import write_barrier
 
 
@@ -69,6 +69,7 @@ class Native:
         self.storages: list[Storage] = []
         self._leaf_storage: dict[int, Storage] = {}
         self._constants: list[numpy.ndarray] = []
+        program.writes = writes_without_conflict(program.outputs, program.writes)
         self.schedule = Schedule([*program.outputs, *(v for _, v in program.writes)], program.writes)
         self._buffers: dict[Value, Buffer] = {}
         self._targets: dict[Cluster, list[tuple[Value, Buffer]]] = {}

@@ -8,27 +8,32 @@ every step, also the first, is a native one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
 from stepgrad.arrays import random
-from stepgrad.autograd.engine import Recording, record
+from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.assemble import Program, Slot
+from stepgrad.compile.contents import Contents, check_apart, place_of
 from stepgrad.compile.program import Builder, NotCompiled, Value
 from stepgrad.graph import Node
 from stepgrad.tensor import Tensor
 
 
 class TensorSlot(Slot):
-    """The memory of a tensor: an argument (`position` in the call), or one that the step found."""
+    """The memory of a tensor: an argument (`position` in the call), or one that the step found. `others` are
+    further tensors that the step found in the same place.
+    """
 
     def __init__(self, name: str, tensor: Tensor, position: int | None = None, advance: int = 0) -> None:
         array = tensor._array
         strides = tuple(s // array.itemsize for s in array.strides)
         super().__init__(name, array.shape, array.dtype, strides, advance)
         self.tensor, self.position = tensor, position
+        self.others: list[Tensor] = []
 
 
 class StreamSlot(Slot):
@@ -84,15 +89,24 @@ class Capture:
     def _translate(self, recording: Recording) -> None:
         """Make the program of what was recorded."""
         self.builder = Builder()
-        self.slots: dict[int, TensorSlot] = {}
+        self.slots: dict[Any, TensorSlot] = {}
+        self._written: dict[Any, Tensor] = {}
         self.streams: list[StreamSlot] = []
         self._values: dict[Node | int, Value] = {}
+        self._contents = Contents()
+        self._times: dict[Node, int] = {}
         self.modules, self.numbers, self.effects = recording.modules, recording.numbers, recording.effects
         self._open_streams(recording)
         self._gradients = self._gradients_read(recording)
-        for node in recording:
+        pending = deque(zip(recording.places, recording.writes))
+        for i, node in enumerate(recording):
+            while pending and pending[0][0][0] <= i:
+                self._write(*pending.popleft())
             self._values[node] = self._value_of(node)
-        writes = self._writes(recording)
+            self._times[node] = self._contents.time
+        while pending:
+            self._write(*pending.popleft())
+        writes = self._writes()
         outputs: list[Value] = []
         self.output_form = self._form(self.result, outputs)
         self.program = Program(outputs, writes, self.builder)
@@ -131,25 +145,52 @@ class Capture:
                 raise NotCompiled(
                     f"the step uses {x}, which was computed before it began; compute it inside, or detach it"
                 )
-            return self._values[x]
+            return self._now(x)
         if x is None:
             return node.saved[i] if node.saved is not None else None
-        return self._leaf(x)
+        return self._at(x)
+
+    def _now(self, node: Node) -> Value:
+        """Return the value of a node; of a view whose memory has changed since, what it shows now."""
+        if not node.op.is_view or not self._contents.has_changed(node, self._times[node]):
+            return self._values[node]
+        self._values[node] = self._value_of(node)
+        self._times[node] = self._contents.time
+        return self._values[node]
+
+    def _at(self, tensor: Tensor) -> Value:
+        """Return what a tensor that the step found holds now."""
+        written = self._contents.at(tensor._array)
+        return self._leaf(tensor) if written is None else written
 
     def _leaf(self, tensor: Tensor) -> Value:
-        key = id(tensor)
+        """Return what a tensor that the step found held before it."""
+        if id(tensor) in self._recording.constants:
+            _, array = self._recording.before.get(id(tensor), (tensor, tensor._array))
+            return self.builder.constant(array)
+        position = next((i for i, t in enumerate(self.arguments) if t is tensor), None)
+        key = (position, place_of(tensor._array))
         if key not in self.slots:
-            if key in self._gradients:
+            if id(tensor) in self._gradients:
                 raise NotCompiled(
                     "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the step, "
                     "before backward()"
                 )
-            position = next((i for i, t in enumerate(self.arguments) if t is tensor), None)
             name = f"argument {position}" if position is not None else f"slot {len(self.slots)}"
             slot = TensorSlot(name, tensor, position, self._advance.get(position, 0))
             self.slots[key] = slot
-            self._values[key] = self.builder.leaf(slot, slot.shape, slot.dtype)
-        return self._values[key]
+            self._values[id(slot)] = self.builder.leaf(slot, slot.shape, slot.dtype)
+        elif all(t is not tensor for t in (self.slots[key].tensor, *self.slots[key].others)):
+            self.slots[key].others.append(tensor)
+        return self._values[id(self.slots[key])]
+
+    def _write(self, place: tuple[int, Node | None], write: tuple[Tensor, Node]) -> None:
+        """Follow a change in place: of a slot, or of what the step itself made."""
+        (_, before), (tensor, node) = place, write
+        if before not in self._values and id(tensor) not in self._recording.constants:
+            self._leaf(tensor)
+            self._written[place_of(tensor._array)] = tensor
+        self._contents.write(tensor._array, before, self._values[node])
 
     def _gradients_read(self, recording: Recording) -> set[int]:
         """Return the ids of tensors that were the gradient of a leaf before the step and are read in it."""
@@ -162,13 +203,12 @@ class Capture:
                         found.add(id(x.grad))
         return found
 
-    def _writes(self, recording: Recording) -> list[tuple[Value, Value]]:
-        last: dict[int, tuple[Tensor, Node]] = {}
-        for tensor, node in recording.writes:
-            last[id(tensor)] = (tensor, node)
+    def _writes(self) -> list[tuple[Value, Value]]:
+        """Return what is in the end written to which slot."""
+        check_apart([s.tensor._array for s in self.slots.values()], [t._array for t in self._written.values()])
         writes = []
-        for tensor, node in last.values():
-            slot, value = self._leaf(tensor), self._values[node]
+        for tensor in self._written.values():
+            slot, value = self._leaf(tensor), self._at(tensor)
             if value is not slot:
                 writes.append((slot, self._own(value)))
         for stream in self.streams:
@@ -215,7 +255,7 @@ class Capture:
         the result anew.
         """
         if isinstance(result, Tensor):
-            value = self._values[result._node] if result._node in self._values else self._leaf(result)
+            value = self._now(result._node) if result._node in self._values else self._at(result)
             outputs.append(self._own(value))
             position = len(outputs) - 1
             return lambda arrays: Tensor._of(arrays[position])

@@ -15,7 +15,7 @@ from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, TensorSlot, tensors_in
 from stepgrad.compile.program import NotCompiled
-from stepgrad.errors import IndexShapeError
+from stepgrad.errors import ArgumentError, IndexShapeError
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 
@@ -64,15 +64,15 @@ class Compiled:
                 break
         return True
 
-    def run(self, arguments: list[Tensor], steps: int = 1) -> list[numpy.ndarray]:
-        """Run steps and return the outputs; with several steps each output has one more dimension, in front.
+    def run(self, arguments: list[Tensor], steps: int | None = None) -> list[numpy.ndarray]:
+        """Run a step and return the outputs; with `steps` so many, each output with a dimension more in front.
 
         An argument whose slot has an `advance` holds what all steps need, one after the other.
         """
         with self._lock:
             return self._run(arguments, steps)
 
-    def _run(self, arguments: list[Tensor], steps: int) -> list[numpy.ndarray]:
+    def _run(self, arguments: list[Tensor], steps: int | None) -> list[numpy.ndarray]:
         capture, native = self.capture, self.native
         for tensor, number in capture.numbers:
             tensor._array[...] = number()
@@ -82,15 +82,15 @@ class Compiled:
         for entry, slot in self._arguments:
             assert slot.position is not None
             array = arguments[slot.position]._array
-            if not slot.advance and not _alike(array, slot):
-                array = numpy.ascontiguousarray(array).reshape(slot.shape)
+            if slot.advance or not _alike(array, slot):
+                array = numpy.ascontiguousarray(array)
                 kept.append(array)
             native.table[entry] = address_of(array)
-        lead = (steps,) if steps != 1 else ()
+        lead = () if steps is None else (steps,)
         outputs = [numpy.empty(lead + v.shape, v.dtype) for v in capture.program.outputs]
         for entry, output in zip(native.output_entries, outputs):
             native.table[entry] = address_of(output)
-        native.run(steps)
+        native.run(1 if steps is None else steps)
         for stream in capture.streams:
             stream.save()
         for tensor in self.written:
@@ -133,15 +133,57 @@ class CompiledFunction:
         outputs = compiled.run(tensors_in((args, kwargs)))
         return compiled.capture.output_form(outputs)
 
+    def scan(self, *stacked: Tensor) -> Any:
+        """Run the function on one entry of `stacked` after the other, in one native call; return the results stacked.
+
+        Each argument is a Tensor with a dimension more in front than the function takes, of one length for all. The
+        same as ``stack([f(*entries) for entries in zip(*stacked)])``, without Python in between.
+
+        >>> import stepgrad as sg
+        >>> total = sg.zeros(2)
+        >>> def add(x):
+        ...     total.add_(x)
+        ...     return total.sum()
+        >>> sg.compile(add).scan(sg.ones(3, 2))
+        tensor([2., 4., 6.])
+        """
+        kinds = tuple((x._array.shape[1:], x._array.dtype.char) for x in stacked)
+        lengths = {x._array.shape[0] if x._array.ndim else 0 for x in stacked}
+        if len(lengths) != 1 or 0 in lengths:
+            raise ArgumentError("scan takes tensors whose first dimension has one length for all, at least 1.")
+        key = ("scan", kinds, state.grad_enabled)
+        compiled = self._compiled.get(key)
+        if compiled is None or not compiled.holds():
+            return self._first_scan(key, [x.detach() for x in stacked])
+        outputs = compiled.run(list(stacked), lengths.pop())
+        return compiled.capture.output_form(outputs)
+
+    def _first_scan(self, key: Any, stacked: list[Tensor]) -> Any:
+        """Scan with a capture before: of the first entry, or of the second where the first made new state."""
+        done: list[Any] = []
+        advance = {i: x[0].numel() for i, x in enumerate(stacked)}
+        for turn in range(min(2, len(stacked[0]))):
+            if key in self._compiled and self._compiled[key] is None:
+                break
+            capture, compiled = self._compile(key, tuple(x[turn].clone() for x in stacked), {}, advance)
+            if compiled is not None:
+                outputs = compiled.run([x[turn:] for x in stacked], len(stacked[0]) - turn)
+                rest = compiled.capture.output_form(outputs)
+                return _stacked(done, rest) if done else rest
+            if capture is not None:
+                done.append(capture.result)
+        done += [self._eager(*entries) for entries in zip(*(x[len(done) :] for x in stacked))]
+        return _stacked(done)
+
     def _compile(
-        self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], advance: dict[int, int] | None = None
     ) -> tuple[Capture | None, Compiled | None]:
         """Capture and compile. Without code in what is returned, the step has run already, or (no
         capture) has not.
         """
         capture = None
         try:
-            capture = Capture(self._eager, args, kwargs)
+            capture = Capture(self._eager, args, kwargs, advance)
             if capture.is_first:
                 return capture, None
             capture.undo()
@@ -157,6 +199,20 @@ class CompiledFunction:
             with no_grad():
                 return self.function(*args, **kwargs)
         return self.function(*args, **kwargs)
+
+
+def _stacked(results: list[Any], rest: Any = None) -> Any:
+    """Return results (tensors, or tuples, lists and dicts of them) stacked; `rest` is stacked already and follows."""
+    first = results[0]
+    if isinstance(first, Tensor):
+        stacked = numpy.stack([r.detach()._array for r in results])
+        return Tensor._of(stacked if rest is None else numpy.concatenate([stacked, rest._array]))
+    if isinstance(first, dict):
+        return {k: _stacked([r[k] for r in results], None if rest is None else rest[k]) for k in first}
+    if isinstance(first, (list, tuple)):
+        parts = [_stacked([r[i] for r in results], None if rest is None else rest[i]) for i in range(len(first))]
+        return type(first)(parts)
+    return first
 
 
 def _key(x: Any) -> Any:

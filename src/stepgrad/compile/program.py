@@ -259,6 +259,12 @@ class Builder:
             x = self._copy(x)
         return self._made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
 
+    def copy_of(self, x: Value) -> Value:
+        """Return a copy of x that nothing else uses."""
+        value = Value(self, "map", find("cast"), (x,), {"dtype": x.dtype}, x.shape, x.dtype)
+        self.values.append(value)
+        return value
+
     def strides_of(self, x: Value) -> tuple[int, ...]:
         """Return the strides in which a value lies in memory, if it does not stay in registers."""
         if x.kind == "leaf" and hasattr(x.attrs["leaf"], "strides"):

@@ -63,6 +63,66 @@ def live_values(roots: list[Value]) -> list[Value]:
     return sorted(seen, key=lambda v: v.key)
 
 
+def writes_without_conflict(
+    outputs: list[Value], writes: list[tuple[Value, Value]]
+) -> list[tuple[Value, Value]]:
+    """Return writes that can be made in place: by way of a copy where the old value is still needed.
+
+    A value is computed first and copied to its slot later if it reads other elements of the slot than the
+    one that it overwrites (``w @ w`` into w), or if others wait for it which read the slot (two slots that
+    change places).
+    """
+    slots = {slot for slot, _ in writes}
+    readers: dict[Value, set[Value]] = {slot: set() for slot in slots}
+    consumers: dict[Value, list[Value]] = {}
+    for value in live_values([*outputs, *(value for _, value in writes)]):
+        for x in value.inputs:
+            consumers.setdefault(x, []).append(value)
+    for slot in slots:
+        stack = [slot]
+        while stack:
+            for consumer in consumers.get(stack.pop(), ()):
+                if consumer.kind == "view":
+                    stack.append(consumer)
+                else:
+                    readers[slot].add(consumer)
+    # What must come after a value besides those that consume it: the writers of the slots that it reads.
+    later: dict[Value, list[Value]] = {}
+    result = []
+    for slot, value in writes:
+        if value in readers[slot] and _reads_across(value, slot):
+            value = value.builder.copy_of(value)
+        elif _is_before(value, readers[slot] - {value}, consumers, later):
+            value = value.builder.copy_of(value)
+        for reader in readers[slot]:
+            if reader is not value:
+                later.setdefault(reader, []).append(value)
+        result.append((slot, value))
+    return result
+
+
+def _reads_across(reader: Value, slot: Value) -> bool:
+    """Return whether a value needs other elements of a slot than the one at its own place."""
+    read = [x for x in reader.inputs if base_of(x) is slot]
+    return bool(read) and (reader.kind != "map" or any(x is not slot for x in read) or reader.shape != slot.shape)
+
+
+def _is_before(
+    value: Value, others: set[Value], consumers: dict[Value, list[Value]], later: dict[Value, list[Value]]
+) -> bool:
+    """Return whether one of `others` can only come after a value."""
+    stack, seen = [value], {value}
+    while stack:
+        x = stack.pop()
+        for following in (*consumers.get(x, ()), *later.get(x, ())):
+            if following in others:
+                return True
+            if following not in seen:
+                seen.add(following)
+                stack.append(following)
+    return False
+
+
 class Schedule:
     """The clusters of a program, in an order in which each comes after those it needs.
 
@@ -102,10 +162,9 @@ class Schedule:
             writer = self._of[value]
             writer.writes.add(slot)
             for reader, cluster in self._of.items():
-                read = [x for x in reader.inputs if base_of(x) is slot]
-                if not read:
+                if not any(base_of(x) is slot for x in reader.inputs):
                     continue
-                if reader.kind != "map" or any(x is not slot for x in read) or reader.shape != slot.shape:
+                if _reads_across(reader, slot):
                     cluster.reads_across.add(slot)
                 if cluster is not writer:
                     self._needs[writer.number].add(cluster.number)

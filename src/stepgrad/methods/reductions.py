@@ -6,6 +6,8 @@ from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.arrays import dtypes
+from stepgrad.arrays.conversion import array_of
+from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.methods.base import TensorBase, one_dim, some_dims
@@ -179,9 +181,7 @@ class ReductionMethods(TensorBase):
         return self.matmul(other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        from stepgrad.creation import as_tensor
-
-        return as_tensor(other).matmul(self._as_tensor())
+        return engine.Tensor._of(array_of(other)).matmul(self)
 
     def mm(self, other: Tensor) -> Tensor:
         """Return the product of two matrices."""

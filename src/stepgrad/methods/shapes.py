@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from stepgrad.arrays.conversion import array_of
+from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
-from stepgrad.methods.base import Operand, TensorBase, as_shape, one_dim, some_dims
+from stepgrad.methods.base import TensorBase, as_shape, one_dim, some_dims
 from stepgrad.ops.record import REGISTRY
 
 if TYPE_CHECKING:
@@ -221,17 +223,10 @@ class ShapeMethods(TensorBase):
     # ------------------------------------------------------------------------------- indexing
 
     def __getitem__(self, index: Any) -> Tensor:
-        parts = index if isinstance(index, tuple) else (index,)
-        basic, spec, tensors = _parsed(parts)
+        basic, spec, tensors = parsed_index(index)
         if basic:
             return apply(_slice, self, index=spec)
         return apply(_index, self, *tensors, spec=spec)
-
-    def __setitem__(self, index: Any, value: Operand) -> None:
-        self._set(index, value)
-
-    def _set(self, index: Any, value: Operand) -> None:
-        raise NotImplementedError  # pragma: no cover - Tensor defines it
 
     def __len__(self) -> int:
         if not self._array.ndim:
@@ -244,15 +239,13 @@ class ShapeMethods(TensorBase):
         return iter(self.unbind(0))
 
 
-def _parsed(parts: tuple[Any, ...]) -> tuple[bool, tuple[Any, ...], list[Any]]:
+def parsed_index(index: Any) -> tuple[bool, tuple[Any, ...], list[Any]]:
     """Return whether an index is basic, the index with "tensor" in place of tensors, and those tensors."""
-    from stepgrad.creation import as_tensor
-
     spec: list[Any] = []
     tensors: list[Any] = []
-    for part in parts:
+    for part in index if isinstance(index, tuple) else (index,):
         if isinstance(part, (list, tuple, range)) or hasattr(part, "dtype"):
-            part = as_tensor(list(part) if isinstance(part, (tuple, range)) else part)
+            part = engine.Tensor._of(array_of(list(part) if isinstance(part, (tuple, range)) else part))
         if isinstance(part, TensorBase):
             if part._array.dtype.kind not in "iub":
                 raise DtypeError(f"an index is integer or boolean, not {part._array.dtype.name}.")

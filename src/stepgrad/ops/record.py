@@ -64,7 +64,7 @@ class Op:
     reads: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     promotes: str | None = None
     is_view = False
-    samples: list[Sample] = []  # noqa: RUF012 - replaced as a whole, never changed
+    samples: list[Sample] = []
 
     def __init__(self, body: type) -> None:
         fields = {k: v for k, v in vars(body).items() if k not in ("__module__", "__dict__", "__weakref__")}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import devices, random
-from stepgrad.autograd.engine import record
+from stepgrad.autograd.recording import record
 from stepgrad.errors import NotFiniteError
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor

@@ -1,90 +1,106 @@
 """Packing: parts of a matrix copied so that a contraction reads them in order.
 
-A matrix has an outer dimension (the rows of A, the columns of B) and the depth k over which products are summed. A panel is
-`width` places of the outer dimension over a range of k; packed, it lies as [k][place], k by k, whatever the strides were.
+A matrix has an outer dimension (the rows of A, the columns of B) and the depth k over which products are summed. A panel is some
+places of the outer dimension over a range of k. Packed it lies k by k, whatever the strides were.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from stepgrad.compile.lower.emit import BYTES, Register, Writer
+from stepgrad.compile.lower.loops import load
+from stepgrad.compile.memory import Buffer
 
-# Transposing in halves of the widest vectors uses both shuffle units, and touches fewer cache lines at a time.
+# Half of the widest vectors: two units can shuffle these, and fewer cache lines are in use at a time.
 _TRANSPOSED_BYTES = 32
+# So many k of a panel are transposed in one go that what is written stays in the first cache.
+_TRANSPOSED_DEPTH = 64
 
 
-def write_packing(
-    w: Writer, element: str, lanes: int, source: Register, strides: tuple[int, int], outer: tuple[Register, int, int],
-    depth: Any, to: Register, pitch: int,
-) -> None:  # fmt: skip
-    """Write code that packs one panel.
+@dataclass
+class Panel:
+    """What to pack.
 
-    `source`: the address of place 0 at the first k. `strides`: of the outer dimension and of k, in elements. `outer`: the first
-    place of the panel, its width, and how many places the matrix has. `depth`: how many k (a number or a register). `to`: where
-    the panel goes; `pitch`: the distance from one k to the next there. Vectors have `lanes` elements, the width is rounded up
-    to whole ones; what is beyond the last place is unspecified, but finite where the matrix is.
+    `source`: the address of place 0 at the first k. `across`, `along`: the strides of the outer dimension and of k. `first`,
+    `width`: the places. `places`: how many there are in the matrix. `depth`: how many k, a number or a register.
     """
-    first, width, places = outer
-    across, along = strides
+
+    matrix: Buffer
+    source: Register
+    across: int
+    along: int
+    first: Register
+    width: int
+    places: int
+    depth: Any
+
+
+def write_packing(w: Writer, panel: Panel, element: str, lanes: int, to: Register, pitch: int) -> None:
+    """Write code that packs a panel to an address, `pitch` elements from one k to the next.
+
+    The width is rounded up to whole vectors of `lanes`; in what is beyond it, numbers of the matrix or zeros are written.
+    """
     chunk = 16 // BYTES[element]
     group = min(lanes, _TRANSPOSED_BYTES // BYTES[element])
-    if along == 1 and across != 1 and group >= chunk and (isinstance(depth, Register) or depth >= chunk):
-        _write_transposing(w, element, group, source, across, outer, depth, to, pitch)
+    is_deep = isinstance(panel.depth, Register) or panel.depth >= chunk
+    if panel.along == 1 and panel.across != 1 and group >= chunk and is_deep:
+        _write_transposing(w, panel, element, group, to, pitch)
         return
-    start = w.pointer(source, scaled(w, first, across), element)
+    start = w.pointer(panel.source, scaled(w, panel.first, panel.across), element)
 
     def copy(k: Register, _: list[Register]) -> None:
-        at, there = w.pointer(start, scaled(w, k, along), element), w.pointer(to, scaled(w, k, pitch), element)
-        for j in range(0, width, lanes):
-            mask = width - j if width - j < lanes else None
-            x = load_strided(w, element, lanes, w.pointer(at, j * across, element), across, mask)
-            w.store(x, w.pointer(there, j, element))
+        here = w.pointer(start, scaled(w, k, panel.along), element)
+        there = w.pointer(to, scaled(w, k, pitch), element)
+        for j in range(0, panel.width, lanes):
+            mask = panel.width - j if panel.width - j < lanes else None
+            address = w.pointer(here, j * panel.across, element)
+            x = load(w, panel.matrix, address, lanes, panel.across, mask)
+            w.store(w.splat(x, lanes), w.pointer(there, j, element))
 
-    w.loop(0, depth, 1, copy)
-    del places
+    w.loop(0, panel.depth, 1, copy)
 
 
-def _write_transposing(
-    w: Writer, element: str, group: int, source: Register, across: int, outer: tuple[Register, int, int],
-    depth: Any, to: Register, pitch: int,
-) -> None:  # fmt: skip
-    """Pack from rows along k: `group` rows at a time, 16 bytes of each."""
-    first, width, places = outer
+def _write_transposing(w: Writer, panel: Panel, element: str, group: int, to: Register, pitch: int) -> None:
+    """Pack rows along k: `group` rows at a time, 16 bytes of each."""
     chunk = 16 // BYTES[element]
+    latest = panel.depth - chunk
 
-    def rows(j: Register, _: list[Register]) -> None:
-        # Rows beyond the last are replaced by the last.
+    def rows(j: Register, begin: Any, end: Any) -> None:
         starts = []
         for i in range(group):
-            row = w.emit(f"add nsw i64 {(first + j).text}, {i}", "i64")
-            if places % group or width % group:
-                row = w.select(row < places, row, places - 1)
-            starts.append(w.pointer(source, scaled(w, row, across), element))
+            row = panel.first + j + i
+            # Rows beyond the last are replaced by the last.
+            if panel.places % group or panel.width % group:
+                row = w.select(row < panel.places, row, panel.places - 1)
+            starts.append(w.pointer(panel.source, scaled(w, row, panel.across), element))
         there = w.pointer(to, j, element)
 
         def columns(k: Register, _: list[Register]) -> None:
-            # The last round starts early enough to end with the last column.
-            latest = depth - chunk
-            if isinstance(depth, Register) or depth % chunk:
+            # The last round starts early enough to end with the last k; some are then written twice.
+            if isinstance(latest, Register) or panel.depth % chunk:
                 k = w.select(k < latest, k, latest)
             pieces = [w.load(w.pointer(start, k, element), element, chunk) for start in starts]
             target = w.pointer(there, scaled(w, k, pitch), element)
             for i, x in enumerate(_transposed(w, pieces, chunk)):
                 w.store(x, w.pointer(target, i * pitch, element))
 
-        w.loop(0, depth, chunk, columns)
+        w.loop(begin, end, chunk, columns)
 
-    w.loop(0, width, group, rows)
+    def block(begin: Any, end: Any) -> None:
+        w.loop(0, panel.width, group, lambda j, _: rows(j, begin, end))
+
+    write_ranges(w, 0, panel.depth, _TRANSPOSED_DEPTH, block)
 
 
 def _transposed(w: Writer, pieces: list[Register], chunk: int) -> list[Register]:
     """Return columns of rows: from `len(pieces)` vectors of `chunk` elements, `chunk` vectors with an element of each."""
     count = len(pieces) // chunk
-    # Vector j holds rows j, j + chunk, j + 2 chunk, ... side by side, so what is left is
-    # a transposition within parts of 16 bytes.
+    # Vector j holds rows j, j + chunk, j + 2 chunk, ... side by side, so what is left is a transposition within parts of 16 bytes:
+    # the perfect shuffle, log₂ times, one instruction for each vector and round.
     wide = [_joined(w, pieces[j::chunk]) for j in range(chunk)]
-    # The perfect shuffle, log₂ times: one instruction for each vector and round.
     total, half = count * chunk, chunk // 2
     low = [q * chunk + p // 2 + (p % 2) * total for q in range(count) for p in range(chunk)]
     high = [i + half for i in low]
@@ -97,29 +113,26 @@ def _transposed(w: Writer, pieces: list[Register], chunk: int) -> list[Register]
 def _joined(w: Writer, parts: list[Register]) -> Register:
     """Return vectors side by side as one."""
     while len(parts) > 1:
-        parts = [
-            w.shuffle(a, b, list(range(2 * a.lanes))) for a, b in zip(parts[::2], parts[1::2], strict=True)
-        ]
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [w.shuffle(a, b, list(range(2 * a.lanes))) for a, b in pairs]
     return parts[0]
 
 
-def load_strided(
-    w: Writer, element: str, lanes: int, at: Register, stride: int, mask: int | None = None
-) -> Register:
-    """Load elements that lie `stride` apart."""
-    if stride == 1 or lanes == 1:
-        return w.load(at, element, lanes, mask)
-    if stride == 0:
-        return w.splat(w.load(at, element), lanes)
-    return w.gather(at, w.integers([i * stride for i in range(lanes)]), element, mask)
+def write_ranges(w: Writer, start: Any, stop: Any, step: int, body: Callable[[Any, Any], None]) -> None:
+    """Write ``for first in range(start, stop, step): body(first, min(first + step, stop))``, numbers or registers."""
+    if not isinstance(start, Register) and not isinstance(stop, Register) and stop - start <= step:
+        body(start, stop)
+        return
+
+    def one(first: Register, _: list[Register]) -> None:
+        end = first + step
+        body(first, w.select(end < stop, end, stop))
+
+    w.loop(start, stop, step, one)
 
 
-def scaled(w: Writer, index: Any, stride: int) -> Any:
-    """Return index · stride, for a register or a number."""
-    if not isinstance(index, Register):
-        return index * stride
-    if stride == 1:
-        return index
-    if index.text.lstrip("-").isdigit():
-        return int(index.text) * stride
-    return w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
+def scaled(w: Writer, index: Register, stride: int) -> Register:
+    """Return index · stride."""
+    if index.text.isdigit():
+        return w.constant(int(index.text) * stride, "i64")
+    return index if stride == 1 else w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.compile.lower.contract import scratch_bytes, units_of, write_contraction
+from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Register, Writer, element_of
 from stepgrad.compile.lower.kernels import Kernel, Task
 from stepgrad.compile.lower.loops import Evaluator, load, store
@@ -22,16 +22,16 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     if swapped:
         a, b = _turned(b), _turned(a)
     storages = task.storages()
-    needed = scratch_bytes(a, b, task.vector_bytes)
-    packing = scratch(needed) if needed else None
+    plan = Contraction(a, b, task.vector_bytes)
+    packing = scratch(plan.scratch_bytes) if plan.scratch_bytes else None
     kernel = Kernel(name, [*storages, *([packing] if packing else [])])
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
         bases = dict(zip(kernel.storages, arguments))
         epilogue = _Epilogue(w, task, bases, swapped)
         where = bases[packing] if packing else None
-        kernel.units = units_of(a, b, task.vector_bytes)
+        kernel.units = plan.units
         part = (arguments[-2], arguments[-1]) if kernel.units else None
-        write_contraction(w, a, bases[a.storage], b, bases[b.storage], task.vector_bytes, epilogue, where, part)
+        plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part)
     kernel.work = 2.0 * anchor.size * a.shape[-1]
     return kernel
 
@@ -52,6 +52,8 @@ def _turned(x: Buffer) -> Buffer:
 def _runs_along_rows(task: Task, a: Buffer, b: Buffer) -> bool:
     """Return whether vectors should run along the rows of the result: where its memory and that of A do."""
     shape = task.cluster.shape
+    if shape[-1] == 1:
+        return shape[-2] > 1
     anchor = task.cluster.anchor
     operands = set(anchor.inputs)  # type: ignore[union-attr]
     others = [task.locate(x).broadcast(shape) for x in task.outside() if x not in operands]

@@ -28,6 +28,9 @@ _OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
     "adam": optim.Adam, "adamw": optim.AdamW, "sgd": partial(optim.SGD, momentum=0.9),
 }  # fmt: skip
 
+_MANY_BATCHES = 20
+_MANY_STEPS = 3_000  # fewer are done before they would be compiled
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -115,12 +118,12 @@ def _trainer(
     random.manual_seed(settings.seed)
     network = make_network(settings, preparation).to(settings.device)
     optimizer = _optimizer(network, settings)
-    steps = settings.epochs * -(-rows // settings.batch_size)
     return Trainer(
         network, _LOSSES[preparation.task.kind](), optimizer,
-        schedule=CosineAnnealingLR(optimizer, steps), schedule_every="batch",
+        schedule=CosineAnnealingLR(optimizer, settings.epochs),
         metrics=["r2" if preparation.task.kind == "regression" else "accuracy"],
         callbacks=callbacks, device=settings.device, seed=settings.seed, checkpoint=checkpoints, progress=False,
+        compile=rows * settings.epochs >= _MANY_STEPS * settings.batch_size,
     )  # fmt: skip
 
 
@@ -132,6 +135,9 @@ def _run(
         train.dataset(multiclass),
         None if validation is None else validation.dataset(multiclass),
         epochs=epochs, batch_size=settings.batch_size,
+        # What remains at the end of an epoch is left out where it is few: a batch of its own size would be
+        # compiled anew.
+        drop_last=len(train) >= _MANY_BATCHES * settings.batch_size,
         patience=None if validation is None else settings.patience or epochs, resume=resume,
     )  # fmt: skip
 

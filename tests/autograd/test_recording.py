@@ -3,7 +3,8 @@
 import numpy
 
 import stepgrad as sg
-from stepgrad.autograd.engine import apply, record
+from stepgrad.autograd.engine import apply
+from stepgrad.autograd.recording import record
 from stepgrad.ops import find
 from stepgrad.ops.record import Absent
 

@@ -1,0 +1,96 @@
+"""Recording: within ``with record() as nodes:`` every operation of the thread goes to the list `nodes`."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from stepgrad.autograd.engine import state
+from stepgrad.errors import CaptureError
+from stepgrad.graph import Node
+
+
+class Recording(list[Node]):
+    """The nodes recorded so far, in order, and what else happened meanwhile.
+
+    * `writes`: (tensor, node) for each result that was stored in a tensor's memory.
+    * `modules`: the modules that were called, each with its mode (training or not).
+    * `numbers`: (tensor, function) for each 0-d tensor that stands for a Python number and the function that
+      returns it.
+    * `effects`: functions to call after each further run of what was recorded, such as a schedule's step.
+    * `before`: (tensor, array) for each tensor that was written to, with what it held before (with
+      `values_hidden`).
+    * `places`: for each write how many nodes had been recorded, and which node had made what was there.
+    * `constants`: tensors that were made of numbers meanwhile.
+    * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
+    * `values_hidden`: whether the values of results must not be looked at, since the step will run with
+      others.
+    """
+
+    def __init__(self, values_hidden: bool = False) -> None:
+        super().__init__()
+        self.writes: list[tuple[Any, Node]] = []
+        self.modules: list[tuple[Any, bool]] = []
+        self.numbers: list[tuple[Any, Callable[[], float]]] = []
+        self.effects: list[Callable[[], Any]] = []
+        self.before: dict[int, tuple[Any, Any]] = {}
+        self.places: list[tuple[int, Node | None]] = []
+        self.constants: dict[int, Any] = {}
+        self._results: list[weakref.ref[Any]] = []
+        self.is_first = False
+        self.values_hidden = values_hidden
+
+    def add(self, node: Node, result: Any) -> None:
+        """Add a node, and the tensor that it made."""
+        self.append(node)
+        if self.values_hidden:
+            self._results.append(weakref.ref(result))
+
+    def kept(self) -> list[Any]:
+        """Return the tensors made meanwhile that something outside still holds."""
+        return [tensor for ref in self._results if (tensor := ref()) is not None]
+
+    def about_to_write(self, tensor: Any) -> None:
+        """Keep what a tensor holds before it is written to for the first time."""
+        self.places.append((len(self), tensor._node))
+        if self.values_hidden and id(tensor) not in self.before:
+            self.before[id(tensor)] = (tensor, tensor._array.copy())
+
+    def undo(self) -> None:
+        """Give every tensor that was written to what it held before."""
+        # Backwards, since two tensors may share memory.
+        for tensor, array in reversed(self.before.values()):
+            tensor._array[...] = array
+
+
+def check_readable(tensor: Any) -> None:
+    """Raise `CaptureError` if the value of `tensor` is asked for while a step is captured in which it was
+    computed.
+    """
+    recorder = state.recorder
+    if recorder is not None and recorder.values_hidden and tensor._node is not None:
+        raise CaptureError(
+            f"a captured step asks for the value of {tensor._node} (by .item(), .numpy(), float(), if or "
+            f"print). The compiled step would run with that one value for ever. Return the tensor and look "
+            f"at it outside, or use stepgrad.where for a choice that depends on values."
+        )
+
+
+class record:
+    """Within ``with record() as nodes:`` every operation of this thread, backward too, goes to `nodes`."""
+
+    def __init__(self, values_hidden: bool = False) -> None:
+        self._recording = Recording(values_hidden)
+
+    def __enter__(self) -> Recording:
+        self._outer = state.recorder
+        state.recorder = self._recording
+        return state.recorder
+
+    def __exit__(self, *_: object) -> None:
+        for tensor, _node in self._recording.writes:
+            # What was written to is a leaf again, with the new values; it must not keep the recording alive.
+            if not tensor.requires_grad or not _node.requires_grad:
+                tensor._node = None
+        state.recorder = self._outer

@@ -1,0 +1,95 @@
+"""What memory holds at each moment of a recorded step, in which tensors share memory and change in place.
+
+The nodes of a record name the values that they read. A tensor that was there before the step, and a view,
+name a place in memory instead, whose value is the last that was written there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.compile.program import NotCompiled, Value
+from stepgrad.graph import Node
+
+Place = tuple[Any, ...]
+
+
+def place_of(array: Any) -> Place:
+    """Return what tells one array from another that lies elsewhere or is laid out differently."""
+    return (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
+
+
+def bounds_of(array: Any) -> tuple[int, int]:
+    """Return the first byte of an array and the one after its last."""
+    low = high = array.__array_interface__["data"][0]
+    for n, stride in zip(array.shape, array.strides):
+        if n == 0:
+            return low, low
+        if stride < 0:
+            low += (n - 1) * stride
+        else:
+            high += (n - 1) * stride
+    return low, high + array.itemsize
+
+
+def root_of(node: Node) -> Any:
+    """Return what a view shows in the end: a tensor that was there before the step, or a node that is none."""
+    while node.op.is_view and isinstance(node.inputs[0], Node) and _shares(node):
+        node = node.inputs[0]
+    return node.inputs[0] if node.op.is_view and not isinstance(node.inputs[0], Node) else node
+
+
+def _shares(node: Node) -> bool:
+    """Return whether the result of a view lies in its input's memory (a reshape may have copied it)."""
+    (a, b), (c, d) = bounds_of(node.result), bounds_of(memory_of(node.inputs[0]))
+    return a < d and c < b
+
+
+def memory_of(x: Any) -> Any:
+    """Return the array of a node or a tensor."""
+    return x.result if isinstance(x, Node) else x._array
+
+
+class Contents:
+    """The values written so far, by place; `time` counts the writes."""
+
+    def __init__(self) -> None:
+        self.time = 0
+        self._written: dict[Place, tuple[int, Value]] = {}
+
+    def write(self, array: Any, before: Node | None, value: Value) -> None:
+        """Note that an array holds `value` from now on; `before` is the node that had made what was there.
+
+        Raises `NotCompiled` for a part of another array.
+        """
+        if before is not None and before.op.is_view and place_of(memory_of(root_of(before))) != place_of(array):
+            raise NotCompiled(
+                f"the step changes a part of a tensor in place through a view ({before}); assign x[index] = "
+                f"value to the whole"
+            )
+        self.time += 1
+        self._written[place_of(array)] = (self.time, value)
+
+    def at(self, array: Any) -> Value | None:
+        """Return the value that was written to an array, None if there was none."""
+        found = self._written.get(place_of(array))
+        return None if found is None else found[1]
+
+    def has_changed(self, view: Node, since: int) -> bool:
+        """Return whether what a view shows was written to after the time `since`."""
+        if self.time == since:
+            return False
+        found = self._written.get(place_of(memory_of(root_of(view))))
+        return found is not None and found[0] > since
+
+
+def check_apart(arrays: list[Any], written: list[Any]) -> None:
+    """Raise `NotCompiled` if an array that is written to lies partly in the memory of another."""
+    marks = sorted((*bounds_of(a), place_of(a)) for a in arrays if a.size)
+    places = {place_of(a) for a in written}
+    reached, owner = 0, None
+    for low, high, place in marks:
+        if low < reached and place != owner and (place in places or owner in places):
+            raise NotCompiled("two tensors share a part of the memory that the step changes")
+        if high > reached:
+            reached, owner = high, place
