@@ -1,9 +1,9 @@
 """GFLOP/s of single matrix products on one core: stepgrad's generated kernels beside NumPy's BLAS.
 
-``python -m benchmarks.contractions [SECONDS]`` goes through the layers of the workloads, each in its three roles: forward
-(x Wᵀ), the gradient of the input (g W) and that of the weight (gᵀ x). The two take turns, and the time is the processor
-time of the calling thread, so that what else the machine does hits both alike. The last columns are the milliseconds
-until the kernel can be called: to write it, and for LLVM to compile it.
+``python -m benchmarks.contractions [SECONDS]`` goes through the layers of the workloads, each in its three
+roles: forward (x Wᵀ), the gradient of the input (g W) and that of the weight (gᵀ x). The two take turns, and
+the time is the processor time of the calling thread, so that what else the machine does hits both alike. The
+last columns are the milliseconds until the kernel can be called: to write it, and for LLVM to compile it.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from time import thread_time
 
 import numpy as np
+
 from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Register, Writer
 from stepgrad.compile.machine import Module, vector_bytes
@@ -52,7 +53,7 @@ def roles(batch: int, inputs: int, outputs: int) -> Iterator[tuple[str, np.ndarr
 
 
 class Kernel:
-    """A product compiled, with the milliseconds that took. ``kernel.run(n)`` computes it n times; `c` is the result."""
+    """A product compiled; `c` is the result. `writing` and `compiling`: the milliseconds that took."""
 
     def __init__(self, a: np.ndarray, b: np.ndarray) -> None:
         start = thread_time()
@@ -62,7 +63,9 @@ class Kernel:
         w = Writer()
         with w.function("product", ["ptr"] * 4) as (a_base, b_base, c, scratch):
 
-            def epilogue(batch: list[Register], m: Register, n: Register, x: Register, mask: int | None) -> None:
+            def epilogue(
+                batch: list[Register], m: Register, n: Register, x: Register, mask: int | None
+            ) -> None:
                 w.store(x, w.pointer(w.pointer(c, m * b.shape[1], plan.element), n, plan.element), mask)
 
             plan.write(w, a_base, b_base, epilogue, scratch)
@@ -85,11 +88,14 @@ def buffer_of(x: np.ndarray) -> Buffer:
     return Buffer(Storage("argument", x.dtype, x.size), x.shape, tuple(s // x.itemsize for s in x.strides))
 
 
-def race(runs: dict[str, Callable[[int], None]], flops: float, seconds: float) -> dict[str, tuple[float, float]]:
-    """The best and the median GFLOP/s of functions that take turns for about `seconds` of processor time each."""
+def race(
+    runs: dict[str, Callable[[int], None]], flops: float, seconds: float
+) -> dict[str, tuple[float, float]]:
+    """The best and the median GFLOP/s of functions that take turns, each for about `seconds`."""
     times = max(1, round(SAMPLE * 1e11 / flops))
     spent: dict[str, list[float]] = {name: [] for name in runs}
-    while sum(map(sum, spent.values())) < seconds * len(runs) / times or len(spent[min(spent)]) < 3:
+    first = next(iter(spent.values()))
+    while len(first) < 3 or sum(first) * times < seconds:
         for name, run in runs.items():
             run(1)
             start = thread_time()
@@ -102,7 +108,7 @@ def main(seconds: float) -> None:
     """Measure and print one line for each product."""
     from threadpoolctl import threadpool_limits
 
-    print("GFLOP/s, best (median)      stepgrad        numpy   ratio   write   compile")
+    print(f"{'GFLOP/s, best (median)':43}   stepgrad           numpy    ratio    write  compile")
     with threadpool_limits(1):
         for name, batch, inputs, outputs in shapes():
             for role, a, b in roles(batch, inputs, outputs):
@@ -112,8 +118,11 @@ def main(seconds: float) -> None:
                 np.testing.assert_allclose(kernel.c, out, atol=1e-4 * a.shape[1])
                 (best, median), (other, other_median) = found["ours"], found["numpy"]
                 size = f"{a.shape[0]}×{a.shape[1]}×{b.shape[1]}"
-                print(f"{name:7} {role}\n  {size:16}   {best:8.1f} ({median:5.1f}) {other:6.1f} ({other_median:5.1f})"
-                      f" {median / other_median:6.2f}× {kernel.writing:5.1f} ms {kernel.compiling:5.1f} ms", flush=True)  # fmt: skip
+                speed = f"{best:8.1f} ({median:5.1f}) {other:6.1f} ({other_median:5.1f})"
+                spent = f"{kernel.writing:5.1f} ms {kernel.compiling:5.1f} ms"
+                print(
+                    f"{name:7} {role:18} {size:15} {speed} {median / other_median:6.2f}× {spent}", flush=True
+                )
 
 
 def product(a: np.ndarray, b: np.ndarray, out: np.ndarray, times: int) -> None:

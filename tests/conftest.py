@@ -3,5 +3,13 @@
 import os
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 SOURCES = str(Path(__file__).parent.parent / "src")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCES, os.environ.get("PYTHONPATH")]))
+
+# The same examples in every run, and none that fails because the machine is busy.
+settings.register_profile(
+    "stepgrad", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("stepgrad")

@@ -45,6 +45,10 @@ class ArgumentError(StepgradError, ValueError):
     exit_code = 2
 
 
+class StateError(ArgumentError, RuntimeError):
+    """A state whose names or shapes are not those of the module that is to take it."""
+
+
 class DataError(StepgradError, ValueError):
     """Data that cannot be used as they are: a table, a column, a cell, a target."""
 
@@ -55,6 +59,12 @@ class FileError(StepgradError, OSError):
 
 class MissingNameError(StepgradError, AttributeError):
     """A name that is not there, such as a class that a model file needs and nobody declared."""
+
+
+class MissingKeyError(StepgradError, KeyError):
+    """A key that a container does not have."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
 
 
 class MissingPackageError(StepgradError, ImportError):

@@ -349,3 +349,5 @@ def test_random_filling():
     x.uniform_(-3, -1)
     assert -3 <= x.min().item() < -2.9
     assert -1.1 < x.max().item() < -1
+    with pytest.raises(DtypeError, match="random numbers are floating point, this tensor is int64"):
+        sg.tensor([1]).normal_()

@@ -62,7 +62,7 @@ def test_an_unknown_peer_is_a_usage_error_that_lists_the_peers(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--peers", "tensorflow"])
     assert stopped.value.code == 2
-    assert "tensorflow: choose from stepgrad_eager" in capsys.readouterr().err
+    assert "tensorflow: choose from stepgrad_compiled" in capsys.readouterr().err
 
 
 def test_a_peer_that_is_not_installed_is_skipped_with_a_line(capsys, monkeypatch):

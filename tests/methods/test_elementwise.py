@@ -99,6 +99,14 @@ def test_powers(exponent):
     numpy.testing.assert_allclose(sg.tensor(array).pow(sg.tensor(B)).numpy(), array**B, rtol=1e-14)
 
 
+def test_integers_have_no_negative_powers():
+    assert (sg.tensor([2, 3]) ** 3).tolist() == [8, 27]
+    assert (sg.tensor([2.0]) ** -1).item() == 0.5
+    for call in (lambda: sg.tensor([2]) ** -1, lambda: 2 ** sg.tensor([1, -1])):
+        with pytest.raises(ArgumentError, match=r"integers have no negative powers.*\.float\(\)"):
+            call()
+
+
 def test_gradients_of_powers_at_the_edges():
     def gradient(base, exponent):
         x = sg.tensor(base, dtype=sg.float64, requires_grad=True)

@@ -122,6 +122,17 @@ def test_nothing_to_reduce():
             getattr(x, name)(0)
 
 
+def test_half_precision_is_summed_in_single():
+    x = sg.ones(70_000, dtype=sg.float16)
+    assert x.mean().item() == 1
+    assert x[:5000].sum().item() == 5000
+    assert x.sum().item() == float("inf")
+    assert x.mean().dtype is x.sum().dtype is sg.float16
+    y = sg.ones(5000, 1, dtype=sg.float16, requires_grad=True)
+    (y.reshape(-1)[:1].expand(5000) * 1).sum().backward()
+    assert y.grad.sum().item() == 5000
+
+
 def test_integers_have_no_mean():
     for name in ("mean", "var", "std"):
         with pytest.raises(

@@ -324,6 +324,8 @@ def test_indexing_by_lists_and_0d_tensors_and_ranges():
     x = sg.tensor(array)
     same(x[[0, 2]], array[[0, 2]])
     same(x[range(2)], array[:2])
+    same(x[[]], array[[]])
+    same(x[:, ()], array[:, []])
     same(x[sg.tensor(1)], array[1])
     same(x[numpy.int64(1), sg.tensor(2) : sg.tensor(4)], array[1, 2:4])
     same(x[True], array[True])

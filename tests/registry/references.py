@@ -259,6 +259,7 @@ def index_add(x: Array, *indices: Array, spec: tuple[Any, ...], shape: tuple[int
 def index_put(x: Array, value: Array, *indices: Array, spec: tuple[Any, ...], accumulate: bool) -> Array:
     y = x.copy()
     where = places(x.shape, filled(spec, indices))
+    value = value.reshape(value.shape[max(0, value.ndim - where.ndim) :])
     for i, v in zip(where.flat, numpy.broadcast_to(value, where.shape).flat):
         y.flat[i] = y.flat[i] + v if accumulate else v
     return y

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from stepgrad.arrays import devices
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import TENSORS, run_backward, state
 from stepgrad.errors import ArgumentError, GradientError, ShapeError
@@ -90,6 +91,8 @@ def _zeros(t: Any) -> Any:
 
 def _one_like(root: Any) -> Any:
     """Return the gradient from which a walk back starts by itself, recorded as part of that walk."""
+    if state.recorder is None:
+        return engine.Tensor._of(devices.module_of(root._array).ones_like(root._array))
     outer, state.phase = state.phase, "backward"
     try:
         one = TENSORS.full(shape=tuple(root.shape), value=1, dtype=root._array.dtype)
@@ -120,5 +123,5 @@ def _weights(roots: list[Any], weights: Any) -> list[Any]:
             raise ArgumentError(f"a gradient to start from is a tensor, not {type(weight).__name__}.")
         elif tuple(weight.shape) != tuple(root.shape):
             raise ShapeError(f"a gradient of shape {list(weight.shape)} does not fit {list(root.shape)}.")
-        result.append(weight.to(root.dtype))
+        result.append(weight if weight._array.dtype == root._array.dtype else weight.to(root.dtype))
     return result

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from stepgrad.autograd import engine
 from stepgrad.autograd.engine import state
 from stepgrad.errors import CaptureError
 from stepgrad.graph import Node
@@ -22,7 +23,8 @@ class Recording(list[Node]):
     * `before`: (tensor, array) for each tensor that was written to, with what it held before (with
       `values_hidden`).
     * `places`: for each write how many nodes had been recorded, and which node had made what was there.
-    * `constants`: tensors that were made of numbers meanwhile.
+    * `constants`: tensors that were made of numbers meanwhile. `arguments`: the ids of those handed in.
+    * `read`: (tensor, array) for each other tensor whose value was asked for (with `values_hidden`).
     * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
     * `values_hidden`: whether the values of results must not be looked at, since the step will run with
       others.
@@ -37,6 +39,8 @@ class Recording(list[Node]):
         self.before: dict[int, tuple[Any, Any]] = {}
         self.places: list[tuple[int, Node | None]] = []
         self.constants: dict[int, Any] = {}
+        self.arguments: set[int] = set()
+        self.read: list[tuple[Any, Any]] = []
         self._results: list[weakref.ref[Any]] = []
         self.is_first = False
         self.values_hidden = values_hidden
@@ -54,8 +58,18 @@ class Recording(list[Node]):
     def about_to_write(self, tensor: Any) -> None:
         """Keep what a tensor holds before it is written to for the first time."""
         self.places.append((len(self), tensor._node))
-        if self.values_hidden and id(tensor) not in self.before:
+        if self.values_hidden and id(tensor) not in self.before and not self._made(tensor):
             self.before[id(tensor)] = (tensor, tensor._array.copy())
+
+    def wrote(self, tensor: Any, node: Node) -> None:
+        """Note that the result of a node is being stored in a tensor's memory."""
+        # What the step itself made is not held on to, so that `kept` finds what others hold.
+        forget = self.values_hidden and self._made(tensor)
+        self.writes.append((engine.Tensor._of(tensor._array) if forget else tensor, node))
+
+    def _made(self, tensor: Any) -> bool:
+        """Return whether what a tensor holds was computed meanwhile."""
+        return bool(self) and tensor._node is not None and tensor._node.order >= self[0].order
 
     def undo(self) -> None:
         """Give every tensor that was written to what it held before."""
@@ -64,17 +78,28 @@ class Recording(list[Node]):
             tensor._array[...] = array
 
 
+def hides_values() -> bool:
+    """Return whether a step is captured now, which will run with other values."""
+    return state.recorder is not None and state.recorder.values_hidden
+
+
 def check_readable(tensor: Any) -> None:
     """Raise `CaptureError` if the value of `tensor` is asked for while a step is captured in which it was
-    computed.
+    computed, or of which it is an argument. That of another tensor is noted.
     """
     recorder = state.recorder
-    if recorder is not None and recorder.values_hidden and tensor._node is not None:
+    if recorder is None or not recorder.values_hidden:
+        return
+    if tensor._node is not None or id(tensor) in recorder.arguments:
+        kind = f"{tensor.dtype.name}{list(tensor.shape)}"
         raise CaptureError(
-            f"a captured step asks for the value of {tensor._node} (by .item(), .numpy(), float(), if or "
-            f"print). The compiled step would run with that one value for ever. Return the tensor and look "
-            f"at it outside, or use stepgrad.where for a choice that depends on values."
+            f"a captured step asks for the value of {tensor._node or f'its argument {kind}'} (by .item(), "
+            f".numpy(), float(), if or print). The compiled step would run with that one value for ever. "
+            f"Return the tensor and look at it outside, or use stepgrad.where for a choice that depends on "
+            f"values."
         )
+    if id(tensor) not in recorder.constants:
+        recorder.read.append((tensor, tensor._array.copy()))
 
 
 class record:
@@ -89,8 +114,11 @@ class record:
         return state.recorder
 
     def __exit__(self, *_: object) -> None:
-        for tensor, _node in self._recording.writes:
+        for tensor, node in self._recording.writes:
             # What was written to is a leaf again, with the new values; it must not keep the recording alive.
-            if not tensor.requires_grad or not _node.requires_grad:
+            if not tensor.requires_grad or not node.requires_grad:
+                tensor._node = None
+        for tensor in self._recording.kept():
+            if not tensor.requires_grad:
                 tensor._node = None
         state.recorder = self._outer

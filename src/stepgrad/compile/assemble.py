@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -238,23 +239,19 @@ class Native:
             w.call(kernel.name, [*(here[s.number] for s in kernel.storages), begin, end])
 
         for shared, group in groupby(self.kernels, key=lambda kernel: kernel.is_shared):
+            kernels = list(group)
             if shared:
-                for kernel in group:
-                    begin, end = (
-                        w.emit(f"udiv i64 {(t * kernel.units).text}, {count.text}", "i64")
-                        for t in (thread, thread + 1)
-                    )
-                    call(kernel, begin, end)
+                for kernel in kernels:
+                    call(kernel, *(w.quotient(t * kernel.units, count) for t in (thread, thread + 1)))
                     w.call("meet", [meeting, count])
             else:
-                kernels = list(group)
-                first = w.constant(0, "i64")
-                w.when(
-                    thread == 0,
-                    lambda kernels=kernels: [call(k, first, w.constant(k.units, "i64")) for k in kernels],
-                )
+                w.when(thread == 0, partial(self._write_alone, w, kernels, call))
                 w.call("meet", [meeting, count])
         return []
+
+    def _write_alone(self, w: Writer, kernels: list[Kernel], call: Any) -> None:
+        for kernel in kernels:
+            call(kernel, w.constant(0, "i64"), w.constant(kernel.units, "i64"))
 
     # ------------------------------------------------------------------------------------- run
 

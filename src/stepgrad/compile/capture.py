@@ -8,13 +8,14 @@ every step, also the first, is a native one.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-from stepgrad.arrays import random
+from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.assemble import Program, Slot
 from stepgrad.compile.contents import Contents, check_apart, place_of
@@ -58,36 +59,57 @@ class Capture:
     """A captured step: its `program`, the `result` of the run that was recorded, and what a further run
     depends on.
 
-    A run that made new state (`is_first`) stands as it is.
+    The run may stand as it is (if it made new state, or cannot be compiled), or be undone.
 
     * `slots`: all slots by the order in which they were found; `numbers`: tensors that stand for Python
       numbers.
     * `modules`: modules and modes that the step ran with. `effects`: functions to call after each run.
     * `is_first`: whether the step made state that the next one will find; then there is no program, and
       the next call is to be captured.
+    * `reason`: why there is no program, if it cannot be compiled.
     * `output_form`: how to make the result of a run from the program's outputs.
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], advance: Any = None
-    ) -> None:
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], advance: Any = None,
+        again: bool = False,
+    ) -> None:  # fmt: skip
         self.arguments = tensors_in((args, kwargs))
         self._advance = advance or {}
         self._generators = [random.default_generator, random.dropout_generator]
         self._starts = [g.position for g in self._generators]
         self.is_first = False
+        self.reason: NotCompiled | None = None
         with record(values_hidden=True) as self._recording:
+            self._recording.arguments = {id(t) for t in self.arguments}
+            self._read = self._recording.read
             try:
                 self.result = function(*args, **kwargs)
-                self.is_first = self._recording.is_first
-                if not self.is_first:
-                    self._translate(self._recording)
             except BaseException:
                 self.undo()
                 raise
+            kept = self._kept()
+            self.is_first = self._recording.is_first or (bool(kept) and not again)
+            if not self.is_first:
+                try:
+                    self._translate(self._recording, kept)
+                except NotCompiled as reason:
+                    self.reason = reason
 
-    def _translate(self, recording: Recording) -> None:
+    def _kept(self) -> list[Tensor]:
+        """Return the tensors made by the step that something holds on to, besides its result and gradients."""
+        known = {id(t) for t in tensors_in(self.result)}
+        for node in self._recording:
+            known |= {id(x.grad) for x in node.inputs if isinstance(x, Tensor)}
+        return [t for t in self._recording.kept() if id(t) not in known]
+
+    def _translate(self, recording: Recording, kept: list[Tensor]) -> None:
         """Make the program of what was recorded."""
+        if kept:
+            raise NotCompiled(
+                f"the step keeps a tensor that it made ({kept[0]._node}), which compiled code would not renew; "
+                f"return it, or change in place one that is there already"
+            )
         self.builder = Builder()
         self.slots: dict[Any, TensorSlot] = {}
         self._written: dict[Any, Tensor] = {}
@@ -111,6 +133,10 @@ class Capture:
         self.output_form = self._form(self.result, outputs)
         self.program = Program(outputs, writes, self.builder)
 
+    def reads_the_same(self) -> bool:
+        """Return whether the values that the step asked for are as they were."""
+        return all(t._array.tobytes() == array.tobytes() for t, array in self._read)
+
     def undo(self) -> None:
         """Put back what the recorded run changed in tensors and random streams; its gradients are
         forgotten.
@@ -122,6 +148,9 @@ class Capture:
                     x.grad = None
         for generator, position in zip(self._generators, self._starts):
             generator.position = position
+        # The arrays of this run are not needed any more.
+        for name in ("_recording", "_values", "_times", "_contents", "_written", "result"):
+            vars(self).pop(name, None)
 
     # ------------------------------------------------------------------------------------ nodes
 
@@ -154,9 +183,15 @@ class Capture:
         """Return the value of a node; of a view whose memory has changed since, what it shows now."""
         if not node.op.is_view or not self._contents.has_changed(node, self._times[node]):
             return self._values[node]
-        self._values[node] = self._value_of(node)
-        self._times[node] = self._contents.time
-        return self._values[node]
+        source = node.inputs[0]
+        if isinstance(source, Node) and not source.op.is_view:
+            shown = self._contents.at(source.result)
+        else:
+            shown = self._input(node, 0)
+        assert shown is not None
+        value = shown if node.op.name == "detach" else self.builder.apply(node.op, shown, **node.attrs)
+        self._values[node], self._times[node] = value, self._contents.time
+        return value
 
     def _at(self, tensor: Tensor) -> Value:
         """Return what a tensor that the step found holds now."""
@@ -168,7 +203,7 @@ class Capture:
         if id(tensor) in self._recording.constants:
             _, array = self._recording.before.get(id(tensor), (tensor, tensor._array))
             return self.builder.constant(array)
-        position = next((i for i, t in enumerate(self.arguments) if t is tensor), None)
+        position = self._position(tensor)
         key = (position, place_of(tensor._array))
         if key not in self.slots:
             if id(tensor) in self._gradients:
@@ -183,6 +218,17 @@ class Capture:
         elif all(t is not tensor for t in (self.slots[key].tensor, *self.slots[key].others)):
             self.slots[key].others.append(tensor)
         return self._values[id(self.slots[key])]
+
+    def _position(self, tensor: Tensor) -> int | None:
+        """Return which argument a tensor is, or was detached from: those count their changes together."""
+        for i, t in enumerate(self.arguments):
+            if t is tensor:
+                return i
+        place = place_of(tensor._array)
+        for i, t in enumerate(self.arguments):
+            if t._version is tensor._version and place_of(t._array) == place:
+                return i
+        return None
 
     def _write(self, place: tuple[int, Node | None], write: tuple[Tensor, Node]) -> None:
         """Follow a change in place: of a slot, or of what the step itself made."""
@@ -206,6 +252,9 @@ class Capture:
     def _writes(self) -> list[tuple[Value, Value]]:
         """Return what is in the end written to which slot."""
         check_apart([s.tensor._array for s in self.slots.values()], [t._array for t in self._written.values()])
+        for tensor, _ in self._read:
+            if place_of(tensor._array) in self._written:
+                raise NotCompiled("the step asks for the value of a tensor that it changes")
         writes = []
         for tensor in self._written.values():
             slot, value = self._leaf(tensor), self._at(tensor)
@@ -228,22 +277,26 @@ class Capture:
 
     def _open_streams(self, recording: Recording) -> None:
         """Give every default stream that the step drew from a slot."""
-        drawn: dict[int, int] = {}
+        drawn: dict[tuple[int, int], int] = {}
         for node in recording:
             if node.op.kind == "random":
-                drawn[node.attrs["stream"]] = drawn.get(node.attrs["stream"], 0) + 1
+                key = (node.attrs["seed"], node.attrs["stream"])
+                drawn[key] = drawn.get(key, 0) + _blocks(node)
         for generator, start in zip(self._generators, self._starts):
+            # What was drawn from it must be all that moved it on.
+            if generator.position - start != drawn.pop((generator.seed, generator.stream), 0):
+                raise NotCompiled(
+                    "random integers, permutations and samples drawn inside a step, and seeds set there, are not compiled"
+                )
             if generator.position == start:
                 continue
-            if generator.stream not in drawn:
-                raise NotCompiled(
-                    "random integers, permutations and samples drawn inside a step are not compiled"
-                )
             slot = StreamSlot(f"stream {generator.stream}", generator)
             self.streams.append(slot)
             leaf = self.builder.leaf(slot, (3,), "int64")
             self._values[id(slot)] = leaf
             self.builder.streams[generator.stream] = (leaf, start)
+        if drawn:
+            raise NotCompiled("random numbers of a Generator of one's own are not compiled")
 
     def _start_of(self, stream: StreamSlot) -> int:
         return self._starts[self._generators.index(stream.generator)]
@@ -269,6 +322,14 @@ class Capture:
             entries = {k: self._form(x, outputs) for k, x in result.items()}
             return lambda arrays: {k: part(arrays) for k, part in entries.items()}
         return lambda arrays: result
+
+
+def _blocks(node: Node) -> int:
+    """Return how many positions of its stream a random operation takes."""
+    count = math.prod(node.shape)
+    if node.op.name == "randn":
+        return random.normal_blocks(count)
+    return random.blocks_for(count, dtypes.of(node))
 
 
 def tensors_in(x: Any) -> list[Tensor]:

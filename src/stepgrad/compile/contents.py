@@ -34,15 +34,21 @@ def bounds_of(array: Any) -> tuple[int, int]:
 
 def root_of(node: Node) -> Any:
     """Return what a view shows in the end: a tensor that was there before the step, or a node that is none."""
-    while node.op.is_view and isinstance(node.inputs[0], Node) and _shares(node):
-        node = node.inputs[0]
-    return node.inputs[0] if node.op.is_view and not isinstance(node.inputs[0], Node) else node
+    x: Any = node
+    while isinstance(x, Node) and x.op.is_view and _shares(x):
+        x = x.inputs[0]
+    return x
 
 
 def _shares(node: Node) -> bool:
     """Return whether the result of a view lies in its input's memory (a reshape may have copied it)."""
-    (a, b), (c, d) = bounds_of(node.result), bounds_of(memory_of(node.inputs[0]))
-    return a < d and c < b
+    return _overlap(node.result, memory_of(node.inputs[0]))
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    """Return whether the bytes from the first to the last of two arrays have some in common."""
+    (a_low, a_high), (b_low, b_high) = bounds_of(a), bounds_of(b)
+    return a_low < b_high and b_low < a_high
 
 
 def memory_of(x: Any) -> Any:
@@ -62,7 +68,8 @@ class Contents:
 
         Raises `NotCompiled` for a part of another array.
         """
-        if before is not None and before.op.is_view and place_of(memory_of(root_of(before))) != place_of(array):
+        is_part = before is not None and before.op.is_view and _overlap(before.result, array)
+        if before is not None and is_part and place_of(memory_of(root_of(before))) != place_of(array):
             raise NotCompiled(
                 f"the step changes a part of a tensor in place through a view ({before}); assign x[index] = "
                 f"value to the whole"

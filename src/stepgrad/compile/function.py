@@ -56,7 +56,11 @@ class Compiled:
         for module, training in self.capture.modules:
             if module.training is not training:
                 return False
+        if not self.capture.reads_the_same():
+            return False
         for (_, slot), array in zip(self._found, self._arrays):
+            if slot.others and any(t._array is not slot.tensor._array for t in slot.others):
+                return False
             if slot.tensor._array is not array:
                 if not all(_alike(slot.tensor._array, slot) for _, slot in self._found):
                     return False
@@ -120,17 +124,20 @@ class CompiledFunction:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self._compiled: dict[Any, Compiled | None] = {}
+        # Arguments with which it has run once and made state, so that it was not compiled yet.
+        self._begun: set[Any] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        key = (_key((args, kwargs)), state.grad_enabled)
+        arguments = tensors_in((args, kwargs))
+        key = (_key((args, kwargs)), state.grad_enabled, _repeated(arguments))
         compiled = self._compiled.get(key)
         if compiled is None or not compiled.holds():
             if compiled is None and key in self._compiled:
                 return self._eager(*args, **kwargs)
             capture, compiled = self._compile(key, args, kwargs)
             if compiled is None:
-                return capture.result if capture is not None else self._eager(*args, **kwargs)
-        outputs = compiled.run(tensors_in((args, kwargs)))
+                return capture.result
+        outputs = compiled.run(arguments)
         return compiled.capture.output_form(outputs)
 
     def scan(self, *stacked: Tensor) -> Any:
@@ -170,29 +177,31 @@ class CompiledFunction:
                 outputs = compiled.run([x[turn:] for x in stacked], len(stacked[0]) - turn)
                 rest = compiled.capture.output_form(outputs)
                 return _stacked(done, rest) if done else rest
-            if capture is not None:
-                done.append(capture.result)
+            done.append(capture.result)
         done += [self._eager(*entries) for entries in zip(*(x[len(done) :] for x in stacked))]
         return _stacked(done)
 
     def _compile(
         self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], advance: dict[int, int] | None = None
-    ) -> tuple[Capture | None, Compiled | None]:
-        """Capture and compile. Without code in what is returned, the step has run already, or (no
-        capture) has not.
-        """
-        capture = None
-        try:
-            capture = Capture(self._eager, args, kwargs, advance)
-            if capture.is_first:
-                return capture, None
-            capture.undo()
-            self._compiled[key] = Compiled(capture)
-        except NotCompiled as reason:
-            self._compiled[key] = None
-            warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
-            return None, None
-        return capture, self._compiled[key]
+    ) -> tuple[Capture, Compiled | None]:
+        """Capture and compile. Without code in what is returned, the run that was captured stands."""
+        capture = Capture(self._eager, args, kwargs, advance, again=key in self._begun)
+        if capture.is_first:
+            self._begun.add(key)
+            return capture, None
+        reason = capture.reason
+        if reason is None:
+            try:
+                compiled = Compiled(capture)
+            except NotCompiled as found:
+                reason = found
+            else:
+                capture.undo()
+                self._compiled[key] = compiled
+                return capture, compiled
+        self._compiled[key] = None
+        warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
+        return capture, None
 
     def _eager(self, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self.function, Module):
@@ -216,16 +225,42 @@ def _stacked(results: list[Any], rest: Any = None) -> Any:
 
 
 def _key(x: Any) -> Any:
-    """Return what of the arguments a compiled step depends on: shapes and dtypes of tensors, the values
-    of all else.
+    """Return what of the arguments a compiled step depends on: shapes, dtypes and layouts of tensors, the
+    values of all else.
     """
     if isinstance(x, Tensor):
-        return (x._array.shape, x._array.dtype.char, x.requires_grad)
+        array = x._array
+        layout = None if array.flags.c_contiguous else array.strides
+        return (array.shape, array.dtype.char, x.requires_grad, layout)
     if isinstance(x, (list, tuple)):
         return (type(x).__name__, tuple(map(_key, x)))
     if isinstance(x, dict):
         return tuple((k, _key(v)) for k, v in x.items())
-    return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else id(x))
+    if isinstance(x, numpy.ndarray):
+        raise ArgumentError(
+            "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy arrays; "
+            "use stepgrad.from_numpy(…)."
+        )
+    return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
+
+
+def _repeated(arguments: list[Tensor]) -> tuple[int, ...]:
+    """Return, where a tensor is handed in more than once, which arguments are the same."""
+    ids = [id(t) for t in arguments]
+    return tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else ()
+
+
+class _Same:
+    """An object as a key that equals itself alone, and stays alive as long as the key."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._thing is self._thing
+
+    def __hash__(self) -> int:
+        return id(self._thing)
 
 
 def compile(function: Callable[..., Any]) -> CompiledFunction:  # noqa: A001 - PyTorch's name

@@ -202,8 +202,8 @@ class Builder:
             x = self.cast(x, dtype=dtype)
         if x.kind == "number" and how == "sum":
             with numpy.errstate(all="ignore"):
-                total = x.dtype.type(x.number) * x.dtype.type(count) if count else 0
-            return self.number(total, x.dtype, shape)
+                product = x.dtype.type(x.number) * x.dtype.type(count) if count else 0
+            return self.number(product, x.dtype, shape)
         dims = tuple(i for i in dims if x.shape[i] != 1)
         if not dims:
             return self._reshape(find("reshape"), x, shape=shape)
@@ -277,6 +277,9 @@ class Builder:
 
     def _expand(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
         return x if x.shape == tuple(shape) else self._view(op, x, shape=tuple(shape))
+
+    def _flip(self, op: Op, x: Value, *, dims: tuple[int, ...]) -> Value:
+        return self._view(op, x, dims=tuple(dims)) if dims else x
 
     def _permute(self, op: Op, x: Value, *, dims: tuple[int, ...]) -> Value:
         if dims == tuple(range(x.ndim)):

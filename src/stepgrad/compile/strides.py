@@ -30,6 +30,8 @@ def reshaped_strides(
     >>> reshaped_strides((2, 6), (6, 1), (2, 2, 3)), reshaped_strides((6, 2), (1, 6), (12,))
     ((6, 3, 1), None)
     """
+    if 0 in new:
+        return row_major(new)
     old = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
     result: list[int] = []
     i = 0

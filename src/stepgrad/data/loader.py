@@ -188,10 +188,11 @@ class DataLoader:
         return LoaderIterator(results, self._position)
 
     def gathers_by_index(self) -> bool:
-        """Return whether a batch is decided by the indices of its samples alone, gathered in this process."""
-        return (
-            not self._iterable and self._batched and not self.num_workers and self.collate_fn is default_collate
-        )
+        """Return whether a batch is what `default_collate` makes of the samples at some indices.
+
+        If the dataset lies in memory, the batch can be gathered without this loader and its workers then.
+        """
+        return not self._iterable and self._batched and self.collate_fn is default_collate
 
     def index_batches(self) -> LoaderIterator:
         """Return an iterator over the indices of the batches, instead of the batches; the position moves on alike."""

@@ -80,7 +80,7 @@ class InPlaceMethods(TensorBase):
         """Take over the history of `result`, whose numbers this tensor's memory holds now."""
         tensor, node = self._as_tensor(), self._node
         if state.recorder is not None:
-            state.recorder.writes.append((tensor, result._node))
+            state.recorder.wrote(tensor, result._node)
         if not state.grad_enabled:
             if tensor.is_leaf:
                 self._node = result._node  # a parameter that is updated stays a leaf
@@ -166,7 +166,7 @@ class InPlaceMethods(TensorBase):
             raise DtypeError(f"random numbers are floating point, this tensor is {tensor.dtype.name}.")
         place = streams.reserved(generator, blocks)
         drawn = apply(REGISTRY[name], shape=tensor.shape, dtype=self._array.dtype, **place)
-        return drawn.to(tensor.device)  # type: ignore[no-any-return]
+        return drawn.to(tensor.device)
 
     def add_(self, other: Operand, *, alpha: float = 1) -> Tensor:
         """Add alpha · other, in place."""

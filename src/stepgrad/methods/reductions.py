@@ -181,7 +181,8 @@ class ReductionMethods(TensorBase):
         return self.matmul(other)
 
     def __rmatmul__(self, other: Any) -> Tensor:
-        return engine.Tensor._of(array_of(other)).matmul(self)
+        left = other if isinstance(other, TensorBase) else engine.Tensor._of(array_of(other))
+        return left._as_tensor().matmul(self._as_tensor())
 
     def mm(self, other: Tensor) -> Tensor:
         """Return the product of two matrices."""

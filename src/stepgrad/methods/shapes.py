@@ -10,6 +10,7 @@ import numpy
 from stepgrad.arrays.conversion import array_of
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
+from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.methods.base import TensorBase, as_shape, one_dim, some_dims
 from stepgrad.ops.record import REGISTRY
@@ -244,12 +245,14 @@ def parsed_index(index: Any) -> tuple[bool, tuple[Any, ...], list[Any]]:
     spec: list[Any] = []
     tensors: list[Any] = []
     for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, (list, tuple, range)) or hasattr(part, "dtype"):
-            part = engine.Tensor._of(array_of(list(part) if isinstance(part, (tuple, range)) else part))
+        if isinstance(part, (list, tuple, range)):
+            part = engine.Tensor._of(array_of(list(part), None if part else "int64"))
+        elif hasattr(part, "dtype") and not isinstance(part, TensorBase):
+            part = engine.Tensor._of(array_of(part))
         if isinstance(part, TensorBase):
             if part._array.dtype.kind not in "iub":
                 raise DtypeError(f"an index is integer or boolean, not {part._array.dtype.name}.")
-            if part._array.ndim == 0 and part._array.dtype.kind != "b":
+            if part._array.ndim == 0 and part._array.dtype.kind != "b" and not hides_values():
                 spec.append(int(part._array))
                 continue
             spec.append("tensor")

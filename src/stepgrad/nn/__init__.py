@@ -17,7 +17,7 @@ from stepgrad.nn.activation import (
 )
 from stepgrad.nn.columns import EmbedColumns
 from stepgrad.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
-from stepgrad.nn.linear import Embedding, Flatten, Identity, Linear, Unflatten
+from stepgrad.nn.linear import Embedding, Flatten, Identity, Linear, Unflatten, collapse
 from stepgrad.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -37,5 +37,5 @@ __all__ = [
     "EmbedColumns", "Embedding", "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU",
     "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
     "PReLU", "Parameter", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss",
-    "Softmax", "Softplus", "Tanh", "Unflatten", "functional", "init", "utils",
+    "Softmax", "Softplus", "Tanh", "Unflatten", "collapse", "functional", "init", "utils",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 from stepgrad.creation import full
 from stepgrad.nn import functional as F
+from stepgrad.nn.init import constant_
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
@@ -24,7 +25,10 @@ class _Function(Module):
         return type(self)._function(x, **{name: getattr(self, name) for name in self._options})
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._options if name != "inplace")
+        given = {name: getattr(self, name) for name in self._options}
+        return ", ".join(
+            f"{name}={value!r}" for name, value in given.items() if (name, value) != ("inplace", False)
+        )
 
 
 class ReLU(_Function):
@@ -56,6 +60,10 @@ class PReLU(Module):
         super().__init__()
         self.num_parameters, self.init = num_parameters, init
         self.weight = Parameter(full((num_parameters,), float(init), device=device, dtype=dtype))
+
+    def reset_parameters(self) -> None:
+        """Set the slopes to `init` again."""
+        constant_(self.weight, self.init)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, …) or (N) → the same shape."""

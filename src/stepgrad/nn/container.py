@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from stepgrad.errors import ArgumentError, IndexShapeError
-from stepgrad.nn.module import Module
+from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, MissingKeyError, suggest
+from stepgrad.nn.module import Module, indented
 from stepgrad.nn.parameter import Parameter
+from stepgrad.nn.tables import check_text, kind
 from stepgrad.tensor import Tensor
 
 
 def _checked(module: Any, name: str) -> Module:
-    if not isinstance(module, Module):
-        raise ArgumentError(f"{name} takes modules, not {type(module).__name__}.")
-    return module
+    if isinstance(module, Module):
+        return module
+    if isinstance(module, type) and issubclass(module, Module):
+        raise DtypeError(
+            f"{name} takes modules, not the class {module.__name__}. Write {module.__name__}(…)."
+        )
+    unpacked = f" Unpack them: {name}(*modules)." if isinstance(module, (list, tuple)) else ""
+    raise DtypeError(f"{name} takes modules, not {kind(module)}.{unpacked}")
+
+
+def _position(index: Any, count: int, name: str) -> int:
+    """Return an index into `count` numbered things as 0 … count-1."""
+    try:
+        i = operator.index(index)
+    except TypeError:
+        raise DtypeError(f"{name} is indexed by integers and slices, not {index!r}.") from None
+    if not -count <= i < count:
+        raise IndexShapeError(f"{name} has {count} entries; there is no number {i}.")
+    return i % count
 
 
 class _ListOfModules(Module):
@@ -35,33 +53,37 @@ class _ListOfModules(Module):
         return iter(self._all())
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            made = type(self)()
-            made._modules.update(list(self._modules.items())[index])
-            made._number(made._all())
-            return made
-        return self._all()[self._position(index)]
+        if not isinstance(index, slice):
+            return self._all()[_position(index, len(self), self._get_name())]
+        made = type(self)()
+        made._modules.update(list(self._modules.items())[index])
+        return made
 
     def __setitem__(self, index: int, module: Module) -> None:
-        self._modules[list(self._modules)[self._position(index)]] = _checked(module, self._get_name())
+        name = list(self._modules)[_position(index, len(self), self._get_name())]
+        self._modules[name] = _checked(module, self._get_name())
 
     def __delitem__(self, index: Any) -> None:
         modules = self._all()
-        del modules[index if isinstance(index, slice) else self._position(index)]
+        del modules[index if isinstance(index, slice) else _position(index, len(self), self._get_name())]
         self._number(modules)
 
-    def _position(self, index: int) -> int:
-        if not -len(self) <= index < len(self):
-            raise IndexShapeError(f"{self._get_name()} has {len(self)} modules; there is no number {index}.")
-        return index % len(self)
+    def __add__(self, other: Iterable[Module]) -> Any:
+        return type(self)().extend(self).extend(other)
+
+    def __iadd__(self, other: Iterable[Module]) -> Any:
+        return self.extend(other)
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; return the container."""
-        self._modules[str(len(self))] = _checked(module, self._get_name())
+        number = len(self)
+        while str(number) in self._modules:  # a slice of a Sequential keeps its names
+            number += 1
+        self._modules[str(number)] = _checked(module, self._get_name())
         return self
 
     def insert(self, index: int, module: Module) -> Any:
-        """Add a module before number `index`; return the container."""
+        """Add a module before number `index`, as a list does; return the container."""
         modules = self._all()
         modules.insert(index, module)
         self._number(modules)
@@ -69,13 +91,21 @@ class _ListOfModules(Module):
 
     def extend(self, modules: Iterable[Module]) -> Any:
         """Add modules at the end; return the container."""
-        for module in modules:
+        for module in list(modules):
             self.append(module)
         return self
+
+    def pop(self, index: int = -1) -> Module:
+        """Take a module out, the last one by default, and return it."""
+        module: Module = self[index]
+        del self[index]
+        return module
 
 
 class Sequential(_ListOfModules):
     """Modules one after the other: each gets the output of the one before.
+
+    It takes modules, or one dict of modules by name. A slice of it keeps the names, as in PyTorch.
 
     >>> import stepgrad as sg
     >>> sg.nn.Sequential(sg.nn.Linear(2, 3), sg.nn.ReLU())
@@ -103,20 +133,38 @@ class Sequential(_ListOfModules):
 class ModuleList(_ListOfModules):
     """A list of modules, whose parameters are known to the module that holds it."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self._number(modules)
+        self._number([] if modules is None else modules)
 
-    def __iadd__(self, modules: Iterable[Module]) -> ModuleList:
-        return self.extend(modules)
+    def __getitem__(self, index: Any) -> Any:
+        return ModuleList(self._all()[index]) if isinstance(index, slice) else super().__getitem__(index)
+
+    def __repr__(self) -> str:
+        """Neighbours with the same text stand in one line."""
+        runs: list[tuple[int, int, str]] = []  # the first, the last, and their text
+        for i, text in enumerate(map(repr, self)):
+            start = i
+            if runs and runs[-1][2] == text:
+                start = runs.pop()[0]
+            runs.append((start, i, text))
+        return self._with_lines(
+            [
+                f"({i}): {indented(text)}" if i == j else f"({i}-{j}): {j - i + 1} x {indented(text)}"
+                for i, j, text in runs
+            ]
+        )
 
 
 class ModuleDict(Module):
-    """A dictionary of modules, whose parameters are known to the module that holds it."""
+    """A dictionary of modules, whose parameters are known to the module that holds it.
 
-    def __init__(self, modules: Any = ()) -> None:
+    A name that is not there gives a `MissingKeyError`, which is a `KeyError`.
+    """
+
+    def __init__(self, modules: Any = None) -> None:
         super().__init__()
-        self.update(modules)
+        self.update({} if modules is None else modules)
 
     def update(self, modules: Any) -> None:
         """Add modules of a mapping or of pairs (name, module)."""
@@ -124,14 +172,30 @@ class ModuleDict(Module):
             self[name] = module
 
     def __getitem__(self, name: str) -> Module:
+        if name not in self._modules:
+            near = suggest(str(name), self._modules)
+            raise MissingKeyError(f"ModuleDict has no module {name!r}.{near}")
         return self._modules[name]  # type: ignore[return-value]
 
     def __setitem__(self, name: str, module: Module) -> None:
-        self._modules.pop(name, None)
+        check_text(name, "module")
+        if name in self.__dict__:
+            raise ArgumentError(f"ModuleDict has an attribute {name!r} already. Take another name.")
+        # Names of its methods, such as "keys", do no harm: what it holds is asked for by index.
         self._modules[name] = _checked(module, "ModuleDict")
 
     def __delitem__(self, name: str) -> None:
+        self.pop(name)
+
+    def pop(self, name: str) -> Module:
+        """Take a module out and return it."""
+        module = self[name]
         del self._modules[name]
+        return module
+
+    def clear(self) -> None:
+        """Take all modules out."""
+        self._modules.clear()
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -158,20 +222,27 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of parameters; tensors become parameters."""
 
-    def __init__(self, values: Iterable[Tensor] = ()) -> None:
+    def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
-        self.extend(values)
+        self.extend([] if values is None else values)
 
     def append(self, value: Tensor) -> ParameterList:
         """Add a parameter at the end; return the list."""
-        self._parameters[str(len(self))] = value if isinstance(value, Parameter) else Parameter(value)
+        self._parameters[str(len(self))] = _as_parameter(value)
         return self
 
     def extend(self, values: Iterable[Tensor]) -> ParameterList:
         """Add parameters at the end; return the list."""
-        for value in values:
+        if isinstance(values, Tensor):
+            raise DtypeError(
+                "ParameterList takes a list of tensors, not one tensor. Write ParameterList([x])."
+            )
+        for value in list(values):
             self.append(value)
         return self
+
+    def __iadd__(self, values: Iterable[Tensor]) -> ParameterList:
+        return self.extend(values)
 
     def __len__(self) -> int:
         return len(self._parameters)
@@ -179,9 +250,25 @@ class ParameterList(Module):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._parameters.values())
 
-    def __getitem__(self, index: int) -> Any:
-        return list(self._parameters.values())[index]
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return ParameterList(list(self)[index])
+        return self._parameters[str(_position(index, len(self), "ParameterList"))]
 
     def __setitem__(self, index: int, value: Tensor) -> None:
-        name = list(self._parameters)[index]
-        self._parameters[name] = value if isinstance(value, Parameter) else Parameter(value)
+        self._parameters[str(_position(index, len(self), "ParameterList"))] = _as_parameter(value)
+
+    def __repr__(self) -> str:
+        # Indented twice, as PyTorch does.
+        return self._with_lines(
+            [
+                f"  ({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+                for i, p in enumerate(self)
+            ]
+        )
+
+
+def _as_parameter(value: Any) -> Parameter:
+    if not isinstance(value, Tensor):
+        raise DtypeError(f"ParameterList takes tensors, not {kind(value)}.")
+    return value if isinstance(value, Parameter) else Parameter(value)

@@ -7,6 +7,7 @@ from typing import Any
 from stepgrad.arrays import random as streams
 from stepgrad.autograd.engine import apply
 from stepgrad.autograd.modes import no_grad
+from stepgrad.autograd.recording import check_readable
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.methods.base import one_dim
 from stepgrad.ops.record import REGISTRY
@@ -15,15 +16,21 @@ from stepgrad.tensor import Tensor
 _linear = REGISTRY["linear"]
 
 
+def _no_tensor(name: str, x: Any) -> DtypeError:
+    return DtypeError(f"{name} takes a tensor, not {type(x).__name__}. Make one with stepgrad.tensor(…).")
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x Wᵀ + b: x (…, in), weight (out, in), bias (out) or None → (…, out).
 
     Raises `ShapeError` naming both shapes if the numbers of features differ.
     """
+    if not isinstance(x, Tensor):
+        raise _no_tensor("linear", x)
     if x._array.shape[-1:] != weight._array.shape[1:]:
         raise ShapeError(
-            f"linear takes {weight.shape[-1]} features in the last dimension of its input, not shape {list(x.shape)} "
-            f"(weight {list(weight.shape)})."
+            f"linear takes {weight.shape[-1]} features in the last dimension of its input, not shape "
+            f"{list(x.shape)} (weight {list(weight.shape)})."
         )
     return apply(_linear, x, weight, bias)
 
@@ -33,16 +40,20 @@ def embedding(indices: Tensor, weight: Tensor, padding_idx: int | None = None) -
 
     The row `padding_idx` gets no gradient. Raises `IndexShapeError` for an index outside 0 … count-1.
     """
+    if not isinstance(indices, Tensor):
+        raise _no_tensor("embedding", indices)
     if indices._array.dtype.kind not in "iu":
         raise DtypeError(f"embedding takes integer indices, not {indices.dtype.name}. Convert with .long().")
     count = weight.shape[0]
     if indices._array.size and not 0 <= int(indices._array.min()) <= int(indices._array.max()) < count:
         raise IndexShapeError(
-            f"embedding has {count} rows, numbered from 0; the indices go from {int(indices._array.min())} to "
-            f"{int(indices._array.max())}."
+            f"embedding has {count} rows, numbered from 0; the indices go from "
+            f"{int(indices._array.min())} to {int(indices._array.max())}."
         )
-    if padding_idx is not None and padding_idx < 0:
-        padding_idx += count
+    if padding_idx is not None:
+        if not -count <= padding_idx < count:
+            raise ArgumentError(f"padding_idx {padding_idx} is none of the {count} rows.")
+        padding_idx %= count
     return apply(REGISTRY["embedding"], weight, indices, padding_idx=padding_idx)
 
 
@@ -140,6 +151,10 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = Fa
         raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}.")
     if not training or p == 0:
         return x
+    if not isinstance(x, Tensor):
+        raise _no_tensor("dropout", x)
+    if not x.is_floating_point():
+        raise DtypeError(f"dropout scales what it keeps, so it takes floating point, not {x.dtype.name}.")
     g = streams.dropout_generator
     blocks = streams.blocks_for(x.numel(), x.dtype)
     mask = apply(
@@ -158,6 +173,8 @@ def layer_norm(
     """Return (x − mean) / √(var + ε) · weight + bias over the last dimensions, whose sizes are
     `normalized_shape`.
     """
+    if not isinstance(x, Tensor):
+        raise _no_tensor("layer_norm", x)
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     if not shape or x.shape[-len(shape) :] != shape:
         raise ShapeError(f"layer_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
@@ -192,8 +209,8 @@ def batch_norm(
     n = x.numel() // x.shape[1] if x.shape[1] else 0
     if n <= 1:
         raise ShapeError(
-            f"batch norm in training needs more than one value per channel, not shape {list(x.shape)}. Use a larger "
-            f"batch (drop_last=True), or .eval()."
+            f"batch norm in training needs more than one value per channel, not shape {list(x.shape)}. "
+            f"Use a larger batch (drop_last=True), or .eval()."
         )
     if running_mean is not None and running_var is not None:
         with no_grad():
@@ -212,12 +229,34 @@ def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 
 def _check_pair(name: str, x: Tensor, target: Tensor, reduction: str) -> None:
+    _check_tensors(name, x, target)
     if x._array.shape != target._array.shape:
         raise ShapeError(
-            f"{name} compares shapes that are equal: input {list(x.shape)}, target {list(target.shape)}. A silent "
-            f"broadcast would give a wrong loss; use .squeeze(), .unsqueeze() or .reshape() to make them so."
+            f"{name} compares shapes that are equal: input {list(x.shape)}, target {list(target.shape)}. "
+            f"A silent broadcast would give a wrong loss; use .squeeze(), .unsqueeze() or .reshape() to make "
+            f"them so."
         )
     _check_reduction(reduction)
+
+
+def _check_tensors(name: str, x: Any, target: Any) -> None:
+    for each, what in ((x, "input"), (target, "target")):
+        if not isinstance(each, Tensor):
+            raise DtypeError(
+                f"{name} takes tensors; its {what} is {type(each).__name__}. Make a tensor of it with "
+                f"stepgrad.tensor(…)."
+            )
+
+
+def _check_element_weight(name: str, what: str, weight: Tensor | None, x: Tensor) -> None:
+    """Raise `ShapeError` for a weight per element that does not broadcast to the input as it is."""
+    if weight is None or weight.shape == x.shape:
+        return
+    own = (1,) * (x.ndim - weight.ndim) + weight.shape
+    if len(own) != x.ndim or any(n not in (1, m) for n, m in zip(own, x.shape)):
+        raise ShapeError(
+            f"{name} needs a {what} that broadcasts to the input {list(x.shape)}, not {list(weight.shape)}."
+        )
 
 
 def _check_reduction(reduction: str) -> None:
@@ -258,15 +297,20 @@ def binary_cross_entropy(
 ) -> Tensor:
     """Return −(t ln x + (1 − t) ln(1 − x)) for probabilities x, reduced; logarithms are kept above −100.
 
-    Raises `ArgumentError` if an x lies outside [0, 1]: for logits use `binary_cross_entropy_with_logits`.
+    Raises `ArgumentError` if an x or a target lies outside [0, 1] (a NaN goes through): for logits use
+    `binary_cross_entropy_with_logits`.
     """
     _check_pair("binary_cross_entropy", x, target, reduction)
-    a = x._array
-    if a.size and not (a.min() >= 0 and a.max() <= 1) and not (a != a).any():
-        raise ArgumentError(
-            f"binary_cross_entropy takes probabilities in [0, 1]; here they go from {float(a.min()):g} to "
-            f"{float(a.max()):g}. Use a sigmoid, or binary_cross_entropy_with_logits."
-        )
+    _check_element_weight("binary_cross_entropy", "weight", weight, x)
+    for each, what, way_out in (
+        (x, "probabilities", " Use a sigmoid, or binary_cross_entropy_with_logits."),
+        (target, "targets", ""),
+    ):
+        a = each._array
+        if a.size and not (a.min() >= 0 and a.max() <= 1) and (wrong := a[(a < 0) | (a > 1)]).size:
+            raise ArgumentError(
+                f"binary_cross_entropy takes {what} in [0, 1]; here is a {float(wrong[0]):g}.{way_out}"
+            )
     return apply(REGISTRY["binary_cross_entropy"], x, target, weight, reduction=reduction)
 
 
@@ -281,6 +325,8 @@ def binary_cross_entropy_with_logits(
     overflow, reduced.
     """
     _check_pair("binary_cross_entropy_with_logits", x, target, reduction)
+    _check_element_weight("binary_cross_entropy_with_logits", "weight", weight, x)
+    _check_element_weight("binary_cross_entropy_with_logits", "pos_weight", pos_weight, x)
     record = REGISTRY["binary_cross_entropy_with_logits"]
     return apply(record, x, target, weight, pos_weight, reduction=reduction)
 
@@ -292,7 +338,11 @@ def nll_loss(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Tensor:
-    """Return −x[target] for log-probabilities x (N, C, …) and classes (N, …), reduced."""
+    """Return −x[target] for log-probabilities x (N, C, …) or (C) and classes (N, …) or (), reduced.
+
+    The mean is weighted: Σ w (−x[target]) / Σ w, w the `weight` (C) of the target's class. Targets that equal
+    `ignore_index` count for nothing.
+    """
     x, target, shape = _rows(x, target, weight, ignore_index, reduction, "nll_loss")
     y = apply(REGISTRY["nll_loss"], x, target, weight, ignore_index=ignore_index, reduction=reduction)
     return y.reshape(shape) if reduction == "none" else y
@@ -310,8 +360,9 @@ def cross_entropy(
 
     `x`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or
     probabilities (x's shape). `weight`: (C), a weight per class. Raises `ShapeError`, `DtypeError` or
-    `ArgumentError`.
+    `ArgumentError`, and `IndexShapeError` for a class that is not there.
     """
+    _check_tensors("cross_entropy", x, target)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}.")
     smoothing = float(label_smoothing)
@@ -328,7 +379,13 @@ def cross_entropy(
 def _cross_entropy_probabilities(
     x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
-    _check_pair("cross_entropy", x, target, reduction)
+    if x.shape != target.shape or not x.ndim:
+        raise ShapeError(
+            f"cross_entropy takes classes as integers, or probabilities in the shape of the input "
+            f"{list(x.shape)}; this target is {target.dtype.name}{list(target.shape)}. If it holds classes, "
+            f"convert it with .long()."
+        )
+    _check_reduction(reduction)
     _check_class_weight("cross_entropy", weight, x.shape[min(1, x.ndim - 1)])
     shape = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     y = apply(
@@ -350,22 +407,26 @@ def _rows(
 ) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Return logits (N, C) and classes (N) of a checked pair, and the shape of the unreduced loss."""
     _check_reduction(reduction)
+    _check_tensors(name, x, target)
     if x.ndim == 0:
         raise ShapeError(f"{name} takes scores with a dimension of classes, not a 0-d tensor.")
+    if not x.is_floating_point():
+        raise DtypeError(f"{name} takes floating point scores, not {x.dtype.name}. Convert with .float().")
     shape = () if x.ndim == 1 else x.shape[:1] + x.shape[2:]
     if target._array.dtype.kind not in "iu":
         raise DtypeError(f"{name} takes classes as integers, not {target.dtype.name}. Convert with .long().")
     if target.shape != shape:
         raise ShapeError(
-            f"{name} of scores {list(x.shape)} takes a target of shape {list(shape)}, not {list(target.shape)}."
+            f"{name} of scores {list(x.shape)} takes a target of shape {list(shape)}, not "
+            f"{list(target.shape)}."
         )
     classes = x.shape[one_dim(min(1, x.ndim - 1), x.ndim)]
     _check_class_weight(name, weight, classes)
     a = target._array
     wrong = a[((a < 0) | (a >= classes)) & (a != ignore_index)]
     if wrong.size:
-        raise ArgumentError(
-            f"{name} has {classes} classes, numbered from 0; the target contains {int(wrong.reshape(-1)[0])}."
+        raise IndexShapeError(
+            f"{name} has {classes} classes, numbered from 0; the target contains {int(wrong[0])}."
         )
     return _class_last(x), target.reshape(-1), shape
 
@@ -385,8 +446,11 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     """
     if x._array.dtype.kind not in "iu":
         raise DtypeError(f"one_hot takes integers, not {x.dtype.name}.")
+    if num_classes == -1:
+        check_readable(x)
     highest = int(x._array.max()) if x.numel() else -1
     classes = highest + 1 if num_classes == -1 else num_classes
     if x.numel() and (highest >= classes or int(x._array.min()) < 0):
-        raise ArgumentError(f"one_hot of {classes} classes takes 0 … {classes - 1}; found {highest}.")
+        wrong = highest if highest >= classes else int(x._array.min())
+        raise ArgumentError(f"one_hot of {classes} classes, numbered from 0, does not take {wrong}.")
     return apply(REGISTRY["one_hot"], x, classes=classes, dtype="int64")

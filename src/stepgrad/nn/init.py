@@ -46,7 +46,7 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * field, tensor.shape[0] * field
 
 
-class skipped:  # noqa: N801 - used as a function: with skipped():
+class skipped:
     """Within ``with skipped():`` the functions of this module leave tensors as they are, in this thread.
 
     For modules whose parameters are about to be loaded: it saves the time, the random numbers, and the
@@ -90,11 +90,14 @@ def eye_(tensor: Tensor) -> Tensor:
     """Fill a matrix with the identity."""
     if tensor.ndim != 2:
         raise ShapeError(f"eye_ takes a matrix, not shape {list(tensor.shape)}.")
-    return _filled(tensor, numpy.eye(*tensor.shape))
+    rows, columns = tensor.shape
+    return _filled(tensor, numpy.eye(rows, columns))
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill with numbers uniform in [a, b)."""
+    """Fill with numbers uniform in [a, b). Raises `ArgumentError` if b is below a."""
+    if not a <= b:
+        raise ArgumentError(f"uniform_ needs a <= b, not {a} and {b}.")
     if _state.skips:
         return tensor
     with no_grad():
@@ -102,7 +105,9 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill with normal numbers."""
+    """Fill with normal numbers. Raises `ArgumentError` for a negative deviation."""
+    if not std >= 0:
+        raise ArgumentError(f"normal_ needs a standard deviation >= 0, not {std}.")
     if _state.skips:
         return tensor
     with no_grad():
@@ -117,9 +122,18 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Any = None,
 ) -> Tensor:
-    """Fill with normal numbers within [a, b]; those outside are drawn again."""
-    if not a < b:
-        raise ArgumentError(f"trunc_normal_ needs a < b, not {a} and {b}.")
+    """Fill with normal numbers within [a, b]; those outside are drawn again.
+
+    Raises `ArgumentError` if less than one number in a hundred would lie within.
+    """
+    if not a < b or not std > 0:
+        raise ArgumentError(f"trunc_normal_ needs a < b and std > 0, not a={a}, b={b}, std={std}.")
+    low, high = (math.erf((end - mean) / (std * math.sqrt(2))) for end in (a, b))
+    if (high - low) / 2 < 0.01:
+        raise ArgumentError(
+            f"of normal numbers with mean {mean} and deviation {std} only the share {(high - low) / 2:.2g} "
+            f"lies within [{a}, {b}]; trunc_normal_ needs 0.01 or more."
+        )
     if _state.skips:
         return tensor
     g = generator or streams.default_generator
@@ -132,13 +146,13 @@ def trunc_normal_(
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fill uniformly in ±gain √(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
-    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    bound = gain * math.sqrt(6 / max(sum(fans(tensor)), 1))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with normal numbers of deviation gain √(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
+    return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(fans(tensor)), 1)), generator)
 
 
 def _kaiming_deviation(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
@@ -173,9 +187,9 @@ def kaiming_normal_(
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
     """Fill with gain times a matrix of orthonormal rows or columns (Saxe, McClelland and Ganguli, 2013)."""
-    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_ takes 2 dimensions or more, not shape {list(tensor.shape)}.")
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
     if _state.skips:
         return tensor
     g = generator or streams.default_generator

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from stepgrad.autograd.modes import no_grad
 from stepgrad.creation import empty
 from stepgrad.errors import ArgumentError
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
+from stepgrad.nn.container import Sequential
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
@@ -53,6 +55,44 @@ class Linear(Module):
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
         )
+
+
+def collapse(layers: Module) -> Linear:
+    """Return one `Linear` that computes what a chain of them, with no activation between, computes.
+
+    W₂ (W₁ x + b₁) + b₂ = (W₂ W₁) x + (W₂ b₁ + b₂): however many such layers, they are one affine map.
+    `layers`: a `Sequential` of Linear and Identity modules, which may be nested. The products are computed in
+    float64, the result has the dtype of the last layer. Raises `ArgumentError` naming a module that is not
+    affine, `ShapeError` for layers that do not follow one another.
+
+    >>> import stepgrad as sg
+    >>> collapse(sg.nn.Sequential(sg.nn.Linear(3, 8), sg.nn.Linear(8, 2)))
+    Linear(in_features=3, out_features=2, bias=True)
+    """
+    every = layers.named_modules(remove_duplicate=False)
+    # By exact class, since a subclass may compute something else.
+    chain = [(path, m) for path, m in every if type(m) not in (Sequential, Identity)]
+    for path, m in chain:
+        if type(m) is not Linear:
+            raise ArgumentError(
+                f"collapse takes Linear layers with nothing between them; {path or 'the model'} is {m!r}."
+            )
+    if not chain:
+        raise ArgumentError("collapse needs a Linear layer at least.")
+    with no_grad(), init.skipped():
+        first, *rest = [m for _, m in chain]
+        weight, bias = first.weight.double(), None if first.bias is None else first.bias.double()
+        for m in rest:
+            bias = None if bias is None else F.linear(bias, m.weight.double())
+            if m.bias is not None:
+                bias = m.bias.double() if bias is None else bias + m.bias
+            weight = F.linear(weight.T, m.weight.double()).T
+        last = chain[-1][1].weight
+        made = Linear(weight.shape[1], weight.shape[0], bias is not None, last.device, last.dtype)
+        made.weight.copy_(weight)
+        if bias is not None:
+            made.bias.copy_(bias)
+    return made
 
 
 class Embedding(Module):

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from stepgrad.arrays import devices, dtypes
 from stepgrad.autograd.engine import state as engine_state
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import as_tensor, zeros_like
-from stepgrad.errors import ArgumentError, MissingNameError, StepgradError, suggest
+from stepgrad.creation import as_tensor
+from stepgrad.errors import (
+    ArgumentError,
+    DtypeError,
+    MissingNameError,
+    StateError,
+    StepgradError,
+    suggest,
+)
 from stepgrad.nn.parameter import Parameter
+from stepgrad.nn.paths import Named, name_module
+from stepgrad.nn.tables import TABLES, check_name, forget, kind, register, table_for
 from stepgrad.tensor import RemovableHook, Tensor
 
 M = TypeVar("M", bound="Module")
@@ -56,7 +65,10 @@ class Module:
 
     def forward(self, *args: Any) -> Any:
         """Compute the output; a subclass defines it."""
-        raise ArgumentError(f"{type(self).__name__} defines no forward(…).")
+        raise ArgumentError(
+            f"{type(self).__name__} defines no forward(…), so it cannot be called. Define one, or call the "
+            f"modules in it."
+        )
 
     # ------------------------------------------------------------------------------------- call
 
@@ -66,13 +78,15 @@ class Module:
                 return self._observed_call(args, kwargs)
             return self.forward(*args, **kwargs)
         except StepgradError as error:
-            _name_module(error, self)
+            name_module(error, self)
             raise
 
     def _observed_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        for hook in list(self._forward_pre_hooks):
-            changed = hook(self, args)
-            if changed is not None:
+        for hook, with_kwargs in list(self._forward_pre_hooks):
+            changed = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if changed is not None and with_kwargs:
+                args, kwargs = changed
+            elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
         outer = engine_state.module_path
         inside = self.__dict__.get("_recorded_name")
@@ -80,90 +94,105 @@ class Module:
         if engine_state.recorder is not None:
             engine_state.recorder.modules.append((self, self.training))
         try:
-            with _Named(self):
+            with Named(self):
                 result = self.forward(*args, **kwargs)
         finally:
             engine_state.module_path = outer
-        for hook in list(self._forward_hooks):
-            changed = hook(self, args, result)
+        for hook, with_kwargs in list(self._forward_hooks):
+            changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             if changed is not None:
                 result = changed
         return result
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHook:
-        """Call ``hook(module, args, output)`` after each forward; what it returns replaces the output."""
-        return RemovableHook(self._forward_hooks, hook)
+    def register_forward_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHook:
+        """Call ``hook(module, args, output)`` after each forward; what it returns replaces the output.
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHook:
-        """Call ``hook(module, args)`` before each forward; what it returns replaces the arguments."""
-        return RemovableHook(self._forward_pre_hooks, hook)
+        `prepend`: before the hooks that are there. `with_kwargs`: ``hook(module, args, kwargs, output)``.
+        """
+        return _hooked(self._forward_hooks, hook, prepend, with_kwargs)
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHook:
+        """Call ``hook(module, args)`` before each forward; what it returns replaces the arguments.
+
+        `prepend`: before the hooks that are there. `with_kwargs`: ``hook(module, args, kwargs)``, which
+        returns None or both.
+        """
+        return _hooked(self._forward_pre_hooks, hook, prepend, with_kwargs)
 
     # ------------------------------------------------------------------------------- attributes
 
     def __setattr__(self, name: str, value: Any) -> None:
-        tables = self.__dict__
-        if isinstance(value, Parameter):
-            _forget(self, name, keep="_parameters")
-            tables["_parameters"][name] = value
-        elif isinstance(value, Module):
-            _forget(self, name, keep="_modules")
-            tables["_modules"][name] = value
-        elif name in tables["_parameters"] or name in tables["_modules"]:
-            if value is not None:
-                kind = "parameter" if name in tables["_parameters"] else "module"
-                raise ArgumentError(
-                    f"{name!r} is a {kind} of {type(self).__name__}; it cannot become {value!r}."
-                )
-            tables["_parameters" if name in tables["_parameters"] else "_modules"][name] = None
-        elif name in tables["_buffers"]:
-            tables["_buffers"][name] = value
-        else:
+        table = table_for(self, name, value, isinstance(value, Module))
+        if table is None:
             object.__setattr__(self, name, value)
+            return
+        tables = self.__dict__
+        if name not in tables[table]:
+            check_name(self, name, TABLES[table])
+            forget(self, name)
+        tables[table][name] = value
 
     def __getattr__(self, name: str) -> Any:
         tables = self.__dict__
-        for table in ("_parameters", "_modules", "_buffers"):
-            if table in tables and name in tables[table]:
-                return tables[table][name]
-        names = [*tables.get("_parameters", ()), *tables.get("_modules", ()), *tables.get("_buffers", ())]
-        names += dir(type(self))
-        raise MissingNameError(f"{type(self).__name__} has no attribute {name!r}.{suggest(name, names)}")
+        if name in tables["_parameters"]:
+            return tables["_parameters"][name]
+        if name in tables["_modules"]:
+            return tables["_modules"][name]
+        if name in tables["_buffers"]:
+            return tables["_buffers"][name]
+        if hasattr(type(self), name):
+            # A property that raised an AttributeError: once more, so that its own message is seen.
+            return object.__getattribute__(self, name)
+        # Names such as __deepcopy__ are asked for by Python itself, which looks at no message.
+        near = "" if name.startswith("__") else suggest(name, [n for n in dir(self) if n[0] != "_"])
+        raise MissingNameError(f"{type(self).__name__} has no attribute {name!r}.{near}")
 
     def __delattr__(self, name: str) -> None:
-        if not _forget(self, name):
+        if not forget(self, name):
             object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._parameters, *self._modules, *self._buffers]
 
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
-        """Add a parameter, or the place of one (None)."""
-        _check_name(self, name)
-        self._parameters[name] = parameter
+        """Add a parameter, or the place of one (None).
+
+        This and the two below raise `DtypeError` for a value of another kind, `ArgumentError` for a name with
+        dots or one that the module has for something else.
+        """
+        register(self, "_parameters", name, parameter, Parameter)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that belongs to the state but is not trained; not `persistent`: not saved either."""
-        _check_name(self, name)
-        self._buffers[name] = tensor
-        if not persistent:
+        register(self, "_buffers", name, tensor, Tensor)
+        if persistent:
+            self._not_saved.discard(name)
+        else:
             self._not_saved.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule."""
-        _check_name(self, name)
-        self._modules[name] = module
+        register(self, "_modules", name, module, Module)
 
     register_module = add_module
 
     # ------------------------------------------------------------------------------------- walk
 
     def children(self) -> Iterator[Module]:
-        """Yield the direct submodules."""
+        """Yield the direct submodules, each once."""
         return (m for _, m in self.named_children())
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        """Yield (name, module) of the direct submodules."""
-        return ((name, m) for name, m in self._modules.items() if m is not None)
+        """Yield (name, module) of the direct submodules, each once."""
+        seen: set[Module] = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
 
     def modules(self) -> Iterator[Module]:
         """Yield this module and all within it, each once."""
@@ -171,16 +200,16 @@ class Module:
 
     def named_modules(self, prefix: str = "", remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
         """Yield (path, module) of this module and all within it."""
-        seen: list[Module] = []
+        seen: set[Module] = set()  # hashed by identity; the order comes from the walk
         stack: list[tuple[str, Module]] = [(prefix, self)]
         while stack:
             path, module = stack.pop()
-            if remove_duplicate and any(module is m for m in seen):
+            if remove_duplicate and module in seen:
                 continue
-            seen.append(module)
+            seen.add(module)
             yield path, module
-            inner = [(f"{path}.{name}" if path else name, m) for name, m in module.named_children()]
-            stack.extend(reversed(inner))
+            inner = [(f"{path}.{name}" if path else name, m) for name, m in module._modules.items()]
+            stack.extend((name, m) for name, m in reversed(inner) if m is not None)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """Yield the parameters, in the order of the module tree, shared ones once."""
@@ -212,16 +241,28 @@ class Module:
                 yield (f"{path}.{name}" if path else name), tensor
 
     def get_submodule(self, target: str) -> Module:
-        """Return the submodule at a dotted path."""
+        """Return the submodule at a dotted path; "" is this module itself."""
         module: Any = self
         for part in target.split(".") if target else ():
-            module = getattr(module, part)
+            module = module._held("_modules", part)
         return module
 
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter at a dotted path."""
         path, _, name = target.rpartition(".")
-        return getattr(self.get_submodule(path), name)
+        return self.get_submodule(path)._held("_parameters", name)
+
+    def get_buffer(self, target: str) -> Tensor:
+        """Return the buffer at a dotted path."""
+        path, _, name = target.rpartition(".")
+        return self.get_submodule(path)._held("_buffers", name)
+
+    def _held(self, table: str, name: str) -> Any:
+        found = self.__dict__[table].get(name)
+        if found is None:
+            near = suggest(name, self.__dict__[table])
+            raise MissingNameError(f"{type(self).__name__} has no {TABLES[table]} {name!r}.{near}")
+        return found
 
     def apply(self: M, function: Callable[[Module], None]) -> M:
         """Call `function` on every submodule, then on this module; return it."""
@@ -236,8 +277,11 @@ class Module:
         """Switch to training mode (dropout on, batch statistics), or with False to evaluation; return the
         module.
         """
-        for module in self.modules():
-            module.training = mode
+        if not isinstance(mode, bool):
+            raise ArgumentError(f"train() takes True or False, not {mode!r}.")
+        self.training = mode
+        for child in self.children():  # by their own train(), which a submodule may define otherwise
+            child.train(mode)
         return self
 
     def eval(self: M) -> M:
@@ -253,7 +297,7 @@ class Module:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters (or set them to 0)."""
         for p in self.parameters():
-            p.grad = None if set_to_none or p.grad is None else zeros_like(p.grad)
+            p.grad = None if set_to_none or p.grad is None else p.grad.detach().zero_()
 
     def to(self: M, *target: Any, dtype: Any = None, device: Any = None) -> M:
         """Move all parameters and buffers to a device and the floating point ones to a dtype, in place.
@@ -275,7 +319,8 @@ class Module:
                 for x in (tensor, tensor.grad):
                     if x is not None:
                         moved = x.to(device=device, dtype=kind if x.is_floating_point() else None)
-                        x.data = moved
+                        if moved is not x:
+                            x.data = moved
         return self
 
     def cpu(self: M) -> M:
@@ -302,22 +347,27 @@ class Module:
 
     def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
         """Return parameters and persistent buffers by dotted name, as PyTorch names them; they share
-        memory.
+        memory. `prefix` is put before each name; with `keep_vars` they are the tensors themselves.
         """
         found: dict[str, Tensor] = OrderedDict()
-        for path, module in self.named_modules(prefix.rstrip("."), remove_duplicate=False):
+        for path, module in self.named_modules(remove_duplicate=False):
+            place = f"{prefix}{path}." if path else prefix
             for table in (module._parameters, module._buffers):
                 for name, tensor in table.items():
                     if tensor is not None and name not in module._not_saved:
-                        found[f"{path}.{name}" if path else name] = tensor if keep_vars else tensor.detach()
+                        found[place + name] = tensor if keep_vars else tensor.detach()
         return found
 
-    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True) -> LoadResult:
-        """Copy tensors by name into parameters and buffers.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
+        """Copy tensors (or arrays) by name into parameters and buffers.
 
-        Raises `ArgumentError` naming every missing and unexpected key (unless `strict` is False) and
-        every tensor of another shape; then nothing is changed.
+        Raises `StateError` naming every missing and unexpected key (unless `strict` is False) and every
+        tensor of another shape, `DtypeError` for what is no tensor; then nothing is changed.
         """
+        if not isinstance(state_dict, Mapping):
+            raise DtypeError(
+                f"load_state_dict takes tensors by name, as state_dict() returns, not {kind(state_dict)}."
+            )
         own = self.state_dict(keep_vars=True)
         missing = [k for k in own if k not in state_dict]
         unexpected = [k for k in state_dict if k not in own]
@@ -325,16 +375,16 @@ class Module:
         if strict and missing:
             problems.append(f"missing keys: {', '.join(missing)}")
         if strict and unexpected:
-            problems.append(f"unexpected keys: {', '.join(unexpected)}")
-        for key, tensor in own.items():
-            if key in state_dict and tuple(state_dict[key].shape) != tensor.shape:
-                problems.append(f"{key} is {list(state_dict[key].shape)} there, {list(tensor.shape)} here")
+            problems.append(f"unexpected keys: {', '.join(map(str, unexpected))}")
+        loaded = {k: _tensor_of(k, state_dict[k]) for k in own if k in state_dict}
+        for key, tensor in loaded.items():
+            if tensor.shape != own[key].shape:
+                problems.append(f"{key} is {list(tensor.shape)} there, {list(own[key].shape)} here")
         if problems:
-            raise ArgumentError(f"the state does not fit {type(self).__name__}: {'; '.join(problems)}.")
+            raise StateError(f"the state does not fit {type(self).__name__}: {'; '.join(problems)}.")
         with no_grad():
-            for key, tensor in own.items():
-                if key in state_dict:
-                    tensor.copy_(as_tensor(state_dict[key]))
+            for key, tensor in loaded.items():
+                own[key].copy_(tensor)
         return LoadResult(missing, unexpected)
 
     # ------------------------------------------------------------------------------------- text
@@ -347,22 +397,23 @@ class Module:
         return type(self).__name__
 
     def __repr__(self) -> str:
-        lines = [f"({name}): {_indented(repr(m))}" for name, m in self._modules.items()]
-        extra = self.extra_repr()
-        if not lines:
-            return f"{self._get_name()}({extra})"
-        body = "\n".join(f"  {line}" for line in ([extra] if extra else []) + lines)
+        lines = [f"({name}): {indented(repr(m))}" for name, m in self._modules.items()]
+        return self._with_lines(lines)
+
+    def _with_lines(self, lines: list[str]) -> str:
+        """Return the repr of a module whose children have the repr `lines`."""
+        extra = self.extra_repr().splitlines()
+        if not lines and len(extra) <= 1:
+            return f"{self._get_name()}({''.join(extra)})"
+        body = "\n".join(f"  {line}" for line in extra + lines)
         return f"{self._get_name()}(\n{body}\n)"
 
 
-class LoadResult:
+class LoadResult(NamedTuple):
     """What `load_state_dict` found: `missing_keys` and `unexpected_keys`."""
 
-    def __init__(self, missing: list[str], unexpected: list[str]) -> None:
-        self.missing_keys, self.unexpected_keys = missing, unexpected
-
-    def __iter__(self) -> Iterator[list[str]]:
-        return iter((self.missing_keys, self.unexpected_keys))
+    missing_keys: list[str]
+    unexpected_keys: list[str]
 
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
@@ -370,58 +421,19 @@ class LoadResult:
         return f"LoadResult(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-class _Named:
-    """Tells the submodules their names while a graph is recorded, so that nodes know where they belong."""
-
-    def __init__(self, module: Module) -> None:
-        self._module = module
-
-    def __enter__(self) -> None:
-        if engine_state.recorder is not None:
-            for name, child in self._module.named_children():
-                child.__dict__["_recorded_name"] = name
-
-    def __exit__(self, *_: object) -> None:
-        for child in self._module.children():
-            child.__dict__.pop("_recorded_name", None)
+def _hooked(hooks: list[Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool) -> RemovableHook:
+    handle = RemovableHook(hooks, (hook, with_kwargs))  # type: ignore[arg-type]
+    if prepend:
+        hooks.insert(0, hooks.pop())
+    return handle
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
+    """Return a text whose lines, from the second on, are moved to the right, as in a repr."""
     return text.replace("\n", "\n  ")
 
 
-def _check_name(module: Module, name: str) -> None:
-    if not name or "." in name:
-        raise ArgumentError(f"a parameter, buffer or module needs a name without dots, not {name!r}.")
-    if name in dir(type(module)) or name in module.__dict__:
-        raise ArgumentError(f"{type(module).__name__} has an attribute {name!r} already.")
-    _forget(module, name)
-
-
-def _forget(module: Module, name: str, keep: str = "") -> bool:
-    """Take a name out of the tables (but for the table `keep`, where assigning again keeps its place in
-    the order).
-    """
-    tables = module.__dict__
-    found = tables.pop(name, None) is not None
-    for table in ("_parameters", "_modules", "_buffers"):
-        if table != keep and name in tables[table]:
-            del tables[table][name]
-            found = True
-    return found
-
-
-def _name_module(error: StepgradError, module: Module) -> None:
-    """Put the path of the module in which an error arose into its message: ``… (in net.2: Linear(…))``."""
-    told = error.__dict__.setdefault(
-        "told", {"message": str(error), "path": [], "module": module, "at": module}
-    )
-    if told["at"] is not module:
-        names = [name for name, child in module.named_children() if child is told["at"]]
-        told["path"].insert(0, names[0] if names else type(told["at"]).__name__)
-        told["at"] = module
-    if told["path"]:
-        kind = told["module"]
-        error.args = (
-            f"{told['message']} (in {'.'.join(told['path'])}: {kind._get_name()}({kind.extra_repr()}))",
-        )
+def _tensor_of(key: str, value: Any) -> Tensor:
+    if not hasattr(value, "shape"):
+        raise DtypeError(f"the state holds {kind(value)} under {key!r}, where a tensor belongs.")
+    return as_tensor(value)

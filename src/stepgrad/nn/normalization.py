@@ -8,9 +8,17 @@ from stepgrad.arrays import dtypes
 from stepgrad.creation import ones, zeros
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.nn import functional as F
+from stepgrad.nn import init
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
+
+
+def _reset(module: Module) -> None:
+    """Set the weight of a module to 1 and its bias to 0, where it has them."""
+    for fill, parameter in ((init.ones_, module.weight), (init.zeros_, module.bias)):
+        if parameter is not None:
+            fill(parameter)
 
 
 class Dropout(Module):
@@ -67,24 +75,37 @@ class BatchNorm1d(Module):
             "num_batches_tracked", zeros((), dtype=dtypes.int64, device=device) if tracked else None
         )
 
+    def reset_running_stats(self) -> None:
+        """Set the running mean to 0, the running variance to 1, the number of batches to 0."""
+        if self.running_mean is not None:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1, the bias to 0, and the running statistics back."""
+        self.reset_running_stats()
+        _reset(self)
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) or (N, C, L) → the same shape. Raises `ShapeError` for other shapes."""
         if x.ndim not in self._dimensions or x.shape[1] != self.num_features:
             raise ShapeError(
-                f"{self._get_name()} of {self.num_features} channels takes (N, C) or (N, C, L), not {list(x.shape)}."
+                f"{self._get_name()} of {self.num_features} channels takes (N, C) or (N, C, L), not "
+                f"{list(x.shape)}."
             )
-        momentum = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.track_running_stats:
+        mean, variance = self.running_mean, self.running_var
+        use_batch = self.training or mean is None
+        moves = self.training and self.track_running_stats and mean is not None
+        if use_batch and not moves:
+            mean = variance = None
+        momentum = self.momentum
+        if momentum is None:
+            momentum = 1.0 / (self.num_batches_tracked.item() + 1) if moves else 0.0
+        y = F.batch_norm(x, mean, variance, self.weight, self.bias, use_batch, momentum, self.eps)
+        if moves:
             self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.item()
-        use_batch = self.training or self.running_mean is None
-        running = (
-            (self.running_mean, self.running_var)
-            if self.track_running_stats or not use_batch
-            else (None, None)
-        )
-        return F.batch_norm(x, *running, self.weight, self.bias, use_batch, momentum, self.eps)
+        return y
 
     def extra_repr(self) -> str:
         return (
@@ -114,6 +135,10 @@ class LayerNorm(Module):
         self.register_parameter(
             "bias", Parameter(zeros(*shape, **place)) if elementwise_affine and bias else None
         )
+
+    def reset_parameters(self) -> None:
+        """Set the weight to 1 and the bias to 0."""
+        _reset(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, *normalized_shape) → the same shape."""

@@ -28,7 +28,7 @@ def clip_grad_norm_(
     As in PyTorch the factor is max_norm / (norm + 1e-6), at most 1. Raises `NotFiniteError` for a norm of
     NaN or infinity with `error_if_nonfinite`.
     """
-    gradients = _gradients(parameters)
+    gradients, norm_type = _gradients(parameters), float(norm_type)
     if not gradients:
         return tensor(0.0)
     with no_grad():

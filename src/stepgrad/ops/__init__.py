@@ -18,6 +18,7 @@ from stepgrad.ops import (
     gathering,
     losses,
     reductions,
+    rounding,
     softmaxes,
     views,
 )
@@ -25,7 +26,7 @@ from stepgrad.ops.record import REGISTRY, Op, find
 
 __all__ = [
     "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "creation", "find",
-    "gathering", "losses", "reductions", "softmaxes", "views",
+    "gathering", "losses", "reductions", "rounding", "softmaxes", "views",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Arithmetic, powers, exponentials, trigonometry, rounding: elementwise operations on numbers."""
+"""Arithmetic, powers, exponentials, trigonometry: elementwise operations on numbers."""
 
 from __future__ import annotations
 
@@ -100,6 +100,11 @@ class reciprocal:
     samples = unary(0.5, 2)
 
 
+def are_integers(np, a, b):
+    """Return whether both operands, arrays or numbers, are integers or booleans."""
+    return np.asarray(a).dtype.kind in "iub" and np.asarray(b).dtype.kind in "iub"
+
+
 def _power_rule(m, a, b):
     if isinstance(b, (int, float)):
         return 0 if b == 0 else b * a ** (b - 1)
@@ -115,6 +120,11 @@ def _times_log(m, a, b, y):
 @elementwise
 class pow_:
     """aᵇ, with derivatives b aᵇ⁻¹ and aᵇ ln a (0 where a = 0 and b ≥ 0, the limit from above)."""
+
+    def forward(np, a, b):
+        if are_integers(np, a, b) and np.any(np.asarray(b) < 0):
+            raise ArgumentError("integers have no negative powers that are integers; convert with .float().")
+        return a**b
 
     def value(m, a, b):
         return a**b
@@ -305,116 +315,6 @@ class sign:
         return (0,)
 
     samples = unary(away_from=(0,))
-
-
-def _rounded(function, x):
-    # Integers stay what they are, which not every version of NumPy does for every function.
-    return function(x) if x.dtype.kind == "f" else x.copy()
-
-
-@elementwise
-class floor:
-    """The largest integer not above x. Its derivative is 0 wherever it has one."""
-
-    def forward(np, x):
-        return _rounded(np.floor, x)
-
-    def value(m, x):
-        return m.floor(x)
-
-    def partials(m, x, y):
-        return (0,)
-
-    samples = unary(away_from=(-1, 0, 1))
-
-
-@elementwise
-class ceil:
-    """The smallest integer not below x. Its derivative is 0 wherever it has one."""
-
-    def forward(np, x):
-        return _rounded(np.ceil, x)
-
-    def value(m, x):
-        return m.ceil(x)
-
-    def partials(m, x, y):
-        return (0,)
-
-    samples = unary(away_from=(-1, 0, 1))
-
-
-@elementwise
-class round_:
-    """The nearest integer, halves to even. Its derivative is 0 wherever it has one."""
-
-    def forward(np, x):
-        return _rounded(np.rint, x)
-
-    def value(m, x):
-        return m.round(x)
-
-    def partials(m, x, y):
-        return (0,)
-
-    samples = unary(away_from=(-1.5, -0.5, 0.5, 1.5))
-
-
-@elementwise
-class trunc:
-    """x without its fraction. Its derivative is 0 wherever it has one."""
-
-    def forward(np, x):
-        return _rounded(np.trunc, x)
-
-    def value(m, x):
-        return m.trunc(x)
-
-    def partials(m, x, y):
-        return (0,)
-
-    samples = unary(away_from=(-1, 0, 1))
-
-
-def _check_divisor(np, a, b):
-    if np.asarray(a).dtype.kind in "iub" and np.asarray(b).dtype.kind in "iub" and not np.all(b):
-        raise ArgumentError(
-            "integers cannot be divided by zero and stay integers; with .float() the result is inf or nan."
-        )
-
-
-@elementwise
-class floor_divide:
-    """⌊a/b⌋, of integers an integer. Its derivative is 0 wherever it has one."""
-
-    def forward(np, a, b):
-        _check_divisor(np, a, b)
-        return np.floor_divide(a, b)
-
-    def value(m, a, b):
-        return m.floor(a / b)
-
-    def partials(m, a, b, y):
-        return 0, 0
-
-    samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
-
-
-@elementwise
-class remainder:
-    """a − b ⌊a/b⌋, with the sign of b."""
-
-    def forward(np, a, b):
-        _check_divisor(np, a, b)
-        return np.remainder(a, b)
-
-    def value(m, a, b):
-        return a - b * m.floor(a / b)
-
-    def partials(m, a, b, y):
-        return 1, -m.floor(a / b)
-
-    samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
 
 
 @elementwise

@@ -13,8 +13,8 @@ class full:
     """`shape` times the number `value`."""
 
     def forward(np, *, shape, value, dtype):
-        # Zeros that nobody looks at take no memory.
-        return np.full(shape, value, dtype=dtype) if value else np.zeros(shape, dtype=dtype)
+        # Zeros that nobody looks at take no memory; −0 is another number.
+        return np.full(shape, value, dtype=dtype) if value or np.signbit(value) else np.zeros(shape, dtype=dtype)
 
     samples = [Sample(shape=(2, 3), value=1.5, dtype="float64")]
 

@@ -77,12 +77,17 @@ class index_put:
         if needs[0]:
             gx = g if accumulate else xp.index_put(g, 0.0, *indices, spec=spec, accumulate=False)
         if needs[1]:
-            gv = xp.sum_to(xp.index(g, *indices, spec=spec), shape=tuple(value.shape))
+            picked = xp.index(g, *indices, spec=spec)
+            # Dimensions of length 1 that a value may have in front, beyond those of its places.
+            extra = max(0, value.ndim - picked.ndim)
+            gv = xp.sum_to(picked, shape=tuple(value.shape[extra:]))
+            gv = xp.reshape(gv, shape=tuple(value.shape)) if extra else gv
         return gx, gv, *(None for _ in indices)
 
     reads = ("indices",)
     samples = [
         Sample(real(), real(shape=(4,)), spec=(1,), accumulate=False),
+        Sample(real(), real(shape=(1, 1, 4)), spec=(1,), accumulate=False),
         Sample(real(), real(shape=(3, 1)), spec=(slice(None), slice(1, 3)), accumulate=False),
         Sample(real(), real(shape=()), integer(0, 3, (1,)), spec=("tensor",), accumulate=False),
         Sample(real(), real(shape=(5, 4)), integer(0, 3, (5,)), spec=("tensor",), accumulate=True),

@@ -36,6 +36,11 @@ def spread(xp, g, shape, dim, keepdim):
     return xp.expand(g, shape=tuple(shape))
 
 
+def _total(np, x, dim, keepdim):
+    # float16 is summed in float32, as in PyTorch: its own sums stop growing at 2048.
+    return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float32 if x.dtype.char == "e" else None)
+
+
 @reduce
 class sum_:
     """Σ x."""
@@ -46,7 +51,7 @@ class sum_:
         return total + x
 
     def forward(np, x, *, dim, keepdim):
-        return np.add.reduce(x, axis=dim, keepdims=keepdim)
+        return _total(np, x, dim, keepdim).astype(x.dtype, copy=False)
 
     def vjp(xp, g, y, x, *, needs, dim, keepdim):
         return (spread(xp, g, x.shape, dim, keepdim),)
@@ -70,7 +75,7 @@ class mean:
 
     def forward(np, x, *, dim, keepdim):
         n = count(x.shape, dim)
-        return np.add.reduce(x, axis=dim, keepdims=keepdim) / (n if n else math.nan)
+        return (_total(np, x, dim, keepdim) / (n if n else math.nan)).astype(x.dtype, copy=False)
 
     def vjp(xp, g, y, x, *, needs, dim, keepdim):
         return (spread(xp, g / count(x.shape, dim), x.shape, dim, keepdim),)
@@ -215,7 +220,7 @@ class sum_to:
         dims = tuple(range(extra)) + tuple(
             extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1
         )
-        return np.add.reduce(x, axis=dims, keepdims=True).reshape(shape)
+        return _total(np, x, dims, True).astype(x.dtype, copy=False).reshape(shape)
 
     def vjp(xp, g, y, x, *, needs, shape):
         return (xp.expand(g, shape=tuple(x.shape)),)

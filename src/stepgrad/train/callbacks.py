@@ -3,20 +3,49 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
 
+from stepgrad.errors import ArgumentError, suggest
+from stepgrad.files.atomic import write_atomically
+from stepgrad.files.paths import file_error
+
 if TYPE_CHECKING:
     from stepgrad.train.trainer import Trainer
 
 
 class Callback:
-    """Base of callbacks; each method may be overridden. `state_dict` and `load_state_dict` go into
-    checkpoints.
+    """Base of callbacks; each method may be overridden.
+
+    What `state_dict` returns (plain values, arrays, Tensors) is kept in checkpoints, and handed to
+    `load_state_dict` when a run is resumed.
+
+    >>> import stepgrad as sg
+    >>> class StopAtStep(Callback):
+    ...     def __init__(self, step):
+    ...         self.step = step
+    ...     def on_batch_end(self, trainer):
+    ...         if trainer.step == self.step:
+    ...             trainer.stop(f"step {self.step} is reached")
+    >>> net = sg.nn.Linear(1, 1)
+    >>> trainer = sg.Trainer(net, sg.nn.MSELoss(), sg.optim.SGD(net.parameters()), callbacks=[StopAtStep(7)],
+    ...                      progress=False)
+    >>> trainer.fit((sg.ones(8, 1), sg.ones(8, 1)), epochs=9, batch_size=2).stopped, trainer.step
+    ('step 7 is reached', 8)
     """
+
+    # Whether `on_batch_end` must be called after every single update. False lets many updates run as one
+    # native call, after which it is called once.
+    each_batch = True
+
+    def wants_each_batch(self) -> bool:
+        """Return whether `on_batch_end` does something, and must be called after every update."""
+        own = getattr(self.on_batch_end, "__func__", None)
+        return self.each_batch and own is not Callback.on_batch_end
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Called before the first epoch (after a resume: before the epoch that goes on)."""
@@ -25,8 +54,8 @@ class Callback:
         """Called before each epoch; `trainer.epoch` counts from 0."""
 
     def on_batch_end(self, trainer: Trainer) -> None:
-        """Called after each update; `trainer.last_loss` is the loss of the batch, `trainer.step` counts
-        updates.
+        """Called after each update (see `each_batch`); `trainer.last_loss` is the loss of the batch,
+        `trainer.step` counts updates. Native steps leave no gradients behind.
         """
 
     def on_epoch_end(self, trainer: Trainer) -> None:
@@ -46,22 +75,24 @@ class Callback:
 
 
 class LambdaCallback(Callback):
-    """A callback of functions: ``LambdaCallback(on_epoch_end=lambda trainer: …)``."""
+    """A callback of functions: ``LambdaCallback(on_epoch_end=lambda trainer: …)``.
+
+    Raises `ArgumentError` for a name that is no event.
+    """
 
     def __init__(self, **functions: Callable[[Trainer], None]) -> None:
         known = [name for name in vars(Callback) if name.startswith("on_")]
         for name, function in functions.items():
             if name not in known:
-                from stepgrad.errors import ArgumentError, suggest
-
                 raise ArgumentError(f"there is no callback {name!r}.{suggest(name, known)}")
             setattr(self, name, function)
 
 
 class EpochLog(Callback):
-    """Writes each epoch's record as one JSON line to a file, at once.
+    """Writes each epoch's record as one JSON line to a file, at once; NaN and infinity as null.
 
-    A resumed run cuts the file back to the epochs that it knows, so that none stands there twice.
+    A resumed run cuts the file back to the epochs that it knows, so that none stands there twice. Raises
+    `FileError` if the file cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -69,15 +100,21 @@ class EpochLog(Callback):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Write what is known already (nothing, in a new run)."""
-        from stepgrad.files.atomic import write_atomically
-
-        lines = "".join(json.dumps(epoch) + "\n" for epoch in trainer.history)
-        write_atomically(self.path, lines.encode())
+        write_atomically(self.path, "".join(map(_json_line, trainer.history)).encode())
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Append a line."""
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(trainer.history[-1]) + "\n")
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(_json_line(trainer.history[-1]))
+        except OSError as error:
+            raise file_error(error, os.fspath(self.path), "write") from error
+
+
+def _json_line(epoch: dict[str, Any]) -> str:
+    # JSON has no NaN and no infinity.
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in epoch.items()}
+    return json.dumps(finite, allow_nan=False) + "\n"
 
 
 class Progress(Callback):
@@ -87,6 +124,8 @@ class Progress(Callback):
     a line is written for the first epoch, then when `interval` seconds have passed since the last, and at
     the end.
     """
+
+    each_batch = False
 
     def __init__(self, stream: TextIO | None = None, interval: float = 5.0) -> None:
         self._stream = stream

@@ -1,8 +1,11 @@
-"""The guard against NaN and infinity: it stops before the weights are touched, and says where it began."""
+"""The guard against NaN and infinity: a step that goes wrong is undone, and the message says where it began."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterable
+from operator import is_not
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -10,79 +13,171 @@ from stepgrad.arrays import devices, random
 from stepgrad.autograd.recording import record
 from stepgrad.errors import NotFiniteError
 from stepgrad.nn.module import Module
+from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from stepgrad.train.trainer import Trainer
 
 
 def all_finite(array: Any) -> bool:
-    """Return whether every element is finite. A finite sum proves it; only otherwise is each one looked
-    at.
+    """Return whether every element is finite (as integers always are).
+
+    A finite sum of squares proves it; only otherwise is each one looked at.
+
+    >>> all_finite(numpy.array([1.0, 3e38], "float32")), all_finite(numpy.array([1.0, math.nan]))
+    (True, False)
     """
-    np = devices.module_of(array)
-    with numpy.errstate(all="ignore"):
-        total = np.add.reduce(array, axis=None)
-    return bool(np.isfinite(total)) or bool(np.isfinite(array).all())
+    if array.dtype.kind != "f":
+        return True
+    np = numpy if type(array) is numpy.ndarray else devices.module_of(array)
+    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
 
 
-class Guard:
-    """Watches the steps of a model: keeps what a step changes before its update, and explains what went
-    wrong.
-    """
+class Snapshot:
+    """What a step may change, as it is now: the values of `tensors`, and the random streams."""
 
-    def __init__(self, model: Module) -> None:
-        self._parameters = list(model.named_parameters())
-        self._buffers = list(model.buffers())
-        self._before: list[Any] = []
-        self._random: dict[str, Any] = {}
-
-    def begin(self) -> None:
-        """Remember buffers (such as running statistics) and random streams before a step."""
-        self._before = [b._array.copy() for b in self._buffers]
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        self._values = [(t, t._array.copy()) for t in tensors]
         self._random = random.get_rng_state()
 
-    def check_gradients(self) -> str:
-        """Return the name of the first parameter with a gradient that is not finite, or an empty text."""
-        for name, p in self._parameters:
-            if p.grad is not None and not all_finite(p.grad._array):
-                return name
-        return ""
-
-    def fail(
-        self, what: str, place: str, model: Module, loss: Any, inputs: list[Tensor], target: Tensor
-    ) -> None:
-        """Put buffers and random streams back and raise `NotFiniteError` that names the first operation
-        to blame.
-        """
-        self._put_back()
-        origin = _origin(model, loss, inputs, target)
-        self._put_back()
-        for _, p in self._parameters:
-            p.grad = None
-        raise NotFiniteError(
-            f"{what} at {place}: {origin}. The weights are as they were before this step. Usual ways out: a lower "
-            f"learning rate, clipping the gradients (clip_norm=1.0), scaled inputs."
-        )
-
-    def _put_back(self) -> None:
-        for buffer, values in zip(self._buffers, self._before, strict=True):
-            buffer._array[...] = values
+    def restore(self) -> None:
+        """Put everything back."""
+        for tensor, values in self._values:
+            tensor._array[...] = values
+            tensor._version[0] += 1
         random.set_rng_state(self._random)
 
+    def spoiled(self, first: int | None = None) -> list[Tensor]:
+        """Return the tensors, of the first so many or of all, that are not finite now and were so before."""
+        values = self._values[:first]
+        return [t for t, before in values if not all_finite(t._array) and all_finite(before)]
 
-def _origin(model: Module, loss: Any, inputs: list[Tensor], target: Tensor) -> str:
-    """Compute the step again, recording it, and describe the first value that is not finite."""
-    for i, x in enumerate([*inputs, target]):
-        if x.is_floating_point() and not all_finite(x._array):
-            row = int(numpy.argwhere(~numpy.isfinite(devices.move(x._array, devices.CPU)))[0][0])
-            which = "the target" if i == len(inputs) else f"input {i}" if len(inputs) > 1 else "the input"
-            return f"{which} is not finite in row {row} of the batch"
+
+class Tables:
+    """Which tensors stand in the state of an optimizer and in the buffers of modules.
+
+    A step may put others there: an optimizer in its first step, or a module that replaces a buffer.
+    """
+
+    def __init__(self, optimizer: Optimizer, modules: Iterable[Module] = ()) -> None:
+        buffers = [module._buffers for module in modules]
+        tables = [*buffers, optimizer.state, *optimizer.state.values()]
+        self._optimizer, self._state = optimizer, optimizer.state
+        self._kept = [(table, dict(table)) for table in tables if isinstance(table, dict)]
+
+    def differ(self) -> bool:
+        """Return whether others stand there now."""
+        return self._optimizer.state is not self._state or any(
+            len(table) != len(entries) or any(map(is_not, table.values(), entries.values()))
+            for table, entries in self._kept
+        )
+
+    def restore(self) -> None:
+        """Put back the tensors that stood there."""
+        for table, entries in self._kept:
+            table.clear()
+            table.update(entries)
+
+    def tensors(self) -> list[Tensor]:
+        """Return the tensors that stood there, buffers first."""
+        return [t for _, entries in self._kept for t in entries.values() if isinstance(t, Tensor)]
+
+
+class Undo:
+    """Undoes a step: parameters and buffers of `modules`, the optimizer's state, random streams."""
+
+    def __init__(self, optimizer: Optimizer, modules: list[Module]) -> None:
+        self._parameters = [p for module in modules for p in module._parameters.values() if p is not None]
+        self._tables = Tables(optimizer, modules)
+        self._values = Snapshot([*self._parameters, *self._tables.tensors()])
+        self._of_model = len(self._parameters) + sum(len(module._buffers) for module in modules)
+
+    def restore(self) -> None:
+        """Put everything back; forget the gradients."""
+        self._tables.restore()
+        self._values.restore()
+        for p in self._parameters:
+            p.grad = None
+
+    def spoiled(self) -> list[Tensor]:
+        """Return the parameters and buffers that the step made infinite or NaN."""
+        return self._values.spoiled(self._of_model)
+
+
+class Problem(Exception):
+    """What is not finite in a step, in words that `explain` continues."""
+
+
+def check_gradients(modules: list[Module]) -> None:
+    """Raise `Problem` if a gradient is not finite."""
+    for module in modules:
+        for p in module._parameters.values():
+            if p is not None and p.grad is not None and not all_finite(p.grad._array):
+                raise Problem("a gradient is not finite")
+
+
+def check_update(trainer: Trainer, before: Undo) -> None:
+    """Raise `Problem` if the step made a parameter or a buffer infinite or NaN, out of finite gradients."""
+    wrong = before.spoiled()
+    for name, tensor in [*trainer.model.named_parameters(), *trainer.model.named_buffers()] if wrong else ():
+        if not any(tensor is t for t in wrong):
+            continue
+        if tensor.grad is None:
+            raise Problem(f"the step makes the buffer {name} infinite")
+        reaches = float(abs(devices.move(tensor.grad._array, devices.CPU)).max())
+        rate = trainer.optimizer.param_groups[0]["lr"]
+        raise Problem(
+            f"the update makes the parameter {name} infinite (its gradient reaches {reaches:.3g}, the "
+            f"learning rate is {rate:.3g})"
+        )
+
+
+def explain(
+    trainer: Trainer, problem: Problem, modules: list[Module], parts: list[Tensor], rows: numpy.ndarray | None
+) -> NotFiniteError:
+    """Return the error for a step that was undone; it names the first operation or input to blame.
+
+    `rows`: which rows of the data the batch has, if known.
+    """
+    before = Undo(trainer.optimizer, modules)
+    try:
+        origin = _wrong_input(parts, rows) or _wrong_parameter(trainer.model) or _wrong_value(trainer, parts)
+    finally:
+        before.restore()
+    return NotFiniteError(
+        f"{problem} in {trainer.place()}{origin}. The weights are as they were before this step. Usual ways "
+        f"out: a lower learning rate, clipping the gradients (clip_norm=1.0), scaled inputs."
+    )
+
+
+def _wrong_input(parts: list[Tensor], rows: numpy.ndarray | None) -> str:
+    """Say which input has a value that is not finite, and in which row; an empty text if none has."""
+    for i, x in enumerate(parts):
+        if all_finite(x._array):
+            continue
+        row = int(numpy.argwhere(~numpy.isfinite(devices.move(x._array, devices.CPU)))[0][0])
+        place = f"row {row} of the batch" if rows is None else f"row {int(rows[row])} of the data"
+        which = "the target" if i == len(parts) - 1 else f"input {i}" if len(parts) > 2 else "the input"
+        return f": {which} is not finite in {place}"
+    return ""
+
+
+def _wrong_parameter(model: Module) -> str:
     for name, p in model.named_parameters():
         if not all_finite(p._array):
-            return f"the parameter {name} was not finite already"
+            return f": the parameter {name} was not finite already"
+    return ""
+
+
+def _wrong_value(trainer: Trainer, parts: list[Tensor]) -> str:
+    """Compute the step again, recording it, and describe the first value that is not finite."""
+    *inputs, target = parts
     with record() as nodes:
-        loss(model(*inputs), target).backward()
+        trainer.loss_of(inputs, target).backward()
     for node in nodes:
         if node.dtype.kind == "f" and not all_finite(node.result):
             where = f" in {node.module}" if node.module else ""
             phase = " of the backward pass" if node.phase == "backward" else ""
-            return f"the first such value comes from the operation {node.op.name}{where}{phase}"
-    return "it did not show again when the step was repeated"
+            return f": the first such value comes from the operation {node.op.name}{where}{phase}"
+    return ""

@@ -7,12 +7,17 @@ of one class.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
-from stepgrad.errors import ArgumentError, DataError, ShapeError
+from stepgrad.errors import ArgumentError, DataError, ShapeError, suggest
+
+
+Measure = Callable[[Any, Any], float]
+NamedMeasure = Callable[[Any, Any, float], float]
 
 
 def _array(x: Any) -> numpy.ndarray:
@@ -48,14 +53,19 @@ def confusion_matrix(predicted: Any, target: Any, classes: int | None = None) ->
     >>> confusion_matrix([0, 1, 1], [0, 0, 1]).tolist()
     [[1, 1], [0, 1]]
     """
-    p, t = (x.astype("int64") for x in _pair("confusion_matrix", predicted, target))
-    if min(p.min(), t.min()) < 0:
-        raise DataError("classes are numbered from 0; a negative one was given.")
+    p, t = (_classes(x) for x in _pair("confusion_matrix", predicted, target))
     n = int(max(p.max(), t.max())) + 1
     if classes is not None and classes < n:
         raise ArgumentError(f"confusion_matrix of {classes} classes met class {n - 1}.")
     n = classes or n
     return numpy.bincount(t * n + p, minlength=n * n).reshape(n, n)
+
+
+def _classes(x: numpy.ndarray) -> numpy.ndarray:
+    classes = x.astype("int64")
+    if (classes != x).any() or classes.min() < 0:
+        raise DataError(f"classes are numbered 0, 1, …; {x[(classes != x) | (classes < 0)][0]} is no class.")
+    return classes
 
 
 def _per_class(predicted: Any, target: Any) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
@@ -64,7 +74,8 @@ def _per_class(predicted: Any, target: Any) -> tuple[numpy.ndarray, numpy.ndarra
     return numpy.diag(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
 
 
-def _averaged(top: Any, bottom: Any, true: Any, average: str) -> float:
+def _averaged(top: Any, bottom: Any, guessed: Any, true: Any, average: str) -> float:
+    """Return the quotient of `top` and `bottom`, both per class, as one number."""
     # A class that was never predicted (or is never true) scores 0, as in scikit-learn.
     scores = numpy.divide(top, bottom, out=numpy.zeros(len(true)), where=bottom != 0)
     if average == "binary":
@@ -73,9 +84,8 @@ def _averaged(top: Any, bottom: Any, true: Any, average: str) -> float:
         return float(scores[1]) if len(true) == 2 else 0.0
     if average == "micro":
         return float(top.sum() / bottom.sum()) if bottom.sum() else 0.0
-    present = bottom + true > 0
     if average == "macro":
-        return float(scores[present].mean())
+        return float(scores[guessed + true > 0].mean())
     if average == "weighted":
         return float((scores * true).sum() / true.sum())
     raise ArgumentError(f"average is 'binary', 'macro', 'weighted' or 'micro', not {average!r}.")
@@ -89,19 +99,19 @@ def precision(predicted: Any, target: Any, average: str = "binary") -> float:
     0.5
     """
     hit, guessed, true = _per_class(predicted, target)
-    return _averaged(hit, guessed, true, average)
+    return _averaged(hit, guessed, guessed, true, average)
 
 
 def recall(predicted: Any, target: Any, average: str = "binary") -> float:
     """Return how many of a class were found."""
     hit, _, true = _per_class(predicted, target)
-    return _averaged(hit, true, true, average)
+    return _averaged(hit, true, guessed, true, average)
 
 
 def f1(predicted: Any, target: Any, average: str = "binary") -> float:
     """Return the harmonic mean of precision and recall."""
     hit, guessed, true = _per_class(predicted, target)
-    return _averaged(2 * hit, guessed + true, true, average)
+    return _averaged(2 * hit, guessed + true, guessed, true, average)
 
 
 def roc_auc(scores: Any, target: Any) -> float:
@@ -115,8 +125,10 @@ def roc_auc(scores: Any, target: Any) -> float:
     0.75
     """
     s, t = _pair("roc_auc", scores, target)
-    positive = t.astype(bool)
-    n, m = int(positive.sum()), int((~positive).sum())
+    positive = t == 1
+    n, m = int(positive.sum()), int((t == 0).sum())
+    if n + m != t.size or numpy.isnan(s).any():
+        raise DataError("roc_auc takes targets that are 0 or 1, and scores that are numbers.")
     if not n or not m:
         raise DataError("roc_auc needs rows of both classes.")
     _, place, counts = numpy.unique(s, return_inverse=True, return_counts=True)
@@ -132,6 +144,8 @@ def top_k(scores: Any, target: Any, k: int = 5) -> float:
         raise ShapeError(
             f"top_k takes scores (N, C) and classes (N), not {list(s.shape)} and {list(t.shape)}."
         )
+    if not t.size:
+        raise DataError("top_k of no rows does not exist.")
     best = numpy.argsort(-s, axis=1, kind="stable")[:, :k]
     return float((best == t[:, None]).any(axis=1).mean())
 
@@ -180,26 +194,88 @@ def labels_of(outputs: Any, threshold: float = 0.0) -> numpy.ndarray:
     y = _array(outputs)
     if y.ndim == 2 and y.shape[1] > 1:
         return y.argmax(axis=1)
+    if y.size != len(y):
+        raise ShapeError(f"classes are asked of outputs (N, C), (N, 1) or (N), not of shape {list(y.shape)}.")
     return (y.reshape(len(y)) > threshold).astype("int64")
 
 
-def _of_labels(measure: Callable[[Any, Any], float]) -> Callable[[Any, Any, float], float]:
-    def measured(outputs: Any, targets: Any, threshold: float) -> float:
-        return measure(labels_of(outputs, threshold), _array(targets).reshape(len(targets)))
+def scores_of(outputs: Any) -> numpy.ndarray:
+    """Return how much a network's outputs speak for class 1: (N), (N, 1), or (N, 2), of which the difference
+    is taken.
 
-    return measured
+    Raises `ShapeError` for more classes.
+    """
+    y = _array(outputs)
+    if y.ndim == 2 and y.shape[1] == 2:
+        return y[:, 1].astype("float64") - y[:, 0]
+    if y.size != len(y):
+        raise ShapeError(f"a score for one of two classes is asked of outputs of shape {list(y.shape)}.")
+    return y.reshape(len(y))
 
 
-def _of_values(measure: Callable[[Any, Any], float]) -> Callable[[Any, Any, float], float]:
+def _column(targets: Any) -> numpy.ndarray:
+    t = _array(targets)
+    if t.size != len(t):
+        raise ShapeError(f"one class for each row is asked of targets of shape {list(t.shape)}.")
+    return t.reshape(len(t))
+
+
+def _of_labels(measure: Measure) -> NamedMeasure:
+    return lambda outputs, targets, threshold: measure(labels_of(outputs, threshold), _column(targets))
+
+
+def _of_scores(measure: Measure) -> NamedMeasure:
+    return lambda outputs, targets, threshold: measure(scores_of(outputs), _column(targets))
+
+
+def _of_values(measure: Measure) -> NamedMeasure:
     return lambda outputs, targets, threshold: measure(outputs, targets)
 
 
+def _of_classes(measure: Callable[[Any, Any, str], float]) -> NamedMeasure:
+    """Return a measure of class 1 where there are two classes, else the mean over classes."""
+
+    def measured(predicted: numpy.ndarray, target: numpy.ndarray) -> float:
+        has_two = max(predicted.max(), target.max()) <= 1
+        return measure(predicted, target, "binary" if has_two else "macro")
+
+    return _of_labels(measured)
+
+
 # What a Trainer knows by name: functions of (outputs, targets, threshold between the classes 0 and 1).
-NAMED: dict[str, Callable[[Any, Any, float], float]] = {
+NAMED: dict[str, NamedMeasure] = {
     "accuracy": _of_labels(accuracy),
-    "f1": _of_labels(lambda p, t: f1(p, t, "macro")),
-    "roc_auc": _of_values(roc_auc),
+    "precision": _of_classes(precision),
+    "recall": _of_classes(recall),
+    "f1": _of_classes(f1),
+    "roc_auc": _of_scores(roc_auc),
+    "top_5": _of_values(top_k),
+    "r2": _of_values(r2),
     "rmse": _of_values(rmse),
     "mae": _of_values(mae),
-    "r2": _of_values(r2),
+    "mse": _of_values(mse),
+    "sse": _of_values(sse),
 }
+
+SMALLER_IS_BETTER = ("loss", "rmse", "mae", "mse", "sse")
+
+
+def named(name: str, threshold: float = 0.0) -> Callable[[Any, Any], float]:
+    """Return the measure of that name as a function of a network's outputs and the targets.
+
+    Known are those of `NAMED`; "top_5" also with any other number. Classes are predicted as `labels_of`
+    says. "precision", "recall" and "f1" are those of class 1 where there are two classes, else the mean over
+    classes. Raises `ArgumentError` for another name.
+
+    >>> named("accuracy")([[-1.0], [2.0]], [[0.0], [1.0]])
+    1.0
+    >>> named("top_2")([[0.1, 0.7, 0.2]], [2])
+    1.0
+    """
+    if match := re.fullmatch(r"top_([1-9]\d*)", str(name)):
+        k = int(match[1])
+        return lambda outputs, targets: top_k(outputs, targets, k)
+    if name not in NAMED:
+        raise ArgumentError(f"there is no metric {name!r}; known: {', '.join(NAMED)}.{suggest(str(name), NAMED)}")
+    measure = NAMED[name]
+    return lambda outputs, targets: measure(outputs, targets, threshold)

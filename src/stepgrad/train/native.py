@@ -3,26 +3,33 @@
 The step that is compiled gathers the rows of its batch, computes forward, loss and backward, clips, and
 updates. A call runs some dozens of milliseconds of such steps, so that small networks pay no Python, and
 progress, Ctrl-C and checkpoints stay alive.
+
+Where a step cannot be native, it is an eager one, and which steps these are depends on the step alone and
+never on how many were run in one call. So a run that was resumed goes through the same ones.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import logging
 import time
 import warnings
-from operator import is_
+from collections.abc import Iterator
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.arrays import random
 from stepgrad.compile.program import NotCompiled
 from stepgrad.creation import from_numpy
 from stepgrad.data.dataset import Subset, TensorDataset
-from stepgrad.errors import IndexShapeError
+from stepgrad.errors import CaptureError, IndexShapeError
+from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
-from stepgrad.train.guard import all_finite
+from stepgrad.train.eager import EagerSteps
+from stepgrad.train.guard import Snapshot, Tables
+from stepgrad.train.watch import ForeignRandomness, Watch, hooked
 
 if TYPE_CHECKING:
     from stepgrad.compile.function import Compiled
@@ -33,8 +40,9 @@ TARGET_SECONDS = 0.05
 
 
 def rows_in_memory(dataset: Any) -> tuple[list[Tensor], numpy.ndarray | None] | None:
-    """Return the tensors of a dataset in memory, and which rows of them it has (None: all); None for
-    other datasets.
+    """Return the tensors of a dataset in memory, and which rows of them it has (None: all).
+
+    Returns None for a dataset that is not in memory.
     """
     if type(dataset) is Subset:
         inner = rows_in_memory(dataset.dataset)
@@ -48,136 +56,201 @@ def rows_in_memory(dataset: Any) -> tuple[list[Tensor], numpy.ndarray | None] | 
 
 
 class NativeSteps:
-    """The compiled steps of a `Trainer` on a dataset in memory, one program for each size of batch."""
+    """The compiled steps of a `Trainer` on data in memory, one program for each size of batch."""
 
     def __init__(self, trainer: Trainer, tensors: list[Tensor], rows: numpy.ndarray | None) -> None:
-        self._trainer, self._tensors, self._rows = trainer, tensors, rows
+        self._trainer, self._eager = trainer, EagerSteps(trainer)
+        self._tensors = [Tensor._of(t._array) for t in tensors]
+        self._rows = rows
         self._compiled: dict[int, Compiled] = {}
+        self._watched: Watch | None = None
+        self._state: Tables | None = None
         self._seconds_per_step = 0.0
         self.is_eager = False  # once it turned out that the step cannot be compiled
 
-    def is_for(self, other: NativeSteps) -> bool:
-        """Return whether these steps run on the same tensors as others would."""
-        same = len(self._tensors) == len(other._tensors) and all(map(is_, self._tensors, other._tensors))
-        if same:
-            self._rows = other._rows
-        return same
+    def move_to(self, other: NativeSteps) -> bool:
+        """Go on with the data of others; return False if they are not alike, so that nothing can be kept.
 
-    def chunk(self, most: int) -> int:
-        """Return how many steps to run in one call: as many as fill some dozens of milliseconds, but no
-        more than `most`.
+        The code stays if shapes are the same, too, which is found out when it is used.
         """
+        if [t.dtype for t in self._tensors] != [t.dtype for t in other._tensors]:
+            return False
+        for own, new in zip(self._tensors, other._tensors):
+            own._array = new._array
+        self._rows = other._rows
+        return True
+
+    # ------------------------------------------------------------------------------------ epoch
+
+    def begin(self, loader: Any) -> Iterator[numpy.ndarray]:
+        """Begin an epoch of the loader, and return an iterator over the indices of its batches."""
+        self._eager.look_at_modules()
+        return loader.index_batches()
+
+    def train(self, batches: Iterator[numpy.ndarray]) -> Iterator[tuple[list[float], int]]:
+        """Train on batches; yield, after one or more steps, their losses, and the rows of each batch.
+
+        Raises `NotFiniteError`, as the eager step does, before the step that is to blame changes anything;
+        the steps before it have been yielded then.
+        """
+        while order := list(islice(batches, self._chunk())):
+            self._forget_if_changed()
+            for size, group in groupby(order, key=len):
+                chosen = [numpy.asarray(b, "int64") if self._rows is None else self._rows[b] for b in group]
+                for losses in self._run(chosen, size):
+                    yield losses, size
+
+    def _chunk(self) -> int:
+        """Return how many steps to run next in one call: as many as fill some dozens of milliseconds."""
+        most = self._trainer.most_steps_at_once()
         if self.is_eager or not self._seconds_per_step:
             return 1
         return max(1, min(most, int(TARGET_SECONDS / self._seconds_per_step)))
 
-    def run(self, batches: list[numpy.ndarray]) -> list[float]:
-        """Train on batches of one size, given as indices of the dataset; return their losses.
+    def _run(self, order: list[numpy.ndarray], size: int) -> Iterator[list[float]]:
+        for number, rows in enumerate(order):
+            compiled = self._code(size, rows)
+            if compiled is not None:
+                yield from self._guarded(compiled, order[number:])
+                return
+            yield [self._eager_step(rows)]
 
-        Raises `NotFiniteError`, as the eager step does, before the step that is to blame changes anything.
-        """
-        order = [numpy.asarray(b, dtype="int64") if self._rows is None else self._rows[b] for b in batches]
-        losses: list[float] = []
-        if not any(self._trainer.optimizer.state.values()):
-            # The optimizer's first step makes its state, and may differ from all others.
-            losses.append(self._eager_step(order.pop(0), 0))
-        if order:
-            losses += self._run(order, len(losses))
-        return losses
+    def _eager_step(self, rows: numpy.ndarray) -> float:
+        return self._eager.step([t[from_numpy(rows)] for t in self._tensors], rows)
 
-    def _run(self, order: list[numpy.ndarray], ahead: int) -> list[float]:
-        size = len(order[0])
-        compiled = self._compiled.get(size)
-        if not self.is_eager and (compiled is None or not compiled.holds()):
-            compiled = self._compile(size, order[0])
-        if compiled is None or self.is_eager:
-            return [self._eager_step(rows, ahead + i) for i, rows in enumerate(order)]
+    def _guarded(self, compiled: Compiled, order: list[numpy.ndarray]) -> Iterator[list[float]]:
+        before = Snapshot(compiled.written)
+        try:
+            losses = self._native_steps(compiled, order)
+            if numpy.isfinite(losses).all() and not before.spoiled():
+                yield losses.tolist()
+                return
+        except IndexShapeError:
+            pass  # a class or an index that is not there: the eager step names it
+        except BaseException:
+            before.restore()
+            raise
+        before.restore()
+        if len(order) == 1:
+            yield [self._eager_step(order[0])]
+            return
+        # One step at a time, to find the one that goes wrong and to stand right before it.
+        for rows in order:
+            yield from self._guarded(compiled, [rows])
+
+    def _native_steps(self, compiled: Compiled, order: list[numpy.ndarray]) -> numpy.ndarray:
         began = time.perf_counter()
-        losses = self._guarded(compiled, order, ahead)
+        (losses,) = compiled.run([from_numpy(numpy.concatenate(order))], len(order))
         self._seconds_per_step = (time.perf_counter() - began) / len(order)
-        return losses
+        return losses.reshape(-1)
 
-    def _step(self, rows: Tensor) -> Tensor:
-        *inputs, target = (t[rows] for t in self._tensors)
-        return self._trainer.take_step(inputs, target)
+    # ------------------------------------------------------------------------------------- code
+
+    def _code(self, size: int, rows: numpy.ndarray) -> Compiled | None:
+        """Return the code for batches of a size; None if the next step must be eager."""
+        if self.is_eager:
+            return None
+        compiled = self._compiled.get(size)
+        if compiled is None or not compiled.holds():
+            compiled = self._compile(size, rows)
+        return compiled
+
+    def _forget_if_changed(self) -> None:
+        """Forget the code if something changed that it has as a constant."""
+        if self._watched is None or self._state is None:
+            return
+        change = self._watched.change() or ("the state of the optimizer" if self._state.differ() else "")
+        if change:
+            _log.info("the step is compiled anew, since another value was given to %s", change)
+            self._compiled.clear()
+            self._watched = self._state = None
 
     def _compile(self, size: int, rows: numpy.ndarray) -> Compiled | None:
-        """Compile the step for batches of a size; return None, for good, if it cannot be."""
-        from stepgrad.compile.capture import Capture
+        """Compile the step for batches of a size.
+
+        Returns None if it cannot be, now and ever, or if this one alone cannot: the first step of an
+        optimizer that makes its state in it.
+        """
         from stepgrad.compile.function import Compiled
 
+        optimizer, modules = self._trainer.optimizer, self._eager.modules
         began = time.perf_counter()
+        tables, watched = Tables(optimizer), Watch(self._trainer, modules)
         try:
-            capture = Capture(self._step, (from_numpy(rows.copy()),), {}, advance={0: size})
-            if capture.is_first:
-                raise NotCompiled("the optimizer makes new state after its first step")
-            capture.undo()
+            capture = self._captured(size, rows, watched)
+            if capture is None:
+                tables.restore()
+                return None
             self._compiled[size] = Compiled(capture)
-        except NotCompiled as reason:
-            warnings.warn(f"training runs eagerly: {reason}.", stacklevel=2)
+        except (NotCompiled, CaptureError) as reason:
+            tables.restore()
             self.is_eager = True
+            warnings.warn(f"training runs eagerly: {str(reason).rstrip('.')}.", stacklevel=_outside())
             return None
+        except BaseException:
+            tables.restore()
+            raise
+        self._watched, self._state = watched, Tables(optimizer)
         _log.info("compiled the step for batches of %d in %.0f ms", size, 1e3 * (time.perf_counter() - began))
         return self._compiled[size]
 
-    # ------------------------------------------------------------------------------------ guard
+    def _captured(self, size: int, rows: numpy.ndarray, watched: Watch) -> Any:
+        """Return the captured step, undone; None if it made new state and the next one will be another.
 
-    def _guarded(self, compiled: Compiled, order: list[numpy.ndarray], ahead: int) -> list[float]:
-        before = _Snapshot(compiled)
-        try:
-            (losses,) = compiled.run([from_numpy(numpy.concatenate(order))], len(order))
-        except IndexShapeError:
-            losses = numpy.array(
-                [numpy.nan]
-            )  # a class or an index that is not there: the eager step names it
-        if numpy.isfinite(losses).all() and before.is_finite():
-            return losses.reshape(-1).tolist()
-        before.restore()
-        if len(order) == 1:
-            return [self._eager_step(order[0], ahead)]
-        # One step at a time, to find the first that goes wrong and to stand right before it.
-        return [self._guarded(compiled, [rows], ahead + i)[0] for i, rows in enumerate(order)]
-
-    def _eager_step(self, rows: numpy.ndarray, ahead: int) -> float:
-        return self._trainer.take_guarded_step([t[from_numpy(rows)] for t in self._tensors], ahead)
-
-
-class _Snapshot:
-    """What a compiled step changes: tensors and random streams, as they were."""
-
-    def __init__(self, compiled: Compiled) -> None:
-        self._tensors = compiled.written
-        self._arrays = [t._array.copy() for t in self._tensors]
-        self._random = random.get_rng_state()
-
-    def is_finite(self) -> bool:
-        """Return whether all parameters are finite now: a gradient that is not spoils them, also where no
-        loss shows it.
+        Raises `NotCompiled` or `CaptureError` with the reason why the step cannot be compiled.
         """
-        return all(all_finite(t._array) for t in self._tensors if t.requires_grad)
+        from stepgrad.compile.capture import Capture
 
-    def restore(self) -> None:
-        """Put everything back."""
-        for tensor, array in zip(self._tensors, self._arrays, strict=True):
-            tensor._array[...] = array
-            tensor._version[0] += 1
-        random.set_rng_state(self._random)
+        modules = self._eager.modules
+        if (module := hooked(modules)) is not None:
+            raise NotCompiled(f"{type(module).__name__} has a hook, which is to be called in every step")
+        if type(self._trainer.optimizer).step is not Optimizer.step:
+            raise NotCompiled(f"{type(self._trainer.optimizer).__name__} has a step() of its own, not a rule")
+        foreign = ForeignRandomness()
+        try:
+            capture = Capture(self._step, (from_numpy(rows.copy()),), {}, advance={0: size})
+            capture.undo()
+            if foreign.restore():
+                raise NotCompiled("the step draws random numbers by `random` or `numpy.random`")
+            if change := watched.change():
+                raise NotCompiled(f"the step changes {change}, which compiled code could not")
+        finally:
+            foreign.restore()
+            watched.restore()
+        return None if capture.is_first else capture
+
+    def _step(self, rows: Tensor) -> Tensor:
+        *inputs, target = (t[rows] for t in self._tensors)
+        trainer = self._trainer
+        trainer.optimizer.zero_grad()
+        loss = trainer.loss_of(inputs, target)
+        loss.backward()
+        trainer.clip()
+        trainer.optimizer.step()
+        return loss
+
+
+def _outside() -> int:
+    """Return the `stacklevel` of the first frame outside of stepgrad, for a warning raised by the caller."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("stepgrad."):
+        level, frame = level + 1, frame.f_back
+    return level - 1
 
 
 def native_steps(trainer: Trainer, loader: Any) -> tuple[NativeSteps | None, str]:
-    """Return the native steps for a loader, or None and the reason why training runs eagerly."""
+    """Return native steps for a loader, or None and the reason why training runs eagerly."""
     found = rows_in_memory(loader.dataset)
     if found is None:
-        return (
-            None,
-            f"the data are fetched one by one ({type(loader.dataset).__name__}); a TensorDataset lies in memory",
-        )
+        kind = type(loader.dataset).__name__
+        return None, f"the data are fetched one by one ({kind}); a TensorDataset lies in memory"
     if not loader.gathers_by_index():
-        return None, "the loader has a sampler, a collate_fn or workers of its own"
+        return None, "the loader has a collate_fn of its own, or no batches"
     if trainer.device is not None and trainer.device.type != "cpu":
         return None, f"native code is for the CPU, not for {trainer.device}"
-    if any(t.device.type != "cpu" for t in found[0]):
-        return None, "the data are not on the CPU"
+    places = [t.device for t in (*found[0], *trainer.model.parameters()) if t.device.type != "cpu"]
+    if places:
+        return None, f"native code is for the CPU, not for {places[0]}"
     if not importlib.util.find_spec("llvmlite"):
         return None, "llvmlite is not installed"
     return NativeSteps(trainer, *found), ""

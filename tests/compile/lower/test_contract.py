@@ -1,4 +1,4 @@
-"""Matrix products in native code against NumPy in double precision: any sizes, strides, dtypes, widths and parts."""
+"""Matrix products in native code against NumPy in double precision: any sizes, strides, dtypes, parts."""
 
 import ctypes
 from typing import Any
@@ -20,7 +20,7 @@ LAYOUTS = ("rows", "columns", "steps", "reversed")
 
 
 def laid_out(x: numpy.ndarray, layout: str) -> numpy.ndarray:
-    """The same matrices, lying in memory in one of several ways, with numbers around them that must not count."""
+    """The same matrices, lying in memory in one of several ways, with NaN around them."""
     *batch, m, n = x.shape
     if layout == "columns":
         return laid_out(x.swapaxes(-1, -2), "rows").swapaxes(-1, -2)
@@ -44,7 +44,10 @@ def buffer_of(x: numpy.ndarray) -> tuple[Buffer, numpy.ndarray]:
 
 
 class Compiled:
-    """max(A B + bias, 0) as a function; or ``c -= A B / 8`` in place. `epilogues` counts how often the epilogue is written."""
+    """max(A B + bias, 0) as a function; or ``c -= A B / 8`` in place.
+
+    `epilogues` counts how often the epilogue was written.
+    """
 
     def __init__(self, a: numpy.ndarray, b: numpy.ndarray, width: int, in_place: bool = False) -> None:
         (a_buffer, self.a), (b_buffer, self.b) = buffer_of(a), buffer_of(b)
@@ -54,9 +57,18 @@ class Compiled:
         self.scratch = numpy.full(plan.scratch_bytes // a.itemsize + 64, CANARY, a.dtype)
         w, element = Writer(), plan.element
         strides = tuple(s // 8 for s in numpy.empty(self.shape, "float64").strides)
-        with w.function("product", ["ptr"] * 5 + ["i64"] * 2, public=True) as (a_base, b_base, c, bias, scratch, *part):
+        with w.function("product", ["ptr"] * 5 + ["i64"] * 2, public=True) as (
+            a_base,
+            b_base,
+            c,
+            bias,
+            scratch,
+            *part,
+        ):
 
-            def epilogue(batch: list[Register], m: Register, n: Register, x: Register, mask: int | None) -> None:
+            def epilogue(
+                batch: list[Register], m: Register, n: Register, x: Register, mask: int | None
+            ) -> None:
                 self.epilogues += 1
                 at = c
                 for index, stride in zip([*batch, m, n], strides, strict=True):
@@ -70,7 +82,9 @@ class Compiled:
 
             plan.write(w, a_base, b_base, epilogue, scratch, tuple(part) if plan.units else None)
         self.module = machine.Module(w.module_text())
-        self.function = self.module.function("product", *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64)
+        self.function = self.module.function(
+            "product", *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64
+        )
 
     def __call__(self, bias: numpy.ndarray, parts: Any = None, start: Any = CANARY) -> numpy.ndarray:
         size = int(numpy.prod(self.shape))
@@ -162,7 +176,10 @@ def small_caches(monkeypatch):
 @pytest.mark.parametrize("shape, width", [((37, 61, 50), 16), ((50, 96, 150), 32), ((61, 101, 211), 64)])
 def test_blocks_of_the_depth_and_rows(small_caches, layout_a, layout_b, shape, width):
     m, k, n = shape
-    a, b = laid_out(numbers((m, k), "float32", 1), layout_a), laid_out(numbers((k, n), "float32", 2), layout_b)
+    a, b = (
+        laid_out(numbers((m, k), "float32", 1), layout_a),
+        laid_out(numbers((k, n), "float32", 2), layout_b),
+    )
     bias = numbers((n,), "float32", 3)
     compiled = Compiled(a, b, width)
     plan = compiled.plan

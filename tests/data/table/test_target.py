@@ -39,22 +39,7 @@ def test_numbers_are_standardised_and_turned_back() -> None:
     values = target.values(column)
     assert values.dtype == numpy.float32
     assert abs(float(values.mean())) < 1e-6
-    assert not target.logarithm
     assert numpy.allclose(target.original(values), column.values, rtol=1e-6)
-
-
-def test_a_long_upper_tail_is_learned_as_logarithm_and_turned_back() -> None:
-    prices = numpy.random.default_rng(0).lognormal(mean=5.0, sigma=1.0, size=500)
-    target = learn_target("price", column_from_values(prices), NUMBERS)
-    assert target.logarithm
-    assert numpy.allclose(target.original(target.values(column_from_values(prices))), prices, rtol=1e-5)
-    # Rows to be judged later may have values without a logarithm.
-    assert target.original(target.values(column_from_values([-1.0, 0.0]))).min() > 0
-
-
-@pytest.mark.parametrize("values", [[-1.0, 1.0, 2.0, 500.0], [1.0, 2.0, 3.0, 4.0]])
-def test_no_logarithm_of_negative_or_even_numbers(values) -> None:
-    assert not learn_target("x", column_from_values(values), NUMBERS).logarithm
 
 
 def test_predictions_stay_near_what_was_seen() -> None:
@@ -66,4 +51,4 @@ def test_targets_without_a_range_are_refused() -> None:
     with pytest.raises(DataError, match="the target 'x' has one value in the training rows"):
         learn_target("x", column_from_values([1.0, 1.0]), NUMBERS)
     with pytest.raises(DataError, match="the target 'x' is missing in row 2"):
-        NumberTarget("x", False, 0, 1, 0, 1).values(column_from_values([1.0, None]))
+        NumberTarget("x", 0, 1, 0, 1).values(column_from_values([1.0, None]))

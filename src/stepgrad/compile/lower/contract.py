@@ -1,42 +1,38 @@
-"""Contractions: C[b…, m, n] = Σₖ A[b…, m, k] · B[b…, k, n], for any sizes and strides, computed in registers.
+"""Contractions: C[b…, m, n] = Σₖ A[b…, m, k] · B[b…, k, n], for any sizes and strides.
 
-The result is cut into tiles of some rows by some vectors of columns, whose sums fit into registers. For each k an element of A,
-in every lane, meets the vectors of B: `rows · vectors` fused multiply-adds for `rows + vectors` loads. A strip is the column of
-tiles that share vectors of B; these are packed first where they lie apart. A great depth is cut into blocks, between which the
-sums rest in memory. Where A has few rows and both matrices lie along k, the vectors run along k instead (`dot`).
+The result is cut into tiles of some rows by some vectors of columns, whose sums fit into registers. For each
+k an element of A, in every lane, meets the vectors of B: `rows · vectors` fused multiply-adds for
+`rows + vectors` loads. A strip is the column of tiles that share vectors of B; these are packed first where
+they lie apart. A great depth is cut into blocks, between which the sums rest in memory. Where A has few rows
+and both matrices lie along k, the vectors run along k instead.
 
-Here it is decided how; `lower.tiles` writes the code. Every element is summed over k in an order that follows from shapes and
-strides alone, whatever part of the work is done by whom.
+Here it is decided how; `lower.tiles` writes the code. Every element is summed over k in an order that follows
+from shapes, strides and the width of vectors alone, whatever part of the work is done by whom.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from stepgrad.compile.lower.emit import BYTES, Register, Writer, element_of
 from stepgrad.compile.lower.packing import scaled
-from stepgrad.compile.lower.tiles import Matrix
+from stepgrad.compile.lower.tiles import Epilogue, Matrix
 from stepgrad.compile.memory import Buffer
 from stepgrad.compile.program import NotCompiled
 
-# What is done with finished sums: epilogue(batch, m, n, C[m, n…], mask). Of the vector's lanes, `mask` count; all if it is None.
-Epilogue = Callable[[list[Register], Register, Register, Register, "int | None"], None]
-
-# Up to this size the vectors of a strip stay in the first cache.
+# Up to this size the vectors of a strip stay in the first cache over the whole depth.
 _NEAR_BYTES = 1 << 15
-# Up to this size the vectors of a strip stay in the second cache over the whole depth; else blocks of the second size do.
-_STRIP_BYTES = 1 << 18
-_BLOCK_BYTES = 1 << 17
+# Up to this size they stay in the second cache; else the depth is cut so that those of a block do.
+_STRIP_BYTES, _BLOCK_BYTES = 1 << 18, 1 << 17
 # Strips between two passes over the same blocks of A: their sums rest in memory.
 _GROUP_STRIPS = 8
 # Of A, so much stays in the second cache while strips of B pass; below twice as much A is not cut.
 _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
-# A tile of A is packed where its rows for one k and the next lie apart and the whole reaches farther than this.
+# A is packed where its elements for one k and the next lie apart and the block reaches farther than this.
 _FAR_BYTES = 1 << 17
-# Cycles, measured: to pack an element, and to add the lanes of a dot product.
+# Cycles, measured: to pack an element, and to add up the lanes of a dot product.
 _PACKING, _FOLDING = 0.4, 3.0
-# What one more loop in the code must save, in cycles and as a part of all, for the time that it takes to compile.
+# What one more loop must save, in cycles and as a part of all, to be worth the time that LLVM takes for it.
 _LOOP, _LOOP_PART = 1000.0, 0.03
 
 
@@ -44,28 +40,26 @@ class Tiling:
     """A length cut into `count` tiles of `size`, of which the first `longer` have one more.
 
     >>> tiling = Tiling(10, 4)
-    >>> tiling.count, tiling.size, tiling.longer, tiling.largest
-    (3, 3, 1, 4)
+    >>> tiling.count, tiling.size, tiling.longer, tiling.largest, tiling.kinds
+    (3, 3, 1, 4, [(4, 1), (3, 2)])
     """
 
     def __init__(self, length: int, largest: int) -> None:
-        self.length = length
         self.count = -(-length // largest)
         self.size, self.longer = divmod(length, self.count)
         self.largest = self.size + (self.longer > 0)
-
-    @property
-    def kinds(self) -> list[tuple[int, int]]:
-        """The sizes that occur, each with how often."""
-        kinds = [(self.size + 1, self.longer), (self.size, self.count - self.longer)]
-        return [kind for kind in kinds if kind[1]]
+        # The sizes that occur, each with how often.
+        self.kinds = [(self.size, self.count - self.longer)]
+        if self.longer:
+            self.kinds.insert(0, (self.size + 1, self.longer))
 
 
 class Contraction:
-    """How one contraction is computed, decided from shapes and strides.
+    """How one contraction is computed.
 
-    `a`: a buffer of shape (b…, M, K), `b`: (b…, K, N) with the same batch dimensions; no size is 0. `vector_bytes`: 64, 32 or 16.
-    `units`: into how many parts the work can be cut; 0 if it cannot. `scratch_bytes`: the memory that `write` needs.
+    `a`: a buffer of shape (b…, M, K); `b`: (b…, K, N), with the same batch dimensions; no size is 0.
+    `vector_bytes`: 64, 32 or 16. `units`: into how many parts the work can be cut, 0 if it cannot.
+    `scratch_bytes`: the memory that `write` needs.
 
     Raises `NotCompiled` for elements that are not floating point numbers.
     """
@@ -83,12 +77,14 @@ class Contraction:
         self.lanes = self.widest
         while self.lanes > 1 and self.lanes // 2 >= self.columns:
             self.lanes //= 2
-        # So many registers hold sums: of the 32 of AVX-512 or the 16 of others, some are needed for the factors.
-        self.sums = 24 if vector_bytes == 64 else 12
+        # How many lanes of the last vector count, if not all.
         self.mask = self.columns % self.lanes or None
+        # So many registers hold sums; of the 32 of AVX-512 or 16 of others, some are left for the factors.
+        self.sums = 24 if vector_bytes == 64 else 12
         self._choose_tiles()
         self._choose_blocks()
         self._lay_out()
+        # Units are strips; tiles where there are too few of these.
         self.by_rows = self.strips < 4 and self.tiles.count > 1
         self.batches = math.prod(self.batch)
         units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else self.strips
@@ -99,40 +95,42 @@ class Contraction:
     def _choose_tiles(self) -> None:
         """Choose between vectors along n and along k, and the size of a tile."""
         vectors = -(-self.columns // self.lanes)
-        across = self.b.strides[-1]
+        along, across = self.b.strides[-2:]
         self.tiles, self.strip, cycles = self._best_tiles(vectors)
-        # Vectors of B that do not lie as such are gathered, unless it pays to pack them.
-        self.packs_b = across not in (0, 1) and self.depth * self.bytes >= 16
         if across == 1:
-            spread = abs(self.b.strides[-2]) * self.depth * self.bytes
-            self.packs_b = self.tiles.count > 4 and spread > 1 << 15
+            is_wide = abs(along) * self.depth * self.bytes > _NEAR_BYTES
+            self.packs_b = self.tiles.count > 4 and is_wide
+        else:
+            # Vectors that do not lie as such are gathered only if that is soon done.
+            self.packs_b = across != 0 and self.depth * self.bytes >= 16
         if self.packs_b:
             cycles += _PACKING * self.depth * self.columns
+        # With vectors along k, so many columns are computed at a time, of at most 4 rows.
         self.dots = 1
         while 2 * self.dots * min(self.rows, 4) <= self.sums and self.dots < self.lanes:
             self.dots *= 2
-        self.dot = self.a.strides[-1] == self.b.strides[-2] == 1 and self._dot_cycles() < cycles
+        self.dot = self.a.strides[-1] == along == 1 and self._dot_cycles() < cycles
         if self.dot:
             self.tiles, self.strip, self.packs_b = Tiling(self.rows, 4), 1, False
         self.strips = -(-vectors // self.strip)
-        # The number of vectors in the last strip, if that differs from the others in any way.
+        # The number of vectors in the last strip, if it differs from the others in any way.
         last = vectors - (self.strips - 1) * self.strip
         self.edge = last if last != self.strip or self.mask else 0
 
     def _best_tiles(self, vectors: int) -> tuple[Tiling, int, float]:
-        """Return the tiles and how many vectors a strip has, with about how many cycles they take."""
+        """Return the tiles, how many vectors a strip has, and about how many cycles that takes."""
         best, least = (Tiling(self.rows, 1), 1), math.inf
         for strip in range(1, min(vectors, 4 if self.rows > 1 else 8) + 1):
             strips, last = divmod(vectors, strip)
+            widths = [(strip, strips), (last, 1)] if last else [(strip, strips)]
+            is_near = self.depth * strip * self.lanes * self.bytes <= _NEAR_BYTES
             for rows in range(1, min(self.rows, self.sums // strip, 14) + 1):
                 tiles = Tiling(self.rows, rows)
-                kinds = [(strip, strips), (last, 1)] if last else [(strip, strips)]
-                far = self.depth * strip * self.lanes * self.bytes > _NEAR_BYTES
-                cycles = sum(n * k * _cycles(r, v, far) for r, n in tiles.kinds for v, k in kinds)
-                loops = len(tiles.kinds) * len(kinds)
-                total = cycles * self.depth * (1 + loops * _LOOP_PART) + loops * _LOOP
-                if total < least:
-                    best, least = (tiles, strip), total
+                one = sum(i * j * _cycles(r, v, is_near) for r, i in tiles.kinds for v, j in widths)
+                loops = len(tiles.kinds) * len(widths)
+                cycles = one * self.depth * (1 + loops * _LOOP_PART) + loops * _LOOP
+                if cycles < least:
+                    best, least = (tiles, strip), cycles
         return *best, least
 
     def _dot_cycles(self) -> float:
@@ -140,7 +138,7 @@ class Contraction:
         steps = -(-self.depth // self.widest)
         columns = -(-self.columns // self.dots) * self.dots
         # Every strip passes over all of A.
-        is_near = self.rows * self.depth * self.bytes <= 1 << 17 or self.columns <= self.lanes
+        is_near = self.rows * self.depth * self.bytes <= 4 * _NEAR_BYTES or self.columns <= self.lanes
         return self.rows * columns * ((0.6 if is_near else 0.8) * steps + _FOLDING) + 2 * _LOOP
 
     def _choose_blocks(self) -> None:
@@ -159,42 +157,49 @@ class Contraction:
         along = abs(self.a.strides[-1])
         is_far = along > 1 and along * self.block * self.bytes > _FAR_BYTES
         self.packs_a = not self.dot and is_far and self.strips >= 4
-        self.group_strips = min(self.strips, _GROUP_STRIPS if self.blocks > 1 else self.strips)
+        self.group_strips = self.strips if self.blocks == 1 else min(self.strips, _GROUP_STRIPS)
         self.group_tiles = self.tiles.count
-        if self.rows * self.block * self.bytes > 2 * _ROWS_BYTES or self.blocks > 1:
+        if self.blocks > 1 or self.rows * self.block * self.bytes > 2 * _ROWS_BYTES:
             rows = max(_LEAST_ROWS, _ROWS_BYTES // (self.block * self.bytes))
             self.group_tiles = min(self.tiles.count, -(-rows // self.tiles.largest))
 
     def _lay_out(self) -> None:
         """Give the parts of the scratch memory their places, in elements."""
-        # A tile of A is packed in vectors that do not exceed its rows by much.
+        # The rows of a tile are packed in vectors that are not much longer.
         self.lanes_a = min(self.widest, 32 // self.bytes)
         self.pitch_a = -(-self.tiles.largest // self.lanes_a) * self.lanes_a
         self.pitch_b = self.strip * self.lanes
         # The sums of a tile at rest.
-        self.slot = self.tiles.largest * self.strip * self.lanes
+        self.slot = self.tiles.largest * self.pitch_b
         sizes = (
             self.packs_b * self.block * self.pitch_b,
             self.packs_a * self.group_tiles * self.block * self.pitch_a,
             (self.blocks > 1) * self.group_strips * self.group_tiles * self.slot,
         )
-        places, at = [], 0
+        places, end = [], 0
         for size in sizes:
-            places.append(at)
-            at += -(-size * self.bytes // 64) * 64 // self.bytes
+            places.append(end)
+            end += -(-size * self.bytes // 64) * 64 // self.bytes
         self.place_b, self.place_a, self.place_sums = places
-        self.scratch_bytes = at * self.bytes
+        self.scratch_bytes = end * self.bytes
 
     # -------------------------------------------------------------------------------------- write
 
     def write(
-        self, w: Writer, a_base: Register, b_base: Register, epilogue: Epilogue, scratch: Register | None = None,
+        self,
+        w: Writer,
+        a_base: Register,
+        b_base: Register,
+        epilogue: Epilogue,
+        scratch: Register | None = None,
         part: tuple[Register, Register] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write the code into the function that is open.
 
-        `a_base`, `b_base`: addresses of the storages. `scratch`: the address of `scratch_bytes`, aligned to 64, that no one else
-        uses meanwhile. `part`: the units to compute, from the first up to but without the second; all if it is not given.
+        `a_base`, `b_base`: addresses of the storages. `scratch`: the address of `scratch_bytes` that no one
+        else uses meanwhile; faster at a multiple of 64. `part`: the units to compute, from the first up to
+        but without the second; all if it is not given. The epilogue is written at most twice, or, for a
+        single small tile, once for each of up to four vectors.
         """
         a = w.pointer(a_base, self.a.offset, self.element)
         b = w.pointer(b_base, self.b.offset, self.element)
@@ -211,16 +216,21 @@ class Contraction:
             a_here, b_here = (self._moved(w, at, x, place) for at, x in ((a, self.a), (b, self.b)))
             Matrix(self, w, a_here, b_here, epilogue, scratch, place).write(None)
 
-        w.loop(*(part or (0, self.batches)), 1, one)
+        begin, end = part or (0, self.batches)
+        w.loop(begin, end, 1, one)
 
     def _moved(self, w: Writer, at: Register, x: Buffer, place: list[Register]) -> Register:
         """Return the address of one matrix of a batch."""
-        for index, stride in zip(place, x.strides):
+        for index, stride in zip(place, x.strides, strict=False):
             if stride:
                 at = w.pointer(at, scaled(w, index, stride), self.element)
         return at
 
 
-def _cycles(rows: int, vectors: int, far: bool) -> float:
-    """Return about how many cycles a tile takes for each k: arithmetic, or waiting for the sums before, and loads beside it."""
-    return max(rows * vectors / 2, (rows + vectors) / 2, 4) + 0.1 * rows + (0.3 if far else 0.1) * vectors + 0.3
+def _cycles(rows: int, vectors: int, is_near: bool) -> float:
+    """Return about how many cycles a tile takes for each k.
+
+    The arithmetic, or waiting for the sums before; and beside it the loads, of vectors that are near or not.
+    """
+    work = max(rows * vectors / 2, (rows + vectors) / 2, 4)
+    return work + 0.1 * rows + (0.1 if is_near else 0.3) * vectors + 0.3

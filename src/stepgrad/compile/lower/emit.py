@@ -281,6 +281,10 @@ class Writer:
             verb = ("u" if a.element in UNSIGNED else "s") + verb
         return self.emit(f"{verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
 
+    def quotient(self, a: Register, b: Register) -> Register:
+        """Emit the whole number of times that b, an integer above 0, goes into a, an integer that is not negative."""
+        return self.emit(f"udiv {a.type} {a.text}, {b.text}", a.element, a.lanes)
+
     def compare(self, verb: str, a: Any, b: Any) -> Register:
         """Emit a comparison: lt, le, gt, ge, eq, ne. With NaN all are false but ne."""
         a, b = self.matched(a, b)

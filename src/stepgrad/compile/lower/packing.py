@@ -1,14 +1,14 @@
 """Packing: parts of a matrix copied so that a contraction reads them in order.
 
-A matrix has an outer dimension (the rows of A, the columns of B) and the depth k over which products are summed. A panel is some
-places of the outer dimension over a range of k. Packed it lies k by k, whatever the strides were.
+A matrix has an outer dimension (the rows of A, the columns of B) and the depth k over which products are
+summed. A panel is some places of the outer dimension over a range of k. Packed it lies k by k, whatever the
+strides were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from stepgrad.compile.lower.emit import BYTES, Register, Writer
 from stepgrad.compile.lower.loops import load
@@ -20,12 +20,12 @@ _TRANSPOSED_BYTES = 32
 _TRANSPOSED_DEPTH = 64
 
 
-@dataclass
-class Panel:
+class Panel(NamedTuple):
     """What to pack.
 
-    `source`: the address of place 0 at the first k. `across`, `along`: the strides of the outer dimension and of k. `first`,
-    `width`: the places. `places`: how many there are in the matrix. `depth`: how many k, a number or a register.
+    `source`: the address of place 0 at the first k. `across`, `along`: the strides of the outer dimension and
+    of k. `first`, `width`: the places. `places`: how many there are in the matrix. `depth`: how many k, a
+    number or a register.
     """
 
     matrix: Buffer
@@ -41,7 +41,8 @@ class Panel:
 def write_packing(w: Writer, panel: Panel, element: str, lanes: int, to: Register, pitch: int) -> None:
     """Write code that packs a panel to an address, `pitch` elements from one k to the next.
 
-    The width is rounded up to whole vectors of `lanes`; in what is beyond it, numbers of the matrix or zeros are written.
+    The width is rounded up to whole vectors of `lanes`; beyond it come numbers of the matrix or zeros. A
+    depth in a register is at least 16 bytes of elements.
     """
     chunk = 16 // BYTES[element]
     group = min(lanes, _TRANSPOSED_BYTES // BYTES[element])
@@ -64,7 +65,7 @@ def write_packing(w: Writer, panel: Panel, element: str, lanes: int, to: Registe
 
 
 def _write_transposing(w: Writer, panel: Panel, element: str, group: int, to: Register, pitch: int) -> None:
-    """Pack rows along k: `group` rows at a time, 16 bytes of each."""
+    """Pack rows that lie along k: `group` rows at a time, 16 bytes of each."""
     chunk = 16 // BYTES[element]
     latest = panel.depth - chunk
 
@@ -96,10 +97,10 @@ def _write_transposing(w: Writer, panel: Panel, element: str, group: int, to: Re
 
 
 def _transposed(w: Writer, pieces: list[Register], chunk: int) -> list[Register]:
-    """Return columns of rows: from `len(pieces)` vectors of `chunk` elements, `chunk` vectors with an element of each."""
+    """Return columns of rows: from vectors of `chunk` elements, `chunk` vectors with an element of each."""
     count = len(pieces) // chunk
-    # Vector j holds rows j, j + chunk, j + 2 chunk, ... side by side, so what is left is a transposition within parts of 16 bytes:
-    # the perfect shuffle, log₂ times, one instruction for each vector and round.
+    # Vector j holds rows j, j + chunk, j + 2 chunk, ... side by side. What is left is a transposition within
+    # parts of 16 bytes: the perfect shuffle, log₂ times, one instruction for each vector and round.
     wide = [_joined(w, pieces[j::chunk]) for j in range(chunk)]
     total, half = count * chunk, chunk // 2
     low = [q * chunk + p // 2 + (p % 2) * total for q in range(count) for p in range(chunk)]
@@ -111,7 +112,7 @@ def _transposed(w: Writer, pieces: list[Register], chunk: int) -> list[Register]
 
 
 def _joined(w: Writer, parts: list[Register]) -> Register:
-    """Return vectors side by side as one."""
+    """Return vectors side by side as one. Their number is a power of 2."""
     while len(parts) > 1:
         pairs = zip(parts[::2], parts[1::2], strict=True)
         parts = [w.shuffle(a, b, list(range(2 * a.lanes))) for a, b in pairs]
@@ -119,7 +120,7 @@ def _joined(w: Writer, parts: list[Register]) -> Register:
 
 
 def write_ranges(w: Writer, start: Any, stop: Any, step: int, body: Callable[[Any, Any], None]) -> None:
-    """Write ``for first in range(start, stop, step): body(first, min(first + step, stop))``, numbers or registers."""
+    """Write ``for first in range(start, stop, step): body(first, min(first + step, stop))``."""
     if not isinstance(start, Register) and not isinstance(stop, Register) and stop - start <= step:
         body(start, stop)
         return

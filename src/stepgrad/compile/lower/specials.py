@@ -68,7 +68,7 @@ def _copy(w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage
 
             in_vectors(w, size, width, vector)
             return
-        w.loop(0, sizes[depth], 1, lambda i, _: loops(depth + 1, at(places, depth, i)))  # type: ignore[func-returns-value]
+        w.loop(0, sizes[depth], 1, lambda i, _: loops(depth + 1, at(places, depth, i)))
 
     if target.shape and math.prod(target.shape) == 0:
         return
@@ -119,7 +119,7 @@ class _Picked:
         offset = w.constant(0, "i64")
         wrong = w.constant(False, "i1")
         for d, (buffer, start, value) in zip(self.where, self.indices):
-            if buffer is None:
+            if buffer is None or start is None:
                 index = w.constant(value.number, "i64")
             else:
                 at = w.constant(0, "i64")
@@ -164,7 +164,7 @@ def _over(w: Writer, sizes: list[int], body: Any, place: list[Register] | None =
     if len(place) == len(sizes):
         body(place)
         return
-    w.loop(0, sizes[len(place)], 1, lambda i, _: _over(w, sizes, body, [*place, i]))  # type: ignore[func-returns-value]
+    w.loop(0, sizes[len(place)], 1, lambda i, _: _over(w, sizes, body, [*place, i]))
 
 
 def _index(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
@@ -338,7 +338,7 @@ def _rand(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bas
             w.store(x, w.pointer(target, index * per_block + i, element))
 
     whole, rest = divmod(value.size, per_block)
-    w.loop(0, whole, 1, lambda i, _: block(i, per_block))  # type: ignore[func-returns-value]
+    w.loop(0, whole, 1, lambda i, _: block(i, per_block))
     if rest:
         block(w.constant(whole, "i64"), rest)
     for other in outputs[1:]:

@@ -1,0 +1,106 @@
+"""A model in evaluation mode on data: its loss, its metrics, its outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from stepgrad.autograd.modes import no_grad
+from stepgrad.creation import as_tensor, cat
+from stepgrad.data.dataset import TensorDataset
+from stepgrad.data.loader import DataLoader
+from stepgrad.errors import DataError, ShapeError
+from stepgrad.nn.module import Module
+from stepgrad.tensor import Tensor
+from stepgrad.train.eager import on_device, with_target
+
+if TYPE_CHECKING:
+    from stepgrad.train.trainer import Trainer
+
+
+class EvaluationMode:
+    """Within it a model is in evaluation mode, and nothing is recorded; after it each module is as it was."""
+
+    def __init__(self, model: Module) -> None:
+        self._model, self._no_grad = model, no_grad()
+
+    def __enter__(self) -> None:
+        self._before = [(module, module.training) for module in self._model.modules()]
+        self._no_grad.__enter__()
+        self._model.eval()
+
+    def __exit__(self, *_: object) -> None:
+        self._no_grad.__exit__(*_)
+        for module, training in self._before:
+            vars(module)["training"] = training
+
+
+def evaluate(trainer: Trainer, data: Any, batch_size: int) -> dict[str, float]:
+    """Return {"loss"} and each metric of the trainer's model on `data`; see `Trainer.evaluate`."""
+    outputs, targets, losses, rows = [], [], 0.0, 0
+    with EvaluationMode(trainer.model):
+        for batch in batches_of(data, batch_size):
+            *inputs, target = with_target(batch, trainer.device)
+            y = trainer.model(*inputs)
+            size = target.shape[0] if target.ndim else 1
+            losses += _number(trainer.loss(y, target)) * size
+            rows += size
+            if trainer.metrics:
+                outputs.append(y)
+                targets.append(target)
+            trainer.end_if_interrupted()
+    if not rows:
+        raise DataError("the data to evaluate have no rows.")
+    result = {"loss": losses / rows}
+    if trainer.metrics:
+        y, t = (joined(parts).cpu().numpy() for parts in (outputs, targets))
+        result |= {name: float(metric(y, t)) for name, metric in trainer.metrics.items()}
+    return result
+
+
+def predict(trainer: Trainer, data: Any, batch_size: int) -> Tensor:
+    """Return the outputs of the trainer's model for inputs; see `Trainer.predict`."""
+    data = (data,) if isinstance(data, (Tensor, numpy.ndarray)) else data
+    outputs = []
+    with EvaluationMode(trainer.model):
+        for batch in batches_of(data, batch_size):
+            outputs.append(trainer.model(*on_device(batch, trainer.device)))
+    if not outputs:
+        raise DataError("the data to predict have no rows.")
+    return joined(outputs)
+
+
+def batches_of(data: Any, batch_size: int) -> Iterator[Any]:
+    """Return the batches of data in their order."""
+    data = as_dataset(data)
+    if type(data) is TensorDataset:
+        return _slices(data, batch_size)
+    return iter(data if isinstance(data, DataLoader) else DataLoader(data, batch_size=batch_size))
+
+
+def _slices(data: TensorDataset, size: int) -> Iterator[tuple[Tensor, ...]]:
+    if 0 < len(data) <= size:
+        yield data.tensors
+        return
+    for start in range(0, len(data), size):
+        yield tuple(t.detach()[start : start + size] for t in data.tensors)
+
+
+def as_dataset(data: Any) -> Any:
+    """Return a tuple or list of arrays or tensors as a dataset, anything else as it is."""
+    if isinstance(data, (tuple, list)) and data and all(hasattr(part, "shape") for part in data):
+        return TensorDataset(*map(as_tensor, data))
+    return data
+
+
+def joined(parts: list[Tensor]) -> Tensor:
+    """Return the rows of all parts as one tensor."""
+    return parts[0] if len(parts) == 1 else cat(parts)
+
+
+def _number(loss: Tensor) -> float:
+    if loss.numel() != 1:
+        raise ShapeError(f"the loss must be one number, not of shape {list(loss.shape)}; reduce it.")
+    return loss.item()
