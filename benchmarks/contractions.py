@@ -14,7 +14,8 @@ from time import thread_time
 import numpy as np
 
 from stepgrad.compile.lower.contract import Contraction
-from stepgrad.compile.lower.emit import Register, Writer
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.register import Register
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage
 
@@ -88,19 +89,27 @@ def buffer_of(x: np.ndarray) -> Buffer:
     return Buffer(Storage("argument", x.dtype, x.size), x.shape, tuple(s // x.itemsize for s in x.strides))
 
 
+def timed(run: Callable[[int], None], times: int) -> float:
+    """The seconds of processor time that `times` products take."""
+    start = thread_time()
+    run(times)
+    return thread_time() - start
+
+
 def race(
     runs: dict[str, Callable[[int], None]], flops: float, seconds: float
 ) -> dict[str, tuple[float, float]]:
     """The best and the median GFLOP/s of functions that take turns, each for about `seconds`."""
-    times = max(1, round(SAMPLE * 1e11 / flops))
+    times = dict.fromkeys(runs, 1)
+    for name, run in runs.items():
+        while timed(run, times[name]) < SAMPLE:
+            times[name] *= 2
     spent: dict[str, list[float]] = {name: [] for name in runs}
-    first = next(iter(spent.values()))
-    while len(first) < 3 or sum(first) * times < seconds:
+    first = next(iter(runs))
+    while len(spent[first]) < 3 or sum(spent[first]) * times[first] < seconds:
         for name, run in runs.items():
             run(1)
-            start = thread_time()
-            run(times)
-            spent[name].append((thread_time() - start) / times)
+            spent[name].append(timed(run, times[name]) / times[name])
     return {name: (flops / min(t) / 1e9, flops / float(np.median(t)) / 1e9) for name, t in spent.items()}
 
 

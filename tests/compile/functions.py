@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.compile.lower.emit import Register, Writer, element_of
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.machine import Module
 

@@ -9,7 +9,8 @@ import pytest
 
 import stepgrad as sg
 from stepgrad.autograd.engine import apply
-from stepgrad.compile.program import Builder, NotCompiled
+from stepgrad.compile.program import Builder
+from stepgrad.compile.value import NotCompiled
 from stepgrad.nn import functional as F
 from stepgrad.ops import REGISTRY, find
 from stepgrad.ops.record import Op

@@ -10,7 +10,9 @@ __all__ = ["CompiledFunction", "compile"]
 
 
 class _Callable(ModuleType):
-    """This package, which can be called: once imported it stands in the way of the function as ``stepgrad.compile``."""
+    """This package, which can be called: once imported it stands in the way of the function as
+    ``stepgrad.compile``.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> CompiledFunction:
         return compile(*args, **kwargs)

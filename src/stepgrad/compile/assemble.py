@@ -13,16 +13,16 @@ from typing import Any
 import numpy
 
 from stepgrad.compile import threads
-from stepgrad.compile.lower.emit import Writer, element_of
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task, write_kernel
 from stepgrad.compile.lower.products import write_product
+from stepgrad.compile.lower.register import element_of
 from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage, plan_arena
-from stepgrad.compile.program import Constant, Value
 from stepgrad.compile.schedule import Cluster, Schedule, base_of, writes_without_conflict
 from stepgrad.compile.threads import write_barrier
-
+from stepgrad.compile.value import Constant, Value
 
 _RUN = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 

@@ -19,7 +19,8 @@ from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.assemble import Program, Slot
 from stepgrad.compile.contents import Contents, check_apart, place_of
-from stepgrad.compile.program import Builder, NotCompiled, Value
+from stepgrad.compile.program import Builder
+from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
 from stepgrad.tensor import Tensor
 
@@ -71,8 +72,8 @@ class Capture:
     """
 
     def __init__(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], advance: Any = None,
-        again: bool = False,
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
+        advance: Any = None, again: bool = False,
     ) -> None:  # fmt: skip
         self.arguments = tensors_in((args, kwargs))
         self._advance = advance or {}
@@ -97,7 +98,9 @@ class Capture:
                     self.reason = reason
 
     def _kept(self) -> list[Tensor]:
-        """Return the tensors made by the step that something holds on to, besides its result and gradients."""
+        """Return the tensors made by the step that something holds on to, besides its result and
+        gradients.
+        """
         known = {id(t) for t in tensors_in(self.result)}
         for node in self._recording:
             known |= {id(x.grad) for x in node.inputs if isinstance(x, Tensor)}
@@ -107,7 +110,8 @@ class Capture:
         """Make the program of what was recorded."""
         if kept:
             raise NotCompiled(
-                f"the step keeps a tensor that it made ({kept[0]._node}), which compiled code would not renew; "
+                f"the step keeps a tensor that it made ({kept[0]._node}), which compiled code would not "
+                f"renew; "
                 f"return it, or change in place one that is there already"
             )
         self.builder = Builder()
@@ -163,7 +167,8 @@ class Capture:
         value = self.builder.apply(node.op, *inputs, **node.attrs)
         if value.shape != node.shape or value.dtype != node.dtype:
             raise NotCompiled(
-                f"{node} became {value.dtype.name}{list(value.shape)} in the compiler, which is a fault of stepgrad"
+                f"{node} became {value.dtype.name}{list(value.shape)} in the compiler, "
+                f"which is a fault of stepgrad"
             )
         return value
 
@@ -208,8 +213,8 @@ class Capture:
         if key not in self.slots:
             if id(tensor) in self._gradients:
                 raise NotCompiled(
-                    "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the step, "
-                    "before backward()"
+                    "the step adds to gradients that were there before it; call optimizer.zero_grad() inside "
+                    "the step, before backward()"
                 )
             name = f"argument {position}" if position is not None else f"slot {len(self.slots)}"
             slot = TensorSlot(name, tensor, position, self._advance.get(position, 0))
@@ -251,7 +256,9 @@ class Capture:
 
     def _writes(self) -> list[tuple[Value, Value]]:
         """Return what is in the end written to which slot."""
-        check_apart([s.tensor._array for s in self.slots.values()], [t._array for t in self._written.values()])
+        check_apart(
+            [s.tensor._array for s in self.slots.values()], [t._array for t in self._written.values()]
+        )
         for tensor, _ in self._read:
             if place_of(tensor._array) in self._written:
                 raise NotCompiled("the step asks for the value of a tensor that it changes")
@@ -286,7 +293,8 @@ class Capture:
             # What was drawn from it must be all that moved it on.
             if generator.position - start != drawn.pop((generator.seed, generator.stream), 0):
                 raise NotCompiled(
-                    "random integers, permutations and samples drawn inside a step, and seeds set there, are not compiled"
+                    "random integers, permutations and samples drawn inside a step, and seeds set there, "
+                    "are not compiled"
                 )
             if generator.position == start:
                 continue

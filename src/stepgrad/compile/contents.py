@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.compile.program import NotCompiled, Value
+from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
 
 Place = tuple[Any, ...]
@@ -33,7 +33,9 @@ def bounds_of(array: Any) -> tuple[int, int]:
 
 
 def root_of(node: Node) -> Any:
-    """Return what a view shows in the end: a tensor that was there before the step, or a node that is none."""
+    """Return what a view shows in the end: a tensor that was there before the step, or a node that is
+    none.
+    """
     x: Any = node
     while isinstance(x, Node) and x.op.is_view and _shares(x):
         x = x.inputs[0]

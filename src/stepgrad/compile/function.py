@@ -14,7 +14,7 @@ from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, TensorSlot, tensors_in
-from stepgrad.compile.program import NotCompiled
+from stepgrad.compile.value import NotCompiled
 from stepgrad.errors import ArgumentError, IndexShapeError
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
@@ -69,7 +69,8 @@ class Compiled:
         return True
 
     def run(self, arguments: list[Tensor], steps: int | None = None) -> list[numpy.ndarray]:
-        """Run a step and return the outputs; with `steps` so many, each output with a dimension more in front.
+        """Run a step and return the outputs; with `steps` so many, each output with a dimension more in
+        front.
 
         An argument whose slot has an `advance` holds what all steps need, one after the other.
         """
@@ -141,10 +142,12 @@ class CompiledFunction:
         return compiled.capture.output_form(outputs)
 
     def scan(self, *stacked: Tensor) -> Any:
-        """Run the function on one entry of `stacked` after the other, in one native call; return the results stacked.
+        """Run the function on one entry of `stacked` after the other, in one native call; return the
+        results stacked.
 
-        Each argument is a Tensor with a dimension more in front than the function takes, of one length for all. The
-        same as ``stack([f(*entries) for entries in zip(*stacked)])``, without Python in between.
+        Each argument is a Tensor with a dimension more in front than the function takes, of one length
+        for all. The same as ``stack([f(*entries) for entries in zip(*stacked)])``, without Python in
+        between.
 
         >>> import stepgrad as sg
         >>> total = sg.zeros(2)
@@ -157,7 +160,9 @@ class CompiledFunction:
         kinds = tuple((x._array.shape[1:], x._array.dtype.char) for x in stacked)
         lengths = {x._array.shape[0] if x._array.ndim else 0 for x in stacked}
         if len(lengths) != 1 or 0 in lengths:
-            raise ArgumentError("scan takes tensors whose first dimension has one length for all, at least 1.")
+            raise ArgumentError(
+                "scan takes tensors whose first dimension has one length for all, at least 1."
+            )
         key = ("scan", kinds, state.grad_enabled)
         compiled = self._compiled.get(key)
         if compiled is None or not compiled.holds():
@@ -211,7 +216,9 @@ class CompiledFunction:
 
 
 def _stacked(results: list[Any], rest: Any = None) -> Any:
-    """Return results (tensors, or tuples, lists and dicts of them) stacked; `rest` is stacked already and follows."""
+    """Return results (tensors, or tuples, lists and dicts of them) stacked; `rest` is stacked already and
+    follows.
+    """
     first = results[0]
     if isinstance(first, Tensor):
         stacked = numpy.stack([r.detach()._array for r in results])
@@ -219,7 +226,9 @@ def _stacked(results: list[Any], rest: Any = None) -> Any:
     if isinstance(first, dict):
         return {k: _stacked([r[k] for r in results], None if rest is None else rest[k]) for k in first}
     if isinstance(first, (list, tuple)):
-        parts = [_stacked([r[i] for r in results], None if rest is None else rest[i]) for i in range(len(first))]
+        parts = [
+            _stacked([r[i] for r in results], None if rest is None else rest[i]) for i in range(len(first))
+        ]
         return type(first)(parts)
     return first
 
@@ -238,8 +247,8 @@ def _key(x: Any) -> Any:
         return tuple((k, _key(v)) for k, v in x.items())
     if isinstance(x, numpy.ndarray):
         raise ArgumentError(
-            "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy arrays; "
-            "use stepgrad.from_numpy(…)."
+            "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
+            "arrays; use stepgrad.from_numpy(…)."
         )
     return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
 
@@ -263,7 +272,7 @@ class _Same:
         return id(self._thing)
 
 
-def compile(function: Callable[..., Any]) -> CompiledFunction:  # noqa: A001 - PyTorch's name
+def compile(function: Callable[..., Any]) -> CompiledFunction:
     """Return `function` as one that runs natively: a training step, or a module for inference.
 
     >>> import stepgrad as sg

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.compile.program import Value
 from stepgrad.compile.strides import row_major, viewed_strides
+from stepgrad.compile.value import Value
 
 
 class Storage:

@@ -1,9 +1,9 @@
 """The program: what a step computes, as typed values in order, ready for the compiler.
 
-A `Value` is one array of known shape and dtype: a leaf (an argument, a state slot, a constant), a number, or an operation on
-other values. A `Builder` makes values; it offers every operation as a function and values have operators, so the rules of the
-records (`expand`, `vjp`) run on values as they run on arrays. Composites are expanded on the way, equal values are made once,
-and what can be computed beforehand is.
+A `Value` is one array of known shape and dtype: a leaf (an argument, a state slot, a constant), a number,
+or an operation on other values. A `Builder` makes values; it offers every operation as a function and
+values have operators, so the rules of the records (`expand`, `vjp`) run on values as they run on arrays.
+Composites are expanded on the way, equal values are made once, and what can be computed beforehand is.
 """
 
 from __future__ import annotations
@@ -16,87 +16,39 @@ import numpy
 
 from stepgrad.arrays import dtypes
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
+from stepgrad.compile.value import Constant, NotCompiled, Value
 from stepgrad.ops.record import Op, find
 
-_COMPARISONS = {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not", "isnan", "isinf"}
+_COMPARISONS = {
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
+    "isnan",
+    "isinf",
+}
 # Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
 _FAILING = ("pow", "floor_divide", "remainder")
 _BY_MASK = "indexing by a boolean mask has a shape that depends on values, so it is not compiled"
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 
 
-class Value:
-    """An array that the program computes.
-
-    `kind`: "leaf", "number", "map" (elementwise, over inputs that broadcast), "reduce" (`attrs["how"]` over
-    `attrs["dims"]`, which leave the shape), "view" (`op` rearranges), "contract" (matrix product), or "special" (`op`).
-    """
-
-    __slots__ = ("attrs", "builder", "dtype", "inputs", "key", "kind", "op", "shape")
-
-    def __init__(
-        self, builder: Builder, kind: str, op: Op | None, inputs: tuple[Value, ...], attrs: dict[str, Any],
-        shape: tuple[int, ...], dtype: Any,
-    ) -> None:  # fmt: skip
-        self.builder, self.kind, self.op, self.inputs, self.attrs = builder, kind, op, inputs, attrs
-        self.shape, self.dtype = tuple(shape), numpy.dtype(dtype)
-        self.key = len(builder.values)
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        total = 1
-        for n in self.shape:
-            total *= n
-        return total
-
-    @property
-    def number(self) -> Any:
-        """The Python number that a "number" stands for."""
-        return self.attrs["number"]
-
-    def __repr__(self) -> str:
-        name = self.op.name if self.op else self.kind
-        inputs = ", ".join(f"%{x.key}" if x.kind != "number" else f"{x.number}" for x in self.inputs)
-        attrs = ", ".join(f"{k}={v}" for k, v in self.attrs.items() if k not in ("leaf",))
-        return f"%{self.key} = {name}({inputs}{'; ' if attrs else ''}{attrs}) : {self.dtype.name}{list(self.shape)}"
-
-    def _binary(name: str) -> Callable[[Value, Any], Value]:  # type: ignore[misc]
-        return lambda self, other: self.builder.apply(find(name), self, other)
-
-    def _reflected(name: str) -> Callable[[Value, Any], Value]:  # type: ignore[misc]
-        return lambda self, other: self.builder.apply(find(name), other, self)
-
-    __add__, __radd__ = _binary("add"), _reflected("add")
-    __sub__, __rsub__ = _binary("sub"), _reflected("sub")
-    __mul__, __rmul__ = _binary("mul"), _reflected("mul")
-    __truediv__, __rtruediv__ = _binary("div"), _reflected("div")
-    __pow__, __rpow__ = _binary("pow"), _reflected("pow")
-    __lt__, __le__, __gt__, __ge__ = _binary("lt"), _binary("le"), _binary("gt"), _binary("ge")
-    __eq__, __ne__ = _binary("eq"), _binary("ne")  # type: ignore[assignment]
-    __and__, __or__, __xor__ = _binary("logical_and"), _binary("logical_or"), _binary("logical_xor")
-    __hash__ = object.__hash__
-
-    def __neg__(self) -> Value:
-        return self.builder.apply(find("neg"), self)
-
-
-class NotCompiled(Exception):
-    """An operation that the compiler does not lower; the step then runs eagerly."""
-
-
 class Builder:
-    """Makes values. ``builder.exp(x)`` applies the operation exp; `values` holds all that were made, in order."""
+    """Makes values. ``builder.exp(x)`` applies the operation exp; `values` holds all that were made, in
+    order.
+    """
 
     def __init__(self) -> None:
         self.values: list[Value] = []
         self._known: dict[Any, Value] = {}
-        # The random streams that may be drawn from, by number: the leaf of the state, and the position at the start.
+        # The random streams that may be drawn from, by number: the leaf of the state, and the position at
+        # the start.
         self.streams: dict[int, tuple[Value, int]] = {}
 
     def __getattr__(self, name: str) -> Callable[..., Value]:
@@ -123,9 +75,22 @@ class Builder:
         return self._made("leaf", None, (), {"leaf": Constant(array)}, array.shape, array.dtype)
 
     def _made(
-        self, kind: str, op: Op | None, inputs: tuple[Value, ...], attrs: dict[str, Any], shape: Any, dtype: Any
+        self,
+        kind: str,
+        op: Op | None,
+        inputs: tuple[Value, ...],
+        attrs: dict[str, Any],
+        shape: Any,
+        dtype: Any,
     ) -> Value:
-        identity = (kind, op.name if op else "", tuple(x.key for x in inputs), _frozen(attrs), tuple(shape), str(dtype))
+        identity = (
+            kind,
+            op.name if op else "",
+            tuple(x.key for x in inputs),
+            _frozen(attrs),
+            tuple(shape),
+            str(dtype),
+        )
         if identity not in self._known:
             value = Value(self, kind, op, inputs, attrs, shape, dtype)
             self.values.append(value)
@@ -135,7 +100,9 @@ class Builder:
     # -------------------------------------------------------------------------------- operations
 
     def apply(self, op: Op, *inputs: Any, **attrs: Any) -> Value:
-        """Return the value of an operation on values and numbers. Raises `NotCompiled` for one that is not lowered."""
+        """Return the value of an operation on values and numbers. Raises `NotCompiled` for one that is
+        not lowered.
+        """
         if op.kind == "composite":
             operands = _promoted(self, op, inputs)
             assert op.expand is not None
@@ -215,7 +182,10 @@ class Builder:
         if x.shape == tuple(shape):
             return x
         extra = x.ndim - len(shape)
-        dims = (*range(extra), *(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1))
+        dims = (
+            *range(extra),
+            *(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1),
+        )
         total = self._reduce(find("sum"), x, dim=dims, keepdim=True) if dims else x
         return self._reshape(find("reshape"), total, shape=tuple(shape))
 
@@ -332,13 +302,17 @@ class Builder:
             x = self._view(find("slice"), x, index=basic)
         if x.kind == "number":
             return self.number(x.number, x.dtype, _picked_shape(x.shape, attrs))
-        return self._made("special", find("index"), (x, *indices), attrs, _picked_shape(x.shape, attrs), x.dtype)
+        return self._made(
+            "special", find("index"), (x, *indices), attrs, _picked_shape(x.shape, attrs), x.dtype
+        )
 
     def _index_add(self, op: Op, x: Value, *indices: Value, spec: Any, shape: tuple[int, ...]) -> Value:
         zeros = self.number(0, x.dtype, shape)
         return self._index_put(op, zeros, x, *indices, spec=spec, accumulate=True)
 
-    def _index_put(self, op: Op, x: Value, value: Any, *indices: Value, spec: tuple[Any, ...], accumulate: bool) -> Value:
+    def _index_put(
+        self, op: Op, x: Value, value: Any, *indices: Value, spec: tuple[Any, ...], accumulate: bool
+    ) -> Value:
         value = self.cast(value, dtype=x.dtype) if isinstance(value, Value) else self.number(value, x.dtype)
         if len(indices) == 1 and indices[0].dtype.kind == "b":
             return self._masked(x, value, indices[0], spec, accumulate)
@@ -355,17 +329,23 @@ class Builder:
         """Return x with `value`, the same for all, where a mask over its first dimensions is set."""
         rest = x.ndim - mask.ndim
         value = self._reshape(find("reshape"), value, shape=()) if value.size == 1 else value
-        if spec[0] != "tensor" or any(part != slice(None) for part in spec[1:]) or value.ndim > rest or accumulate:
+        if (
+            spec[0] != "tensor"
+            or any(part != slice(None) for part in spec[1:])
+            or value.ndim > rest
+            or accumulate
+        ):
             raise NotCompiled(_BY_MASK)
         return self.where(self._reshape(find("reshape"), mask, shape=mask.shape + (1,) * rest), value, x)
 
     def _advanced(
         self, ndim: int, indices: tuple[Value, ...], spec: tuple[Any, ...]
     ) -> tuple[Any, tuple[Value, ...], dict[str, Any]]:
-        """Take an index apart: the part by slices (None if it takes all), then index values and where they point.
+        """Take an index apart: the part by slices (None if it takes all), then index values and where
+        they point.
 
-        `where`: the dimensions that are picked from, after the slices. `picked`: the shape in which, which stands in the
-        result from dimension `before` on.
+        `where`: the dimensions that are picked from, after the slices. `picked`: the shape in which,
+        which stands in the result from dimension `before` on.
         """
         if any(i.dtype.kind == "b" for i in indices) or any(isinstance(part, bool) for part in spec):
             raise NotCompiled(_BY_MASK)
@@ -373,7 +353,11 @@ class Builder:
             return spec, (), {"where": (), "before": 0, "picked": ()}
         rest = iter(indices)
         # Beside a tensor an integer is one too.
-        values = tuple(self.number(p, "int64") if isinstance(p, int) else next(rest) for p in spec if isinstance(p, (int, str)))
+        values = tuple(
+            self.number(p, "int64") if isinstance(p, int) else next(rest)
+            for p in spec
+            if isinstance(p, (int, str))
+        )
         basic = tuple(slice(None) if isinstance(part, (int, str)) else part for part in spec)
         # Where NumPy puts them and finds them is asked of NumPy, with a length that nothing else has.
         stand_in = numpy.zeros((1,) * ndim, "int8")
@@ -427,7 +411,9 @@ class Builder:
 
     def _one_hot(self, op: Op, x: Value, *, classes: int, dtype: Any) -> Value:
         column = self._reshape(find("reshape"), x, shape=(*x.shape, 1))
-        return self.cast(column == self.constant(numpy.arange(classes).astype(x.dtype)), dtype=numpy.dtype(dtype))
+        return self.cast(
+            column == self.constant(numpy.arange(classes).astype(x.dtype)), dtype=numpy.dtype(dtype)
+        )
 
     # ------------------------------------------------------------------------------------ random
 
@@ -447,20 +433,15 @@ class Builder:
         radius = self.sqrt(-2.0 * self.log1p(-first))
         angle = 2.0 * numpy.pi * second
         both = self.cat(radius * self.cos(angle), radius * self.sin(angle), dim=0)
-        return self.reshape(self.cast(self.slice(both, index=(slice(0, total),)), dtype=numpy.dtype(dtype)), shape=shape)
+        return self.reshape(
+            self.cast(self.slice(both, index=(slice(0, total),)), dtype=numpy.dtype(dtype)), shape=shape
+        )
 
     def _dropout_mask(self, op: Op, x: Value, *, p: float, **place: Any) -> Value:
         wide = "float64" if x.dtype == numpy.float64 else "float32"
         u = self._rand(find("rand"), shape=x.shape, dtype=wide, **place)
         kept = self.cast(u >= p, dtype=x.dtype)
         return kept * (x.dtype.type(1 / (1 - p)).item() if p < 1 else 0.0)
-
-
-class Constant:
-    """An array known beforehand; compared by identity."""
-
-    def __init__(self, array: numpy.ndarray) -> None:
-        self.array = numpy.ascontiguousarray(array)
 
 
 def _rank(dtype: numpy.dtype) -> tuple[int, int]:
@@ -474,7 +455,9 @@ def _picked_shape(shape: tuple[int, ...], attrs: dict[str, Any]) -> tuple[int, .
 
 
 def _first(part: Any) -> Any:
-    """Return an integer, slice, None or Ellipsis of an index as one that takes all there is of a dimension of length 1."""
+    """Return an integer, slice, None or Ellipsis of an index as one that takes all there is of a
+    dimension of length 1.
+    """
     return 0 if isinstance(part, int) else slice(None) if isinstance(part, slice) else part
 
 
@@ -486,7 +469,7 @@ def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
     first = 1 if op.name == "where" else 0
     present = [x for x in operands[first:] if x is not None]
     # What `result_type` looks at: ndim and dtype of arrays, and Python numbers.
-    to = dtypes.result_type([x if isinstance(x, Value) else x for x in present])
+    to = dtypes.result_type(present)
     if op.promotes == "floating" and not to.is_floating_point:
         to = dtypes.get_default_dtype()
     cast = find("cast")
@@ -500,7 +483,9 @@ def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
 
 
 def _simplified(op: Op, operands: tuple[Value, ...], shape: tuple[int, ...], dtype: Any) -> Value | None:
-    """Return what an operation with a number that decides comes to, or None. No rule changes a bit of the result."""
+    """Return what an operation with a number that decides comes to, or None. No rule changes a bit of the
+    result.
+    """
     if op.name == "where" and operands[0].kind == "number":
         chosen = operands[1 if operands[0].number else 2]
         return chosen.builder.expand(chosen, shape=shape)

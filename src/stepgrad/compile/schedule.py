@@ -15,7 +15,7 @@ of clusters stays free of cycles. A value that only its own cluster needs lives 
 
 from __future__ import annotations
 
-from stepgrad.compile.program import Value
+from stepgrad.compile.value import Value
 
 
 class Cluster:
@@ -90,9 +90,9 @@ def writes_without_conflict(
     later: dict[Value, list[Value]] = {}
     result = []
     for slot, value in writes:
-        if value in readers[slot] and _reads_across(value, slot):
-            value = value.builder.copy_of(value)
-        elif _is_before(value, readers[slot] - {value}, consumers, later):
+        if (value in readers[slot] and _reads_across(value, slot)) or _is_before(
+            value, readers[slot] - {value}, consumers, later
+        ):
             value = value.builder.copy_of(value)
         for reader in readers[slot]:
             if reader is not value:
@@ -104,7 +104,9 @@ def writes_without_conflict(
 def _reads_across(reader: Value, slot: Value) -> bool:
     """Return whether a value needs other elements of a slot than the one at its own place."""
     read = [x for x in reader.inputs if base_of(x) is slot]
-    return bool(read) and (reader.kind != "map" or any(x is not slot for x in read) or reader.shape != slot.shape)
+    return bool(read) and (
+        reader.kind != "map" or any(x is not slot for x in read) or reader.shape != slot.shape
+    )
 
 
 def _is_before(

@@ -58,7 +58,11 @@ def reshaped_strides(
 
 
 def viewed_strides(
-    op: Op, attrs: dict[str, Any], shape: tuple[int, ...], strides: tuple[int, ...], new_shape: tuple[int, ...]
+    op: Op,
+    attrs: dict[str, Any],
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    new_shape: tuple[int, ...],
 ) -> tuple[tuple[int, ...], int]:
     """Return the strides of a view, and by how many elements it starts later."""
     if op.name == "reshape":

@@ -31,11 +31,13 @@ from stepgrad.nn.loss import (
 from stepgrad.nn.module import Module
 from stepgrad.nn.normalization import BatchNorm1d, Dropout, LayerNorm
 from stepgrad.nn.parameter import Parameter
+from stepgrad.nn.summaries import Summary, SummaryRow, summary
 
 __all__ = [
     "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout",
     "EmbedColumns", "Embedding", "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU",
     "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
     "PReLU", "Parameter", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss",
-    "Softmax", "Softplus", "Tanh", "Unflatten", "collapse", "functional", "init", "utils",
+    "Softmax", "Softplus", "Summary", "SummaryRow", "Tanh", "Unflatten", "collapse", "functional", "init",
+    "summary", "utils",
 ]  # fmt: skip

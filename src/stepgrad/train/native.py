@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.compile.program import NotCompiled
+from stepgrad.compile.value import NotCompiled
 from stepgrad.creation import from_numpy
 from stepgrad.data.dataset import Subset, TensorDataset
 from stepgrad.errors import CaptureError, IndexShapeError

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from stepgrad.compile import machine
 from stepgrad.compile.lower import contract
 from stepgrad.compile.lower.contract import Contraction
-from stepgrad.compile.lower.emit import Register, Writer
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.register import Register
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.program import NotCompiled
+from stepgrad.compile.value import NotCompiled
 
 CANARY = 77.0
 LAYOUTS = ("rows", "columns", "steps", "reversed")

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import math
 
-from stepgrad.compile.lower.emit import BYTES, Register, Writer, element_of
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.packing import scaled
+from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.lower.tiles import Epilogue, Matrix
 from stepgrad.compile.memory import Buffer
-from stepgrad.compile.program import NotCompiled
+from stepgrad.compile.value import NotCompiled
 
 # Up to this size the vectors of a strip stay in the first cache over the whole depth.
 _NEAR_BYTES = 1 << 15

@@ -1,147 +1,18 @@
-"""Writing LLVM IR as text: functions, loops, loads and stores, and registers that compute.
+"""Writing LLVM IR as text: functions, loops, loads and stores, arithmetic on registers.
 
-A `Register` is a value of an element type ("float", "double", "i64", "i8", "i1" …) with a number of lanes: 1 for a scalar,
-more for a vector. Its operators emit instructions, so the formulas of the operation records run on registers as they run on
-arrays; the functions of the scalar language are in `lower.mathematics`.
-
-Text is written directly because building the same through objects costs several times as long, and the time from the first
-call to the first compiled step is a promise.
+Text is written directly because building the same through objects costs several times as long, and the
+time from the first call to the first compiled step is a promise. The functions of the scalar language are
+in `lower.mathematics`.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy
-
+from stepgrad.compile.lower.register import BYTES, UNSIGNED, Register, number_text, type_text
 from stepgrad.errors import DtypeError
-
-ELEMENT = {
-    "float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8",
-    "uint8": "u8", "bool": "i1",
-}  # fmt: skip
-BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
-# LLVM's integers have no sign of their own; "u8" says that these bits are to be read without one.
-UNSIGNED = ("i1", "u8")
-
-
-def element_of(dtype: Any) -> str:
-    """Return the LLVM element type of a NumPy dtype. Raises `DtypeError` for one that is not compiled."""
-    name = numpy.dtype(dtype).name
-    if name not in ELEMENT:
-        raise DtypeError(f"{name} is not compiled; it runs eagerly.")
-    return ELEMENT[name]
-
-
-def type_text(element: str, lanes: int) -> str:
-    """Return an LLVM type: ``float``, ``<16 x float>``."""
-    name = "i8" if element == "u8" else element
-    return name if lanes == 1 else f"<{lanes} x {name}>"
-
-
-def number_text(value: float, element: str) -> str:
-    """Return a constant as LLVM writes it; floating point numbers by their bits."""
-    if element in ("float", "double"):
-        wide = float(numpy.float32(value)) if element == "float" else float(value)
-        return f"0x{struct.unpack('<Q', struct.pack('<d', wide))[0]:016X}"
-    if element == "i1":
-        return "true" if value else "false"
-    return str(int(value))
-
-
-class Register:
-    """A value in the code being written. Operators emit; Python numbers become constants of the same type."""
-
-    __slots__ = ("element", "lanes", "text", "writer")
-
-    def __init__(self, writer: Writer, text: str, element: str, lanes: int) -> None:
-        self.writer, self.text, self.element, self.lanes = writer, text, element, lanes
-
-    @property
-    def type(self) -> str:
-        """The LLVM type."""
-        return type_text(self.element, self.lanes)
-
-    @property
-    def is_float(self) -> bool:
-        """Whether it is a floating point number."""
-        return self.element in ("float", "double")
-
-    def __add__(self, other: Any) -> Register:
-        return self.writer.arithmetic("add", self, other)
-
-    def __radd__(self, other: Any) -> Register:
-        return self.writer.arithmetic("add", other, self)
-
-    def __sub__(self, other: Any) -> Register:
-        return self.writer.arithmetic("sub", self, other)
-
-    def __rsub__(self, other: Any) -> Register:
-        return self.writer.arithmetic("sub", other, self)
-
-    def __mul__(self, other: Any) -> Register:
-        return self.writer.arithmetic("mul", self, other)
-
-    def __rmul__(self, other: Any) -> Register:
-        return self.writer.arithmetic("mul", other, self)
-
-    def __truediv__(self, other: Any) -> Register:
-        return self.writer.arithmetic("div", self, other)
-
-    def __rtruediv__(self, other: Any) -> Register:
-        return self.writer.arithmetic("div", other, self)
-
-    def __neg__(self) -> Register:
-        if self.is_float:
-            return self.writer.emit(f"fneg {self.type} {self.text}", self.element, self.lanes)
-        return 0 - self
-
-    def __lt__(self, other: Any) -> Register:
-        return self.writer.compare("lt", self, other)
-
-    def __le__(self, other: Any) -> Register:
-        return self.writer.compare("le", self, other)
-
-    def __gt__(self, other: Any) -> Register:
-        return self.writer.compare("gt", self, other)
-
-    def __ge__(self, other: Any) -> Register:
-        return self.writer.compare("ge", self, other)
-
-    def __eq__(self, other: Any) -> Register:  # type: ignore[override]
-        return self.writer.compare("eq", self, other)
-
-    def __ne__(self, other: Any) -> Register:  # type: ignore[override]
-        return self.writer.compare("ne", self, other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __and__(self, other: Any) -> Register:
-        return self.writer.bitwise("and", self, other)
-
-    def __rand__(self, other: Any) -> Register:
-        return self.writer.bitwise("and", self, other)
-
-    def __or__(self, other: Any) -> Register:
-        return self.writer.bitwise("or", self, other)
-
-    def __ror__(self, other: Any) -> Register:
-        return self.writer.bitwise("or", self, other)
-
-    def __xor__(self, other: Any) -> Register:
-        return self.writer.bitwise("xor", self, other)
-
-    def __rxor__(self, other: Any) -> Register:
-        return self.writer.bitwise("xor", self, other)
-
-    def __lshift__(self, other: Any) -> Register:
-        return self.writer.bitwise("shl", self, other)
-
-    def __rshift__(self, other: Any) -> Register:
-        return self.writer.bitwise("lshr", self, other)
 
 
 class Writer:
@@ -175,7 +46,9 @@ class Writer:
     def function(
         self, name: str, arguments: list[str], *, public: bool = False, noalias: bool = True
     ) -> Iterator[list[Register]]:
-        """Write a function of pointers (``ptr``) and integers (``i64``), which returns nothing; yields its arguments."""
+        """Write a function of pointers (``ptr``) and integers (``i64``), which returns nothing; yields
+        its arguments.
+        """
         assert not self._lines
         registers, texts = [], []
         for i, kind in enumerate(arguments):
@@ -211,7 +84,9 @@ class Writer:
         one = number_text(value, element)
         if lanes == 1:
             return Register(self, one, element, 1)
-        return Register(self, "<" + ", ".join([f"{type_text(element, 1)} {one}"] * lanes) + ">", element, lanes)
+        return Register(
+            self, "<" + ", ".join([f"{type_text(element, 1)} {one}"] * lanes) + ">", element, lanes
+        )
 
     def integers(self, values: list[int], element: str = "i64") -> Register:
         """Return a vector of constants."""
@@ -226,11 +101,15 @@ class Writer:
             f"insertelement {type_text(x.element, lanes)} poison, {x.type} {x.text}, i32 0", x.element, lanes
         )
         return self.emit(
-            f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer", x.element, lanes
+            f"shufflevector {one.type} {one.text}, {one.type} poison, <{lanes} x i32> zeroinitializer",
+            x.element,
+            lanes,
         )
 
     def convert(self, x: Register, element: str) -> Register:
-        """Return x in another element type; floating point to integer cuts off, anything to i1 asks whether it is not 0."""
+        """Return x in another element type; floating point to integer cuts off, anything to i1 asks
+        whether it is not 0.
+        """
         if x.element == element:
             return x
         to = type_text(element, x.lanes)
@@ -259,7 +138,9 @@ class Writer:
         return self.emit(f"bitcast {x.type} {x.text} to {type_text(element, x.lanes)}", element, x.lanes)
 
     def matched(self, a: Any, b: Any) -> tuple[Register, Register]:
-        """Return two operands (registers or numbers) in one type: the wider element type, and as many lanes."""
+        """Return two operands (registers or numbers) in one type: the wider element type, and as many
+        lanes.
+        """
         if not isinstance(a, Register):
             element = _element_for_number(a, b)
             return self.constant(a, element, b.lanes), self.convert(b, element)
@@ -282,7 +163,9 @@ class Writer:
         return self.emit(f"{verb} {a.type} {a.text}, {b.text}", a.element, a.lanes)
 
     def quotient(self, a: Register, b: Register) -> Register:
-        """Emit the whole number of times that b, an integer above 0, goes into a, an integer that is not negative."""
+        """Emit the whole number of times that b, an integer above 0, goes into a, an integer that is not
+        negative.
+        """
         return self.emit(f"udiv {a.type} {a.text}, {b.text}", a.element, a.lanes)
 
     def compare(self, verb: str, a: Any, b: Any) -> Register:
@@ -308,11 +191,15 @@ class Writer:
         lanes = max(a.lanes, condition.lanes)
         a, b, condition = self.splat(a, lanes), self.splat(b, lanes), self.splat(condition, lanes)
         return self.emit(
-            f"select {condition.type} {condition.text}, {a.type} {a.text}, {b.type} {b.text}", a.element, lanes
+            f"select {condition.type} {condition.text}, {a.type} {a.text}, {b.type} {b.text}",
+            a.element,
+            lanes,
         )
 
     def intrinsic(self, name: str, *operands: Register, element: str | None = None) -> Register:
-        """Call ``llvm.<name>`` on operands of one type (the result has it too, unless `element` says otherwise)."""
+        """Call ``llvm.<name>`` on operands of one type (the result has it too, unless `element` says
+        otherwise).
+        """
         first = operands[0]
         result = element or first.element
         suffix = f"v{first.lanes}" if first.lanes > 1 else ""
@@ -351,7 +238,8 @@ class Writer:
         registers = [x for x in (a, b, c) if isinstance(x, Register)]
         element, lanes = registers[0].element, max(x.lanes for x in registers)
         operands = [
-            self.splat(x, lanes) if isinstance(x, Register) else self.constant(x, element, lanes) for x in (a, b, c)
+            self.splat(x, lanes) if isinstance(x, Register) else self.constant(x, element, lanes)
+            for x in (a, b, c)
         ]
         return self.intrinsic("fma", *operands)
 
@@ -366,7 +254,9 @@ class Writer:
         return self.emit(f"getelementptr {type_text(stored, 1)}, ptr {base.text}, i64 {where}", "ptr")
 
     def load(self, address: Register, element: str, lanes: int = 1, mask: int | None = None) -> Register:
-        """Load contiguous elements; with `mask` only that many of the lanes, 0 in the others. Booleans are bytes."""
+        """Load contiguous elements; with `mask` only that many of the lanes, 0 in the others. Booleans
+        are bytes.
+        """
         stored = "i8" if element == "i1" else element
         kind, align = type_text(stored, lanes), BYTES[stored]
         if mask is None or lanes == 1:
@@ -375,7 +265,8 @@ class Writer:
             name = f"llvm.masked.load.v{lanes}{_short(stored)}.p0"
             self.declare(name, f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
             loaded = self.emit(
-                f"call {kind} @{name}(ptr {address.text}, i32 {align}, {_mask(lanes, mask)}, {kind} zeroinitializer)",
+                f"call {kind} @{name}(ptr {address.text}, i32 {align}, {_mask(lanes, mask)}, "
+                f"{kind} zeroinitializer)",
                 stored, lanes,
             )  # fmt: skip
         return self.convert(loaded, "i1") if element == "i1" else loaded
@@ -399,7 +290,9 @@ class Writer:
         stored = "i8" if element == "i1" else element
         lanes = indices.lanes
         pointers = self.emit(
-            f"getelementptr {type_text(stored, 1)}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
+            f"getelementptr {type_text(stored, 1)}, ptr {base.text}, {indices.type} {indices.text}",
+            "ptr",
+            lanes,
         )
         kind = type_text(stored, lanes)
         name = f"llvm.masked.gather.v{lanes}{_short(stored)}.v{lanes}p0"
@@ -417,7 +310,9 @@ class Writer:
             x = self.convert(x, "i8")
         lanes = x.lanes
         pointers = self.emit(
-            f"getelementptr {type_text(x.element, 1)}, ptr {base.text}, {indices.type} {indices.text}", "ptr", lanes
+            f"getelementptr {type_text(x.element, 1)}, ptr {base.text}, {indices.type} {indices.text}",
+            "ptr",
+            lanes,
         )
         name = f"llvm.masked.scatter.v{lanes}{_short(x.element)}.v{lanes}p0"
         self.declare(name, f"declare void @{name}({x.type}, <{lanes} x ptr>, i32, <{lanes} x i1>)")
@@ -457,8 +352,8 @@ class Writer:
     ) -> list[Register]:
         """Write ``for i in range(start, stop, step)``, run at least once unless start and stop are registers.
 
-        `body(i, values)` returns the carried values for the next round; those of the last round are returned. A loop of
-        one round is written without a loop.
+        `body(i, values)` returns the carried values for the next round; those of the last round are
+        returned. A loop of one round is written without a loop.
         """
         carried = carried or []
         fixed = not isinstance(start, Register) and not isinstance(stop, Register)
@@ -510,7 +405,9 @@ class Writer:
 
 
 def _mask(lanes: int, count: int) -> str:
-    return f"<{lanes} x i1> <" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">"
+    return (
+        f"<{lanes} x i1> <" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">"
+    )
 
 
 def _short(element: str) -> str:
@@ -525,7 +422,9 @@ def _wider(a: str, b: str) -> str:
 
 
 def _element_for_number(number: Any, x: Register) -> str:
-    """Return the type in which a Python number meets a register: the register's, unless the number's kind is higher."""
+    """Return the type in which a Python number meets a register: the register's, unless the number's kind
+    is higher.
+    """
     if isinstance(number, bool):
         return x.element
     if isinstance(number, int):

@@ -1,4 +1,6 @@
-"""Kernels of elementwise clusters and reductions: the space they run over, its loops, and what happens in them."""
+"""Kernels of elementwise clusters and reductions: the space they run over, its loops, and what happens in
+them.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stepgrad.compile.lower.emit import Register, Writer, element_of
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.loops import Access, Evaluator, Nest, in_vectors, lanes_for
+from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.program import Value
 from stepgrad.compile.schedule import Cluster
+from stepgrad.compile.value import Value
 
 _NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": False, "all": True}
 
@@ -20,8 +23,8 @@ _NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": F
 class Kernel:
     """A function of the module: its name, the storages it gets pointers to, and how its work can be shared.
 
-    `units`: into how many parts the work can be cut without changing a bit; 0 if it cannot. `work`: a rough number of
-    operations, by which it is decided whether threads pay (`is_shared`).
+    `units`: into how many parts the work can be cut without changing a bit; 0 if it cannot. `work`: a
+    rough number of operations, by which it is decided whether threads pay (`is_shared`).
     """
 
     name: str
@@ -79,7 +82,9 @@ class _Map:
         reads = {x: task.locate(x).broadcast(space) for x in task.outside()}
         stores = [(v, b.broadcast(space)) for v, b in task.targets]
         order = _by_stride(space, [b for _, b in stores])
-        sizes, strides = collapsed(space, [b.strides for b in [*reads.values(), *(b for _, b in stores)]], [order])
+        sizes, strides = collapsed(
+            space, [b.strides for b in [*reads.values(), *(b for _, b in stores)]], [order]
+        )
         self.sizes = sizes[0]
         accesses = [
             Access(bases[b.storage], b, s)
@@ -128,7 +133,9 @@ class _Map:
 
 
 class _Reduction:
-    """A reduction with elementwise values before it (over the full space) and after it (over what is left)."""
+    """A reduction with elementwise values before it (over the full space) and after it (over what is
+    left).
+    """
 
     def __init__(self, w: Writer, task: Task, bases: dict[Storage, Register]) -> None:
         self.w, self.task = w, task
@@ -143,7 +150,9 @@ class _Reduction:
         before_reads = self._reads(self.before, full)
         if self.anchor.inputs[0] not in inside and self.anchor.inputs[0].kind != "number":
             before_reads.setdefault(self.anchor.inputs[0], task.locate(self.anchor.inputs[0]).broadcast(full))
-        after_reads = {x: _widened(task.locate(x).broadcast(cluster.shape), full, kept) for x in self._after_inputs()}
+        after_reads = {
+            x: _widened(task.locate(x).broadcast(cluster.shape), full, kept) for x in self._after_inputs()
+        }
         stores = [
             (v, b.broadcast(full) if v in inside else _widened(b.broadcast(cluster.shape), full, kept))
             for v, b in task.targets
@@ -159,7 +168,9 @@ class _Reduction:
         sizes, strides = collapsed(full, [b.strides for b in buffers], [kept_order, reduced_order])
         self.kept_sizes, self.reduced_sizes = sizes
         self.column = inner in kept and bool(self.kept_sizes)
-        self.vector = len(self.kept_sizes) - 1 if self.column else len(self.kept_sizes) + len(self.reduced_sizes) - 1
+        self.vector = (
+            len(self.kept_sizes) - 1 if self.column else len(self.kept_sizes) + len(self.reduced_sizes) - 1
+        )
         accesses = [Access(bases[b.storage], b, s) for b, s in zip(buffers, strides)]
         n, m = len(before_reads), len(after_reads)
         self.sizes = (*self.kept_sizes, *self.reduced_sizes)
@@ -173,7 +184,14 @@ class _Reduction:
         )
         given = {self.anchor: len(self.kept_sizes) - 1}
         self.outside = Nest(
-            w, self.sizes, self.vector, self.lanes, self.after, dict(zip(after_reads, accesses[n:])), late, given
+            w,
+            self.sizes,
+            self.vector,
+            self.lanes,
+            self.after,
+            dict(zip(after_reads, accesses[n:])),
+            late,
+            given,
         )
 
     def _split(self) -> tuple[list[Value], list[Value]]:
@@ -183,7 +201,11 @@ class _Reduction:
         for value in reversed(cluster.members):
             if value in needed:
                 needed.update(value.inputs)
-        before = [v for v in cluster.members if v is not self.anchor and (v in needed or v.shape == cluster.full_shape)]
+        before = [
+            v
+            for v in cluster.members
+            if v is not self.anchor and (v in needed or v.shape == cluster.full_shape)
+        ]
         inside = set(before)
         return before, [v for v in cluster.members if v is not self.anchor and v not in inside]
 
@@ -230,7 +252,10 @@ class _Reduction:
 
             def columns(index: Register, mask: int | None, _: list[Register]) -> list[Register]:
                 self._columns(
-                    evaluator, self.inside.moved(inner, depth, index), self.outside.moved(outer, depth, index), mask
+                    evaluator,
+                    self.inside.moved(inner, depth, index),
+                    self.outside.moved(outer, depth, index),
+                    mask,
                 )
                 return []
 
@@ -302,8 +327,12 @@ class _Reduction:
 
     # ------------------------------------------------------------------------------------ parts
 
-    def _folded(self, evaluator: Evaluator, inner: Any, mask: int | None, total: Register, lanes: int) -> Register:
-        """Return the total with one more vector combined into it, and store what is stored before the reduction."""
+    def _folded(
+        self, evaluator: Evaluator, inner: Any, mask: int | None, total: Register, lanes: int
+    ) -> Register:
+        """Return the total with one more vector combined into it, and store what is stored before the
+        reduction.
+        """
         self.inside.put(evaluator, inner, mask, lanes)
         source = self.anchor.inputs[0]
         if source.kind == "number":
@@ -368,8 +397,12 @@ def collapsed(
     return sizes, [tuple(column) for column in columns]
 
 
-def _by_stride(shape: tuple[int, ...], buffers: list[Buffer], dims: tuple[int, ...] | None = None) -> list[int]:
-    """Return dimensions ordered so that the last is the one along which the first buffer is closest to contiguous."""
+def _by_stride(
+    shape: tuple[int, ...], buffers: list[Buffer], dims: tuple[int, ...] | None = None
+) -> list[int]:
+    """Return dimensions ordered so that the last is the one along which the first buffer is closest to
+    contiguous.
+    """
     chosen = list(range(len(shape)) if dims is None else dims)
     if not buffers:
         return chosen
@@ -377,7 +410,9 @@ def _by_stride(shape: tuple[int, ...], buffers: list[Buffer], dims: tuple[int, .
 
 
 def _widened(buffer: Buffer, full: tuple[int, ...], kept: tuple[int, ...]) -> Buffer:
-    """Return a buffer over the dimensions that are left as one over the full space, constant along the others."""
+    """Return a buffer over the dimensions that are left as one over the full space, constant along the
+    others.
+    """
     strides = [0] * len(full)
     for stride, d in zip(buffer.strides, kept, strict=True):
         strides[d] = stride

@@ -1,8 +1,9 @@
 """Loop nests: how a cluster of elementwise values is evaluated over a space of indices.
 
-A `Nest` knows the space, the buffers that are read and written in it, and at which depth each value must be computed: a value
-that does not vary along the inner loops is computed outside of them, once. The innermost loop runs over vectors of `lanes`
-elements; what is left at its end is done with masked loads and stores.
+A `Nest` knows the space, the buffers that are read and written in it, and at which depth each value must
+be computed: a value that does not vary along the inner loops is computed outside of them, once. The
+innermost loop runs over vectors of `lanes` elements; what is left at its end is done with masked loads
+and stores.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stepgrad.compile.lower.emit import BYTES, Register, Writer, element_of
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.mathematics import OF_THEIR_OWN, Mathematics
+from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.memory import Buffer
-from stepgrad.compile.program import Value
+from stepgrad.compile.value import Value
 
 
 @dataclass
 class Access:
-    """A buffer that is read or written at every index of a space: its base register and strides along the dimensions."""
+    """A buffer that is read or written at every index of a space: its base register and strides along the
+    dimensions.
+    """
 
     base: Register
     buffer: Buffer
@@ -29,8 +33,8 @@ class Access:
 class Evaluator:
     """Evaluates elementwise values at one place of the space, in registers.
 
-    `sources` gives for each value from outside its `Access`. `known` holds what was computed already, by depth: what an outer
-    loop computed stays valid in the inner ones.
+    `sources` gives for each value from outside its `Access`. `known` holds what was computed already, by
+    depth: what an outer loop computed stays valid in the inner ones.
     """
 
     def __init__(self, w: Writer, sources: dict[Value, Access]) -> None:
@@ -63,7 +67,9 @@ class Evaluator:
 
 
 def lanes_for(values: list[Value], vector_bytes: int, length: int) -> int:
-    """Return how many elements a vector of the widest floating point type holds, but no more than `length` needs."""
+    """Return how many elements a vector of the widest floating point type holds, but no more than
+    `length` needs.
+    """
     widths = [BYTES[element_of(v.dtype)] for v in values if v.dtype.kind == "f"] or [8]
     lanes = max(1, vector_bytes // max(widths))
     while lanes > 1 and lanes // 2 >= length:
@@ -95,13 +101,15 @@ def store(
 class Nest:
     """What is loaded, computed and stored at each depth of a nest of loops.
 
-    `sizes`: the loops from the outside in; the one at position `vector` runs over vectors of `lanes` elements. `values`: the
-    elementwise values to compute, in order; `sources`: what they read; `targets`: (value, access) pairs to store.
+    `sizes`: the loops from the outside in; the one at position `vector` runs over vectors of `lanes`
+    elements. `values`: the elementwise values to compute, in order; `sources`: what they read; `targets`:
+    (value, access) pairs to store.
     """
 
     def __init__(
         self, w: Writer, sizes: tuple[int, ...], vector: int, lanes: int, values: list[Value],
-        sources: dict[Value, Access], targets: list[tuple[Value, Access]], given: dict[Value, int] | None = None,
+        sources: dict[Value, Access], targets: list[tuple[Value, Access]],
+        given: dict[Value, int] | None = None,
     ) -> None:  # fmt: skip
         self.w, self.sizes, self.vector, self.lanes = w, sizes, vector, lanes
         self.values, self.sources, self.targets = values, sources, targets
@@ -110,16 +118,25 @@ class Nest:
             self.depths[x] = max((d for d, s in enumerate(access.strides) if s), default=-1)
         for value in values:
             if value not in self.depths:
-                self.depths[value] = max((self.depths[x] for x in value.inputs if x in self.depths), default=-1)
+                self.depths[value] = max(
+                    (self.depths[x] for x in value.inputs if x in self.depths), default=-1
+                )
 
     def place(
-        self, evaluator: Evaluator, depth: int, addresses: dict[int, Register], mask: int | None, only: Any = None
+        self,
+        evaluator: Evaluator,
+        depth: int,
+        addresses: dict[int, Register],
+        mask: int | None,
+        only: Any = None,
     ) -> None:
         """Load and compute what belongs to one depth, or of that only what is in `only`."""
         for x, access in self.sources.items():
             if self.depths[x] == depth and (only is None or x in only):
                 stride = access.strides[self.vector] if access.strides else 0
-                evaluator.known[x] = load(self.w, access.buffer, addresses[id(access)], self.lanes, stride, mask)
+                evaluator.known[x] = load(
+                    self.w, access.buffer, addresses[id(access)], self.lanes, stride, mask
+                )
         for value in self.values:
             if self.depths[value] == depth and (only is None or value in only):
                 evaluator.known[value] = evaluator.compute(value)
@@ -141,26 +158,37 @@ class Nest:
             stride = access.strides[depth]
             if stride:
                 by = index if stride == 1 else self.w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
-                result[id(access)] = self.w.pointer(addresses[id(access)], by, element_of(access.buffer.dtype))
+                result[id(access)] = self.w.pointer(
+                    addresses[id(access)], by, element_of(access.buffer.dtype)
+                )
         return result
 
     def put(
-        self, evaluator: Evaluator, addresses: dict[int, Register], mask: int | None, lanes: int, only: Any = None
+        self,
+        evaluator: Evaluator,
+        addresses: dict[int, Register],
+        mask: int | None,
+        lanes: int,
+        only: Any = None,
     ) -> None:
         """Store the targets, or of them those whose value is in `only`."""
         for value, access in self.targets:
             if only is None or value in only:
                 stride = access.strides[self.vector] if access.strides else 1
-                store(self.w, evaluator.known[value], access.buffer, addresses[id(access)], lanes, stride, mask)
+                store(
+                    self.w, evaluator.known[value], access.buffer, addresses[id(access)], lanes, stride, mask
+                )
 
 
 def in_vectors(
     w: Writer, size: int, lanes: int, body: Callable[[Register, int | None, list[Register]], list[Register]],
     carried: list[Register] | None = None, begin: Register | None = None, end: Register | None = None,
 ) -> list[Register]:  # fmt: skip
-    """Write a loop over `size` elements in vectors, the rest of them masked: ``body(index, mask, carried) → carried``.
+    """Write a loop over `size` elements in vectors, the rest of them masked: ``body(index, mask, carried)
+    → carried``.
 
-    With `begin` and `end` (whole vectors, counted in vectors) only that part is done; the masked rest belongs to the last one.
+    With `begin` and `end` (whole vectors, counted in vectors) only that part is done; the masked rest
+    belongs to the last one.
     """
     carried = carried or []
     full = size // lanes * lanes

@@ -1,8 +1,8 @@
 """The scalar language on registers: exp, log, tanh, erf and the rest, for any number of lanes.
 
-The functions are computed by range reduction and series, in the precision of their argument, with fused multiply-add; the
-largest errors found over the whole range are stated with each, in units of the last place (ulp), and held by tests. sin, cos and
-general powers call the C library, one lane at a time.
+The functions are computed by range reduction and series, in the precision of their argument, with fused
+multiply-add; the largest errors found over the whole range are stated with each, in units of the last
+place (ulp), and held by tests. sin, cos and general powers call the C library, one lane at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays.special import MIDDLE, SMALL
-from stepgrad.compile.lower.emit import Register, Writer
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.register import Register
 
 # ln 2 in two parts, the first short enough that n · LN2_HIGH is exact for every exponent n.
 _LN2_HIGH = {"float": 0.693145751953125, "double": 0.6931471803691238}
@@ -26,12 +27,15 @@ _EXPONENT_BIAS = {"float": 127, "double": 1023}
 _EXP_RANGE = {"float": (-104.0, 89.0), "double": (-746.0, 710.0)}
 _EXP_TERMS = {"float": 7, "double": 13}
 _LOG_TERMS = {"float": 5, "double": 11}
-# Operations whose formula reads well but would be less exact, or undefined for integers: computed by these functions.
+# Operations whose formula reads well but would be less exact, or undefined for integers: computed by
+# these functions.
 OF_THEIR_OWN = {"pow": "power", "floor_divide": "floor_divide", "remainder": "remainder"}
 
 
 class Mathematics:
-    """The functions of `ops.namespace.SCALAR` on registers of one writer; handed to a record's `value` as m."""
+    """The functions of `ops.namespace.SCALAR` on registers of one writer; handed to a record's `value` as
+    m.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
@@ -41,7 +45,9 @@ class Mathematics:
     def exp(self, x: Register) -> Register:
         """eˣ: x = n ln 2 + r, |r| ≤ ½ ln 2, and a Taylor series for eʳ. Error below 1.1 ulp."""
         n, r = self._reduced(x)
-        return self._scaled(self._series(r, [1 / math.factorial(k) for k in range(_EXP_TERMS[x.element] + 1)]), n, x)
+        return self._scaled(
+            self._series(r, [1 / math.factorial(k) for k in range(_EXP_TERMS[x.element] + 1)]), n, x
+        )
 
     def expm1(self, x: Register) -> Register:
         """eˣ − 1, exact near 0. Error below 2.5 ulp."""
@@ -60,7 +66,9 @@ class Mathematics:
         return w.select(x < _EXP_RANGE[x.element][0], -1.0, result)
 
     def _reduced(self, x: Register) -> tuple[Register, Register]:
-        """Return the integer n (as floating point) and r with x = n ln 2 + r; x is brought into the range of exp first."""
+        """Return the integer n (as floating point) and r with x = n ln 2 + r; x is brought into the range
+        of exp first.
+        """
         w, kind = self.writer, x.element
         low, high = _EXP_RANGE[kind]
         # Comparisons that are false for NaN let it through.
@@ -74,7 +82,11 @@ class Mathematics:
         w, kind = self.writer, y.element
         integer = _INTEGER[kind]
         whole = w.convert(w.select(n == n, n, 0.0), integer)
-        half = w.emit(f"ashr {whole.type} {whole.text}, {w.constant(1, integer, whole.lanes).text}", integer, whole.lanes)
+        half = w.emit(
+            f"ashr {whole.type} {whole.text}, {w.constant(1, integer, whole.lanes).text}",
+            integer,
+            whole.lanes,
+        )
         for part in (half, whole - half):
             y = y * w.bits((part + _EXPONENT_BIAS[kind]) << _MANTISSA[kind], kind)
         return y
@@ -100,7 +112,9 @@ class Mathematics:
         raw = w.bits(y, integer)
         start = w.bits(w.constant(math.sqrt(0.5), kind, x.lanes), integer)
         e = w.emit(
-            f"ashr {raw.type} {(raw - start).text}, {w.constant(bits, integer, x.lanes).text}", integer, x.lanes
+            f"ashr {raw.type} {(raw - start).text}, {w.constant(bits, integer, x.lanes).text}",
+            integer,
+            x.lanes,
         )
         m = w.bits(raw - (e << bits), kind)
         exponent = w.convert(e, kind) - w.select(is_small, w.constant(float(bits + 2), kind, x.lanes), 0.0)
@@ -139,7 +153,9 @@ class Mathematics:
         return w.select(x != x, x, result)
 
     def erf(self, x: Register) -> Register:
-        """The error function by Cody's rational approximations (1969), as in `arrays.special`. Error below 4 ulp."""
+        """The error function by Cody's rational approximations (1969), as in `arrays.special`. Error
+        below 4 ulp.
+        """
         w = self.writer
         size = self.abs(x)
         # Both approximations are good there. Up to here 1 − erfc x would lose a bit, being less than ½.
@@ -196,7 +212,9 @@ class Mathematics:
         return self.writer.constant(1, a.element, a.lanes) if result is None else result
 
     def _power_of_number(self, a: float, x: Register) -> Register:
-        """aˣ = 2ⁿ e^(f ln 2) with x ld a = n + f, the logarithm in two parts, so that whole powers of 2 are exact."""
+        """aˣ = 2ⁿ e^(f ln 2) with x ld a = n + f, the logarithm in two parts, so that whole powers of 2
+        are exact.
+        """
         w, kind = self.writer, x.element
         if a == 1:
             return w.constant(1.0, kind, x.lanes)
@@ -212,7 +230,9 @@ class Mathematics:
         n = w.intrinsic("rint", t)
         rest = w.fma(x, low, w.fma(x, high, -t))
         f = ((t - n) + rest) * math.log(2)
-        return self._scaled(self._series(f, [1 / math.factorial(k) for k in range(_EXP_TERMS[kind] + 1)]), n, x)
+        return self._scaled(
+            self._series(f, [1 / math.factorial(k) for k in range(_EXP_TERMS[kind] + 1)]), n, x
+        )
 
     # ---------------------------------------------------------------------- division with a rest
 
@@ -347,6 +367,6 @@ class Mathematics:
 
     def cast(self, x: Register, *, dtype: Any) -> Register:
         """x in another dtype."""
-        from stepgrad.compile.lower.emit import element_of
+        from stepgrad.compile.lower.register import element_of
 
         return self.writer.convert(x, element_of(dtype))

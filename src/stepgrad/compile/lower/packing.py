@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from stepgrad.compile.lower.emit import BYTES, Register, Writer
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.loops import load
+from stepgrad.compile.lower.register import BYTES, Register
 from stepgrad.compile.memory import Buffer
 
 # Half of the widest vectors: two units can shuffle these, and fewer cache lines are in use at a time.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.compile.lower.contract import Contraction
-from stepgrad.compile.lower.emit import Register, Writer, element_of
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task
 from stepgrad.compile.lower.loops import Evaluator, load, store
+from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.program import Value
+from stepgrad.compile.value import Value
 
 
 def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
@@ -84,7 +85,9 @@ class _Epilogue:
     def _oriented(self, x: Buffer) -> Buffer:
         return _turned(x) if self.swapped else x
 
-    def __call__(self, batch: list[Register], m: Register, n: Register, acc: Register, mask: int | None) -> None:
+    def __call__(
+        self, batch: list[Register], m: Register, n: Register, acc: Register, mask: int | None
+    ) -> None:
         w = self.w
         place = [*batch, m, n]
         evaluator = Evaluator(w, {})

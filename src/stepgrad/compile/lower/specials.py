@@ -1,24 +1,27 @@
-"""Kernels of operations that are neither elementwise, reductions nor contractions: indexing, joining, searching, drawing."""
+"""Kernels of operations that are neither elementwise, reductions nor contractions: indexing, joining,
+searching, drawing.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from stepgrad.compile.lower.emit import Register, Writer, element_of
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task, collapsed
 from stepgrad.compile.lower.loops import Access, in_vectors, load, store
-from stepgrad.compile.lower.mathematics import Mathematics
+from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.program import NotCompiled, Value
 from stepgrad.compile.strides import viewed_strides
+from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.ops.record import find
 
 
 def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
     """Write the function for a special operation. `status` is where an index out of range is reported."""
     anchor = task.cluster.anchor
-    assert anchor is not None and anchor.op is not None
+    assert anchor is not None
+    assert anchor.op is not None
     writer = _WRITERS.get(anchor.op.name)
     if writer is None:
         raise NotCompiled(f"the operation {anchor.op.name} is not compiled")
@@ -28,12 +31,21 @@ def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
     with w.function(name, ["ptr"] * len(storages) + ["i64", "i64"]) as arguments:
         bases = dict(zip(storages, arguments))
         outputs = [b for _, b in task.targets]
-        writer(w, anchor, [None if x.kind == "number" else task.locate(x) for x in anchor.inputs], outputs, bases, status)
+        writer(
+            w,
+            anchor,
+            [None if x.kind == "number" else task.locate(x) for x in anchor.inputs],
+            outputs,
+            bases,
+            status,
+        )
     kernel.work = float(anchor.size)
     return kernel
 
 
-def _copy(w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage, Register], lanes: int = 8) -> None:
+def _copy(
+    w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage, Register], lanes: int = 8
+) -> None:
     """Copy one buffer, or a number, to another of the same shape."""
     buffers = [target] if not isinstance(source, Buffer) else [target, source.broadcast(target.shape)]
     order = sorted(range(len(target.shape)), key=lambda d: -abs(target.strides[d]))
@@ -46,7 +58,9 @@ def _copy(w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage
         moved = []
         for place, access in zip(places, accesses):
             stride = access.strides[depth]
-            moved.append(w.pointer(place, index * stride, element_of(access.buffer.dtype)) if stride else place)
+            moved.append(
+                w.pointer(place, index * stride, element_of(access.buffer.dtype)) if stride else place
+            )
         return moved
 
     def loops(depth: int, places: list[Register]) -> None:
@@ -75,7 +89,9 @@ def _copy(w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage
     loops(0, starts)
 
 
-def _place(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+def _place(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
     for out in outputs:
         strides, moved = viewed_strides(
             find("slice"), {"index": value.attrs["index"]}, out.shape, out.strides, value.inputs[0].shape
@@ -85,7 +101,9 @@ def _place(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], ba
         _copy(w, inputs[0] if inputs[0] is not None else value.inputs[0].number, window, bases)
 
 
-def _cat(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+def _cat(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
     dim = value.attrs["dim"]
     for out in outputs:
         start = 0
@@ -114,7 +132,9 @@ class _Picked:
             self.indices.append((buffer, start, v))
 
     def row(self, place: list[Register]) -> tuple[Register, Register]:
-        """Return the address that the indices at a place of their shape pick, and whether one of them is out of range."""
+        """Return the address that the indices at a place of their shape pick, and whether one of them is
+        out of range.
+        """
         w = self.w
         offset = w.constant(0, "i64")
         wrong = w.constant(False, "i1")
@@ -147,7 +167,9 @@ class _Picked:
         return base
 
     def transfer(self, source: Any, source_row: Any, target: Buffer, target_row: Register) -> None:
-        """Copy one row: `source` and `target` are a buffer with the dimensions of the rest, or a number as source."""
+        """Copy one row: `source` and `target` are a buffer with the dimensions of the rest, or a number
+        as source.
+        """
         pair = {Storage("row", target.dtype, 0): target_row}
         (storage,) = pair
         to = Buffer(storage, target.shape, target.strides)
@@ -167,7 +189,9 @@ def _over(w: Writer, sizes: list[int], body: Any, place: list[Register] | None =
     w.loop(0, sizes[len(place)], 1, lambda i, _: _over(w, sizes, body, [*place, i]))
 
 
-def _index(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+def _index(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
     x, element = inputs[0], element_of(value.dtype)
     for out in outputs:
         picked = _Picked(w, value, x, inputs[1:], value.inputs[1:], bases)
@@ -188,13 +212,17 @@ def _along(x: Buffer, dims: Any) -> Buffer:
     return Buffer(x.storage, tuple(x.shape[d] for d in dims), tuple(x.strides[d] for d in dims), x.offset)
 
 
-def _index_put(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+def _index_put(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
     """Copy x, then put the second input (a buffer, or a number) where the others point, or add it there."""
     x, put = inputs[:2]
     out = outputs[0]
     _copy(w, x if x is not None else value.inputs[0].number, out, bases)
     if value.attrs["basic"] is not None:
-        found = viewed_strides(find("slice"), {"index": value.attrs["basic"]}, out.shape, out.strides, value.attrs["window"])
+        found = viewed_strides(
+            find("slice"), {"index": value.attrs["basic"]}, out.shape, out.strides, value.attrs["window"]
+        )
         window = Buffer(out.storage, value.attrs["window"], found[0], out.offset + found[1])
     else:
         window = out
@@ -244,7 +272,9 @@ def _report(w: Writer, wrong: Register, status: Register) -> None:
     w.when(wrong, lambda: w.store(w.constant(1, "i64"), status))
 
 
-def _arg(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
+def _arg(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
     x = inputs[0]
     assert value.op is not None
     verb = "gt" if value.op.name == "argmax" else "lt"
@@ -257,7 +287,7 @@ def _arg(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], base
         row = base
         for p, d in zip(place, kept):
             row = w.pointer(row, p * x.strides[d], element)
-        best, at = _search(w, x, row, list(dims), element, verb)
+        at = _search(w, x, row, list(dims), element, verb)
         for out in outputs:
             target = w.pointer(bases[out.storage], out.offset, "i64")
             for p, s in zip(place, out.strides):
@@ -267,8 +297,8 @@ def _arg(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], base
     _over(w, [x.shape[d] for d in kept], body)
 
 
-def _search(w: Writer, x: Buffer, row: Register, dims: list[int], element: str, verb: str) -> tuple[Register, Register]:
-    """Return the first extreme value and its position in row-major order over `dims`; NaN comes before all others."""
+def _search(w: Writer, x: Buffer, row: Register, dims: list[int], element: str, verb: str) -> Register:
+    """Return the position of the first extreme value in row-major order over `dims`; NaN comes first."""
 
     def loops(depth: int, address: Register, position: Register, carried: list[Register]) -> list[Register]:
         if depth == len(dims):
@@ -281,12 +311,14 @@ def _search(w: Writer, x: Buffer, row: Register, dims: list[int], element: str, 
         d = dims[depth]
         return w.loop(
             0, x.shape[d], 1,
-            lambda i, c: loops(depth + 1, w.pointer(address, i * x.strides[d], element), position * x.shape[d] + i, c),
+            lambda i, c: loops(
+                depth + 1, w.pointer(address, i * x.strides[d], element), position * x.shape[d] + i, c
+            ),
             carried,
         )  # fmt: skip
 
-    best, at = loops(0, row, w.constant(0, "i64"), [w.load(row, element), w.constant(-1, "i64")])
-    return best, at
+    _, at = loops(0, row, w.constant(0, "i64"), [w.load(row, element), w.constant(-1, "i64")])
+    return at
 
 
 # Philox4x64-10: multipliers and the increments of the key (Salmon, Moraes, Dror and Shaw, 2011).
@@ -316,8 +348,12 @@ def _philox(w: Writer, seed: Register, stream: Register, position: Register) -> 
     return counter
 
 
-def _rand(w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage) -> None:
-    """Uniform numbers as `arrays.random.uniform` draws them. The input is the stream's state: seed, stream, position."""
+def _rand(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
+    """Uniform numbers as `arrays.random.uniform` draws them. The input is the stream's state: seed,
+    stream, position.
+    """
     state = w.pointer(bases[inputs[0].storage], inputs[0].offset, "i64")
     seed, stream, position = (w.load(w.pointer(state, i, "i64"), "i64") for i in range(3))
     position = position + value.attrs["position"]

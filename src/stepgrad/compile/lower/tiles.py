@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from stepgrad.compile.lower.emit import Register, Writer
+from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.loops import load
 from stepgrad.compile.lower.packing import Panel, scaled, write_packing, write_ranges
+from stepgrad.compile.lower.register import Register
 
 if TYPE_CHECKING:
     from stepgrad.compile.lower.contract import Contraction

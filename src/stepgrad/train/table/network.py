@@ -8,10 +8,8 @@ from typing import Any
 
 from stepgrad import nn
 from stepgrad.arrays import dtypes
-from stepgrad.autograd.modes import no_grad
 from stepgrad.creation import zeros
 from stepgrad.data.table.prepare import Preparation
-from stepgrad.tensor import Tensor
 from stepgrad.train.table.result import Layer
 from stepgrad.train.table.settings import TableSettings
 
@@ -54,22 +52,8 @@ def count_numbers(preparation: Preparation) -> int:
 
 def describe_layers(network: nn.Module, preparation: Preparation) -> list[Layer]:
     """Return the layers of a network for prepared tables, in the order in which they compute."""
-    found: list[Layer] = []
-
-    def look(module: nn.Module, _: Any, output: Tensor) -> None:
-        count = sum(parameter.numel() for parameter in module.parameters())
-        found.append(Layer(repr(module), tuple(output.shape[1:]), count))
-
-    hooks = [
-        module.register_forward_hook(look) for module in network.modules() if not list(module.children())
-    ]
-    inputs = [zeros(1, count_numbers(preparation))]
+    inputs: list[Any] = [(1, count_numbers(preparation))]
     if preparation.embeddings:
         inputs.append(zeros(1, len(preparation.embeddings), dtype=dtypes.int64))
-    try:
-        with no_grad():
-            network(*inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+    rows = nn.summary(network, *inputs).rows
+    return [Layer(row.text, row.outputs[0][1:], row.parameters) for row in rows]

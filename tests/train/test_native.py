@@ -1,0 +1,501 @@
+"""Native steps against eager ones: the same data, random numbers and losses, whatever happens meanwhile."""
+
+import logging
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+import stepgrad as sg
+from stepgrad import nn, optim
+from stepgrad.autograd import Function
+from stepgrad.data import DataLoader, RandomSampler, Subset, TensorDataset
+from stepgrad.errors import ShapeError
+from stepgrad.optim import lr_scheduler
+from stepgrad.train import Callback, LambdaCallback
+from stepgrad.train.native import NativeSteps, rows_in_memory
+from tests.train.runs import bits, losses, plain_net, rich_net, table, trainer_of
+
+
+def is_native(trainer):
+    """Whether the steps of the last fit were compiled."""
+    return isinstance(trainer._steps, NativeSteps) and bool(trainer._steps._compiled)
+
+
+def both(make_net, make_optimizer=None, data=None, fit=None, **options):
+    """Train natively and eagerly, from the same start; return both trainers."""
+    trainers = []
+    for compiled in (True, False):
+        trainer = trainer_of(make_net(), make_optimizer, compile=compiled, **options)
+        trainer.fit(table() if data is None else data, **{"epochs": 4, "batch_size": 16, **(fit or {})})
+        trainers.append(trainer)
+    native, eager = trainers
+    assert is_native(native)
+    assert not is_native(eager)
+    return native, eager
+
+
+def assert_alike(native, eager, tolerance=1e-4):
+    """The same steps were taken: equal counts and random numbers, losses and weights but for rounding."""
+    assert native.step == eager.step
+    assert sg.get_rng_state() is not None
+    np.testing.assert_allclose(native.history["loss"], eager.history["loss"], rtol=tolerance)
+    for (name, a), b in zip(native.model.state_dict().items(), eager.model.state_dict().values()):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "make_optimizer",
+    [
+        lambda params: optim.SGD(params, lr=0.1),
+        lambda params: optim.SGD(params, lr=0.05, momentum=0.9),
+        lambda params: optim.SGD(params, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01),
+        lambda params: optim.AdamW(params, lr=0.01, weight_decay=0.1),
+    ],
+    ids=["plain", "momentum", "nesterov", "adamw"],
+)
+def test_every_optimizer_takes_native_steps(make_optimizer):
+    native, eager = both(plain_net, make_optimizer)
+    assert native.step == 16  # 50 rows: three batches of 16 and one of 2, in each of 4 epochs
+    assert_alike(native, eager)
+
+
+def test_dropout_batch_norm_and_partial_batches():
+    native, eager = both(rich_net, fit={"epochs": 6})
+    assert_alike(native, eager, 1e-3)
+    tracked = [t.model.state_dict()["1.num_batches_tracked"].item() for t in (native, eager)]
+    assert tracked == [24, 24]
+
+
+def test_random_numbers_go_on_alike():
+    after = []
+    for compiled in (True, False):
+        trainer_of(rich_net(), compile=compiled).fit(table(), epochs=2, batch_size=16)
+        after.append(sg.get_rng_state())
+    assert after[0] == after[1]
+
+
+class Words(nn.Module):
+    """Integers and numbers → 3 classes."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(10, 5)
+        self.out = nn.Linear(9, 3)
+
+    def forward(self, codes, numbers):
+        return self.out(sg.cat([self.words(codes).mean(1), numbers], 1))
+
+
+def words_net():
+    sg.manual_seed(0)
+    return Words()
+
+
+def test_embeddings_with_integer_inputs():
+    x, y = table()
+    codes = np.random.default_rng(1).integers(0, 10, size=(50, 3))
+    assert_alike(*both(words_net, data=(codes, x, y)))
+
+
+def test_rows_of_a_subset():
+    x, y = table()
+    chosen = Subset(Subset(TensorDataset(x, y), range(5, 45)), [*range(30), 3])
+    tensors, rows = rows_in_memory(chosen)
+    assert tensors[0] is x
+    assert rows.tolist() == [*range(5, 35), 8]
+    assert_alike(*both(plain_net, data=chosen))
+
+
+def test_targets_of_regression_and_clipping():
+    def run(compiled, **options):
+        sg.manual_seed(0)
+        net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        optimizer = optim.SGD(net.parameters(), lr=0.1, momentum=0.5)
+        trainer = sg.Trainer(net, nn.HuberLoss(), optimizer, compile=compiled, progress=False, **options)
+        x, _ = table()
+        trainer.fit((x, x.sum(1, keepdim=True)), epochs=4, batch_size=16)
+        return trainer
+
+    for options in ({"clip_norm": 0.1}, {"clip_value": 0.01}, {"clip_norm": 0.2, "clip_value": 0.05}):
+        native, eager = run(True, **options), run(False, **options)
+        assert is_native(native)
+        assert_alike(native, eager)
+        assert native.history["loss"] != run(True).history["loss"]
+
+
+# ---------------------------------------------------------------------------- schedules, callbacks
+
+
+def test_a_schedule_for_each_batch():
+    rates = []
+
+    def run(compiled):
+        net = plain_net()
+        optimizer = optim.Adam(net.parameters(), lr=0.02)
+        schedule = lr_scheduler.CosineAnnealingLR(optimizer, 16)
+        trainer = sg.Trainer(
+            net, nn.CrossEntropyLoss(), optimizer, schedule=schedule, schedule_every="batch", progress=False,
+            compile=compiled,
+        )  # fmt: skip
+        trainer.fit(table(), epochs=4, batch_size=16)
+        rates.append(schedule.last_epoch)
+        return trainer
+
+    native, eager = run(True), run(False)
+    assert is_native(native)
+    assert rates == [16, 16]
+    assert native.history["lr"] == eager.history["lr"]
+    assert native.history[-1]["lr"] == pytest.approx(0, abs=1e-12)
+    assert_alike(native, eager)
+
+
+@pytest.mark.parametrize("by_class", [True, False])
+def test_on_batch_end_is_called_once_for_each_update(by_class):
+    def run(compiled):
+        seen = []
+
+        def note(trainer):
+            seen.append((trainer.epoch, trainer.step, trainer.batches, round(trainer.last_loss, 4)))
+
+        class Notes(Callback):
+            def on_batch_end(self, trainer):
+                note(trainer)
+
+        callback = Notes() if by_class else LambdaCallback(on_batch_end=note)
+        trainer = trainer_of(plain_net(), compile=compiled, callbacks=[callback])
+        trainer.fit(table(), epochs=3, batch_size=16)
+        return seen
+
+    native = run(True)
+    assert [(epoch, step, batches) for epoch, step, batches, _ in native] == [
+        (i // 4, i + 1, (i % 4 + 1, 4)) for i in range(12)
+    ]
+    np.testing.assert_allclose([x[3] for x in native], [x[3] for x in run(False)], atol=2e-4)
+
+
+def test_many_updates_are_one_call():
+    x, y = table(rows=2000)
+    calls = []
+
+    class Notes(Callback):
+        each_batch = False
+
+        def on_batch_end(self, trainer):
+            calls.append(trainer.step)
+
+    trainer = trainer_of(plain_net(), callbacks=[Notes()])
+    trainer.fit((x, y), epochs=3, batch_size=2)
+    assert calls == sorted(set(calls))
+    assert {1000, 2000, 3000} <= set(calls)
+    assert len(calls) < 1000
+
+
+def test_checkpoints_come_at_their_step_within_a_chunk(tmp_path):
+    x, y = table(rows=40)
+    trainer = trainer_of(plain_net(), checkpoint=tmp_path, checkpoint_every=7, keep=100)
+    trainer.fit((x, y), epochs=2, batch_size=2)
+    steps = sorted(int(path.name[5:17]) for path in tmp_path.iterdir())
+    assert steps == [7, 14, 20, 21, 28, 35, 40]
+
+
+def test_stop_in_the_middle_ends_after_the_epoch():
+    def stop(trainer):
+        if trainer.step == 6:
+            trainer.stop("enough")
+
+    trainer = trainer_of(plain_net(), callbacks=[LambdaCallback(on_batch_end=stop)])
+    history = trainer.fit(table(), epochs=9, batch_size=16)
+    assert (history.stopped, trainer.step, trainer.epoch) == ("enough", 8, 2)
+
+
+# ------------------------------------------------------------------- what cannot be compiled
+
+
+class Doubled(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+
+class WithFunction(nn.Linear):
+    def forward(self, x):
+        return Doubled.apply(super().forward(x))
+
+
+class LooksAtValues(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        return y * 2 if y.sum().item() > 0 else y
+
+
+class Masks(nn.Linear):
+    def forward(self, x):
+        y = super().forward(x)
+        return y - y[y > 0].mean()
+
+
+class Counts(nn.Linear):
+    calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return super().forward(x) / self.calls
+
+
+class ReplacesBuffer(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.register_buffer("mean", sg.zeros(4))
+
+    def forward(self, x):
+        if self.training:
+            self.mean = self.mean * 0.9 + x.mean(0).detach() * 0.1
+        return super().forward(x - self.mean)
+
+
+class Remembers(nn.Linear):
+    def forward(self, x):
+        self.seen = super().forward(x)
+        return self.seen
+
+
+class FlipsCoins(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * (2.0 if random.random() < 0.5 else 0.5)
+
+
+class AsksNumpy(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * float(np.random.normal())  # noqa: NPY002 - what people do
+
+
+class OwnStep(optim.SGD):
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data = p.data - 0.1 * p.grad
+
+
+REASONS = {
+    WithFunction: "Doubled",
+    LooksAtValues: r"\.item\(\)",
+    Masks: "mask|index|values",
+    Counts: r"the step changes calls of the model \(Counts\)",
+    ReplacesBuffer: r"the step changes buffers of the model \(ReplacesBuffer\)",
+    Remembers: "the step changes seen of the model",
+    FlipsCoins: "random numbers by `random` or `numpy.random`",
+    AsksNumpy: "random numbers by `random` or `numpy.random`",
+}
+
+
+@pytest.mark.parametrize("kind", REASONS, ids=lambda kind: kind.__name__)
+def test_what_cannot_be_compiled_trains_eagerly_with_one_warning(kind):
+    def run(compiled):
+        sg.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        trainer = trainer_of(kind(4, 3), compile=compiled)
+        trainer.fit(table(), epochs=2, batch_size=16)
+        trainer.fit(table(), epochs=1, batch_size=16)
+        return trainer
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        native = run(True)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match=f"training runs eagerly: .*({REASONS[kind]})"):
+        warnings.warn(caught[0].message, stacklevel=1)
+    eager = run(False)
+    assert losses(native) == losses(eager)
+    assert bits(native) == bits(eager)
+
+
+def test_an_optimizer_with_a_step_of_its_own_trains_eagerly():
+    trainers = []
+    for compiled in (True, False):
+        trainer = trainer_of(plain_net(), OwnStep, compile=compiled)
+        if compiled:
+            with pytest.warns(UserWarning, match=r"eagerly: OwnStep has a step\(\) of its own"):
+                trainer.fit(table(), epochs=2)
+        else:
+            trainer.fit(table(), epochs=2)
+        trainers.append(trainer)
+    assert bits(trainers[0]) == bits(trainers[1])
+
+
+def test_hooks_are_called_in_every_step():
+    net, calls = plain_net(), []
+    net[0].register_forward_hook(lambda module, args, output: calls.append(output.shape[0]))
+    trainer = trainer_of(net)
+    with pytest.warns(UserWarning, match="eagerly: Linear has a hook"):
+        trainer.fit(table(), epochs=1, batch_size=16)
+    assert calls == [16, 16, 16, 2]
+
+
+def test_other_reasons_to_train_eagerly_are_logged(caplog):
+    x, y = table()
+    samples = [(x[i], y[i]) for i in range(50)]
+    own = DataLoader(TensorDataset(x, y), batch_size=16, collate_fn=lambda rows: [sg.stack(p) for p in zip(*rows)])
+    with caplog.at_level(logging.INFO, "stepgrad"):
+        trainer_of(plain_net()).fit(samples, epochs=1)
+        trainer_of(plain_net()).fit(own, epochs=1)
+    assert "training eagerly: the data are fetched one by one (list)" in caplog.text
+    assert "training eagerly: the loader has a collate_fn of its own" in caplog.text
+
+
+# --------------------------------------------------------------------- changes between steps
+
+
+def changed(change, epochs=4):
+    """Train natively and eagerly with a callback that changes something after the second epoch."""
+
+    def after_two(trainer):
+        if trainer.epoch == 2:
+            change(trainer)
+
+    callbacks = [LambdaCallback(on_epoch_end=after_two)]
+    return both(rich_net, fit={"epochs": epochs}, callbacks=callbacks)
+
+
+def freeze(trainer):
+    trainer.model[0].requires_grad_(False)
+
+
+def drop_more(trainer):
+    trainer.model[3].p = 0.8
+
+
+def decay(trainer):
+    trainer.optimizer.param_groups[0]["weight_decay"] = 0.3
+
+
+def clip(trainer):
+    trainer.clip_norm = 0.05
+
+
+def slow(trainer):
+    trainer.optimizer.param_groups[0]["lr"] = 1e-4
+
+
+def forget_momentum(trainer):
+    trainer.optimizer.state.clear()
+
+
+def reload(trainer):
+    trainer.optimizer.load_state_dict(trainer.optimizer.state_dict())
+
+
+def put_other_weights(trainer):
+    trainer.model.load_state_dict(rich_net(5).state_dict())
+
+
+def replace_layer(trainer):
+    trainer.model[2] = nn.Sigmoid()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [freeze, drop_more, decay, clip, slow, forget_momentum, reload, put_other_weights, replace_layer],
+    ids=lambda change: change.__name__,
+)
+def test_native_steps_follow_what_changes_between_them(change):
+    native, eager = changed(change)
+    assert_alike(native, eager, 2e-3)
+    if change is not reload:
+        same = both(rich_net)[0]
+        assert native.history["loss"][:2] == same.history["loss"][:2]
+        assert native.history["loss"][2:] != same.history["loss"][2:]
+
+
+def test_a_module_that_stays_in_evaluation_mode():
+    class Frozen(nn.BatchNorm1d):
+        def train(self, mode=True):
+            return super().train(False)
+
+    def net():
+        sg.manual_seed(0)
+        return nn.Sequential(nn.Linear(4, 8), Frozen(8), nn.Tanh(), nn.Linear(8, 3))
+
+    native, eager = both(net)
+    assert_alike(native, eager)
+    assert native.model[1].num_batches_tracked.item() == 0
+
+
+# -------------------------------------------------------------------------------- further fits
+
+
+def test_a_second_fit_goes_on_and_uses_the_same_code():
+    x, y = table()
+    trainer, once = trainer_of(rich_net()), trainer_of(rich_net())
+    once.fit((x, y), epochs=6, batch_size=16)
+    once_bits = bits(once)
+    trainer = trainer_of(rich_net())
+    trainer.fit((x.numpy(), y.numpy()), epochs=2, batch_size=16)
+    code = dict(trainer._steps._compiled)
+    assert sorted(code) == [2, 16]
+    trainer.fit((x.numpy().copy(), y.numpy().copy()), epochs=4, batch_size=16)
+    assert trainer._steps._compiled == code
+    assert bits(trainer) == once_bits
+    assert losses(trainer) == losses(once)
+
+
+def test_a_second_fit_on_more_rows():
+    x, y = table(rows=50)
+    more = table(rows=80, seed=1)
+    runs = []
+    for compiled in (True, False):
+        trainer = trainer_of(plain_net(), compile=compiled)
+        trainer.fit((x, y), epochs=2, batch_size=16)
+        trainer.fit(more, epochs=2, batch_size=16)
+        runs.append(trainer)
+    assert_alike(*runs)
+
+
+def test_data_of_another_dtype_or_more_inputs_are_compiled_anew():
+    x, y = table()
+    native, eager = (trainer_of(plain_net(), compile=c) for c in (True, False))
+    for trainer in (native, eager):
+        trainer.fit((x, y), epochs=1, batch_size=16)
+        trainer.fit((x.double(), y), epochs=1, batch_size=16)
+    assert_alike(native, eager)
+
+
+def test_loaders_of_ones_own_train_natively():
+    x, y = table()
+    data = TensorDataset(x, y)
+
+    def loader(**options):
+        return DataLoader(data, batch_size=8, seed=3, **options)
+
+    for make in (
+        lambda: loader(),
+        lambda: loader(shuffle=True),
+        lambda: loader(sampler=RandomSampler(data, replacement=True, num_samples=20)),
+        lambda: loader(sampler=[3, 1, 4, 1, 5, 9, 2, 6, 5]),
+        lambda: DataLoader(data, batch_sampler=[[0, 1], [2], [3, 4], [5, 6, 7]], seed=3),
+    ):
+        runs = []
+        for compiled in (True, False):
+            trainer = trainer_of(rich_net(), compile=compiled)
+            if make().batch_sampler is not None and isinstance(make().batch_sampler, list):
+                trainer = trainer_of(plain_net(), compile=compiled)
+            trainer.fit(make(), epochs=2)
+            runs.append(trainer)
+        assert is_native(runs[0])
+        assert_alike(*runs, 1e-3)
+
+
+def test_the_shape_error_of_a_step_changes_nothing():
+    x, y = table()
+    trainer = trainer_of(rich_net())
+    before = bits(trainer)
+    with pytest.raises(ShapeError, match=r"\[16, 3\].*0: Linear\(in_features=4, out_features=8"):
+        trainer.fit((x[:, :3], y), epochs=1, batch_size=16)
+    assert bits(trainer) == before
