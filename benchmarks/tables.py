@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from stepgrad.data.builtin import builtin_path
-from stepgrad.data.table.frame import Dates, Numbers, Table
+from stepgrad.data.table.columns import Dates, Numbers
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.read import read_table
 from stepgrad.data.table.split import Split, split_rows
 from stepgrad.data.table.task import Task, find_task

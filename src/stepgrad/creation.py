@@ -14,7 +14,7 @@ from stepgrad.arrays.conversion import array_of
 from stepgrad.autograd.engine import apply, state
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
 from stepgrad.methods.base import as_shape, one_dim
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 

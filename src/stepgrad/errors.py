@@ -1,7 +1,8 @@
 """The exceptions of stepgrad, each with the exit code that the command line gives it.
 
-Every message names the thing that is wrong and the way out. The classes also inherit from the built-in exception
-that PyTorch users would catch (`RuntimeError` for shapes, `ValueError` for arguments), so existing `except` clauses work.
+Every message names the thing that is wrong and the way out. The classes also inherit from the built-in
+exception that PyTorch users would catch (`RuntimeError` for shapes, `ValueError` for arguments), so
+existing `except` clauses work.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.data.table.frame import Column, Numbers, Table, Texts
+from stepgrad.data.table.columns import Column, Numbers, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import FEWEST_ROWS, split_rows
 from stepgrad.data.table.task import Task

@@ -20,7 +20,7 @@ from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.shapes import ShapeMethods
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 
 
 class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, InPlaceMethods):

@@ -7,8 +7,8 @@ from typing import Any
 import numpy
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.lower.mathematics import Mathematics
+from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.machine import Module
 
 # What a function does in one place: the language and a register for each operand.

@@ -10,8 +10,8 @@ import pytest
 import stepgrad as sg
 from stepgrad.compile.capture import Capture
 from stepgrad.compile.program import Builder
-from stepgrad.compile.value import Value
 from stepgrad.compile.schedule import Schedule, base_of, live_values, writes_without_conflict
+from stepgrad.compile.value import Value
 from stepgrad.tensor import Tensor
 from tests.compile.compiled import compiled_and_eager
 

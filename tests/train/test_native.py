@@ -467,29 +467,22 @@ def test_data_of_another_dtype_or_more_inputs_are_compiled_anew():
     assert_alike(native, eager)
 
 
+def own_loaders():
+    data = TensorDataset(*table(rows=25))
+    yield DataLoader(data, batch_size=8)
+    yield DataLoader(data, batch_size=8, shuffle=True, seed=3, num_workers=2)
+    yield DataLoader(data, batch_size=10, sampler=RandomSampler(data, replacement=True, num_samples=20), seed=3)
+    yield DataLoader(data, batch_size=4, sampler=[3, 1, 4, 1, 5, 9, 2, 6, 5])
+    yield DataLoader(data, batch_sampler=[[0, 1], [2], [3, 4], [5, 6, 7]])
+
+
 def test_loaders_of_ones_own_train_natively():
-    x, y = table()
-    data = TensorDataset(x, y)
-
-    def loader(**options):
-        return DataLoader(data, batch_size=8, seed=3, **options)
-
-    for make in (
-        lambda: loader(),
-        lambda: loader(shuffle=True),
-        lambda: loader(sampler=RandomSampler(data, replacement=True, num_samples=20)),
-        lambda: loader(sampler=[3, 1, 4, 1, 5, 9, 2, 6, 5]),
-        lambda: DataLoader(data, batch_sampler=[[0, 1], [2], [3, 4], [5, 6, 7]], seed=3),
-    ):
-        runs = []
-        for compiled in (True, False):
-            trainer = trainer_of(rich_net(), compile=compiled)
-            if make().batch_sampler is not None and isinstance(make().batch_sampler, list):
-                trainer = trainer_of(plain_net(), compile=compiled)
-            trainer.fit(make(), epochs=2)
-            runs.append(trainer)
-        assert is_native(runs[0])
-        assert_alike(*runs, 1e-3)
+    for first, second in zip(own_loaders(), own_loaders()):
+        native, eager = trainer_of(plain_net()), trainer_of(plain_net(), compile=False)
+        native.fit(first, epochs=2)
+        eager.fit(second, epochs=2)
+        assert is_native(native)
+        assert_alike(native, eager, 1e-3)
 
 
 def test_the_shape_error_of_a_step_changes_nothing():

@@ -25,7 +25,8 @@ from stepgrad.errors import (
 )
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
-from stepgrad.ops.record import REGISTRY, Absent, Composite, Op, find
+from stepgrad.ops.record import Absent, Composite, Op
+from stepgrad.ops.registry import REGISTRY, find
 
 if TYPE_CHECKING:
     from stepgrad.autograd.recording import Recording

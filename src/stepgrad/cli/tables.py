@@ -14,7 +14,8 @@ from stepgrad.errors import suggest
 if TYPE_CHECKING:
     import polars
 
-    from stepgrad.data.table.frame import Column, Table
+    from stepgrad.data.table.columns import Column
+    from stepgrad.data.table.frame import Table
 
 SUFFIXES = (".csv", ".parquet")
 _ROWS_AT_ONCE = 50_000
@@ -88,7 +89,7 @@ def _text_cells(path: str) -> polars.DataFrame:
 def _series(name: str, column: Column) -> polars.Series:
     import polars
 
-    from stepgrad.data.table.frame import Booleans, Dates, Texts
+    from stepgrad.data.table.columns import Booleans, Dates, Texts
 
     if isinstance(column, Texts):
         return polars.Series(name, column.texts(), dtype=polars.String)

@@ -8,16 +8,17 @@ Composites are expanded on the way, equal values are made once, and what can be 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy
 
 from stepgrad.arrays import dtypes
+from stepgrad.compile.simplify import frozen, simplified
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.compile.value import Constant, NotCompiled, Value
-from stepgrad.ops.record import Op, find
+from stepgrad.ops.record import Op
+from stepgrad.ops.registry import find
 
 _COMPARISONS = {
     "eq",
@@ -87,7 +88,7 @@ class Builder:
             kind,
             op.name if op else "",
             tuple(x.key for x in inputs),
-            _frozen(attrs),
+            frozen(attrs),
             tuple(shape),
             str(dtype),
         )
@@ -133,7 +134,7 @@ class Builder:
             return self.number(folded, dtype, shape)
         if op.name in _FAILING and dtype.kind != "f" and operands[1].kind != "number":
             raise NotCompiled(f"{op.name} of integers is an error for some values of the second operand")
-        return _simplified(op, operands, shape, dtype) or self._made("map", op, operands, attrs, shape, dtype)
+        return simplified(op, operands, shape, dtype) or self._made("map", op, operands, attrs, shape, dtype)
 
     def _value(self, x: Any, others: tuple[Any, ...]) -> Value:
         """Return a Python number as a value of the type that it takes beside the other operands."""
@@ -480,38 +481,3 @@ def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
         elif isinstance(x, (bool, int, float)):
             operands[i] = builder.number(x, to.numpy)
     return operands
-
-
-def _simplified(op: Op, operands: tuple[Value, ...], shape: tuple[int, ...], dtype: Any) -> Value | None:
-    """Return what an operation with a number that decides comes to, or None. No rule changes a bit of the
-    result.
-    """
-    if op.name == "where" and operands[0].kind == "number":
-        chosen = operands[1 if operands[0].number else 2]
-        return chosen.builder.expand(chosen, shape=shape)
-    if op.name not in ("mul", "div", "sub"):
-        return None
-    a, b = operands
-    for x, other, applies in ((a, b, True), (b, a, op.name == "mul")):
-        if applies and other.kind == "number" and x.shape == shape and x.dtype == dtype:
-            # x − (−0) is 0 for x = −0; x − 0 is x, as are x · 1 and x / 1.
-            neutral = 0.0 if op.name == "sub" else 1.0
-            if other.number == neutral and math.copysign(1, other.number) > 0:
-                return x
-    return None
-
-
-def _frozen(x: Any) -> Any:
-    """Return a value of attributes as something that can be compared and hashed."""
-    if isinstance(x, dict):
-        return tuple((k, _frozen(v)) for k, v in x.items())
-    if isinstance(x, (list, tuple)):
-        return tuple(_frozen(v) for v in x)
-    if isinstance(x, slice):
-        return ("slice", _frozen(x.start), _frozen(x.stop), _frozen(x.step))
-    if isinstance(x, float):
-        return ("float", x.hex())
-    if isinstance(x, (int, str, bool, type(None), numpy.dtype)):
-        return (type(x).__name__, x)
-    # Leaves are compared by identity; the values that hold them keep them alive.
-    return ("object", id(x))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.ops.record import Op, find
+from stepgrad.ops.record import Op
+from stepgrad.ops.registry import find
 
 if TYPE_CHECKING:
     from stepgrad.compile.program import Builder

@@ -195,7 +195,9 @@ class DataLoader:
         return not self._iterable and self._batched and self.collate_fn is default_collate
 
     def index_batches(self) -> LoaderIterator:
-        """Return an iterator over the indices of the batches, instead of the batches; the position moves on alike."""
+        """Return an iterator over the indices of the batches, instead of the batches; the position moves
+        on alike.
+        """
         at = self._position
         epoch, first = (at.epoch + 1, 0) if at.begun else (at.epoch, at.batch)
         indices = (numpy.asarray(task.indices) for task in self._tasks(epoch, first))

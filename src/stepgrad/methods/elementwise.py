@@ -10,7 +10,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError
 from stepgrad.methods.base import Operand, TensorBase
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor

@@ -13,7 +13,7 @@ from stepgrad.autograd.engine import apply, state
 from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError
 from stepgrad.methods.base import Operand, TensorBase
 from stepgrad.methods.shapes import parsed_index
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor

@@ -11,7 +11,7 @@ from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.methods.base import TensorBase, one_dim, some_dims
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor

@@ -13,7 +13,7 @@ from stepgrad.autograd.engine import apply
 from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.methods.base import TensorBase, as_shape, one_dim, some_dims
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor

@@ -10,7 +10,7 @@ from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import check_readable
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.methods.base import one_dim
-from stepgrad.ops.record import REGISTRY
+from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 _linear = REGISTRY["linear"]

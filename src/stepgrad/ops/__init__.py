@@ -22,7 +22,8 @@ from stepgrad.ops import (
     softmaxes,
     views,
 )
-from stepgrad.ops.record import REGISTRY, Op, find
+from stepgrad.ops.record import Op
+from stepgrad.ops.registry import REGISTRY, find
 
 __all__ = [
     "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "creation", "find",

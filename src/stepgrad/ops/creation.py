@@ -14,7 +14,9 @@ class full:
 
     def forward(np, *, shape, value, dtype):
         # Zeros that nobody looks at take no memory; −0 is another number.
-        return np.full(shape, value, dtype=dtype) if value or np.signbit(value) else np.zeros(shape, dtype=dtype)
+        if value or np.signbit(value):
+            return np.full(shape, value, dtype=dtype)
+        return np.zeros(shape, dtype=dtype)
 
     samples = [Sample(shape=(2, 3), value=1.5, dtype="float64")]
 

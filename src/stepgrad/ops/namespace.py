@@ -12,6 +12,7 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays.special import erf
+from stepgrad.ops.registry import find
 
 # The scalar language: the functions in which elementwise operations are stated, with NumPy's (and CuPy's)
 # names for them.
@@ -36,8 +37,6 @@ class ArrayNamespace:
 
     def __getattr__(self, name: str) -> Any:
         # The first use of an operation outside the scalar language: bind its forward and remember it.
-        from stepgrad.ops.record import find
-
         function = partial(find(name).forward, self.np)
         setattr(self, name, function)
         return function

@@ -28,12 +28,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stepgrad.errors import ArgumentError, suggest
+from stepgrad.errors import ArgumentError
 from stepgrad.ops.namespace import namespace_of
+from stepgrad.ops.registry import REGISTRY
 from stepgrad.ops.samples import Sample
 from stepgrad.ops.symbol import Symbol, symbols
-
-REGISTRY: dict[str, Op] = {}
 
 
 class Absent:
@@ -275,11 +274,3 @@ def random(body: type) -> Random:
 def composite(body: type) -> Composite:
     """Make a record of a composite operation."""
     return Composite(body)
-
-
-def find(name: str) -> Op:
-    """Return the record called `name`. Raises `ArgumentError` with the nearest name if there is none."""
-    try:
-        return REGISTRY[name]
-    except KeyError:
-        raise ArgumentError(f"there is no operation {name!r}.{suggest(name, REGISTRY)}") from None

@@ -15,7 +15,6 @@ import numpy
 
 from stepgrad.errors import ArgumentError, DataError, ShapeError, suggest
 
-
 Measure = Callable[[Any, Any], float]
 NamedMeasure = Callable[[Any, Any, float], float]
 

@@ -66,6 +66,7 @@ class NativeSteps:
         self._watched: Watch | None = None
         self._state: Tables | None = None
         self._seconds_per_step = 0.0
+        self._has_begun = False  # whether a step was captured before
         self.is_eager = False  # once it turned out that the step cannot be compiled
 
     def move_to(self, other: NativeSteps) -> bool:
@@ -163,7 +164,7 @@ class NativeSteps:
         if change:
             _log.info("the step is compiled anew, since another value was given to %s", change)
             self._compiled.clear()
-            self._watched = self._state = None
+            self._watched, self._state, self._has_begun = None, None, False
 
     def _compile(self, size: int, rows: numpy.ndarray) -> Compiled | None:
         """Compile the step for batches of a size.
@@ -208,15 +209,18 @@ class NativeSteps:
             raise NotCompiled(f"{type(self._trainer.optimizer).__name__} has a step() of its own, not a rule")
         foreign = ForeignRandomness()
         try:
-            capture = Capture(self._step, (from_numpy(rows.copy()),), {}, advance={0: size})
+            capture = Capture(self._step, (from_numpy(rows.copy()),), {}, {0: size}, again=self._has_begun)
             capture.undo()
             if foreign.restore():
                 raise NotCompiled("the step draws random numbers by `random` or `numpy.random`")
             if change := watched.change():
                 raise NotCompiled(f"the step changes {change}, which compiled code could not")
+            if capture.reason is not None:
+                raise capture.reason
         finally:
             foreign.restore()
             watched.restore()
+        self._has_begun = True
         return None if capture.is_first else capture
 
     def _step(self, rows: Tensor) -> Tensor:

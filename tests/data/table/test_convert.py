@@ -8,8 +8,9 @@ import pandas
 import polars
 import pytest
 
+from stepgrad.data.table.columns import Booleans, Dates, Numbers, Texts
 from stepgrad.data.table.convert import column_from_values
-from stepgrad.data.table.frame import Booleans, Dates, Numbers, Table, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.errors import DataError
 
 UTC_NOON = datetime.datetime(2024, 5, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=9)))

@@ -3,7 +3,8 @@
 import numpy
 import pytest
 
-from stepgrad.data.table.frame import Booleans, Dates, Numbers, Table, Texts, lean
+from stepgrad.data.table.columns import Booleans, Dates, Numbers, Texts, lean
+from stepgrad.data.table.frame import Table
 from stepgrad.errors import DataError
 
 

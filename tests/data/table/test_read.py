@@ -7,7 +7,8 @@ import polars
 import pytest
 
 from stepgrad.data.table import records
-from stepgrad.data.table.frame import Booleans, Dates, Numbers, Table, Texts
+from stepgrad.data.table.columns import Booleans, Dates, Numbers, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.read import read_table
 from stepgrad.errors import DataError, FileError
 

@@ -14,7 +14,7 @@ from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.strides import viewed_strides
 from stepgrad.compile.value import NotCompiled, Value
-from stepgrad.ops.record import find
+from stepgrad.ops.registry import find
 
 
 def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:

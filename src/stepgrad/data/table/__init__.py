@@ -15,7 +15,8 @@ The usual way through, on a file with a column `price`:
 ('regression', (70, 4), (70,))
 """
 
-from stepgrad.data.table.frame import Booleans, Column, Dates, Numbers, Table, Texts
+from stepgrad.data.table.columns import Booleans, Column, Dates, Numbers, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation, Prepared, PreparedColumn
 from stepgrad.data.table.read import read_table
 from stepgrad.data.table.split import Split, split_rows

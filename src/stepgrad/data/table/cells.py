@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy
 
+from stepgrad.data.table.columns import MISSING_CODE, Booleans, Column, Dates, Numbers, Texts, lean
 from stepgrad.data.table.convert import MOMENT, text_codes
-from stepgrad.data.table.frame import MISSING_CODE, Booleans, Column, Dates, Numbers, Texts, lean
 
 if TYPE_CHECKING:
     import polars

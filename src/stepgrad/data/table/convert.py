@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy
 
-from stepgrad.data.table.frame import MISSING_CODE, Booleans, Column, Dates, Numbers, Texts, lean
+from stepgrad.data.table.columns import MISSING_CODE, Booleans, Column, Dates, Numbers, Texts, lean
 from stepgrad.errors import DataError
 
 MOMENT = "datetime64[us]"

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy
 
-from stepgrad.data.table.frame import Booleans, Column, Dates, Numbers, Texts
+from stepgrad.data.table.columns import Booleans, Column, Dates, Numbers, Texts
 from stepgrad.errors import DataError
 
 ONE_HOT_LIMIT = 50  # categories; a column of more texts gets an embedding

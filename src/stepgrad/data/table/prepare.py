@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.data.table.frame import Booleans, Column, Numbers, Table, Texts
+from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.inputs import (
     KINDS,
     BooleanInput,

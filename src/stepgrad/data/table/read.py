@@ -19,8 +19,9 @@ from stepgrad.data.table.cells import (
     likely_decimal,
     possible_kinds,
 )
+from stepgrad.data.table.columns import Column, Numbers
 from stepgrad.data.table.convert import column_from_polars
-from stepgrad.data.table.frame import Column, Numbers, Table
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.records import Records, open_binary
 from stepgrad.errors import DataError, FileError
 

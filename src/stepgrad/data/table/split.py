@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy
 
 from stepgrad.arrays.random import stream
-from stepgrad.data.table.frame import Column, Numbers
+from stepgrad.data.table.columns import Column, Numbers
 from stepgrad.data.table.task import Task
 from stepgrad.errors import ArgumentError, DataError
 

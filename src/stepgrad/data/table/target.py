@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy
 
-from stepgrad.data.table.frame import Column
+from stepgrad.data.table.columns import Column
 from stepgrad.data.table.inputs import as_numbers
 from stepgrad.data.table.task import Task
 from stepgrad.errors import DataError
@@ -42,9 +42,9 @@ class ClassTarget:
 class NumberTarget:
     """A number, standardised.
 
-    `low` and `high` bound the predictions: the range of the training rows and a tenth of it on either side, so
-    that a network cannot predict far beyond anything it has seen. A long upper tail is left as it is: learning
-    the logarithm instead made the squared error larger on seven of nine tables.
+    `low` and `high` bound the predictions: the range of the training rows and a tenth of it on either
+    side, so that a network cannot predict far beyond anything it has seen. A long upper tail is left as
+    it is: learning the logarithm instead made the squared error larger on seven of nine tables.
     """
 
     kind: ClassVar[str] = "number"

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy
 
-from stepgrad.data.table.frame import Booleans, Column, Dates, Numbers, Table, Texts
+from stepgrad.data.table.columns import Booleans, Column, Dates, Numbers, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.errors import ArgumentError, DataError, suggest
 
 TASKS = ("regression", "binary", "multiclass")

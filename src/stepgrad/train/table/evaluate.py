@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy
 
-from stepgrad.data.table.frame import Column, Numbers, Table, number_text
+from stepgrad.data.table.columns import Column, Numbers, number_text
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.inputs import as_numbers
 from stepgrad.data.table.target import NumberTarget
 from stepgrad.errors import DataError

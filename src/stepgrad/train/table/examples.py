@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy
 
 from stepgrad.arrays.random import stream
-from stepgrad.data.table.frame import Booleans, Column, Numbers, Table, Texts, number_text
+from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts, number_text
+from stepgrad.data.table.frame import Table
 from stepgrad.train.table.model import Predictions
 from stepgrad.train.table.result import Example
 

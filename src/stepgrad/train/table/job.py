@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.data.table.frame import Booleans, Table, Texts
+from stepgrad.data.table.columns import Booleans, Texts
+from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import Split, split_rows
 from stepgrad.data.table.task import find_task
