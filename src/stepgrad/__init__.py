@@ -16,7 +16,7 @@ from stepgrad import nn as nn
 from stepgrad import ops as ops
 from stepgrad import optim as optim
 from stepgrad.arrays.devices import device as device
-from stepgrad.arrays.dtypes import bool_ as bool
+from stepgrad.arrays.dtypes import bool_ as bool  # noqa: F401 - a public name
 from stepgrad.arrays.dtypes import dtype as dtype
 from stepgrad.arrays.dtypes import float16 as float16
 from stepgrad.arrays.dtypes import float32 as float32

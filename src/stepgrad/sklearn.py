@@ -195,7 +195,9 @@ class Classifier(ClassifierMixin, _Estimator):
 
     def predict_proba(self, X: Any) -> numpy.ndarray:
         """Return the probabilities of the classes, float64 (rows, C), in the order of `classes_`."""
-        return self._predict(X).probabilities
+        probabilities = self._predict(X).probabilities
+        assert probabilities is not None
+        return probabilities
 
     def predict(self, X: Any) -> numpy.ndarray:
         """Return the most probable class of each row."""
@@ -224,4 +226,6 @@ class Regressor(RegressorMixin, _Estimator):
 
     def predict(self, X: Any) -> numpy.ndarray:
         """Return the predicted numbers, float64 (rows,)."""
-        return self._predict(X).values
+        values = self._predict(X).values
+        assert values is not None
+        return values

@@ -13,7 +13,9 @@ from stepgrad.tensor import Tensor
 
 
 def compiled_and_eager(step: Callable[..., Any], tensors: list[Tensor]) -> tuple[Any, Any]:
-    """What a step returns in native code and in eager mode, from the same random numbers. It must be compiled."""
+    """What a step returns in native code and in eager mode, from the same random numbers. It must be
+    compiled.
+    """
     f = sg.compile(step)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -26,7 +28,9 @@ def compiled_and_eager(step: Callable[..., Any], tensors: list[Tensor]) -> tuple
 
 
 def assert_close(native: Tensor, eager: Tensor, tolerance: float, what: str = "") -> None:
-    """The same shape, dtype, NaN and infinities; numbers differ by at most `tolerance` times the largest of them, or 1."""
+    """The same shape, dtype, NaN and infinities; numbers differ by at most `tolerance` times the largest
+    of them, or 1.
+    """
     x, y = native._array, eager._array
     assert x.shape == y.shape, f"{what}: shape {x.shape} for {y.shape}"
     assert x.dtype == y.dtype, f"{what}: dtype {x.dtype} for {y.dtype}"

@@ -1,4 +1,6 @@
-"""Programs drawn at random: elementwise operations, reductions, views, products and indices, one on another."""
+"""Programs drawn at random: elementwise operations, reductions, views, products and indices, one on
+another.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -90,9 +92,9 @@ def laid_out(wide: numpy.ndarray, shape: tuple[int, ...], layout: str) -> numpy.
 
 
 # ------------------------------------------------------------------------------------------ operations
-# Each is called with the values so far, the program, the place of one value and a function that draws. Without
-# one it only says whether it can be applied (None: no); with one it returns a name, the step and whether the
-# result is exact.
+# Each is called with the values so far, the program, the place of one value and a function that draws.
+# Without one it only says whether it can be applied (None: no); with one it returns a name, the step and
+# whether the result is exact.
 
 
 def is_small(x: Tensor) -> bool:

@@ -1,4 +1,6 @@
-"""Every operation, forwards and with its first derivatives, in native code against eager; driven by the registry."""
+"""Every operation, forwards and with its first derivatives, in native code against eager; driven by the
+registry.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -27,14 +29,16 @@ NOT_COMPILED: dict[str, tuple[Sample, str]] = {
     ),
 }
 
-# float32: errors add up over the elements of a sum, and exp enlarges that of its operand, so that more than the last
-# place may differ from eager; in units of the last place of the largest number of a result.
+# float32: errors add up over the elements of a sum, and exp enlarges that of its operand, so that more
+# than the last place may differ from eager; in units of the last place of the largest number of a result.
 FLOAT32_ULP = {"gelu_tanh": 24, "cross_entropy_probabilities": 24, "var": 24, "std": 24, "softmax": 24, "log_softmax": 24}
 FLOAT32_ULP_OF_OTHERS = 12
 
 
 def drawn_step(op: Op, samples: list[Sample], dtype: str) -> tuple[Callable[..., Any], list[Tensor]]:
-    """A step that applies an operation to each sample and differentiates it, and the tensors that it takes."""
+    """A step that applies an operation to each sample and differentiates it, and the tensors that it
+    takes.
+    """
     calls, tensors = [], []
     for sample in samples:
         operands, attributes = checks.wrapped(drawn(op, sample), dtype), dict(sample.attrs)
@@ -213,7 +217,9 @@ def test_a_mask_that_is_written_to():
 
 
 def assert_exact(step: Callable[..., Any], tensors: list[Tensor]) -> None:
-    """Native and eager results have the same dtypes, shapes and bits (sums of real numbers aside, within 1e-6)."""
+    """Native and eager results have the same dtypes, shapes and bits (sums of real numbers aside, within
+    1e-6).
+    """
     native, eager = compiled_and_eager(step, tensors)
     for i, (x, y) in enumerate(zip(native, eager, strict=True)):
         assert_close(x, y, 1e-6 if y.is_floating_point() else 0, f"result {i}")

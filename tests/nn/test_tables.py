@@ -36,7 +36,7 @@ def test_names_are_texts_without_dots():
     check_text("forward", "module")
     with pytest.raises(ArgumentError, match="the class Module has an attribute 'forward' already"):
         check_name(nn.Module(), "forward", "module")
-    with pytest.raises(ArgumentError, match="a module needs a name without dots, not 'a.b'"):
+    with pytest.raises(ArgumentError, match=r"a module needs a name without dots, not 'a\.b'"):
         check_text("a.b", "module")
     with pytest.raises(DtypeError, match="the name of a module is a text, not None"):
         check_text(None, "module")

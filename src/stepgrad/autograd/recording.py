@@ -24,6 +24,7 @@ class Recording(list[Node]):
       `values_hidden`).
     * `places`: for each write how many nodes had been recorded, and which node had made what was there.
     * `constants`: tensors that were made of numbers meanwhile. `arguments`: the ids of those handed in.
+    * `added_to`: gradients from before to which more was added.
     * `read`: (tensor, array) for each other tensor whose value was asked for (with `values_hidden`).
     * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
     * `values_hidden`: whether the values of results must not be looked at, since the step will run with
@@ -41,6 +42,7 @@ class Recording(list[Node]):
         self.constants: dict[int, Any] = {}
         self.arguments: set[int] = set()
         self.read: list[tuple[Any, Any]] = []
+        self.added_to: list[Any] = []
         self._results: list[weakref.ref[Any]] = []
         self.is_first = False
         self.values_hidden = values_hidden
@@ -94,7 +96,8 @@ def check_readable(tensor: Any) -> None:
         kind = f"{tensor.dtype.name}{list(tensor.shape)}"
         raise CaptureError(
             f"a captured step asks for the value of {tensor._node or f'its argument {kind}'} (by .item(), "
-            f".numpy(), float(), if or print). The compiled step would run with that one value for ever. "
+            f".numpy(), float(), if or an f-string). The compiled step would run with that one value for "
+            f"ever. "
             f"Return the tensor and look at it outside, or use stepgrad.where for a choice that depends on "
             f"values."
         )

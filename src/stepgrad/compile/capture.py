@@ -78,7 +78,7 @@ class Capture:
         self.arguments = tensors_in((args, kwargs))
         self._advance = advance or {}
         self._generators = [random.default_generator, random.dropout_generator]
-        self._starts = [g.position for g in self._generators]
+        self._starts = [g.get_state() for g in self._generators]
         self.is_first = False
         self.reason: NotCompiled | None = None
         with record(values_hidden=True) as self._recording:
@@ -123,7 +123,11 @@ class Capture:
         self._times: dict[Node, int] = {}
         self.modules, self.numbers, self.effects = recording.modules, recording.numbers, recording.effects
         self._open_streams(recording)
-        self._gradients = self._gradients_read(recording)
+        if recording.added_to:
+            raise NotCompiled(
+                "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the "
+                "step, before backward()"
+            )
         pending = deque(zip(recording.places, recording.writes))
         for i, node in enumerate(recording):
             while pending and pending[0][0][0] <= i:
@@ -150,8 +154,8 @@ class Capture:
             for x in node.inputs:
                 if isinstance(x, Tensor) and x.grad is not None and x.grad._node is not None:
                     x.grad = None
-        for generator, position in zip(self._generators, self._starts):
-            generator.position = position
+        for generator, start in zip(self._generators, self._starts):
+            generator.set_state(start)
         # The arrays of this run are not needed any more.
         for name in ("_recording", "_values", "_times", "_contents", "_written", "result"):
             vars(self).pop(name, None)
@@ -211,11 +215,6 @@ class Capture:
         position = self._position(tensor)
         key = (position, place_of(tensor._array))
         if key not in self.slots:
-            if id(tensor) in self._gradients:
-                raise NotCompiled(
-                    "the step adds to gradients that were there before it; call optimizer.zero_grad() inside "
-                    "the step, before backward()"
-                )
             name = f"argument {position}" if position is not None else f"slot {len(self.slots)}"
             slot = TensorSlot(name, tensor, position, self._advance.get(position, 0))
             self.slots[key] = slot
@@ -242,17 +241,6 @@ class Capture:
             self._leaf(tensor)
             self._written[place_of(tensor._array)] = tensor
         self._contents.write(tensor._array, before, self._values[node])
-
-    def _gradients_read(self, recording: Recording) -> set[int]:
-        """Return the ids of tensors that were the gradient of a leaf before the step and are read in it."""
-        found: set[int] = set()
-        for node in recording:
-            for x in node.inputs:
-                if isinstance(x, Tensor) and x.requires_grad and x.grad is not None:
-                    source = x.grad._node
-                    if source is None:
-                        found.add(id(x.grad))
-        return found
 
     def _writes(self) -> list[tuple[Value, Value]]:
         """Return what is in the end written to which slot."""
@@ -291,23 +279,24 @@ class Capture:
                 drawn[key] = drawn.get(key, 0) + _blocks(node)
         for generator, start in zip(self._generators, self._starts):
             # What was drawn from it must be all that moved it on.
-            if generator.position - start != drawn.pop((generator.seed, generator.stream), 0):
+            end = {**start, "position": start["position"] + drawn.pop((start["seed"], start["stream"]), 0)}
+            if generator.get_state() != end:
                 raise NotCompiled(
                     "random integers, permutations and samples drawn inside a step, and seeds set there, "
                     "are not compiled"
                 )
-            if generator.position == start:
+            if end == start:
                 continue
             slot = StreamSlot(f"stream {generator.stream}", generator)
             self.streams.append(slot)
             leaf = self.builder.leaf(slot, (3,), "int64")
             self._values[id(slot)] = leaf
-            self.builder.streams[generator.stream] = (leaf, start)
+            self.builder.streams[generator.stream] = (leaf, start["position"])
         if drawn:
             raise NotCompiled("random numbers of a Generator of one's own are not compiled")
 
     def _start_of(self, stream: StreamSlot) -> int:
-        return self._starts[self._generators.index(stream.generator)]
+        return self._starts[self._generators.index(stream.generator)]["position"]
 
     # ---------------------------------------------------------------------------------- results
 

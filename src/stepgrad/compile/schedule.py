@@ -23,7 +23,9 @@ class Cluster:
     result's space.
     """
 
-    __slots__ = ("anchor", "full_shape", "members", "number", "reads_across", "shape", "writes")
+    __slots__ = (
+        "anchor", "full_shape", "members", "number", "reads_across", "shape", "views_of", "writes",
+    )  # fmt: skip
 
     def __init__(self, value: Value, number: int) -> None:
         self.members = [value]
@@ -34,6 +36,8 @@ class Cluster:
         # Slots that it overwrites, and slots of which one element is read to compute another.
         self.writes: set[Value] = set()
         self.reads_across: set[Value] = set()
+        # Values that it reads through a view, which shows them in memory.
+        self.views_of = {base_of(x) for x in value.inputs if x.kind == "view"}
 
     @property
     def kind(self) -> str:
@@ -125,6 +129,15 @@ def _is_before(
     return False
 
 
+def _may_interleave(a: Cluster, b: Cluster) -> bool:
+    """Return whether two clusters can go element by element: neither needs other elements of what the other
+    computes or overwrites.
+    """
+    if a.writes & b.reads_across or b.writes & a.reads_across:
+        return False
+    return a.views_of.isdisjoint(b.members) and b.views_of.isdisjoint(a.members)
+
+
 class Schedule:
     """The clusters of a program, in an order in which each comes after those it needs.
 
@@ -196,7 +209,7 @@ class Schedule:
             return False
         if a.anchor is not None and b.anchor is not None:
             return False
-        if a.writes & b.reads_across or b.writes & a.reads_across:
+        if not _may_interleave(a, b):
             return False
         if b.kind == "reduce":
             # Before a reduction: elementwise over its full space. After it, joined from a map: over its
@@ -214,8 +227,8 @@ class Schedule:
                 other = self._of.get(x)
                 if other is None or other is cluster or other.kind != "map" or other.shape != cluster.shape:
                     continue
-                apart = not (other.writes & cluster.reads_across or cluster.writes & other.reads_across)
-                if member.shape == cluster.shape and apart and not self._has_detour(other, cluster):
+                fits = member.shape == cluster.shape and _may_interleave(other, cluster)
+                if fits and not self._has_detour(other, cluster):
                     self._merge(other, cluster)
 
     def _has_detour(self, a: Cluster, b: Cluster) -> bool:
@@ -251,6 +264,7 @@ class Schedule:
         a.members = sorted(a.members + b.members, key=lambda v: v.key)
         a.writes |= b.writes
         a.reads_across |= b.reads_across
+        a.views_of |= b.views_of
         for member in b.members:
             self._of[member] = a
         for n in self._needs.pop(b.number):

@@ -42,9 +42,9 @@ class _ListOfModules(Module):
         return list(self._modules.values())  # type: ignore[arg-type]
 
     def _number(self, modules: Iterable[Any]) -> None:
+        checked = [_checked(module, self._get_name()) for module in modules]
         self._modules.clear()
-        for i, module in enumerate(modules):
-            self._modules[str(i)] = _checked(module, self._get_name())
+        self._modules.update({str(i): module for i, module in enumerate(checked)})
 
     def __len__(self) -> int:
         return len(self._modules)
@@ -91,7 +91,7 @@ class _ListOfModules(Module):
 
     def extend(self, modules: Iterable[Module]) -> Any:
         """Add modules at the end; return the container."""
-        for module in list(modules):
+        for module in [_checked(module, self._get_name()) for module in modules]:
             self.append(module)
         return self
 

@@ -13,6 +13,7 @@ from stepgrad.creation import as_tensor, zeros
 from stepgrad.errors import ArgumentError
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
+from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
 
 Shape = tuple[int, ...]
@@ -221,13 +222,11 @@ class _Calls:
     def rows(self) -> tuple[list[SummaryRow], list[str]]:
         """Return a row for each call that computes, and the names of parameters in modules not called."""
         paths = {module: path for path, module in self.model.named_modules()}
-        called = {call.module for call in self._calls}
         counted: set[Tensor] = set()
         rows = []
         for call in self._calls:
             m = call.module
-            inner = {p for part in m.modules() if part is not m and part in called for p in part.parameters()}
-            own = [p for p in m.parameters() if p not in inner]
+            own = _own_parameters(m)
             if m._modules and not own and not call.multiply_adds:
                 continue
             new = [p for p in own if p not in counted]
@@ -241,6 +240,17 @@ class _Calls:
                 )
             )  # fmt: skip
         return rows, [name for name, p in self.model.named_parameters() if p not in counted]
+
+
+def _own_parameters(module: Module) -> list[Parameter]:
+    """Return the parameters that a module itself computes with: its own and those in containers like
+    `ParameterList`, which have no forward.
+    """
+    own = [p for p in module._parameters.values() if p is not None]
+    for child in module.children():
+        if type(child).forward is Module.forward:
+            own += _own_parameters(child)
+    return own
 
 
 def _multiply_adds(node: Node) -> int:

@@ -60,7 +60,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Copy a vector that `parameters_to_vector` made back into the parameters."""
+    """Copy a vector that `parameters_to_vector` made back into the parameters; their dtypes stay."""
     targets = list(parameters)
     total = sum(p.numel() for p in targets)
     if vec.shape != (total,):
@@ -68,7 +68,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     start = 0
     with no_grad():
         for p in targets:
-            p.data = vec[start : start + p.numel()].reshape(p.shape).clone().detach()
+            p.copy_(vec[start : start + p.numel()].reshape(p.shape))
             start += p.numel()
 
 

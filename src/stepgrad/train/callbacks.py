@@ -130,7 +130,7 @@ class Progress(Callback):
     def __init__(self, stream: TextIO | None = None, interval: float = 5.0) -> None:
         self._stream = stream
         self._interval = interval
-        self._last = 0.0
+        self._last = -math.inf
         self._written = ""
         self._open = False
 
@@ -142,7 +142,7 @@ class Progress(Callback):
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Find out whether there is a terminal."""
         self._terminal = self.stream.isatty()
-        self._last, self._written, self._open = 0.0, "", False
+        self._last, self._written, self._open = -math.inf, "", False
 
     def on_batch_end(self, trainer: Trainer) -> None:
         """In a terminal: renew the line."""

@@ -48,10 +48,11 @@ class Snapshot:
             tensor._version[0] += 1
         random.set_rng_state(self._random)
 
-    def spoiled(self, first: int | None = None) -> list[Tensor]:
-        """Return the tensors, of the first so many or of all, that are not finite now and were so before."""
-        values = self._values[:first]
-        return [t for t, before in values if not all_finite(t._array) and all_finite(before)]
+    def spoiled(self, tensors: Iterable[Tensor] | None = None) -> list[Tensor]:
+        """Return which of some tensors, or of all that were kept, became NaN or infinite since then."""
+        looked_at = [t for t, _ in self._values] if tensors is None else tensors
+        now = [t for t in looked_at if not all_finite(t._array)]
+        return [t for t in now if all(all_finite(values) for kept, values in self._values if kept is t)]
 
 
 class Tables:
@@ -91,7 +92,7 @@ class Undo:
         self._parameters = [p for module in modules for p in module._parameters.values() if p is not None]
         self._tables = Tables(optimizer, modules)
         self._values = Snapshot([*self._parameters, *self._tables.tensors()])
-        self._of_model = len(self._parameters) + sum(len(module._buffers) for module in modules)
+        self._modules = modules
 
     def restore(self) -> None:
         """Put everything back; forget the gradients."""
@@ -102,7 +103,8 @@ class Undo:
 
     def spoiled(self) -> list[Tensor]:
         """Return the parameters and buffers that the step made infinite or NaN."""
-        return self._values.spoiled(self._of_model)
+        buffers = [b for module in self._modules for b in module._buffers.values() if b is not None]
+        return self._values.spoiled([*self._parameters, *buffers])
 
 
 class Problem(Exception):

@@ -61,7 +61,8 @@ def confusion_matrix(predicted: Any, target: Any, classes: int | None = None) ->
 
 
 def _classes(x: numpy.ndarray) -> numpy.ndarray:
-    classes = x.astype("int64")
+    with numpy.errstate(invalid="ignore"):  # of a NaN
+        classes = x.astype("int64")
     if (classes != x).any() or classes.min() < 0:
         raise DataError(f"classes are numbered 0, 1, …; {x[(classes != x) | (classes < 0)][0]} is no class.")
     return classes
@@ -103,7 +104,7 @@ def precision(predicted: Any, target: Any, average: str = "binary") -> float:
 
 def recall(predicted: Any, target: Any, average: str = "binary") -> float:
     """Return how many of a class were found."""
-    hit, _, true = _per_class(predicted, target)
+    hit, guessed, true = _per_class(predicted, target)
     return _averaged(hit, true, guessed, true, average)
 
 

@@ -24,7 +24,7 @@ import numpy
 from stepgrad.compile.value import NotCompiled
 from stepgrad.creation import from_numpy
 from stepgrad.data.dataset import Subset, TensorDataset
-from stepgrad.errors import CaptureError, IndexShapeError
+from stepgrad.errors import CaptureError, IndexShapeError, StepgradError
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import EagerSteps
@@ -121,16 +121,17 @@ class NativeSteps:
 
     def _guarded(self, compiled: Compiled, order: list[numpy.ndarray]) -> Iterator[list[float]]:
         before = Snapshot(compiled.written)
+        losses = None
         try:
             losses = self._native_steps(compiled, order)
-            if numpy.isfinite(losses).all() and not before.spoiled():
-                yield losses.tolist()
-                return
         except IndexShapeError:
             pass  # a class or an index that is not there: the eager step names it
         except BaseException:
             before.restore()
             raise
+        if losses is not None and numpy.isfinite(losses).all() and not before.spoiled():
+            yield losses.tolist()
+            return
         before.restore()
         if len(order) == 1:
             yield [self._eager_step(order[0])]
@@ -149,7 +150,8 @@ class NativeSteps:
 
     def _code(self, size: int, rows: numpy.ndarray) -> Compiled | None:
         """Return the code for batches of a size; None if the next step must be eager."""
-        if self.is_eager:
+        # The first step makes the optimizer's state; if it fails, there must be none.
+        if self.is_eager or not self._trainer.step:
             return None
         compiled = self._compiled.get(size)
         if compiled is None or not compiled.holds():
@@ -169,8 +171,8 @@ class NativeSteps:
     def _compile(self, size: int, rows: numpy.ndarray) -> Compiled | None:
         """Compile the step for batches of a size.
 
-        Returns None if it cannot be, now and ever, or if this one alone cannot: the first step of an
-        optimizer that makes its state in it.
+        Returns None if it cannot be, now and ever, or if this one alone cannot: one in which an optimizer
+        makes new state, or in which an error will be raised.
         """
         from stepgrad.compile.function import Compiled
 
@@ -187,6 +189,9 @@ class NativeSteps:
             tables.restore()
             self.is_eager = True
             warnings.warn(f"training runs eagerly: {str(reason).rstrip('.')}.", stacklevel=_outside())
+            return None
+        except StepgradError:
+            tables.restore()
             return None
         except BaseException:
             tables.restore()

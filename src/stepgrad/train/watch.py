@@ -66,16 +66,17 @@ class ForeignRandomness:
     """Whether Python's or NumPy's own random numbers were drawn, and putting them back."""
 
     def __init__(self) -> None:
-        self._state = (random.getstate(), numpy.random.get_state())
+        # The legacy state is meant: it is what code of others draws from.
+        self._state: tuple[Any, Any] = (random.getstate(), numpy.random.get_state())  # noqa: NPY002
 
     def restore(self) -> bool:
         """Put the states back; return whether numbers were drawn."""
         python, numbers = self._state
-        here = numpy.random.get_state()
+        here: Any = numpy.random.get_state()  # noqa: NPY002
         if python == random.getstate() and here[2] == numbers[2] and bool((here[1] == numbers[1]).all()):
             return False
         random.setstate(python)
-        numpy.random.set_state(numbers)
+        numpy.random.set_state(numbers)  # noqa: NPY002
         return True
 
 

@@ -45,7 +45,9 @@ COMMON = (0.0, -0.0, math.inf, -math.inf, math.nan, 1.0, -1.0, 0.5, 2.0, math.pi
 
 
 def points(name: str, dtype: str) -> numpy.ndarray:
-    """Edges and their neighbours, numbers of every size down to the smallest, and many where the function bends."""
+    """Edges and their neighbours, numbers of every size down to the smallest, and many where the function
+    bends.
+    """
     random = numpy.random.default_rng(3)
     info = numpy.finfo(dtype)
     edges = numpy.array([*COMMON, *EDGES[name], info.max, info.min, info.tiny, info.smallest_subnormal], "float64")
@@ -68,14 +70,17 @@ def dtype_of(value: float, dtype: str) -> Any:
 
 
 def errors(found: numpy.ndarray, x: numpy.ndarray, name: str) -> numpy.ndarray:
-    """How many units of the last place a result is off; infinite where a NaN or an infinity is in the wrong place."""
+    """How many units of the last place a result is off; infinite where a NaN or an infinity is in the
+    wrong place.
+    """
     with numpy.errstate(all="ignore"):
         exact = REFERENCES[name](x.astype(numpy.longdouble))
         rounded = exact.astype(x.dtype)
         ulp = numpy.spacing(abs(rounded)).astype(numpy.longdouble)
         off = abs(found.astype(numpy.longdouble) - exact) / ulp
     off[numpy.isnan(exact)] = numpy.where(numpy.isnan(found[numpy.isnan(exact)]), 0, math.inf)
-    # Beyond the largest number an infinite result may be right although the exact one is not infinite, and vice versa.
+    # Beyond the largest number an infinite result may be right although the exact one is not infinite,
+    # and vice versa.
     large = numpy.isinf(rounded) | numpy.isinf(found)
     off[large] = numpy.where((found == rounded)[large], 0, math.inf)
     return off

@@ -35,7 +35,8 @@ def write_config(folder: str | os.PathLike[str], settings: TableSettings, finger
         content = (_HEADER + "\n".join(lines) + "\n").encode()
     except UnicodeEncodeError:
         raise ArgumentError(
-            f"the path {settings.data!r} or the name {settings.target!r} is not Unicode text; rename the file."
+            f"the path {settings.data!r} or the name {settings.target!r} is not Unicode text; rename "
+            f"the file."
         ) from None
     write_atomically(Path(checked_path(folder)) / NAME, content)
 

@@ -4,6 +4,7 @@ is."""
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 from stepgrad.train.table.settings import TableSettings
 
@@ -15,7 +16,7 @@ def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSetting
     (64, 64)
     """
     batch_size = settings.batch_size or _batch_size(rows)
-    chosen = {
+    chosen: dict[str, Any] = {
         "hidden": (64, 64),
         "activation": "silu",
         "lr": 3e-3,

@@ -45,7 +45,8 @@ def _example(table: Table, target: str, row: int, i: int, predictions: Predictio
     actual = cells.pop(target)
     if predictions.values is not None:
         return Example(row + 1, cells, actual, f"{predictions.values[i]:.6g}", None, right)
-    assert predictions.labels is not None and predictions.probabilities is not None
+    assert predictions.labels is not None
+    assert predictions.probabilities is not None
     chance = float(predictions.probabilities[i].max())
     return Example(row + 1, cells, actual, predictions.labels[i], chance, right)
 

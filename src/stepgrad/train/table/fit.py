@@ -18,7 +18,7 @@ from stepgrad.optim.lr_scheduler import CosineAnnealingLR
 from stepgrad.train.callbacks import Callback
 from stepgrad.train.history import History
 from stepgrad.train.table.network import make_network
-from stepgrad.train.table.settings import TableSettings
+from stepgrad.train.table.settings import TableSettings, needed
 from stepgrad.train.trainer import Trainer
 
 _LOSSES: dict[str, Callable[[], nn.Module]] = {
@@ -93,7 +93,7 @@ def fit_network(
     before = random.get_rng_state()
     try:
         first = _trainer(preparation, settings, len(train), checkpoints, [*log, *callbacks])
-        history = _run(first, settings, train, validation, settings.epochs, resume)
+        history = _run(first, settings, train, validation, needed(settings.epochs), resume)
         seconds = sum(history["seconds"])
         if not settings.refit or validation is None:
             return Fitted(first.model.to("cpu"), history, None, seconds)
@@ -116,14 +116,16 @@ def _trainer(
     """Return a trainer of a fresh network; the learning rate falls along half a cosine to 0 after
     `settings.epochs`."""
     random.manual_seed(settings.seed)
+    epochs, batch_size = needed(settings.epochs), needed(settings.batch_size)
     network = make_network(settings, preparation).to(settings.device)
     optimizer = _optimizer(network, settings)
     return Trainer(
         network, _LOSSES[preparation.task.kind](), optimizer,
-        schedule=CosineAnnealingLR(optimizer, settings.epochs),
+        schedule=CosineAnnealingLR(optimizer, epochs),
         metrics=["r2" if preparation.task.kind == "regression" else "accuracy"],
-        callbacks=callbacks, device=settings.device, seed=settings.seed, checkpoint=checkpoints, progress=False,
-        compile=rows * settings.epochs >= _MANY_STEPS * settings.batch_size,
+        callbacks=callbacks, device=settings.device, seed=settings.seed, checkpoint=checkpoints,
+        progress=False,
+        compile=rows * epochs >= _MANY_STEPS * batch_size,
     )  # fmt: skip
 
 
@@ -131,13 +133,14 @@ def _run(
     trainer: Trainer, settings: TableSettings, train: Part, validation: Part | None, epochs: int, resume: bool
 ) -> History:
     multiclass = isinstance(trainer.loss, nn.CrossEntropyLoss)
+    batch_size = needed(settings.batch_size)
     return trainer.fit(
         train.dataset(multiclass),
         None if validation is None else validation.dataset(multiclass),
-        epochs=epochs, batch_size=settings.batch_size,
+        epochs=epochs, batch_size=batch_size,
         # What remains at the end of an epoch is left out where it is few: a batch of its own size would be
         # compiled anew.
-        drop_last=len(train) >= _MANY_BATCHES * settings.batch_size,
+        drop_last=len(train) >= _MANY_BATCHES * batch_size,
         patience=None if validation is None else settings.patience or epochs, resume=resume,
     )  # fmt: skip
 
@@ -152,4 +155,4 @@ def _optimizer(network: nn.Module, settings: TableSettings) -> optim.Optimizer:
         },
         {"params": [pair for pair in named if pair[0].endswith("bias")], "weight_decay": 0.0},
     ]
-    return _OPTIMIZERS[settings.optimizer](groups, lr=settings.lr)
+    return _OPTIMIZERS[needed(settings.optimizer)](groups, lr=settings.lr)

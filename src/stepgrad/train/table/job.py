@@ -60,7 +60,8 @@ def train_table(
 
     >>> from stepgrad.data.builtin import iris
     >>> measures, species = iris()
-    >>> columns = {"length": measures[:, 2], "width": measures[:, 3], "species": [f"kind {s}" for s in species]}
+    >>> columns = {"length": measures[:, 2], "width": measures[:, 3], "species": [f"kind {s}" for s in
+    species]}
     >>> result = train_table(Table.from_arrays(columns), TableSettings("species", epochs=10, refit=False))
     >>> result.task, result.rows["train"], result.test["accuracy"].value > 0.8
     ('multiclass', 105, True)
@@ -166,8 +167,8 @@ def _begin_folder(folder: Path, table: Table, settings: TableSettings, resume: b
     begun, begun_with = config.read_config(folder)
     if checksum != begun_with:
         raise DataError(
-            f"the table is not the one that the run in '{folder}' was begun with (its checksum differs), so that training "
-            "could not go on to the same result; begin a new run."
+            f"the table is not the one that the run in '{folder}' was begun with (its checksum differs), "
+            "so that training could not go on to the same result; begin a new run."
         )
     for field in fields(settings):
         now, then = getattr(settings, field.name), getattr(begun, field.name)

@@ -124,8 +124,8 @@ class TableModel:
         network, record = load(path), read_record(path)
         if not isinstance(network, nn.Module) or not isinstance(record, dict) or "table" not in record:
             raise FileError(
-                f"'{os.fspath(path)}' holds no model of a table; `stepgrad train` writes one. A network alone is read "
-                "with stepgrad.load(path)."
+                f"'{os.fspath(path)}' holds no model of a table; `stepgrad train` writes one. A network "
+                "alone is read with stepgrad.load(path)."
             )
         table = record["table"]
         try:

@@ -26,7 +26,8 @@ def make_network(settings: TableSettings, preparation: Preparation) -> nn.Module
     It gives one number per class, or one alone for two classes and for regression. Its first weights are
     drawn from the default random stream. `settings` must have everything chosen.
     """
-    assert settings.hidden is not None and settings.activation is not None
+    assert settings.hidden is not None
+    assert settings.activation is not None
     tables = [
         # Where no training row has the code 0, of unknown texts, its vector stays 0 instead of a random one.
         nn.Embedding(each.size, each.dimension, padding_idx=None if each.has_rare else 0)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from stepgrad.data.table.split import FRACTIONS
 from stepgrad.data.table.task import TASKS
 from stepgrad.errors import ArgumentError, suggest
 
 ACTIVATIONS = ("elu", "gelu", "leaky_relu", "relu", "sigmoid", "silu", "tanh")
+T = TypeVar("T")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 
 
@@ -39,7 +40,8 @@ class TableSettings:
     (32,)
     >>> TableSettings("price", activation="rellu")
     Traceback (most recent call last):
-    stepgrad.errors.ArgumentError: there is no activation 'rellu'. Did you mean 'relu'? There are elu, gelu, ...
+    stepgrad.errors.ArgumentError: there is no activation 'rellu'. Did you mean 'relu'? There are elu,
+    gelu, ...
     """
 
     target: str
@@ -76,6 +78,12 @@ class TableSettings:
         if self.refit is not None and not isinstance(self.refit, bool):
             raise ArgumentError(f"refit must be True or False, not {self.refit!r}.")
         object.__setattr__(self, "fractions", tuple(self.fractions))
+
+
+def needed(setting: T | None) -> T:
+    """Return a setting that was chosen, by a person or by `with_defaults`."""
+    assert setting is not None
+    return setting
 
 
 def _check_choice(what: str, value: Any, choices: Iterable[str]) -> None:
