@@ -31,7 +31,10 @@ class Functions:
 
     def _write(self, w: Writer, name: str, body: Body, operands: tuple[Any, ...], result: Any) -> None:
         # "f_", lest the C library's function of the same name be found here.
-        with w.function(f"f_{name}", ["ptr"] * (len(operands) + 1) + ["i64"], public=True) as (*pointers, count):
+        with w.function(f"f_{name}", ["ptr"] * (len(operands) + 1) + ["i64"], public=True) as (
+            *pointers,
+            count,
+        ):
             reals = [d for d in (*operands, result) if numpy.dtype(d).kind == "f"]
             w.real = element_of(reals[0]) if reals else "float"
 

@@ -77,7 +77,9 @@ def inputs(draw: st.DrawFn) -> Tensor:
     dtype = draw(st.sampled_from(["float64", "float64", "float32", "float32", "int64", "bool"]))
     random = numpy.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     wide = random.integers(-16, 17, tuple(2 * n for n in shape)) / 4
-    x = laid_out(wide.astype(dtype), shape, draw(st.sampled_from(["rows", "rows", "columns", "gaps", "backwards"])))
+    x = laid_out(
+        wide.astype(dtype), shape, draw(st.sampled_from(["rows", "rows", "columns", "gaps", "backwards"]))
+    )
     return sg.from_numpy(x).requires_grad_(dtype.startswith("float"))
 
 
@@ -103,25 +105,47 @@ def is_small(x: Tensor) -> bool:
 
 
 EXACT: dict[str, Callable[[Tensor], Tensor]] = {
-    "neg": lambda x: -x if x.dtype is not sg.bool else ~x, "abs": lambda x: x.abs(), "relu": lambda x: (x * 1).relu(),
-    "clamp": lambda x: (x * 1).clamp(-1, 2), "double": lambda x: x + x, "three": lambda x: x * 3, "less": lambda x: x * 1 - 0.5,
-    "quarter": lambda x: x / 4, "where": lambda x: sg.where(x != 0, x, 1), "clone": lambda x: x.clone(),
+    "neg": lambda x: -x if x.dtype is not sg.bool else ~x,
+    "abs": lambda x: x.abs(),
+    "relu": lambda x: (x * 1).relu(),
+    "clamp": lambda x: (x * 1).clamp(-1, 2),
+    "double": lambda x: x + x,
+    "three": lambda x: x * 3,
+    "less": lambda x: x * 1 - 0.5,
+    "quarter": lambda x: x / 4,
+    "where": lambda x: sg.where(x != 0, x, 1),
+    "clone": lambda x: x.clone(),
     "float": lambda x: x.float() if x.dtype is not sg.float64 else x.double(),
-}  # fmt: skip
+}
 JUMPING: dict[str, Callable[[Tensor], Tensor]] = {
-    "sign": lambda x: (x * 1.0).sign(), "floor": lambda x: (x * 1.0).floor(), "round": lambda x: (x * 1.0).round(),
-    "above": lambda x: x > 0, "integer": lambda x: x.long(), "bool": lambda x: x.bool(), "rest": lambda x: (x * 1.0) % 0.75,
+    "sign": lambda x: (x * 1.0).sign(),
+    "floor": lambda x: (x * 1.0).floor(),
+    "round": lambda x: (x * 1.0).round(),
+    "above": lambda x: x > 0,
+    "integer": lambda x: x.long(),
+    "bool": lambda x: x.bool(),
+    "rest": lambda x: (x * 1.0) % 0.75,
     "even": lambda x: x.long() // 2,
-}  # fmt: skip
+}
 ROUNDED: dict[str, Callable[[Tensor], Tensor]] = {
-    "exp": lambda x: (x * 1.0).clamp(-3, 3).exp(), "tanh": lambda x: (x * 1.0).tanh(), "sigmoid": lambda x: (x * 0.5).sigmoid(),
-    "log1p": lambda x: (x * 1.0).abs().log1p(), "sqrt": lambda x: ((x * 1.0).abs() + 0.25).sqrt(), "sin": lambda x: (x * 1.0).sin(),
-    "gelu": lambda x: sg.nn.functional.gelu(x * 1.0), "cube": lambda x: x * 1.0 * x * x, "power": lambda x: ((x * 1.0).abs() + 1) ** 1.5,
-}  # fmt: skip
+    "exp": lambda x: (x * 1.0).clamp(-3, 3).exp(),
+    "tanh": lambda x: (x * 1.0).tanh(),
+    "sigmoid": lambda x: (x * 0.5).sigmoid(),
+    "log1p": lambda x: (x * 1.0).abs().log1p(),
+    "sqrt": lambda x: ((x * 1.0).abs() + 0.25).sqrt(),
+    "sin": lambda x: (x * 1.0).sin(),
+    "gelu": lambda x: sg.nn.functional.gelu(x * 1.0),
+    "cube": lambda x: x * 1.0 * x * x,
+    "power": lambda x: ((x * 1.0).abs() + 1) ** 1.5,
+}
 PAIRS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a * 1 - b, "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / (b.abs() + 1), "maximum": sg.maximum, "minimum": sg.minimum,
-}  # fmt: skip
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a * 1 - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / (b.abs() + 1),
+    "maximum": sg.maximum,
+    "minimum": sg.minimum,
+}
 
 
 def elementwise(values: list[Tensor], program: Program, i: int, draw: Draw | None) -> Any:
@@ -137,7 +161,9 @@ def elementwise(values: list[Tensor], program: Program, i: int, draw: Draw | Non
 
 
 def pair(values: list[Tensor], program: Program, i: int, draw: Draw | None) -> Any:
-    fitting = [j for j, y in enumerate(values) if is_small(y) and is_small(values[i]) and broadcast(values[i], y)]
+    fitting = [
+        j for j, y in enumerate(values) if is_small(y) and is_small(values[i]) and broadcast(values[i], y)
+    ]
     if not fitting:
         return None
     if draw is None:
@@ -212,7 +238,12 @@ def factors(x: Tensor) -> list[tuple[int, ...]]:
 
 def part_of(n: int) -> Any:
     """An index into a dimension."""
-    slices = st.builds(slice, st.sampled_from([None, 0, 1, -2]), st.sampled_from([None, n, -1]), st.sampled_from([None, 1, 2]))
+    slices = st.builds(
+        slice,
+        st.sampled_from([None, 0, 1, -2]),
+        st.sampled_from([None, n, -1]),
+        st.sampled_from([None, 1, 2]),
+    )
     return st.one_of(slices, st.integers(-n, n - 1)) if n else slices
 
 

@@ -28,7 +28,9 @@ def elements(x: numpy.ndarray) -> tuple[int, ...]:
     return tuple(s // x.itemsize for s in x.strides)
 
 
-def placed(x: numpy.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> numpy.ndarray:
+def placed(
+    x: numpy.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0
+) -> numpy.ndarray:
     """What a shape and strides, counted in elements from the first of x, show of x's memory."""
     if 0 in shape:
         return numpy.zeros(shape, x.dtype)

@@ -236,4 +236,10 @@ def test_a_list_of_parameters_checks_what_it_is_given():
         p.append(3)
     with pytest.raises(DtypeError, match=r"not one tensor. Write ParameterList\(\[x\]\)"):
         nn.ParameterList(sg.zeros(2, 3))
-    assert repr(p) == "ParameterList(\n    (0): Parameter containing: [stepgrad.float32 of size 2x3]\n)"
+    assert repr(p) == "ParameterList(  (0): Parameter containing: [stepgrad.float32 of size 2x3])"
+    assert repr(nn.ParameterList([sg.zeros(1), sg.zeros(2)])) == (
+        "ParameterList(\n"
+        "    (0): Parameter containing: [stepgrad.float32 of size 1]\n"
+        "    (1): Parameter containing: [stepgrad.float32 of size 2]\n"
+        ")"
+    )

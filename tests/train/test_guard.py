@@ -1,12 +1,15 @@
 """A step that goes wrong changes nothing, and the message names where it was and what is to blame."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
+from stepgrad.data import DataLoader, TensorDataset
 from stepgrad.errors import ArgumentError, IndexShapeError, NotFiniteError, StepgradError
-from stepgrad.train import Callback, LambdaCallback
+from stepgrad.train import LambdaCallback
 from stepgrad.train.guard import Snapshot, all_finite
 from tests.train.runs import bits, plain_net, rich_net, table, trainer_of
 
@@ -41,35 +44,31 @@ def test_a_snapshot_tells_what_was_spoiled_and_puts_it_back():
     assert state == sg.get_rng_state()
 
 
-def bits_at(step, make, data, **options):
-    """The bits after so many steps of an undisturbed run on the same data."""
-    trainer = make(**options)
-    x, y = data
+@cache
+def bits_of_each_step(compiled):
+    """The bits before each step of a run on sound data."""
+    trainer = trainer_of(rich_net(), compile=compiled)
+    found = [bits(trainer)]
+    trainer.callbacks.append(LambdaCallback(on_batch_end=lambda t: found.append(bits(t))))
+    trainer.fit(table(rows=50), epochs=1, batch_size=4)
+    return found
 
-    class Until(Callback):
-        def on_batch_end(self, trainer):
-            if trainer.step == step:
-                raise InterruptedError
 
-    trainer.callbacks.append(Until())
-    with pytest.raises(InterruptedError):
-        trainer.fit((x, y), epochs=9, batch_size=4)
-    return bits(trainer)
+def bits_at(step, compiled):
+    return bits_of_each_step(compiled)[step]
 
 
 def order_of_rows(trainer_seed, epoch, rows):
     """The rows in the order in which an epoch visits them."""
-    from stepgrad.data import DataLoader, TensorDataset
-
     loader = DataLoader(TensorDataset(np.arange(rows)), batch_size=1, shuffle=True, seed=trainer_seed)
     loader.set_epoch(epoch)
     return [int(x.item()) for (x,) in loader]
 
 
-# The step (from 0) in which a row with a NaN comes: the first of all, alone in a native call, in the middle
-# and at the end of one, in a batch of another size.
+# The step (from 0) in which a row with a NaN comes: the first of all, in the middle
+# and at the end of a native call, in a batch of another size.
 @native_and_eager
-@pytest.mark.parametrize("step", [0, 1, 5, 11, 12])
+@pytest.mark.parametrize("step", [0, 5, 11, 12])
 def test_a_nan_in_a_row_of_the_data(compiled, step):
     x, y = table(rows=50)
     row = order_of_rows(0, 0, 50)[4 * step]
@@ -84,12 +83,8 @@ def test_a_nan_in_a_row_of_the_data(compiled, step):
     assert f"is not finite {place}. The weights are as they were before this step." in message
     assert trainer.step == step
     assert trainer.batches == (step, 13)
-    if step:
-        clean = bits_at(step, lambda: trainer_of(rich_net(), compile=compiled), (x, y))
-        assert bits(trainer) == clean
-        assert trainer._rows == 4 * step
-    else:
-        assert bits(trainer) == bits(trainer_of(rich_net()))
+    assert bits(trainer) == bits_at(step, compiled)
+    assert trainer._rows == 4 * step
     assert all(p.grad is None for p in trainer.model.parameters())
 
 
@@ -219,10 +214,7 @@ def test_a_label_out_of_range(compiled, step):
     assert "cross_entropy has 3 classes, numbered from 0; the target contains 7." in str(caught.value)
     assert f"This was in epoch 1, batch {step + 1} (step {step + 1})." in str(caught.value)
     assert trainer.step == step
-    if step:
-        assert bits(trainer) == bits_at(step, lambda: trainer_of(rich_net(), compile=compiled), (x, y))
-    else:
-        assert bits(trainer) == bits(trainer_of(rich_net()))
+    assert bits(trainer) == bits_at(step, compiled)
 
 
 @native_and_eager

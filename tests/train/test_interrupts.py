@@ -8,19 +8,17 @@ import sys
 import textwrap
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import stepgrad as sg
 from stepgrad.data import Dataset
-from stepgrad.errors import StepgradError
 from stepgrad.train import LambdaCallback
 from stepgrad.train.checkpoint import checkpoint_paths, read_checkpoint
 from stepgrad.train.interrupts import Interrupts
 from tests.train.runs import bits, losses, rich_net, table, trainer_of
-
-native_and_eager = pytest.mark.parametrize("compiled", [True, False], ids=["native", "eager"])
 
 
 def test_the_first_ctrl_c_is_noted_and_the_second_ends_it_at_once():
@@ -67,28 +65,37 @@ def interrupt_at(step):
     return LambdaCallback(on_batch_end=press)
 
 
-@native_and_eager
-@pytest.mark.parametrize("step", [3, 4, 9])  # in an epoch, at its end, with its smaller last batch
-def test_ctrl_c_saves_a_checkpoint_from_which_the_run_goes_on(tmp_path, compiled, step):
-    x, y = table(rows=26)
-    validation = table(rows=10, seed=1)
+DATA = table(rows=26)
+VALIDATION = table(rows=10, seed=1)
 
-    def make(*callbacks, folder=tmp_path):
-        return trainer_of(rich_net(), compile=compiled, checkpoint=folder, callbacks=callbacks)
 
-    first = make(interrupt_at(step))
+def run(compiled, folder, callbacks=(), **options):
+    """Four epochs of four updates, the last of which is on a smaller batch."""
+    trainer = trainer_of(rich_net(), compile=compiled, checkpoint=folder, callbacks=callbacks)
+    trainer.fit(DATA, VALIDATION, **{"epochs": 4, "patience": 2, "batch_size": 8, **options})
+    return trainer
+
+
+@cache
+def left_alone(compiled, epochs=4):
+    """The bits and losses of a run that is not interrupted."""
+    trainer = run(compiled, None, epochs=epochs, patience=2 if epochs == 4 else epochs)
+    return bits(trainer), losses(trainer)
+
+
+@pytest.mark.parametrize("step, compiled", [(3, False), (4, False), (5, True), (8, False), (8, True)])
+def test_ctrl_c_saves_a_checkpoint_from_which_the_run_goes_on(tmp_path, step, compiled):
+    seen = []
+    callbacks = [interrupt_at(step), LambdaCallback(on_fit_end=seen.append)]
     with pytest.raises(KeyboardInterrupt):
-        first.fit((x, y), validation, epochs=4, batch_size=8, patience=2)
+        run(compiled, tmp_path, callbacks)
+    (first,) = seen
     assert first.step == step
     assert first.history.stopped == f"interrupted; checkpoint in {tmp_path}"
     assert not first.model.training
     assert int(checkpoint_paths(tmp_path)[0].stem[5:]) == step
-    again = make()
-    again.fit((x, y), validation, epochs=4, batch_size=8, patience=2, resume=True)
-    whole = make(folder=tmp_path / "whole")
-    whole.fit((x, y), validation, epochs=4, batch_size=8, patience=2)
-    assert bits(again) == bits(whole)
-    assert losses(again) == losses(whole)
+    again = run(compiled, tmp_path, resume=True)
+    assert (bits(again), losses(again)) == left_alone(compiled)
 
 
 def test_ctrl_c_between_the_programs_of_two_batch_sizes(tmp_path):
@@ -132,8 +139,8 @@ def test_ctrl_c_in_the_validation(tmp_path):
             return self.x[i], self.y[i]
 
     def run(press, resume, folder):
-        trainer = trainer_of(rich_net(), checkpoint=folder)
-        trainer.fit(table(), Slow(press), epochs=3, resume=resume)
+        trainer = trainer_of(rich_net(), checkpoint=folder, compile=False)
+        trainer.fit(table(rows=50), Slow(press), epochs=3, resume=resume)
         return trainer
 
     with pytest.raises(KeyboardInterrupt):
@@ -146,50 +153,43 @@ def test_ctrl_c_in_the_validation(tmp_path):
 
 
 def test_ctrl_c_without_a_checkpoint_folder():
-    trainer = trainer_of(rich_net(), callbacks=[interrupt_at(3)])
+    trainer = trainer_of(rich_net(), callbacks=[interrupt_at(3)], compile=False)
     with pytest.raises(KeyboardInterrupt):
-        trainer.fit(table(), epochs=4, batch_size=16)
+        trainer.fit(table(rows=50), epochs=4, batch_size=16)
     assert (trainer.step, trainer.history.stopped) == (3, "interrupted")
     # The next fit begins the epoch anew.
     trainer.callbacks.clear()
-    trainer.fit(table(), epochs=1, batch_size=16)
+    trainer.fit(table(rows=50), epochs=1, batch_size=16)
     assert (trainer.step, trainer.epoch) == (7, 1)
-    assert isinstance(trainer.history[-1]["loss"], float)
+    assert len(trainer.history) == 1
 
 
 PROGRAM = textwrap.dedent(
     """
     import sys, time
-    from pathlib import Path
-    from stepgrad.train import Callback, LambdaCallback
+    from stepgrad.train import Callback
     from tests.train.runs import rich_net, table, trainer_of
 
-    folder, compiled, mode = sys.argv[1], sys.argv[2] == "native", sys.argv[3]
+    folder, compiled, stuck = sys.argv[1], sys.argv[2] == "native", sys.argv[3:]
 
     class Pace(Callback):
         each_batch = False
 
         def on_batch_end(self, trainer):
-            if trainer.step == 1:
+            if trainer.step >= 6:
                 print("begun", flush=True)
-            time.sleep(0.02 if mode == "finish" else 0.005)
+                time.sleep(60 if stuck else 0.01)
 
-    class Stuck(Callback):
-        def on_batch_end(self, trainer):
-            print("begun", flush=True)
-            time.sleep(60)
-
-    callbacks = [] if mode == "resume" else [Stuck()] if mode == "stuck" else [Pace()]
-    trainer = trainer_of(rich_net(), compile=compiled, checkpoint=folder, callbacks=callbacks)
-    trainer.fit(table(rows=26), table(rows=9, seed=1), epochs=20, batch_size=8, resume=mode == "resume")
+    trainer = trainer_of(rich_net(), compile=compiled, checkpoint=folder, callbacks=[Pace()])
+    trainer.fit(table(rows=26), table(rows=10, seed=1), epochs=12, batch_size=8, patience=12)
     print("done")
     """
 )
 
 
-def started(folder, kind, mode):
+def started(folder, *arguments):
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(folder), kind, mode], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", PROGRAM, str(folder), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert program.stdout.readline() == "begun\n", program.communicate()
@@ -198,20 +198,16 @@ def started(folder, kind, mode):
 
 @pytest.mark.parametrize("kind", ["native", "eager"])
 def test_ctrl_c_to_a_process(tmp_path, kind):
-    program = started(tmp_path, kind, "run")
-    time.sleep(0.1)
+    program = started(tmp_path, kind)
     program.send_signal(signal.SIGINT)
     out, error = program.communicate(timeout=60)
     assert program.returncode == -signal.SIGINT  # Python ends so after KeyboardInterrupt; a shell sees 130
     assert "done" not in out
     assert error.rstrip().endswith("KeyboardInterrupt")
     newest = checkpoint_paths(tmp_path)[0]
-    assert 0 < int(newest.stem[5:]) < 80
-    resumed = trainer_of(rich_net(), compile=kind == "native", checkpoint=tmp_path)
-    resumed.fit(table(rows=26), table(rows=9, seed=1), epochs=20, batch_size=8, resume=True)
-    whole = trainer_of(rich_net(), compile=kind == "native")
-    whole.fit(table(rows=26), table(rows=9, seed=1), epochs=20, batch_size=8)
-    assert bits(resumed) == bits(whole)
+    assert 6 <= int(newest.stem[5:]) < 48
+    resumed = run(kind == "native", tmp_path, resume=True, epochs=12, patience=12)
+    assert bits(resumed) == left_alone(kind == "native", epochs=12)[0]
 
 
 def test_a_second_ctrl_c_ends_a_process_at_once(tmp_path):
@@ -226,12 +222,11 @@ def test_a_second_ctrl_c_ends_a_process_at_once(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
-@pytest.mark.parametrize("arguments", [["--kills", "4"], ["--kills", "4", "--eager"]], ids=["native", "eager"])
+@pytest.mark.parametrize("arguments", [["--kills", "3"], ["--kills", "4", "--eager"]], ids=["native", "eager"])
 def test_killed_runs_end_with_the_same_bits(arguments):
     script = Path(__file__).with_name("kill_and_resume.py")
     done = subprocess.run(
         [sys.executable, str(script), "--epochs", "12", *arguments], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.match(r"[4-9] kills in \d+ (native|eager) runs, .* 0 runs ended with other bits$", done.stdout)
-    assert issubclass(StepgradError, Exception)
+    assert re.match(r"[34] kills in \d+ (native|eager) runs, .* 0 runs ended with other bits$", done.stdout)

@@ -25,12 +25,14 @@ def is_native(trainer):
 
 def both(make_net, make_optimizer=None, data=None, fit=None, **options):
     """Train natively and eagerly, from the same start; return both trainers."""
-    trainers = []
+    trainers, states = [], []
     for compiled in (True, False):
         trainer = trainer_of(make_net(), make_optimizer, compile=compiled, **options)
         trainer.fit(table() if data is None else data, **{"epochs": 4, "batch_size": 16, **(fit or {})})
         trainers.append(trainer)
+        states.append(sg.get_rng_state())
     native, eager = trainers
+    assert states[0] == states[1]
     assert is_native(native)
     assert not is_native(eager)
     return native, eager
@@ -39,7 +41,6 @@ def both(make_net, make_optimizer=None, data=None, fit=None, **options):
 def assert_alike(native, eager, tolerance=1e-4):
     """The same steps were taken: equal counts and random numbers, losses and weights but for rounding."""
     assert native.step == eager.step
-    assert sg.get_rng_state() is not None
     np.testing.assert_allclose(native.history["loss"], eager.history["loss"], rtol=tolerance)
     for (name, a), b in zip(native.model.state_dict().items(), eager.model.state_dict().values()):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=tolerance, atol=tolerance, err_msg=name)
@@ -57,23 +58,16 @@ def assert_alike(native, eager, tolerance=1e-4):
 )
 def test_every_optimizer_takes_native_steps(make_optimizer):
     native, eager = both(plain_net, make_optimizer)
-    assert native.step == 16  # 50 rows: three batches of 16 and one of 2, in each of 4 epochs
+    assert native.step == 12
     assert_alike(native, eager)
 
 
 def test_dropout_batch_norm_and_partial_batches():
-    native, eager = both(rich_net, fit={"epochs": 6})
+    native, eager = both(rich_net, data=table(rows=50), fit={"epochs": 6})
+    assert sorted(native._steps._compiled) == [2, 16]
     assert_alike(native, eager, 1e-3)
     tracked = [t.model.state_dict()["1.num_batches_tracked"].item() for t in (native, eager)]
     assert tracked == [24, 24]
-
-
-def test_random_numbers_go_on_alike():
-    after = []
-    for compiled in (True, False):
-        trainer_of(rich_net(), compile=compiled).fit(table(), epochs=2, batch_size=16)
-        after.append(sg.get_rng_state())
-    assert after[0] == after[1]
 
 
 class Words(nn.Module):
@@ -95,16 +89,16 @@ def words_net():
 
 def test_embeddings_with_integer_inputs():
     x, y = table()
-    codes = np.random.default_rng(1).integers(0, 10, size=(50, 3))
+    codes = np.random.default_rng(1).integers(0, 10, size=(48, 3))
     assert_alike(*both(words_net, data=(codes, x, y)))
 
 
 def test_rows_of_a_subset():
     x, y = table()
-    chosen = Subset(Subset(TensorDataset(x, y), range(5, 45)), [*range(30), 3])
+    chosen = Subset(Subset(TensorDataset(x, y), range(5, 45)), [*range(31), 3])
     tensors, rows = rows_in_memory(chosen)
     assert tensors[0] is x
-    assert rows.tolist() == [*range(5, 35), 8]
+    assert rows.tolist() == [*range(5, 36), 8]
     assert_alike(*both(plain_net, data=chosen))
 
 
@@ -118,11 +112,12 @@ def test_targets_of_regression_and_clipping():
         trainer.fit((x, x.sum(1, keepdim=True)), epochs=4, batch_size=16)
         return trainer
 
-    for options in ({"clip_norm": 0.1}, {"clip_value": 0.01}, {"clip_norm": 0.2, "clip_value": 0.05}):
+    free = run(False).history["loss"]
+    for options in ({"clip_norm": 0.1}, {"clip_norm": 0.2, "clip_value": 0.05}):
         native, eager = run(True, **options), run(False, **options)
         assert is_native(native)
         assert_alike(native, eager)
-        assert native.history["loss"] != run(True).history["loss"]
+        assert abs(native.history["loss"][-1] - free[-1]) > 0.01
 
 
 # ---------------------------------------------------------------------------- schedules, callbacks
@@ -134,7 +129,7 @@ def test_a_schedule_for_each_batch():
     def run(compiled):
         net = plain_net()
         optimizer = optim.Adam(net.parameters(), lr=0.02)
-        schedule = lr_scheduler.CosineAnnealingLR(optimizer, 16)
+        schedule = lr_scheduler.CosineAnnealingLR(optimizer, 12)
         trainer = sg.Trainer(
             net, nn.CrossEntropyLoss(), optimizer, schedule=schedule, schedule_every="batch", progress=False,
             compile=compiled,
@@ -145,7 +140,7 @@ def test_a_schedule_for_each_batch():
 
     native, eager = run(True), run(False)
     assert is_native(native)
-    assert rates == [16, 16]
+    assert rates == [12, 12]
     assert native.history["lr"] == eager.history["lr"]
     assert native.history[-1]["lr"] == pytest.approx(0, abs=1e-12)
     assert_alike(native, eager)
@@ -170,7 +165,7 @@ def test_on_batch_end_is_called_once_for_each_update(by_class):
 
     native = run(True)
     assert [(epoch, step, batches) for epoch, step, batches, _ in native] == [
-        (i // 4, i + 1, (i % 4 + 1, 4)) for i in range(12)
+        (i // 3, i + 1, (i % 3 + 1, 3)) for i in range(9)
     ]
     np.testing.assert_allclose([x[3] for x in native], [x[3] for x in run(False)], atol=2e-4)
 
@@ -202,12 +197,12 @@ def test_checkpoints_come_at_their_step_within_a_chunk(tmp_path):
 
 def test_stop_in_the_middle_ends_after_the_epoch():
     def stop(trainer):
-        if trainer.step == 6:
+        if trainer.step == 7:
             trainer.stop("enough")
 
     trainer = trainer_of(plain_net(), callbacks=[LambdaCallback(on_batch_end=stop)])
     history = trainer.fit(table(), epochs=9, batch_size=16)
-    assert (history.stopped, trainer.step, trainer.epoch) == ("enough", 8, 2)
+    assert (history.stopped, trainer.step, trainer.epoch) == ("enough", 9, 3)
 
 
 # ------------------------------------------------------------------- what cannot be compiled
@@ -336,12 +331,12 @@ def test_hooks_are_called_in_every_step():
     trainer = trainer_of(net)
     with pytest.warns(UserWarning, match="eagerly: Linear has a hook"):
         trainer.fit(table(), epochs=1, batch_size=16)
-    assert calls == [16, 16, 16, 2]
+    assert calls == [16, 16, 16]
 
 
 def test_other_reasons_to_train_eagerly_are_logged(caplog):
     x, y = table()
-    samples = [(x[i], y[i]) for i in range(50)]
+    samples = [(x[i], y[i]) for i in range(48)]
     own = DataLoader(TensorDataset(x, y), batch_size=16, collate_fn=lambda rows: [sg.stack(p) for p in zip(*rows)])
     with caplog.at_level(logging.INFO, "stepgrad"):
         trainer_of(plain_net()).fit(samples, epochs=1)
@@ -353,7 +348,13 @@ def test_other_reasons_to_train_eagerly_are_logged(caplog):
 # --------------------------------------------------------------------- changes between steps
 
 
-def changed(change, epochs=4):
+@pytest.fixture(scope="module")
+def unchanged():
+    """The history of a native run in which nothing is changed."""
+    return both(rich_net)[0].history
+
+
+def changed(change):
     """Train natively and eagerly with a callback that changes something after the second epoch."""
 
     def after_two(trainer):
@@ -361,7 +362,7 @@ def changed(change, epochs=4):
             change(trainer)
 
     callbacks = [LambdaCallback(on_epoch_end=after_two)]
-    return both(rich_net, fit={"epochs": epochs}, callbacks=callbacks)
+    return both(rich_net, callbacks=callbacks)
 
 
 def freeze(trainer):
@@ -405,13 +406,11 @@ def replace_layer(trainer):
     [freeze, drop_more, decay, clip, slow, forget_momentum, reload, put_other_weights, replace_layer],
     ids=lambda change: change.__name__,
 )
-def test_native_steps_follow_what_changes_between_them(change):
+def test_native_steps_follow_what_changes_between_them(change, unchanged):
     native, eager = changed(change)
     assert_alike(native, eager, 2e-3)
-    if change is not reload:
-        same = both(rich_net)[0]
-        assert native.history["loss"][:2] == same.history["loss"][:2]
-        assert native.history["loss"][2:] != same.history["loss"][2:]
+    assert native.history["loss"][:2] == unchanged["loss"][:2]
+    assert (native.history["loss"][2:] == unchanged["loss"][2:]) is (change is reload)
 
 
 def test_a_module_that_stays_in_evaluation_mode():
@@ -433,21 +432,20 @@ def test_a_module_that_stays_in_evaluation_mode():
 
 def test_a_second_fit_goes_on_and_uses_the_same_code():
     x, y = table()
-    trainer, once = trainer_of(rich_net()), trainer_of(rich_net())
+    once = trainer_of(rich_net())
     once.fit((x, y), epochs=6, batch_size=16)
-    once_bits = bits(once)
+    expected = bits(once)
     trainer = trainer_of(rich_net())
     trainer.fit((x.numpy(), y.numpy()), epochs=2, batch_size=16)
     code = dict(trainer._steps._compiled)
-    assert sorted(code) == [2, 16]
     trainer.fit((x.numpy().copy(), y.numpy().copy()), epochs=4, batch_size=16)
     assert trainer._steps._compiled == code
-    assert bits(trainer) == once_bits
+    assert bits(trainer) == expected
     assert losses(trainer) == losses(once)
 
 
 def test_a_second_fit_on_more_rows():
-    x, y = table(rows=50)
+    x, y = table()
     more = table(rows=80, seed=1)
     runs = []
     for compiled in (True, False):
@@ -468,12 +466,12 @@ def test_data_of_another_dtype_or_more_inputs_are_compiled_anew():
 
 
 def own_loaders():
-    data = TensorDataset(*table(rows=25))
+    data = TensorDataset(*table(rows=24))
     yield DataLoader(data, batch_size=8)
     yield DataLoader(data, batch_size=8, shuffle=True, seed=3, num_workers=2)
     yield DataLoader(data, batch_size=10, sampler=RandomSampler(data, replacement=True, num_samples=20), seed=3)
-    yield DataLoader(data, batch_size=4, sampler=[3, 1, 4, 1, 5, 9, 2, 6, 5])
-    yield DataLoader(data, batch_sampler=[[0, 1], [2], [3, 4], [5, 6, 7]])
+    yield DataLoader(data, batch_size=4, sampler=[3, 1, 4, 1, 5, 9, 2, 6])
+    yield DataLoader(data, batch_sampler=[[0, 1], [2, 9], [3], [3, 4], [5, 6], [7]])
 
 
 def test_loaders_of_ones_own_train_natively():
@@ -489,6 +487,6 @@ def test_the_shape_error_of_a_step_changes_nothing():
     x, y = table()
     trainer = trainer_of(rich_net())
     before = bits(trainer)
-    with pytest.raises(ShapeError, match=r"\[16, 3\].*0: Linear\(in_features=4, out_features=8"):
+    with pytest.raises(ShapeError, match=r"\[16, 3\].*0: Linear\(in_features=4, out_features=4"):
         trainer.fit((x[:, :3], y), epochs=1, batch_size=16)
     assert bits(trainer) == before

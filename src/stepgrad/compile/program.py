@@ -84,6 +84,8 @@ class Builder:
         shape: Any,
         dtype: Any,
     ) -> Value:
+        if numpy.dtype(dtype) == numpy.float16:
+            raise NotCompiled("float16 is not compiled")
         identity = (
             kind,
             op.name if op else "",
@@ -282,8 +284,17 @@ class Builder:
             return self._reshape(
                 find("reshape"), self._matmul(op, flat, b), shape=(*a.shape[:-1], b.shape[-1])
             )
+        if a.dtype.kind != "f":
+            return self._integer_product(a, b)
         operands = (self._stored(a), self._stored(b))
         return self._made("contract", op, operands, {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
+
+    def _integer_product(self, a: Value, b: Value) -> Value:
+        """Return a matrix product of integers or booleans as a sum over products: no speed is needed there."""
+        columns = self._reshape(find("reshape"), a, shape=(*a.shape, 1))
+        rows = self._reshape(find("reshape"), b, shape=(*b.shape[:-2], 1, *b.shape[-2:]))
+        total = self.sum(columns * rows, dim=(max(a.ndim, b.ndim) - 1,), keepdim=False)
+        return self.cast(total, dtype=a.dtype)
 
     def _linear(self, op: Op, x: Value, weight: Value, bias: Value | None) -> Value:
         operands = _promoted(self, op, (x, weight) if bias is None else (x, weight, bias))

@@ -258,14 +258,12 @@ class ParameterList(Module):
     def __setitem__(self, index: int, value: Tensor) -> None:
         self._parameters[str(_position(index, len(self), "ParameterList"))] = _as_parameter(value)
 
-    def __repr__(self) -> str:
-        # Indented twice, as PyTorch does.
-        return self._with_lines(
-            [
-                f"  ({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
-                for i, p in enumerate(self)
-            ]
-        )
+    def extra_repr(self) -> str:
+        lines = [
+            f"  ({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+            for i, p in enumerate(self)
+        ]
+        return "\n".join(lines)
 
 
 def _as_parameter(value: Any) -> Parameter:

@@ -73,7 +73,7 @@ class ForeignRandomness:
         """Put the states back; return whether numbers were drawn."""
         python, numbers = self._state
         here: Any = numpy.random.get_state()  # noqa: NPY002
-        if python == random.getstate() and here[2] == numbers[2] and bool((here[1] == numbers[1]).all()):
+        if python == random.getstate() and here[2:] == numbers[2:] and bool((here[1] == numbers[1]).all()):
             return False
         random.setstate(python)
         numpy.random.set_state(numbers)  # noqa: NPY002

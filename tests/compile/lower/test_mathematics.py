@@ -31,8 +31,13 @@ def erf(x: numpy.ndarray) -> numpy.ndarray:
 
 
 REFERENCES: dict[str, Callable[..., Any]] = {
-    "exp": numpy.exp, "expm1": numpy.expm1, "log": numpy.log, "log1p": numpy.log1p, "tanh": numpy.tanh, "erf": erf,
-}  # fmt: skip
+    "exp": numpy.exp,
+    "expm1": numpy.expm1,
+    "log": numpy.log,
+    "log1p": numpy.log1p,
+    "tanh": numpy.tanh,
+    "erf": erf,
+}
 EDGES = {
     "exp": (88.0, 88.72283, 88.73, -87.336, -87.4, -103.9, -104.0, 709.78, 709.79, -708.4, -745.1, -745.2),
     "expm1": (88.0, 88.72283, 709.78, -17.4, -37.5, 40.0, 39.99, 40.01),
@@ -50,10 +55,14 @@ def points(name: str, dtype: str) -> numpy.ndarray:
     """
     random = numpy.random.default_rng(3)
     info = numpy.finfo(dtype)
-    edges = numpy.array([*COMMON, *EDGES[name], info.max, info.min, info.tiny, info.smallest_subnormal], "float64")
+    edges = numpy.array(
+        [*COMMON, *EDGES[name], info.max, info.min, info.tiny, info.smallest_subnormal], "float64"
+    )
     with numpy.errstate(over="ignore"):
         edges = edges.astype(dtype)
-        edges = numpy.concatenate([edges, *(numpy.nextafter(edges, dtype_of(e, dtype)) for e in (math.inf, -math.inf))])
+        edges = numpy.concatenate(
+            [edges, *(numpy.nextafter(edges, dtype_of(e, dtype)) for e in (math.inf, -math.inf))]
+        )
     # All patterns of bits, so numbers of every size, the denormal ones and NaN among them.
     bits = random.integers(0, 1 << (info.bits - 1), 4000).astype(f"int{info.bits}")
     everywhere = bits.view(dtype)
@@ -111,7 +120,9 @@ def test_the_stated_error_holds_over_the_whole_range(transcendental: Functions, 
     found = transcendental(f"{name}_{kind}", x)
     off = errors(found, x, name)
     worst = off.argmax()
-    assert off[worst] <= stated_bound(name), f"{name}({x[worst]!r}) = {found[worst]!r} is {off[worst]:.2f} ulp off"
+    assert off[worst] <= stated_bound(name), (
+        f"{name}({x[worst]!r}) = {found[worst]!r} is {off[worst]:.2f} ulp off"
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -121,9 +132,13 @@ def test_the_sign_of_zero_and_the_limits(transcendental: Functions, kind: str):
         assert_same_bits(transcendental(f"{name}_{kind}", zeros), zeros)
     ends = numpy.array([math.inf, -math.inf, math.nan], kind)
     expected = {
-        "exp": (math.inf, 0, math.nan), "expm1": (math.inf, -1, math.nan), "log": (math.inf, math.nan, math.nan),
-        "log1p": (math.inf, math.nan, math.nan), "tanh": (1, -1, math.nan), "erf": (1, -1, math.nan),
-    }  # fmt: skip
+        "exp": (math.inf, 0, math.nan),
+        "expm1": (math.inf, -1, math.nan),
+        "log": (math.inf, math.nan, math.nan),
+        "log1p": (math.inf, math.nan, math.nan),
+        "tanh": (1, -1, math.nan),
+        "erf": (1, -1, math.nan),
+    }
     for name, limits in expected.items():
         numpy.testing.assert_array_equal(transcendental(f"{name}_{kind}", ends), numpy.array(limits, kind))
 
@@ -192,7 +207,11 @@ def exact_cases() -> dict[str, tuple[Callable[..., Any], Callable[..., Any], int
         "maximum": (lambda m, a, b: m.maximum(a, b), numpy.maximum, 2),
         "minimum": (lambda m, a, b: m.minimum(a, b), numpy.minimum, 2),
         "where": (lambda m, a, b: m.where(a > b, a, -b), lambda a, b: numpy.where(a > b, a, -b), 2),
-        "choice": (lambda m, a, b: m.where(a > b, 1.5, b), lambda a, b: numpy.where(a > b, numpy.asarray(1.5, a.dtype), b), 2),
+        "choice": (
+            lambda m, a, b: m.where(a > b, 1.5, b),
+            lambda a, b: numpy.where(a > b, numpy.asarray(1.5, a.dtype), b),
+            2,
+        ),
         "always": (lambda m, a, b: m.where(True, a, b), lambda a, b: a, 2),
         "never": (lambda m, a, b: m.where(False, a, b), lambda a, b: b, 2),
         "floor_divide": (lambda m, a, b: m.floor_divide(a, b), numpy.floor_divide, 2),
@@ -202,7 +221,7 @@ def exact_cases() -> dict[str, tuple[Callable[..., Any], Callable[..., Any], int
         "inverse": (lambda m, x: m.power(x, -1), lambda x: 1 / x, 1),
         "root": (lambda m, x: m.power(m.abs(x), 0.5), lambda x: numpy.sqrt(abs(x)), 1),
         "one": (lambda m, x: m.power(x, 0), lambda x: numpy.ones_like(x), 1),
-    }  # fmt: skip
+    }
 
 
 def pairs(values: Any, dtype: str) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -210,7 +229,7 @@ def pairs(values: Any, dtype: str) -> tuple[numpy.ndarray, numpy.ndarray]:
     return a.ravel(), b.ravel()
 
 
-@pytest.mark.parametrize("lanes", (1, 8))
+@pytest.mark.parametrize("lanes", [1, 8])
 @pytest.mark.parametrize("kind", KINDS)
 def test_exact_functions_have_the_bits_of_numpy(kind: str, lanes: int):
     cases = exact_cases()
@@ -240,7 +259,7 @@ COMPARISONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "and_number": (lambda m, a, b: m.logical_and(True, b), lambda a, b: b.astype(bool)),
     "or_number": (lambda m, a, b: m.logical_or(False, b), lambda a, b: b.astype(bool)),
     "xor_number": (lambda m, a, b: m.logical_xor(True, b), lambda a, b: ~b.astype(bool)),
-    "below_number": (lambda m, a, b: 1 < b, lambda a, b: b > 1),
+    "below_number": (lambda m, a, b: b > 1, lambda a, b: b > 1),
     "isnan": (lambda m, a, b: m.isnan(a), lambda a, b: numpy.isnan(a)),
     "isinf": (lambda m, a, b: m.isinf(a), lambda a, b: numpy.isinf(a)),
 }
@@ -259,7 +278,9 @@ ALL = ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
 
 @pytest.mark.parametrize("dtype", ALL)
 def test_comparisons_and_logic(dtype: str):
-    functions = Functions({name: (body, (dtype, dtype), "bool") for name, (body, _) in COMPARISONS.items()}, 8)
+    functions = Functions(
+        {name: (body, (dtype, dtype), "bool") for name, (body, _) in COMPARISONS.items()}, 8
+    )
     with numpy.errstate(all="ignore"):
         a, b = pairs(values_of(dtype), dtype)
         for name, (_, reference) in COMPARISONS.items():
@@ -282,7 +303,10 @@ def test_integer_arithmetic_wraps_around_as_in_numpy(dtype: str):
         "high_power": (lambda m, a, b: m.power(a, 11), lambda a, b: a**11),
         "divided_by_3": (lambda m, a, b: m.floor_divide(a, 3), lambda a, b: a // 3),
         "rest_by_3": (lambda m, a, b: m.remainder(a, 3), lambda a, b: a % 3),
-        "where": (lambda m, a, b: m.where(a > b, a, 3), lambda a, b: numpy.where(a > b, a, numpy.asarray(3, a.dtype))),
+        "where": (
+            lambda m, a, b: m.where(a > b, a, 3),
+            lambda a, b: numpy.where(a > b, a, numpy.asarray(3, a.dtype)),
+        ),
     }
     if dtype != "uint8":
         cases["divided_by_minus_1"] = (lambda m, a, b: m.floor_divide(a, -1), lambda a, b: a // -1)
@@ -309,7 +333,7 @@ def test_arithmetic_of_booleans():
         numpy.testing.assert_array_equal(functions(name, a, b), reference(a, b), err_msg=name)
 
 
-@pytest.mark.parametrize("lanes", (1, 16))
+@pytest.mark.parametrize("lanes", [1, 16])
 def test_casts(lanes: int):
     bodies = {f"{a}_{b}": (lambda m, x, to=b: m.cast(x, dtype=to), (a,), b) for a in ALL for b in ALL}
     functions = Functions(bodies, lanes)
@@ -317,12 +341,18 @@ def test_casts(lanes: int):
         x = numpy.array(values_of(a)).astype(a)
         for b in ALL:
             # What an integer too large for its type becomes is not defined, in C, NumPy and LLVM alike.
-            fits = abs(x) <= 127 if a.startswith("float") and b not in (*KINDS, "bool") else numpy.ones(len(x), bool)
+            fits = (
+                abs(x) <= 127
+                if a.startswith("float") and b not in (*KINDS, "bool")
+                else numpy.ones(len(x), bool)
+            )
             if b == "uint8" and a.startswith("float"):
                 fits &= x >= 0
             kept = x[fits]
             with numpy.errstate(all="ignore"):
-                numpy.testing.assert_array_equal(functions(f"{a}_{b}", kept), kept.astype(b), err_msg=f"{a} to {b}")
+                numpy.testing.assert_array_equal(
+                    functions(f"{a}_{b}", kept), kept.astype(b), err_msg=f"{a} to {b}"
+                )
 
 
 # -------------------------------------------------------------------------------------------- powers
@@ -341,17 +371,19 @@ def test_general_powers(kind: str):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("number", (2.0, 0.25, 10.0, 1.0, 0.0, -2.0))
+@pytest.mark.parametrize("number", [2.0, 0.25, 10.0, 1.0, 0.0, -2.0])
 def test_powers_of_a_number(number: float, kind: str):
     limit = 300 if kind == "float64" else 37
-    b = numpy.concatenate([numpy.linspace(-limit, limit, 900), numpy.arange(-9.0, 9), [math.inf, -math.inf, math.nan]]).astype(kind)
+    b = numpy.concatenate(
+        [numpy.linspace(-limit, limit, 900), numpy.arange(-9.0, 9), [math.inf, -math.inf, math.nan]]
+    ).astype(kind)
     functions = Functions({"pow": (lambda m, b: m.power(number, b), (kind,), kind)}, 4)
     with numpy.errstate(all="ignore"):
         assert_near(functions("pow", b), numpy.power(numpy.longdouble(number), b.astype(numpy.longdouble)), 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("number", (3.0, 4.0, -2.0, -3.0, 1.5, -0.5, 7.0, 0.3333))
+@pytest.mark.parametrize("number", [3.0, 4.0, -2.0, -3.0, 1.5, -0.5, 7.0, 0.3333])
 def test_powers_to_a_number(number: float, kind: str):
     a = numpy.concatenate([numpy.linspace(-9, 9, 901), [math.inf, -math.inf, math.nan, -0.0]]).astype(kind)
     functions = Functions({"pow": (lambda m, a: m.power(a, number), (kind,), kind)}, 4)

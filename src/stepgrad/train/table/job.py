@@ -60,11 +60,11 @@ def train_table(
 
     >>> from stepgrad.data.builtin import iris
     >>> measures, species = iris()
-    >>> columns = {"length": measures[:, 2], "width": measures[:, 3], "species": [f"kind {s}" for s in
-    species]}
-    >>> result = train_table(Table.from_arrays(columns), TableSettings("species", epochs=10, refit=False))
-    >>> result.task, result.rows["train"], result.test["accuracy"].value > 0.8
-    ('multiclass', 105, True)
+    >>> kinds = [f"kind {s}" for s in species]
+    >>> table = Table.from_arrays({"length": measures[:, 2], "width": measures[:, 3], "species": kinds})
+    >>> result = train_table(table, TableSettings("species", epochs=10, refit=False))
+    >>> result.task, sum(result.rows.values()), result.test["accuracy"].value > 0.8
+    ('multiclass', 150, True)
     """
     task = find_task(table, settings.target, settings.task)
     split = split_rows(

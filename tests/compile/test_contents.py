@@ -1,0 +1,93 @@
+"""Memory that changes within a step: what is read before and after, under several names and through views."""
+
+from typing import Any
+
+import numpy
+import pytest
+
+import stepgrad as sg
+from stepgrad.tensor import Tensor
+from tests.compile.changes import CHANGES
+
+
+def laid_out(array: numpy.ndarray, layout: str) -> Tensor:
+    """A tensor of the numbers of `array` whose memory is arranged in one of four ways."""
+    if layout == "by columns":
+        return sg.from_numpy(numpy.array(array, order="F"))
+    if layout == "with gaps":
+        wide = numpy.zeros(tuple(2 * n for n in array.shape))
+        part = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+        part[...] = array
+        return sg.from_numpy(part)
+    if layout == "backwards":
+        return sg.from_numpy(array[::-1].copy()[::-1])
+    return sg.from_numpy(array.copy())
+
+
+@pytest.mark.parametrize("layout", ["by rows", "by columns", "with gaps", "backwards"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_in_place(name: str, layout: str):
+    step, shapes = CHANGES[name]
+    random = numpy.random.default_rng(1)
+    arrays = [random.standard_normal(shape) for shape in shapes]
+    own, others = ([laid_out(a, layout) for a in arrays] for _ in range(2))
+    # In one layout what is changed are arguments, in the others what the step finds.
+    f = sg.compile(sg.no_grad()(step) if layout == "by rows" else lambda: sg.no_grad()(step)(*own))
+    for _ in range(3):
+        native = tensors_of(f(*own) if layout == "by rows" else f())
+        with sg.no_grad():
+            eager = tensors_of(step(*others))
+        for x, y in zip([*native, *own], [*eager, *others], strict=True):
+            numpy.testing.assert_allclose(x.numpy(), y.numpy(), rtol=1e-12, atol=1e-12)
+    assert all(f._compiled.values())
+
+
+def tensors_of(result: Any) -> list[Tensor]:
+    if result is None:
+        return []
+    return [result] if isinstance(result, Tensor) else list(result)
+
+
+def test_a_part_changed_through_a_view_runs_eagerly():
+    p = sg.ones(3, 4)
+
+    def step() -> Tensor:
+        p[0].mul_(2)
+        return p.sum()
+
+    f = sg.compile(step)
+    with pytest.warns(UserWarning, match="changes a part of a tensor in place through a view"):
+        assert f().item() == 16
+    assert f().item() == 24
+
+
+def test_tensors_that_share_a_part_of_their_memory_run_eagerly():
+    whole = sg.ones(8)
+    a, b = whole[:5], whole[3:]
+
+    def step() -> Tensor:
+        a.mul_(2)
+        return (a.sum() + b.sum()) * 1
+
+    f = sg.compile(step)
+    with pytest.warns(UserWarning, match="share a part of the memory"):
+        assert f().item() == 10 + 4 + 3
+    assert f().item() == 20 + 8 + 3
+
+
+def test_several_names_of_one_memory():
+    p = sg.ones(4)
+    other = sg.from_numpy(p.numpy())
+
+    def step() -> tuple[Tensor, Tensor]:
+        before = p.sum()
+        other.mul_(2)
+        return before, p.sum()
+
+    f = sg.compile(step)
+    assert [t.item() for t in f()] == [4, 8]
+    assert [t.item() for t in f()] == [8, 16]
+    # One of them goes elsewhere: from then on they are two.
+    p.data = sg.ones(4)
+    assert [t.item() for t in f()] == [4, 4]
+    assert other.sum().item() == 32

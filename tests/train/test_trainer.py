@@ -1,0 +1,610 @@
+"""`Trainer`: what it takes, counts, records and refuses, and going on from checkpoints."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import stepgrad as sg
+from stepgrad import nn, optim
+from stepgrad.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from stepgrad.errors import (
+    ArgumentError,
+    DataError,
+    DeviceError,
+    DtypeError,
+    FileError,
+    ShapeError,
+    StepgradError,
+)
+from stepgrad.files import read_tensors
+from stepgrad.optim import lr_scheduler
+from stepgrad.train import History, LambdaCallback
+from stepgrad.train.checkpoint import checkpoint_paths
+from tests.train.runs import bits, losses, plain_net, rich_net, table, trainer_of
+
+X, Y = table(rows=25)
+VALIDATION = table(rows=10, seed=1)
+
+
+def eager(make_net=plain_net, make_optimizer=None, **options):
+    return trainer_of(make_net(), make_optimizer, compile=False, **options)
+
+
+class Samples(Dataset):
+    """Rows one by one."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, i):
+        return self.x[i], self.y[i]
+
+
+class Noisy(Samples):
+    """Rows with noise of their own."""
+
+    def __getitem__(self, i):
+        return self.x[i] + 0.1 * sg.randn(4), self.y[i]
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        yield from zip(X, Y)
+
+
+# -------------------------------------------------------------------------------- what it takes
+
+
+@pytest.mark.parametrize(
+    "data",
+    [(X, Y), (X.numpy(), Y.numpy()), [X, Y.numpy()], TensorDataset(X, Y), Samples(X, Y), list(zip(X, Y))],
+    ids=["tensors", "arrays", "list", "TensorDataset", "Dataset", "samples"],
+)
+def test_the_same_data_in_many_forms(data):
+    trainer = eager(rich_net)
+    history = trainer.fit(data, data, epochs=2, batch_size=8)
+    expected = eager(rich_net)
+    expected.fit((X, Y), (X, Y), epochs=2, batch_size=8)
+    assert bits(trainer) == bits(expected)
+    assert losses(trainer) == losses(expected)
+    assert isinstance(history, History)
+
+
+def test_an_iterable_dataset_comes_in_its_own_order():
+    trainer, expected = eager(), eager()
+    trainer.fit(Stream(), epochs=2, batch_size=10)
+    expected.fit(DataLoader(TensorDataset(X, Y), batch_size=10), epochs=2)
+    assert bits(trainer) == bits(expected)
+    assert trainer.batches == (0, None)
+    assert expected.batches == (0, 3)
+
+
+@pytest.mark.parametrize("kind", [Samples, Noisy])
+def test_the_number_of_workers_does_not_matter(kind):
+    found = []
+    for workers in (0, 1, 4):
+        trainer = eager(rich_net)
+        trainer.fit(kind(X, Y), VALIDATION, epochs=2, batch_size=8, num_workers=workers)
+        found.append((bits(trainer), losses(trainer)))
+        assert trainer._loader._pool is None or trainer._loader._pool.closed
+    assert found[0] == found[1] == found[2]
+
+
+def test_workers_and_a_sampler_of_ones_own():
+    found = []
+    for workers in (0, 2):
+        loader = DataLoader(Noisy(X, Y), 6, sampler=[*range(20), 3, 3, 3], num_workers=workers, seed=4)
+        trainer = eager(rich_net)
+        trainer.fit(loader, DataLoader(Noisy(X, Y), 25, num_workers=workers, seed=5), epochs=2)
+        found.append((bits(trainer), losses(trainer)))
+    assert found[0] == found[1]
+    assert found[0][1][-1]["step"] == 8
+
+
+def test_workers_of_data_in_memory_give_the_bits_of_none():
+    found = []
+    for workers in (0, 2):
+        trainer = trainer_of(plain_net())
+        trainer.fit((X[:24], Y[:24]), epochs=2, batch_size=8, num_workers=workers)
+        found.append(bits(trainer))
+    assert found[0] == found[1]
+
+
+class Sum(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 3), nn.Linear(2, 3)
+
+    def forward(self, x, z):
+        return self.a(x) + self.b(z)
+
+
+def test_several_inputs():
+    z = sg.randn(25, 2)
+    sg.manual_seed(0)
+    trainer = trainer_of(Sum(), compile=False)
+    trainer.fit((X, z, Y), (X, z, Y), epochs=2)
+    assert trainer.predict((X, z)).shape == (25, 3)
+    assert trainer.evaluate((X, z, Y))["loss"] == pytest.approx(trainer.history[-1]["validation_loss"])
+
+
+# --------------------------------------------------------------------------- counts and history
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows():
+    net = plain_net()
+    trainer = trainer_of(net, lambda params: optim.SGD(params, lr=0.0), compile=False)
+    history = trainer.fit((X, Y), (X, Y), epochs=1, batch_size=7)  # 7, 7, 7 and 4 rows
+    whole = nn.CrossEntropyLoss()(net(X), Y).item()
+    assert history[0]["loss"] == pytest.approx(whole, rel=1e-6)
+    assert trainer.evaluate((X, Y), batch_size=7)["loss"] == pytest.approx(whole, rel=1e-6)
+    assert history[0]["validation_loss"] == pytest.approx(whole, rel=1e-6)
+
+
+@pytest.mark.parametrize("batch_size, updates", [(1, 6000), (7, 1000), (30, 200), (100, 200)])
+def test_updates_are_counted(batch_size, updates):
+    x, y = table(rows=30)
+    trainer = trainer_of(plain_net(), lambda params: optim.SGD(params, lr=0.001))
+    history = trainer.fit((x, y), epochs=200, batch_size=batch_size)
+    assert trainer.step == history[-1]["step"] == updates
+    assert trainer.epoch == len(history) == 200
+
+
+def test_drop_last():
+    trainer = eager()
+    trainer.fit((X, Y), epochs=3, batch_size=10, drop_last=True)
+    assert trainer.step == 6
+
+
+def test_what_the_history_holds():
+    trainer = eager(metrics=["accuracy", "f1"])
+    history = trainer.fit((X, Y), VALIDATION, epochs=3, batch_size=10)
+    assert [list(epoch) for epoch in history] == [
+        ["epoch", "step", "loss", "validation_loss", "validation_accuracy", "validation_f1", "lr", "seconds"]
+    ] * 3
+    assert history["epoch"] == [1, 2, 3]
+    assert history["step"] == [3, 6, 9]
+    assert history["lr"] == [0.01] * 3
+    assert all(seconds > 0 for seconds in history["seconds"])
+    assert history.stopped == "all 3 epochs done"
+    assert history.best_epoch == 1 + int(np.argmin(history["validation_loss"]))
+    assert history["loss"][2] < history["loss"][0]
+    assert "validation_loss" not in eager().fit((X, Y), epochs=1)[0]
+
+
+def test_no_epochs():
+    trainer = eager()
+    before = bits(trainer)
+    history = trainer.fit((X, Y), epochs=0)
+    assert (len(history), history.stopped, history.best_epoch) == (0, "all 0 epochs done", 0)
+    assert bits(trainer) == before
+
+
+def test_a_second_fit_goes_on():
+    once, twice = eager(rich_net), eager(rich_net)
+    once.fit((X, Y), VALIDATION, epochs=4, batch_size=8)
+    twice.fit((X, Y), VALIDATION, epochs=1, batch_size=8)
+    twice.fit((X, Y), VALIDATION, epochs=3, batch_size=8)
+    assert bits(once) == bits(twice)
+    assert losses(once) == losses(twice)
+    assert twice.history.stopped == "all 4 epochs done"
+
+
+# -------------------------------------------------------------------------------- how it ends
+
+
+def scripted(values, **options):
+    """Train with a metric that has these values, one after the other."""
+    waiting = iter(values)
+    kept = []
+    trainer = eager(
+        metrics={"told": lambda outputs, targets: next(waiting)},
+        callbacks=[LambdaCallback(on_epoch_end=lambda t: kept.append(bits(t)[0]))],
+    )
+    history = trainer.fit((X, Y), VALIDATION, epochs=len(values), monitor="validation_told", **options)
+    return trainer, history, kept
+
+
+def test_patience_and_the_best_weights():
+    trainer, history, kept = scripted([0.1, 0.5, 0.3, 0.4, 0.9], patience=2)
+    assert history.stopped == "no improvement for 2 epochs"
+    assert (len(history), history.best_epoch) == (4, 2)
+    assert bits(trainer)[0] == kept[1]
+
+
+def test_without_patience_the_last_weights_stay():
+    trainer, history, kept = scripted([0.9, 0.5, 0.3])
+    assert history.best_epoch == 1
+    assert bits(trainer)[0] == kept[-1]
+
+
+def test_min_delta_and_tolerance():
+    assert scripted([0.1, 0.15, 0.19, 0.5], patience=2, min_delta=0.1)[1].best_epoch == 1
+    _, history, _ = scripted([0.1, 0.5, 0.95, 0.99], tolerance=0.9)
+    assert (len(history), history.stopped) == (3, "above the tolerance 0.9")
+    history = eager().fit((X, Y), epochs=50, tolerance=1.1)
+    assert history.stopped == "below the tolerance 1.1"
+    assert history[-1]["loss"] < 1.1 <= history[-2]["loss"]
+
+
+def test_the_default_monitor():
+    history = eager().fit((X, Y), (X, 2 - Y), epochs=30, patience=1)
+    assert history["validation_loss"][-1] >= history["validation_loss"][-2]
+    assert len(eager().fit((X, Y), epochs=5, patience=1)) == 5
+
+
+# ----------------------------------------------------------------- schedules, clipping, metrics
+
+
+def rates(schedule_of, make_optimizer=optim.SGD, validation=None, metrics=None, monitor=None, **options):
+    net = plain_net()
+    optimizer = make_optimizer(net.parameters(), lr=1.0)
+    trainer = sg.Trainer(
+        net, nn.CrossEntropyLoss(), optimizer, schedule=schedule_of(optimizer), progress=False, compile=False,
+        metrics=metrics, **options,
+    )  # fmt: skip
+    return trainer.fit((X, Y), validation, epochs=4, batch_size=10, monitor=monitor)["lr"]
+
+
+def test_a_schedule_is_stepped_after_each_epoch_or_update():
+    assert rates(lambda o: lr_scheduler.StepLR(o, 1, 0.5)) == [1, 0.5, 0.25, 0.125]
+    by_batch = rates(lambda o: lr_scheduler.StepLR(o, 3, 0.5), schedule_every="batch")
+    assert by_batch == [0.5, 0.25, 0.125, 0.0625]
+
+
+def test_a_plateau_looks_at_the_monitored_value():
+    told = iter([0.5, 0.6, 0.6, 0.6])
+    found = rates(
+        lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="max", patience=0, factor=0.1),
+        validation=VALIDATION, metrics={"told": lambda outputs, targets: next(told)}, monitor="validation_told",
+    )  # fmt: skip
+    assert found == pytest.approx([1, 1, 1, 0.1])
+    with pytest.raises(ArgumentError, match="ReduceLROnPlateau looks at a value of each epoch"):
+        rates(lr_scheduler.ReduceLROnPlateau, schedule_every="batch")
+
+
+def test_clipping_bounds_the_gradients():
+    def largest(**options):
+        found = []
+
+        def note(trainer):
+            grads = np.concatenate([p.grad.numpy().ravel() for p in trainer.model.parameters()])
+            found.append((np.linalg.norm(grads), abs(grads).max()))
+
+        callbacks = [LambdaCallback(on_batch_end=note)]
+        eager(callbacks=callbacks, **options).fit((X, Y), epochs=1, batch_size=10)
+        return np.max(found, axis=0)
+
+    norm, element = largest()
+    assert norm > 0.2
+    assert element > 0.05
+    assert largest(clip_norm=0.1)[0] == pytest.approx(0.1, rel=1e-4)
+    assert largest(clip_value=0.02)[1] == pytest.approx(0.02)
+    assert largest(clip_value=0.05, clip_norm=0.07)[0] == pytest.approx(0.07, rel=1e-4)
+
+
+def test_metrics_by_name():
+    from sklearn import metrics as judge
+
+    names = ["accuracy", "precision", "recall", "f1", "top_2"]
+    trainer = eager(metrics=names)
+    record = trainer.fit((X, Y), VALIDATION, epochs=2)[-1]
+    x, y = VALIDATION
+    outputs, target = trainer.predict(x).numpy(), y.numpy()
+    predicted = outputs.argmax(1)
+    expected = {"accuracy": judge.accuracy_score(target, predicted)}
+    for name in names[1:4]:
+        expected[name] = getattr(judge, f"{name}_score")(target, predicted, average="macro", zero_division=0)
+    expected["top_2"] = judge.top_k_accuracy_score(target, outputs, k=2, labels=range(3))
+    assert {name: record[f"validation_{name}"] for name in names} == pytest.approx(expected)
+    assert trainer.evaluate(VALIDATION) == pytest.approx({"loss": record["validation_loss"], **expected})
+
+
+@pytest.mark.parametrize("loss, last", [(nn.BCELoss(), [nn.Sigmoid()]), (nn.BCEWithLogitsLoss(), [])])
+def test_the_threshold_between_two_classes_follows_from_the_loss(loss, last):
+    sg.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 1), *last)
+    target = (Y > 0).float()[:, None]
+    trainer = sg.Trainer(net, loss, optim.Adam(net.parameters(), lr=0.1), metrics="accuracy", progress=False, compile=False)
+    history = trainer.fit((X, target), (X, target), epochs=30)
+    assert history[-1]["validation_accuracy"] > 0.8
+
+
+# ------------------------------------------------------------------------ evaluate and predict
+
+
+def test_evaluating_leaves_modes_and_random_numbers_alone():
+    trainer = eager(rich_net)
+    trainer.model.train()
+    trainer.model[1].eval()
+    before = bits(trainer)
+    first = trainer.evaluate((X, Y))
+    outputs = trainer.predict(X)
+    assert [module.training for module in trainer.model.modules()] == [True, True, False, True, True, True]
+    assert bits(trainer) == before
+    assert trainer.evaluate((X, Y)) == first
+    assert not outputs.requires_grad
+    with pytest.raises(ShapeError):
+        trainer.predict(X[:, :2])
+    assert trainer.model.training
+
+
+def test_predictions_in_batches_are_those_at_once():
+    trainer = eager(rich_net)
+    whole = trainer.predict(X)
+    for data in (X, X.numpy(), (X,), TensorDataset(X), DataLoader(TensorDataset(X), 4)):
+        np.testing.assert_allclose(trainer.predict(data, batch_size=4).numpy(), whole.numpy(), rtol=1e-5)
+
+
+def test_data_without_rows():
+    trainer = eager()
+    with pytest.raises(DataError, match="the data to evaluate have no rows"):
+        trainer.evaluate((X[:0], Y[:0]))
+    with pytest.raises(DataError, match="the data to predict have no rows"):
+        trainer.predict(X[:0])
+    with pytest.raises(DataError, match="the training data have no rows, so there is nothing to learn from"):
+        trainer.fit((X[:0], Y[:0]))
+    with pytest.raises(DataError, match="the training data have no rows"):
+        trainer.fit(DataLoader(TensorDataset(X[:0], Y[:0])))
+    with pytest.raises(DataError, match="no whole batch of 26 rows, and drop_last=True"):
+        trainer.fit((X, Y), batch_size=26, drop_last=True)
+    assert (trainer.step, trainer.epoch) == (0, 0)
+
+
+# ----------------------------------------------------------------------------------- bad input
+
+
+def problem(kind, match, data=(X, Y), compiled=(True, False), **options):
+    """The message is the same natively and eagerly, and nothing changed."""
+    for choice in compiled:
+        trainer = trainer_of(plain_net(), compile=choice)
+        before = bits(trainer)
+        with pytest.raises(kind, match=match):
+            trainer.fit(data, **options)
+        assert bits(trainer) == before
+        assert not trainer.model.training
+
+
+def test_shapes_that_do_not_fit():
+    place = r"This was in epoch 1, batch 1 \(step 1\)\."
+    problem(ShapeError, rf"\[25, 3\] \(weight \[8, 4\]\)\. \(in 0: Linear\(in_features=4.*\)\)\. {place}", (X[:, :3], Y))
+    problem(ShapeError, rf"cross_entropy .*\[25, 3\].*\[25, 2\].*{place}", (X, sg.zeros(25, 2)))
+    problem(ShapeError, r"TensorDataset needs tensors of the same first size.*\(25, 4\), \(24,\)", (X, Y[:24]))
+    problem(DataError, r"a batch is \(inputs…, target\), but the data give a single tensor", (X,))
+    problem(DataError, r"a batch is a tuple \(inputs…, target\), not a dict with 'x', 'y'; .* collate_fn",
+            [{"x": a, "y": b} for a, b in zip(X, Y)])  # fmt: skip
+
+
+def test_dtypes_that_do_not_fit():
+    problem((DtypeError, ShapeError), r"This was in epoch 1", (X, Y.float()))
+    with pytest.raises(DtypeError):
+        eager().fit((np.array([["a", "b", "c", "d"]] * 3), np.zeros(3, "int64")))
+
+
+def test_devices_that_are_not_there():
+    with pytest.raises(DeviceError, match="there is no device 'gpu'"):
+        eager(device="gpu")
+    trainer = eager(device="cuda")
+    before = bits(trainer)
+    with pytest.raises(DeviceError):
+        trainer.fit((X, Y))
+    assert bits(trainer) == before
+    assert not sg.cuda.is_available() or trainer.step
+
+
+def test_a_loss_that_is_no_number():
+    net = plain_net()
+    for loss, what in ((nn.CrossEntropyLoss(reduction="none"), r"of shape \[25\]"), (lambda y, t: 3.0, "a float")):
+        for choice in (True, False):
+            trainer = sg.Trainer(net, loss, optim.SGD(net.parameters()), progress=False, compile=choice)
+            with pytest.raises(ShapeError, match=f"the loss must be a tensor of one number, not {what}; reduce it"):
+                trainer.fit((X, Y))
+    one = sg.Trainer(
+        net, lambda y, t: nn.functional.cross_entropy(y, t).reshape(1), optim.SGD(net.parameters()),
+        progress=False, compile=False,
+    )  # fmt: skip
+    assert len(one.fit((X, Y), (X, Y), epochs=1)) == 1
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"epochs": -1}, "epochs is a whole number of at least 0, not -1"),
+        ({"epochs": 2.5}, "epochs is a whole number of at least 0, not 2.5"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"patience": 0}, "patience counts epochs, at least 1, not 0"),
+        ({"min_delta": -1.0}, "min_delta is at least 0"),
+        ({"num_workers": -1}, "num_workers"),
+        ({"monitor": "los"}, "monitor is one of loss; not 'los'. Did you mean 'loss'?"),
+        ({"monitor": "validation_loss"}, "monitor is one of loss; not 'validation_loss'."),
+        ({"resume": True}, "resume=True needs a Trainer with checkpoint='folder'"),
+    ],
+)
+def test_arguments_of_fit_out_of_range(options, match):
+    import re
+
+    problem(ArgumentError, re.escape(match), compiled=[False], **options)
+
+
+def test_a_monitor_that_is_not_there():
+    trainer = eager(metrics=["accuracy"])
+    match = r"one of loss, validation_loss, validation_accuracy; not 'accuracy'\. Did you mean 'validation_accuracy'\?"
+    with pytest.raises(ArgumentError, match=match):
+        trainer.fit((X, Y), VALIDATION, monitor="accuracy")
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"metrics": ["acuracy"]}, r"no metric 'acuracy'; known: .* Did you mean 'accuracy'"),
+        ({"schedule_every": "step"}, "schedule_every is 'epoch' or 'batch', not 'step'"),
+        ({"checkpoint_every": 3}, "checkpoint_every counts updates, at least 1, and needs a checkpoint folder"),
+        ({"checkpoint_every": 0, "checkpoint": "c"}, "checkpoint_every counts updates, at least 1"),
+        ({"keep": 0}, "keep counts checkpoints, at least 1, not 0"),
+        ({"device": 3}, "there is no device '3'"),
+    ],
+)
+def test_arguments_out_of_range(options, match):
+    with pytest.raises(StepgradError, match=match):
+        eager(**options)
+
+
+def test_parts_of_another_kind():
+    net = plain_net()
+    optimizer = optim.SGD(net.parameters())
+    with pytest.raises(ArgumentError, match="Trainer takes a Module to train, not a function"):
+        sg.Trainer(lambda x: x, nn.MSELoss(), optimizer)
+    for loss in ("mse", nn.MSELoss):
+        with pytest.raises(ArgumentError, match=r"Trainer takes a loss such as stepgrad.nn.MSELoss\(\), not"):
+            sg.Trainer(net, loss, optimizer)
+    with pytest.raises(ArgumentError, match=r"an optimizer such as stepgrad.optim.Adam\(model.parameters\(\)\), not 'adam'"):
+        sg.Trainer(net, nn.MSELoss(), "adam")
+    with pytest.raises(ArgumentError, match="this Trainer has no checkpoint folder"):
+        eager().save_checkpoint()
+
+
+# --------------------------------------------------------------------------------- checkpoints
+
+
+def run(folder, epochs=4, data=(X, Y), **options):
+    trainer = eager(rich_net, checkpoint=folder, **options)
+    trainer.fit(data, VALIDATION, epochs=epochs, batch_size=8, resume=True, patience=3)
+    return trainer
+
+
+def test_a_run_of_more_epochs_goes_on_from_one_of_fewer(tmp_path):
+    run(tmp_path / "one", 2)
+    one, two = run(tmp_path / "one", 5), run(tmp_path / "two", 5)
+    assert bits(one) == bits(two)
+    assert losses(one) == losses(two)
+    assert (one.epoch, one.history.stopped) == (two.epoch, two.history.stopped)
+    again = run(tmp_path / "one", 5)
+    assert bits(again) == bits(two)
+    assert again.step == two.step
+
+
+def test_a_run_that_was_stopped_stays_stopped(tmp_path):
+    def stop(trainer):
+        if trainer.epoch == 2:
+            trainer.stop("enough")
+
+    run(tmp_path, callbacks=[LambdaCallback(on_epoch_end=stop)])
+    again = run(tmp_path)
+    assert (again.epoch, again.history.stopped) == (2, "enough")
+
+
+def test_the_newest_checkpoints_are_kept(tmp_path):
+    run(tmp_path, checkpoint_every=3, keep=3)
+    assert [int(path.stem[5:]) for path in checkpoint_paths(tmp_path)] == [16, 15, 12]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, caplog):
+    whole = run(tmp_path / "whole")
+    run(tmp_path, 3)
+    newest, older = checkpoint_paths(tmp_path)
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    again = run(tmp_path)
+    assert f"passing over a checkpoint: '{newest}'" in caplog.text.replace("cannot read ", "")
+    assert bits(again) == bits(whole)
+    for path in checkpoint_paths(tmp_path):
+        path.write_bytes(path.read_bytes()[:-9])
+    trainer = eager(rich_net, checkpoint=tmp_path)
+    with pytest.raises(FileError, match=r"of the checkpoints in '.*' \(2\) none is undamaged. Delete them to begin"):
+        trainer.fit((X, Y), resume=True)
+    assert older.parent == tmp_path
+
+
+def test_the_checkpoints_of_another_run_are_not_mixed_in(tmp_path):
+    first = run(tmp_path)
+    trainer = eager(rich_net, checkpoint=tmp_path)
+    with pytest.raises(ArgumentError, match=r"holds the checkpoints of an earlier run\. Go on with it by fit"):
+        trainer.fit((X, Y), epochs=1)
+    first.fit((X, Y), VALIDATION, epochs=1, batch_size=8)
+    assert checkpoint_paths(tmp_path)[0].stem == f"step-{first.step:012}"
+
+
+def test_a_checkpoint_of_other_batches_or_another_model(tmp_path):
+    run(tmp_path)
+    trainer = eager(rich_net, checkpoint=tmp_path)
+    before = bits(trainer)
+    with pytest.raises(ArgumentError, match=r"a run with 4 batches in an epoch, this one has 3\. Resume with the same"):
+        trainer.fit((X, Y), epochs=5, batch_size=10, resume=True)
+    assert bits(trainer) == before
+    other = eager(plain_net, checkpoint=tmp_path)
+    before = bits(other)
+    with pytest.raises(FileError, match="does not fit"):
+        other.fit((X, Y), VALIDATION, epochs=5, batch_size=8, resume=True)
+    assert bits(other) == before
+
+
+def test_a_validation_loader_that_shuffles_goes_on_where_it_was(tmp_path):
+    def fit(folder, epochs):
+        trainer = eager(checkpoint=folder)
+        trainer.fit((X, Y), DataLoader(Noisy(X, Y), 4, shuffle=True, seed=2), epochs=epochs, resume=True)
+        return trainer
+
+    fit(tmp_path / "one", 2)
+    one, two = fit(tmp_path / "one", 4), fit(tmp_path / "two", 4)
+    assert losses(one) == losses(two)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_write_protected(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(FileError, match="permission denied"):
+        eager(checkpoint=tmp_path / "closed" / "checkpoints").fit((X, Y), epochs=1)
+
+
+def test_a_checkpoint_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "checkpoints"):
+        trainer = eager(checkpoint=folder)
+        with pytest.raises(FileError, match=r"cannot (read|create the folder) '.*': .*(file|directory)"):
+            trainer.fit((X, Y), epochs=1)
+
+
+FULL_DISK = textwrap.dedent(
+    """
+    import resource, sys
+    import stepgrad as sg
+    from tests.train.runs import bits, plain_net, table, trainer_of
+    trainer = trainer_of(plain_net(), checkpoint=sys.argv[1], compile=False)
+    trainer.fit(table(), epochs=1)
+    before = bits(trainer)
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    seen = []
+    trainer.callbacks.append(sg.train.LambdaCallback(on_epoch_end=lambda t: seen.append(bits(t))))
+    try:
+        trainer.fit(table(), epochs=1)
+    except sg.errors.FileError as error:
+        assert bits(trainer) == seen[0] != before
+        print(error)
+    """
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits the size of files")
+def test_a_full_disk_harms_neither_weights_nor_checkpoints(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=60,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "cannot write" in done.stdout
+    assert "the file would be larger than the limit" in done.stdout
+    (kept,) = tmp_path.iterdir()
+    read_tensors(kept)
+    assert signal.SIGXFSZ
