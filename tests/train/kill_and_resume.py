@@ -64,8 +64,16 @@ def train(folder: str, compiled: bool, variant: int, epochs: int) -> None:
         schedule_every="batch" if variant % 2 else "epoch", checkpoint=Path(folder) / "checkpoints",
         checkpoint_every=3, callbacks=[counter], progress=False,
     )  # fmt: skip
-    trainer.fit((x, y), table(rows=20, seed=1), epochs=epochs, batch_size=8, patience=epochs * 2 // 3, resume=True)
-    found = [*bits(trainer), losses(trainer), trainer.history.stopped, trainer.history.best_epoch, counter.epochs]
+    trainer.fit(
+        (x, y), table(rows=20, seed=1), epochs=epochs, batch_size=8, patience=epochs * 2 // 3, resume=True
+    )
+    found = [
+        *bits(trainer),
+        losses(trainer),
+        trainer.history.stopped,
+        trainer.history.best_epoch,
+        counter.epochs,
+    ]
     Path(folder, "result.txt").write_text(repr(found), encoding="utf-8")
 
 

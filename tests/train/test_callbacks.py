@@ -109,7 +109,9 @@ def test_states_go_into_checkpoints(tmp_path):
 
 
 def test_what_is_no_callback():
-    with pytest.raises(ArgumentError, match=r"objects of stepgrad.train.Callback, not <built-in function print>; .* Lamb"):
+    with pytest.raises(
+        ArgumentError, match=r"objects of stepgrad.train.Callback, not <built-in function print>; .* Lamb"
+    ):
         trainer_of(plain_net(), callbacks=[print])
     with pytest.raises(ArgumentError, match=r"no callback 'on_epoch'\. Did you mean 'on_epoch_end'\?"):
         LambdaCallback(on_epoch=print)
@@ -131,7 +133,15 @@ def test_the_log_has_a_line_for_each_epoch(tmp_path):
     history = trainer.fit((x, y), (x, y), epochs=3)
     lines = read(path)
     assert lines == list(history)
-    assert list(lines[0]) == ["epoch", "step", "loss", "validation_loss", "validation_accuracy", "lr", "seconds"]
+    assert list(lines[0]) == [
+        "epoch",
+        "step",
+        "loss",
+        "validation_loss",
+        "validation_accuracy",
+        "lr",
+        "seconds",
+    ]
 
 
 def test_the_log_has_no_nan(tmp_path):
@@ -205,7 +215,9 @@ def told(monkeypatch, terminal, seconds_per_batch, epochs=4, **options):
 
 def test_without_a_terminal_plain_lines_are_written_now_and_then(monkeypatch):
     lines = told(monkeypatch, False, 1.1).splitlines()
-    pattern = r"epoch (\d)/4, loss [\d.]+, validation loss [\d.]+, validation accuracy [\d.]+, \d+\.\d s(; .*)?"
+    pattern = (
+        r"epoch (\d)/4, loss [\d.]+, validation loss [\d.]+, validation accuracy [\d.]+, \d+\.\d s(; .*)?"
+    )
     matches = [re.fullmatch(pattern, line) for line in lines]
     assert [match[1] for match in matches] == ["1", "2", "3", "4", "4"]
     assert matches[-1][2] == "; all 4 epochs done"
@@ -254,7 +266,9 @@ PROGRAM = textwrap.dedent(
 def test_a_real_terminal_and_a_pipe():
     import pty
 
-    piped = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
+    piped = subprocess.run(
+        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60
+    )
     assert piped.stdout == ""
     assert "\r" not in piped.stderr
     assert piped.stderr.splitlines()[-1].startswith("epoch 20/20, loss ")
@@ -283,6 +297,8 @@ def test_a_real_terminal_and_a_pipe():
 
 def test_progress_off_says_nothing(capsys):
     net = nn.Linear(4, 3)
-    sg.Trainer(net, nn.CrossEntropyLoss(), sg.optim.SGD(net.parameters()), progress=False).fit(table(), epochs=1)
+    sg.Trainer(net, nn.CrossEntropyLoss(), sg.optim.SGD(net.parameters()), progress=False).fit(
+        table(), epochs=1
+    )
     assert capsys.readouterr() == ("", "")
     assert isinstance(sg.Trainer(net, nn.MSELoss(), sg.optim.SGD(net.parameters())).history, History)

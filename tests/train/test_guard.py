@@ -104,7 +104,9 @@ def test_the_target_of_a_later_epoch_is_not_finite(compiled):
         callbacks=[LambdaCallback(on_epoch_end=spoil)],
     )  # fmt: skip
     number = order_of_rows(0, 1, 20).index(7) // 5
-    with pytest.raises(NotFiniteError, match=rf"epoch 2, batch {number + 1} \(step {5 + number}\): the target"):
+    with pytest.raises(
+        NotFiniteError, match=rf"epoch 2, batch {number + 1} \(step {5 + number}\): the target"
+    ):
         trainer.fit((x, y), epochs=3, batch_size=5)
     assert (trainer.epoch, trainer.step) == (1, 4 + number)
 
@@ -134,7 +136,9 @@ def test_an_update_that_overflows_is_not_made(compiled):
     before = bits(trainer)
     with pytest.raises(NotFiniteError) as caught:
         trainer.fit((np.full((8, 2), 1e4, "float32"), np.zeros((8, 1), "float32")), epochs=2, batch_size=4)
-    assert str(caught.value).startswith("the update makes the parameter weight infinite (its gradient reaches ")
+    assert str(caught.value).startswith(
+        "the update makes the parameter weight infinite (its gradient reaches "
+    )
     assert "the learning rate is 1e+35) in epoch 1, batch 1 (step 1)" in str(caught.value)
     assert bits(trainer) == before
 
@@ -157,9 +161,7 @@ def test_a_nan_gradient_of_a_finite_loss(compiled):
     x[row] = 0
     sg.manual_seed(0)
     net = SquareRoots()
-    trainer = sg.Trainer(
-        net, nn.MSELoss(), optim.Adam(net.parameters()), compile=compiled, progress=False
-    )
+    trainer = sg.Trainer(net, nn.MSELoss(), optim.Adam(net.parameters()), compile=compiled, progress=False)
     clean = []
     if not compiled:
         trainer.callbacks.append(LambdaCallback(on_batch_end=lambda t: clean.append(bits(t))))
@@ -183,7 +185,9 @@ def test_the_operation_and_its_module_are_named(compiled):
     sg.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 4), nn.Sequential(nn.Identity(), Logarithm()), nn.Linear(4, 3))
     trainer = trainer_of(net, compile=compiled)
-    with pytest.raises(NotFiniteError, match=r"\(step 1\): the first such value comes from the operation log in 1\.1\."):
+    with pytest.raises(
+        NotFiniteError, match=r"\(step 1\): the first such value comes from the operation log in 1\.1\."
+    ):
         trainer.fit(table(), epochs=1)
 
 
@@ -262,7 +266,9 @@ class Doubles(nn.Module):
 def test_a_buffer_that_becomes_infinite():
     sg.manual_seed(0)
     trainer = trainer_of(Doubles())
-    with pytest.raises(NotFiniteError, match=r"the step makes the buffer scale infinite in epoch 1, batch 8 \(step 8\)"):
+    with pytest.raises(
+        NotFiniteError, match=r"the step makes the buffer scale infinite in epoch 1, batch 8 \(step 8\)"
+    ):
         trainer.fit(table(), epochs=1, batch_size=4)
     assert trainer.model.scale.item() == 2.0**127
     assert trainer.step == 7

@@ -19,7 +19,9 @@ def test_rows_and_columns():
 
 def test_a_column_that_is_not_there():
     history = History([{"epoch": 1, "validation_loss": 0.5}])
-    with pytest.raises(ArgumentError, match=r"no column 'val_loss'; it has epoch, .* Did you mean 'validation_loss'\?"):
+    with pytest.raises(
+        ArgumentError, match=r"no column 'val_loss'; it has epoch, .* Did you mean 'validation_loss'\?"
+    ):
         history["val_loss"]
     assert History()["loss"] == []
 
@@ -28,4 +30,6 @@ def test_its_text():
     assert repr(History()) == "<History of 0 epochs: empty; stopped: not yet>"
     history = History([{"epoch": 1, "loss": 0.51234, "validation_loss": 2.0}])
     history.stopped = "all 1 epochs done"
-    assert repr(history) == "<History of 1 epochs: loss=0.5123, validation_loss=2; stopped: all 1 epochs done>"
+    assert (
+        repr(history) == "<History of 1 epochs: loss=0.5123, validation_loss=2; stopped: all 1 epochs done>"
+    )

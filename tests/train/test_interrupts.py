@@ -104,7 +104,7 @@ def test_ctrl_c_between_the_programs_of_two_batch_sizes(tmp_path):
 
     class Impatient(list):
         def __iter__(self):
-            yield from range(0, 40)
+            yield from range(40)
             signal.raise_signal(signal.SIGINT)  # while the next batches are collected
             yield from (40, 41)
 
@@ -150,6 +150,27 @@ def test_ctrl_c_in_the_validation(tmp_path):
     again, whole = run(False, True, tmp_path), run(False, False, tmp_path / "whole")
     assert bits(again) == bits(whole)
     assert losses(again) == losses(whole)
+
+
+class Noisy(Dataset):
+    """Rows that are fetched one by one, with noise of their own."""
+
+    def __len__(self):
+        return 26
+
+    def __getitem__(self, i):
+        return DATA[0][i] + 0.1 * sg.randn(4), DATA[1][i]
+
+
+def test_a_run_goes_on_with_another_number_of_workers(tmp_path):
+    def run(folder, resume, workers, *callbacks):
+        trainer = trainer_of(rich_net(), checkpoint=folder, callbacks=callbacks)
+        trainer.fit(Noisy(), epochs=2, batch_size=4, num_workers=workers, resume=resume)
+        return bits(trainer)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, False, 2, interrupt_at(5))
+    assert run(tmp_path, True, 1) == run(None, False, 0)
 
 
 def test_ctrl_c_without_a_checkpoint_folder():
@@ -222,11 +243,16 @@ def test_a_second_ctrl_c_ends_a_process_at_once(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked children")
-@pytest.mark.parametrize("arguments", [["--kills", "3"], ["--kills", "4", "--eager"]], ids=["native", "eager"])
+@pytest.mark.parametrize(
+    "arguments", [["--kills", "3"], ["--kills", "4", "--eager"]], ids=["native", "eager"]
+)
 def test_killed_runs_end_with_the_same_bits(arguments):
     script = Path(__file__).with_name("kill_and_resume.py")
     done = subprocess.run(
-        [sys.executable, str(script), "--epochs", "12", *arguments], capture_output=True, text=True, timeout=300
+        [sys.executable, str(script), "--epochs", "12", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"[34] kills in \d+ (native|eager) runs, .* 0 runs ended with other bits$", done.stdout)

@@ -51,7 +51,10 @@ def test_classes_that_are_never_predicted_or_never_true_score_zero(predicted, ta
 
 def test_two_classes_of_which_one_is_all_there_is():
     for predicted, target in (([0, 0], [0, 0]), ([1, 0], [0, 0]), ([0, 0], [1, 0])):
-        for ours, theirs in ((metrics.precision, judge.precision_score), (metrics.recall, judge.recall_score)):
+        for ours, theirs in (
+            (metrics.precision, judge.precision_score),
+            (metrics.recall, judge.recall_score),
+        ):
             assert ours(predicted, target) == theirs(target, predicted, zero_division=0)
 
 
@@ -137,7 +140,9 @@ def test_named_measures_of_numbers(name):
 
 
 def test_an_unknown_name():
-    with pytest.raises(ArgumentError, match=r"no metric 'acuracy'; known: accuracy, .* Did you mean 'accuracy'\?"):
+    with pytest.raises(
+        ArgumentError, match=r"no metric 'acuracy'; known: accuracy, .* Did you mean 'accuracy'\?"
+    ):
         metrics.named("acuracy")
     for name in ("top_0", "top_", "top_k", 3):
         with pytest.raises(ArgumentError, match="there is no metric"):
@@ -145,13 +150,19 @@ def test_an_unknown_name():
 
 
 def test_shapes_that_differ():
-    with pytest.raises(ShapeError, match=r"r2 compares shapes that are equal: predicted \[3, 1\], target \[3\]"):
+    with pytest.raises(
+        ShapeError, match=r"r2 compares shapes that are equal: predicted \[3, 1\], target \[3\]"
+    ):
         metrics.r2(np.zeros((3, 1)), np.zeros(3))
-    with pytest.raises(ShapeError, match=r"top_k takes scores \(N, C\) and classes \(N\), not \[3\] and \[3\]"):
+    with pytest.raises(
+        ShapeError, match=r"top_k takes scores \(N, C\) and classes \(N\), not \[3\] and \[3\]"
+    ):
         metrics.top_k(np.zeros(3), np.zeros(3))
     with pytest.raises(ShapeError, match=r"one class for each row is asked of targets of shape \[2, 3\]"):
         metrics.named("accuracy")(np.zeros((2, 3)), np.zeros((2, 3)))
-    with pytest.raises(ShapeError, match=r"a score for one of two classes is asked of outputs of shape \[2, 3\]"):
+    with pytest.raises(
+        ShapeError, match=r"a score for one of two classes is asked of outputs of shape \[2, 3\]"
+    ):
         metrics.named("roc_auc")(np.zeros((2, 3)), np.zeros(2))
 
 
@@ -178,5 +189,7 @@ def test_what_is_no_class():
     assert metrics.confusion_matrix([0], [0], classes=3).shape == (3, 3)
     with pytest.raises(ArgumentError, match="3 classes need average='macro', 'weighted' or 'micro'"):
         metrics.f1([0, 1, 2], [0, 1, 2])
-    with pytest.raises(ArgumentError, match="average is 'binary', 'macro', 'weighted' or 'micro', not 'mean'"):
+    with pytest.raises(
+        ArgumentError, match="average is 'binary', 'macro', 'weighted' or 'micro', not 'mean'"
+    ):
         metrics.recall([0, 1], [0, 1], "mean")

@@ -337,7 +337,9 @@ def test_hooks_are_called_in_every_step():
 def test_other_reasons_to_train_eagerly_are_logged(caplog):
     x, y = table()
     samples = [(x[i], y[i]) for i in range(48)]
-    own = DataLoader(TensorDataset(x, y), batch_size=16, collate_fn=lambda rows: [sg.stack(p) for p in zip(*rows)])
+    own = DataLoader(
+        TensorDataset(x, y), batch_size=16, collate_fn=lambda rows: [sg.stack(p) for p in zip(*rows)]
+    )
     with caplog.at_level(logging.INFO, "stepgrad"):
         trainer_of(plain_net()).fit(samples, epochs=1)
         trainer_of(plain_net()).fit(own, epochs=1)
@@ -413,6 +415,15 @@ def test_native_steps_follow_what_changes_between_them(change, unchanged):
     assert (native.history["loss"][2:] == unchanged["loss"][2:]) is (change is reload)
 
 
+def test_parameters_that_the_optimizer_lacks():
+    def last_layer(params):
+        return optim.SGD([*params][2:], lr=0.1)
+
+    native, eager = both(plain_net, last_layer, clip_norm=0.5)
+    assert_alike(native, eager)
+    assert (native.model[0].weight == plain_net()[0].weight).all()
+
+
 def test_a_module_that_stays_in_evaluation_mode():
     class Frozen(nn.BatchNorm1d):
         def train(self, mode=True):
@@ -469,7 +480,9 @@ def own_loaders():
     data = TensorDataset(*table(rows=24))
     yield DataLoader(data, batch_size=8)
     yield DataLoader(data, batch_size=8, shuffle=True, seed=3, num_workers=2)
-    yield DataLoader(data, batch_size=10, sampler=RandomSampler(data, replacement=True, num_samples=20), seed=3)
+    yield DataLoader(
+        data, batch_size=10, sampler=RandomSampler(data, replacement=True, num_samples=20), seed=3
+    )
     yield DataLoader(data, batch_size=4, sampler=[3, 1, 4, 1, 5, 9, 2, 6])
     yield DataLoader(data, batch_sampler=[[0, 1], [2, 9], [3], [3, 4], [5, 6], [7]])
 

@@ -51,7 +51,9 @@ def test_larger_is_better(monitor):
     assert run([1, 3, 2, 2], patience=2, monitor=monitor) == ("no improvement for 2 epochs", 4, 2, 2)
 
 
-@pytest.mark.parametrize("name", ["loss", "validation_loss", "validation_rmse", "validation_mae", "validation_sse"])
+@pytest.mark.parametrize(
+    "name", ["loss", "validation_loss", "validation_rmse", "validation_mae", "validation_sse"]
+)
 def test_smaller_is_better(name):
     assert run([2, 1, 3, 3], patience=2, monitor=name)[3] == 2
 

@@ -290,7 +290,9 @@ class Builder:
         return self._made("contract", op, operands, {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
 
     def _integer_product(self, a: Value, b: Value) -> Value:
-        """Return a matrix product of integers or booleans as a sum over products: no speed is needed there."""
+        """Return a matrix product of integers or booleans as a sum over products: no speed is needed
+        there.
+        """
         columns = self._reshape(find("reshape"), a, shape=(*a.shape, 1))
         rows = self._reshape(find("reshape"), b, shape=(*b.shape[:-2], 1, *b.shape[-2:]))
         total = self.sum(columns * rows, dim=(max(a.ndim, b.ndim) - 1,), keepdim=False)

@@ -169,8 +169,8 @@ class DataLoader:
             )
         epoch, batch = (check_count(name, state[name], least=0) for name in ("epoch", "batch"))
         seed = _seed(state["seed"], None)
-        if seed != self.seed and self._pool is not None:
-            self._pool.close()  # its workers have the old seed
+        if seed != self.seed:
+            self.close()  # the workers have the old seed
         self.seed, self._position = seed, Position(epoch, batch)
 
     # ------------------------------------------------------------------------------- iteration
@@ -186,6 +186,11 @@ class DataLoader:
             results = islice(results, first, None)
         self._position = Position(epoch, first, begun=True)
         return LoaderIterator(results, self._position)
+
+    def close(self) -> None:
+        """End the workers that `persistent_workers` keeps. A later iteration starts new ones."""
+        if self._pool is not None:
+            self._pool.close()
 
     def gathers_by_index(self) -> bool:
         """Return whether a batch is what `default_collate` makes of the samples at some indices.

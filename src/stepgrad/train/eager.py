@@ -63,10 +63,18 @@ class EagerSteps:
             raise
         raise explain(trainer, found, self.modules, parts, rows)
 
+    def forget_gradients(self) -> None:
+        """Forget all gradients, also those of parameters that the optimizer does not have."""
+        self._trainer.optimizer.zero_grad()
+        for module in self.modules:
+            for p in module._parameters.values():
+                if p is not None:
+                    p.grad = None
+
     def _checked_step(self, parts: list[Tensor], before: Undo) -> float:
         trainer = self._trainer
         *inputs, target = parts
-        trainer.optimizer.zero_grad()
+        self.forget_gradients()
         loss = trainer.loss_of(inputs, target)
         value = loss.item()
         if not math.isfinite(value):

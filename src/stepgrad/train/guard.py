@@ -1,4 +1,6 @@
-"""The guard against NaN and infinity: a step that goes wrong is undone, and the message says where it began."""
+"""The guard against NaN and infinity: a step that goes wrong is undone, and the message says where it
+began.
+"""
 
 from __future__ import annotations
 

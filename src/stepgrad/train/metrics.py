@@ -276,6 +276,8 @@ def named(name: str, threshold: float = 0.0) -> Callable[[Any, Any], float]:
         k = int(match[1])
         return lambda outputs, targets: top_k(outputs, targets, k)
     if name not in NAMED:
-        raise ArgumentError(f"there is no metric {name!r}; known: {', '.join(NAMED)}.{suggest(str(name), NAMED)}")
+        raise ArgumentError(
+            f"there is no metric {name!r}; known: {', '.join(NAMED)}.{suggest(str(name), NAMED)}"
+        )
     measure = NAMED[name]
     return lambda outputs, targets: measure(outputs, targets, threshold)

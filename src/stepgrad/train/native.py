@@ -27,7 +27,7 @@ from stepgrad.data.dataset import Subset, TensorDataset
 from stepgrad.errors import CaptureError, IndexShapeError, StepgradError
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
-from stepgrad.train.eager import EagerSteps
+from stepgrad.train.eager import EagerSteps, with_target
 from stepgrad.train.guard import Snapshot, Tables
 from stepgrad.train.watch import ForeignRandomness, Watch, hooked
 
@@ -117,7 +117,8 @@ class NativeSteps:
             yield [self._eager_step(rows)]
 
     def _eager_step(self, rows: numpy.ndarray) -> float:
-        return self._eager.step([t[from_numpy(rows)] for t in self._tensors], rows)
+        batch = with_target([t[from_numpy(rows)] for t in self._tensors], None)
+        return self._eager.step(batch, rows)
 
     def _guarded(self, compiled: Compiled, order: list[numpy.ndarray]) -> Iterator[list[float]]:
         before = Snapshot(compiled.written)
@@ -231,7 +232,7 @@ class NativeSteps:
     def _step(self, rows: Tensor) -> Tensor:
         *inputs, target = (t[rows] for t in self._tensors)
         trainer = self._trainer
-        trainer.optimizer.zero_grad()
+        self._eager.forget_gradients()
         loss = trainer.loss_of(inputs, target)
         loss.backward()
         trainer.clip()

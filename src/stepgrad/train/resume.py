@@ -89,5 +89,3 @@ def load_states(callbacks: list[Callback], states: list[tuple[str, dict[str, Any
                 f"give it the callbacks of the run that it resumes, in their order."
             )
         callback.load_state_dict(state)
-
-

@@ -34,6 +34,8 @@ from stepgrad.train.stopping import EarlyStopping
 
 _log = logging.getLogger("stepgrad")
 Metric = Callable[[numpy.ndarray, numpy.ndarray], float]
+# Between two checkpoints at the end of epochs: on a small network, writing one takes longer than an epoch.
+CHECKPOINT_SECONDS = 1.0
 
 
 class Trainer:
@@ -48,9 +50,9 @@ class Trainer:
       validation data.
     * `clip_value`, `clip_norm`: bounds for the gradients, of each element and of their common norm.
     * `device`: where to train; batches are brought there. `seed`: decides the order of the data.
-    * `checkpoint`: a folder for checkpoints, written after every epoch, every `checkpoint_every` updates,
-      and on Ctrl-C; the newest `keep` stay. ``fit(…, resume=True)`` goes on from the newest to the bits
-      of an uninterrupted run.
+    * `checkpoint`: a folder for checkpoints, written at the end of epochs (one a second at most, but for
+      the last), every `checkpoint_every` updates, and on Ctrl-C; the newest `keep` stay.
+      ``fit(…, resume=True)`` goes on from the newest to the bits of an uninterrupted run.
     * `compile`: whether steps on data in memory run as native code, many of them in one call (see
       `stepgrad.compile`). What cannot be compiled runs eagerly; the reason is told in a warning if it is
       the model or the optimizer, and logged otherwise. Native code keeps no gradients in ``.grad``.
@@ -93,7 +95,7 @@ class Trainer:
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         keep: int = 2,
-        compile: bool = True,  # noqa: A002 - what it is called everywhere
+        compile: bool = True,
         progress: bool = True,
     ) -> None:
         _check_parts(model, loss, optimizer)
@@ -113,6 +115,7 @@ class Trainer:
         self.device = None if device is None else make_device(device)
         self.seed, self.compile = seed, compile
         self.checkpoint, self._checkpoint_every, self._keep = checkpoint, checkpoint_every, keep
+        self._saved = -math.inf
         self.epoch, self.step = 0, 0
         self.first_epoch, self.last_epoch = 0, 0
         self.last_loss = math.nan
@@ -179,6 +182,8 @@ class Trainer:
                 self.history.best_epoch = self._stopping.best_epoch or self.epoch
             finally:
                 self.model.eval()
+                if self._loader is not train_set:
+                    self._loader.close()
                 self._call("on_fit_end")
         return self.history
 
@@ -186,6 +191,8 @@ class Trainer:
         """Get ready for the first epoch of a call of `fit`, or for the place that a checkpoint tells."""
         if self.device is not None:
             self.model.to(self.device)
+            if isinstance(self.loss, Module):
+                self.loss.to(self.device)
         self.first_epoch, self.history.stopped = self.epoch, ""
         self._loss_sum, self._rows = 0.0, 0
         self._loader_epoch, self.batches = self._loader.epoch, (0, None)
@@ -264,7 +271,8 @@ class Trainer:
         elif self.schedule is not None and self._schedule_every == "epoch":
             self.schedule.step()
         self._call("on_epoch_end")
-        if self.checkpoint is not None:
+        is_last = self.epoch >= self.last_epoch or self.history.stopped
+        if self.checkpoint is not None and (is_last or time.monotonic() - self._saved >= CHECKPOINT_SECONDS):
             self.save_checkpoint()
 
     def end_if_interrupted(self) -> None:
@@ -293,7 +301,9 @@ class Trainer:
         loss = self.loss(self.model(*inputs), target)
         if not isinstance(loss, Tensor) or loss.numel() != 1:
             what = f"of shape {list(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-            raise ShapeError(f"the loss must be a tensor of one number, not {what}; reduce it, as .mean() does.")
+            raise ShapeError(
+                f"the loss must be a tensor of one number, not {what}; reduce it, as .mean() does."
+            )
         return loss.reshape(()) if loss.ndim else loss
 
     def clip(self) -> None:
@@ -314,6 +324,7 @@ class Trainer:
         if self.checkpoint is None:
             raise ArgumentError("this Trainer has no checkpoint folder; make it with checkpoint='folder'.")
         resume.save(self, self.checkpoint, self._keep)
+        self._saved = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         """Return where training stands: all but model, optimizer, schedule and random streams."""
@@ -338,7 +349,10 @@ class Trainer:
         """Go to a state that `state_dict` returned."""
         resume.load_states(self.callbacks, state["callbacks"])
         self._loader.load_state_dict(state["loader"])
-        self._loader_epoch, self.batches = state["loader"]["epoch"], (state["loader"]["batch"], state["batches"])
+        self._loader_epoch, self.batches = (
+            state["loader"]["epoch"],
+            (state["loader"]["batch"], state["batches"]),
+        )
         self.epoch, self.step, self.first_epoch = state["epoch"], state["step"], state["first_epoch"]
         self._loss_sum, self._rows = state["loss_sum"], state["rows"]
         self.history = History(state["history"])
@@ -387,7 +401,8 @@ class Trainer:
 
     def _why_no_rows(self) -> str:
         if self._loader.drop_last and self._loader.batch_size:
-            return f"the training data have no whole batch of {self._loader.batch_size} rows, and drop_last=True."
+            size = self._loader.batch_size
+            return f"the training data have no whole batch of {size} rows, and drop_last=True."
         return "the training data have no rows, so there is nothing to learn from."
 
     def _check_monitor(self, monitor: str, validation: Any) -> None:
@@ -395,9 +410,8 @@ class Trainer:
         if validation is not None:
             known += ["validation_loss", *(f"validation_{name}" for name in self.metrics)]
         if monitor not in known:
-            raise ArgumentError(
-                f"monitor is one of {', '.join(known)}; not {monitor!r}.{suggest(monitor, known)}"
-            )
+            near = suggest(monitor, known) or suggest(f"validation_{monitor}", known)
+            raise ArgumentError(f"monitor is one of {', '.join(known)}; not {monitor!r}.{near}")
 
     def _call(self, event: str) -> None:
         for callback in self.callbacks:

@@ -27,7 +27,9 @@ class Watch:
     def __init__(self, trainer: Trainer, modules: list[Module]) -> None:
         self._trainer = trainer
         self._modules = [(module, _kept(vars(module))) for module in modules]
-        self._learned = [(p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None]
+        self._learned = [
+            (p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None
+        ]
         self._groups = [(group, _kept(group)) for group in trainer.optimizer.param_groups]
         self._own = _own(trainer)
 
@@ -107,7 +109,9 @@ def _difference(now: dict[str, Any], kept: dict[str, tuple[Any, Any]], ignore: t
         old, content = kept.get(name, (None, None))
         if value is old and (content is None or not (value or content)):
             continue
-        if (not _same(value, old) or (content is not None and not _same(value, content))) and name not in ignore:
+        if (
+            not _same(value, old) or (content is not None and not _same(value, content))
+        ) and name not in ignore:
             return name
     return next((name for name in kept if name not in now and name not in ignore), "")
 

@@ -180,9 +180,31 @@ def assert_same_bits(found: numpy.ndarray, expected: numpy.ndarray) -> None:
 # ----------------------------------------------------------------------------------- exact functions
 
 REALS = (
-    0.0, -0.0, 0.5, -0.5, 1.5, -1.5, 2.5, -2.5, 0.49999997, 1.0, -1.0, 3.7, -3.7, 1e-3, 7.0, -7.0, 8388607.5, 4503599627370495.5,
-    1e20, -1e20, 1e-40, math.inf, -math.inf, math.nan,
-)  # fmt: skip
+    0.0,
+    -0.0,
+    0.5,
+    -0.5,
+    1.5,
+    -1.5,
+    2.5,
+    -2.5,
+    0.49999997,
+    1.0,
+    -1.0,
+    3.7,
+    -3.7,
+    1e-3,
+    7.0,
+    -7.0,
+    8388607.5,
+    4503599627370495.5,
+    1e20,
+    -1e20,
+    1e-40,
+    math.inf,
+    -math.inf,
+    math.nan,
+)
 
 
 def exact_cases() -> dict[str, tuple[Callable[..., Any], Callable[..., Any], int]]:
