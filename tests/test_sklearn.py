@@ -98,13 +98,13 @@ def test_it_works_in_pipelines_searches_copies_and_pickles():
 
 def test_bad_parameters_and_targets_are_named():
     flowers, species = load_iris(return_X_y=True)
-    with pytest.raises(ArgumentError, match="no activation 'rellu'. Did you mean 'relu'"):
+    with pytest.raises(ArgumentError, match=r"no activation 'rellu'\. Did you mean 'relu'"):
         Classifier(activation="rellu").fit(flowers, species)
     with pytest.raises(ArgumentError, match="validation_fraction must be at least 0 and below 1"):
         Regressor(validation_fraction=1.5).fit(flowers, species)
     with pytest.raises(DataError, match="only one class"):
         Classifier().fit(flowers, numpy.zeros(150))
-    with pytest.raises(ValueError, match="(?i)infinity"):
+    with pytest.raises(ValueError, match=r"(?i)infinity"):
         Classifier().fit(numpy.full((20, 2), numpy.inf), numpy.arange(20) % 2)
 
 

@@ -252,10 +252,33 @@ def test_integers(dtype: Any):
 def test_booleans():
     def step(x: Tensor, y: Tensor) -> list[Tensor]:
         return [
-            x & y, x | y, x ^ y, ~x, x + y, x * y, x == y, x.sum(), x.sum(0), x.any(1), x.all(), x.float().mean(), x < y,
-            sg.where(x, y, ~y), x.int() + y, x * 2, x * 0.5, sg.maximum(x, y), x.T, sg.cat([x, y]), x[1:] & y[:-1], x.argmax(1),
-            sg.where(x, 1.0, 2.0), sg.where(x, 1, 2), x.amax(0), x.prod(0),
-        ]  # fmt: skip
+            x & y,
+            x | y,
+            x ^ y,
+            ~x,
+            x + y,
+            x * y,
+            x == y,
+            x.sum(),
+            x.sum(0),
+            x.any(1),
+            x.all(),
+            x.float().mean(),
+            x < y,
+            sg.where(x, y, ~y),
+            x.int() + y,
+            x * 2,
+            x * 0.5,
+            sg.maximum(x, y),
+            x.T,
+            sg.cat([x, y]),
+            x[1:] & y[:-1],
+            x.argmax(1),
+            sg.where(x, 1.0, 2.0),
+            sg.where(x, 1, 2),
+            x.amax(0),
+            x.prod(0),
+        ]
 
     random = numpy.random.default_rng(0)
     assert_exact(step, [sg.tensor(random.integers(0, 2, (3, 4)).astype(bool)) for _ in range(2)])
@@ -264,10 +287,37 @@ def test_booleans():
 def test_numbers_that_are_no_ordinary_numbers():
     def step(x: Tensor) -> list[Tensor]:
         return [
-            x.isnan(), x.isinf(), x.amax(), x.amax(0), x.amin(1), x.argmax(), x.argmin(1), x.sum(1), x.any(0), x.all(1), x.sign(),
-            x.relu(), x.clamp(-1, 1), x.round(), x // 0.3, x % 0.3, x == x, sg.where(x > 0, x, 0.0), x * 0, x - x, x.abs(), x / x,
-            sg.maximum(x, x.flip(0)), sg.minimum(x, x.flip(1)), x.bool(), x % x.flip(0), x // x.flip(1), -x, x.floor(), x.trunc(),
-        ]  # fmt: skip
+            x.isnan(),
+            x.isinf(),
+            x.amax(),
+            x.amax(0),
+            x.amin(1),
+            x.argmax(),
+            x.argmin(1),
+            x.sum(1),
+            x.any(0),
+            x.all(1),
+            x.sign(),
+            x.relu(),
+            x.clamp(-1, 1),
+            x.round(),
+            x // 0.3,
+            x % 0.3,
+            x == x,
+            sg.where(x > 0, x, 0.0),
+            x * 0,
+            x - x,
+            x.abs(),
+            x / x,
+            sg.maximum(x, x.flip(0)),
+            sg.minimum(x, x.flip(1)),
+            x.bool(),
+            x % x.flip(0),
+            x // x.flip(1),
+            -x,
+            x.floor(),
+            x.trunc(),
+        ]
 
     values = [numpy.nan, numpy.inf, -numpy.inf, 0.0, -0.0, 1.5, -1.5, 2.5, 1e300, -1e-320, 5e-324, 1.0]
     for dtype in (sg.float64, sg.float32):
@@ -294,9 +344,15 @@ def test_products_of_integers_and_booleans():
     def step(i: Tensor, b: Tensor) -> list[Tensor]:
         stacks = i.reshape(3, 2, 2)
         return [
-            i @ i.T, i.T @ i, stacks @ stacks, stacks @ stacks.reshape(3, 1, 2, 2), i.int() @ i.int().T, b @ b.T,
-            i.to(sg.int8) @ i.to(sg.int8).T, i @ sg.ones(4, 2, dtype=sg.int64),
-        ]  # fmt: skip
+            i @ i.T,
+            i.T @ i,
+            stacks @ stacks,
+            stacks @ stacks.reshape(3, 1, 2, 2),
+            i.int() @ i.int().T,
+            b @ b.T,
+            i.to(sg.int8) @ i.to(sg.int8).T,
+            i @ sg.ones(4, 2, dtype=sg.int64),
+        ]
 
     random = numpy.random.default_rng(0)
     assert_exact(

@@ -154,10 +154,10 @@ def main() -> int:
         wrong += found != result
         steps += places
         runs += 1
+    late, inside = sum(s > 0 for s in steps), sum(s % 7 > 0 for s in steps)
     sys.stdout.write(
-        f"{len(steps)} kills in {runs} {'eager' if options.eager else 'native'} runs, {sum(s > 0 for s in steps)} of "
-        f"them after a checkpoint, {sum(s % 7 > 0 for s in steps)} in the middle of an epoch; {wrong} runs ended "
-        f"with other bits\n"
+        f"{len(steps)} kills in {runs} {'eager' if options.eager else 'native'} runs, {late} of them after a "
+        f"checkpoint, {inside} in the middle of an epoch; {wrong} runs ended with other bits\n"
     )
     return 1 if wrong else 0
 

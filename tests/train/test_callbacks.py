@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 
 import pytest
 
@@ -238,7 +239,7 @@ def test_in_a_terminal_one_line_is_rewritten(monkeypatch):
     assert lines[-1].startswith("epoch 4/4, loss ")
     assert all(len(line) < 80 for line in lines)
     # A shorter text covers what stood there before.
-    assert all(len(after) >= len(before.rstrip()) for before, after in zip(lines, lines[1:]))
+    assert all(len(after) >= len(before.rstrip()) for before, after in pairwise(lines))
 
 
 def test_in_a_terminal_the_line_is_renewed_ten_times_a_second_at_most(monkeypatch):

@@ -168,7 +168,8 @@ def test_a_nan_gradient_of_a_finite_loss(compiled):
     with pytest.raises(NotFiniteError) as caught:
         trainer.fit((x, np.ones((12, 1), "float32")), epochs=2, batch_size=2)
     assert str(caught.value).startswith(
-        "a gradient is not finite in epoch 1, batch 4 (step 4): the first such value comes from the operation "
+        "a gradient is not finite in epoch 1, batch 4 (step 4): the first such value comes from the "
+        "operation "
     )
     assert " of the backward pass. The weights" in str(caught.value)
     assert trainer.step == 3

@@ -22,7 +22,7 @@ from tests.train.runs import bits, losses, rich_net, table, trainer_of
 
 
 def test_the_first_ctrl_c_is_noted_and_the_second_ends_it_at_once():
-    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:  # noqa: PT012 - two signals, in turn
         assert not interrupts.requested
         signal.raise_signal(signal.SIGINT)
         assert interrupts.requested
@@ -210,7 +210,8 @@ PROGRAM = textwrap.dedent(
 
 def started(folder, *arguments):
     program = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(folder), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", PROGRAM, str(folder), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert program.stdout.readline() == "begun\n", program.communicate()

@@ -265,7 +265,8 @@ def test_a_plateau_looks_at_the_monitored_value():
     told = iter([0.5, 0.6, 0.6, 0.6])
     found = rates(
         lambda o: lr_scheduler.ReduceLROnPlateau(o, mode="max", patience=0, factor=0.1),
-        validation=VALIDATION, metrics={"told": lambda outputs, targets: next(told)}, monitor="validation_told",
+        validation=VALIDATION, metrics={"told": lambda outputs, targets: next(told)},
+        monitor="validation_told",
     )  # fmt: skip
     assert found == pytest.approx([1, 1, 1, 0.1])
     with pytest.raises(ArgumentError, match="ReduceLROnPlateau looks at a value of each epoch"):
@@ -449,7 +450,8 @@ def test_arguments_of_fit_out_of_range(options, match):
 
 def test_a_monitor_that_is_not_there():
     trainer = eager(metrics=["accuracy"])
-    match = r"one of loss, validation_loss, validation_accuracy; not 'accuracy'\. Did you mean 'validation_accuracy'\?"
+    known = "one of loss, validation_loss, validation_accuracy"
+    match = rf"{known}; not 'accuracy'\. Did you mean 'validation_accuracy'\?"
     with pytest.raises(ArgumentError, match=match):
         trainer.fit((X, Y), VALIDATION, monitor="accuracy")
 
@@ -518,7 +520,8 @@ def test_checkpoints_at_the_end_of_epochs_are_some_time_apart(tmp_path, monkeypa
     def tick(trainer):
         now[0] += 0.4
 
-    run(tmp_path, 8, callbacks=[LambdaCallback(on_epoch_begin=tick)], keep=9)
+    trainer = eager(callbacks=[LambdaCallback(on_epoch_begin=tick)], checkpoint=tmp_path, keep=9)
+    trainer.fit((X, Y), epochs=8, batch_size=8)
     epochs = [int(path.stem[5:]) // 4 for path in checkpoint_paths(tmp_path)]
     assert epochs == [8, 7, 4, 1]
 
