@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
+import pytest
 
 import stepgrad as sg
 from stepgrad.compile import machine
@@ -48,27 +49,12 @@ def assert_close(native: Tensor, eager: Tensor, tolerance: float, what: str = ""
 @contextlib.contextmanager
 def vectors_of(width: int | None) -> Iterator[None]:
     """Code made within has vectors of `width` bytes; None: those of this machine."""
-    if width is None:
-        yield
-        return
-    outer = machine.vector_bytes
-    with _patched(width):
-        yield
-    assert machine.vector_bytes is outer
-
-
-@contextlib.contextmanager
-def _patched(width: int) -> Iterator[None]:
-    import os
-
-    before = os.environ.get("STEPGRAD_VECTOR_BYTES")
-    os.environ["STEPGRAD_VECTOR_BYTES"] = str(width)
-    machine.vector_bytes.cache_clear()
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["STEPGRAD_VECTOR_BYTES"]
-        else:
-            os.environ["STEPGRAD_VECTOR_BYTES"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        if width is not None:
+            patch.setenv("STEPGRAD_VECTOR_BYTES", str(width))
         machine.vector_bytes.cache_clear()
+        try:
+            assert width in (None, machine.vector_bytes())
+            yield
+        finally:
+            machine.vector_bytes.cache_clear()

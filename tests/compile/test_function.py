@@ -116,6 +116,21 @@ def test_batches_in_other_layouts():
     side_by_side(use)
 
 
+def test_many_steps_in_one_call_are_the_same_steps():
+    ends = []
+    for scanned in (False, True):
+        run = Run(small, OPTIMIZERS["momentum"])
+        f = sg.compile(compiled_step(run))
+        sg.manual_seed(1)
+        if scanned:
+            losses = f.scan(sg.stack(run.x), sg.stack(run.classes))
+        else:
+            losses = sg.stack([f(x, t) for x, t in zip(run.x, run.classes, strict=True)])
+        ends.append((losses, run.model.state_dict()))
+    for once, one_by_one in zip(flat(ends[1]), flat(ends[0]), strict=True):
+        numpy.testing.assert_array_equal(once, one_by_one)
+
+
 # ------------------------------------------------------------------------------- what cannot be compiled
 
 READS: dict[str, Callable[[Tensor], Any]] = {

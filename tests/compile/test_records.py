@@ -131,7 +131,8 @@ def drawn_at_random(op: Op, operands: list[Any], attributes: dict[str, Any]) -> 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("op", REGISTRY.values(), ids=REGISTRY)
 def test_native_is_eager(op: Op, dtype: str):
-    step, tensors = drawn_step(op, op.samples, dtype)
+    # In float32 two samples are enough: what differs between the others are shapes.
+    step, tensors = drawn_step(op, op.samples if dtype == "float64" else op.samples[:2], dtype)
     check(op, step, tensors, dtype)
 
 
@@ -181,7 +182,7 @@ def test_index_put_of_slices_integers_and_tensors(accumulate: bool):
     for sample in index_samples():
         x, *indices = sample.draw(numpy.random.default_rng(1))
         picked = find("index").forward(numpy, x, *indices, spec=sample.attrs["spec"])
-        for shape in (picked.shape, picked.shape[1:], ()):
+        for shape in (picked.shape, picked.shape[1:]):
             value = real(shape=shape)
             samples.append(
                 Sample(

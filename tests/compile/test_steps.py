@@ -11,6 +11,7 @@ import stepgrad as sg
 from stepgrad import nn
 from stepgrad.nn import functional as F
 from stepgrad.tensor import Tensor
+from tests.compile.compiled import vectors_of
 from tests.compile.steps import CLASSES, INPUTS, OPTIMIZERS, Run, assert_the_same, flat, numbers, sgd
 
 # ---------------------------------------------------------------------------------------------- layers
@@ -65,6 +66,12 @@ LAYERS: dict[str, Callable[[], list[nn.Module]]] = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name: str):
     assert_the_same(lambda: nn.Sequential(nn.Linear(INPUTS, 7), *LAYERS[name](), nn.Linear(7, CLASSES)))
+
+
+@pytest.mark.parametrize("width", [16, 32])
+def test_narrow_vectors(width: int):
+    with vectors_of(width):
+        assert_the_same(lambda: nn.Sequential(nn.Linear(INPUTS, 7), *LAYERS["all"](), nn.Linear(7, CLASSES)))
 
 
 @pytest.mark.parametrize("bias", [False, True])

@@ -270,6 +270,15 @@ class AsksNumpy(nn.Linear):
         return super().forward(x) * float(np.random.normal())  # noqa: NPY002 - what people do
 
 
+class OwnGenerator(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.draws = sg.Generator().manual_seed(3)
+
+    def forward(self, x):
+        return super().forward(x + 0.1 * sg.rand(*x.shape, generator=self.draws))
+
+
 class OwnStep(optim.SGD):
     def step(self, closure=None):
         for group in self.param_groups:
@@ -286,6 +295,7 @@ REASONS = {
     Remembers: "the step changes seen of the model",
     FlipsCoins: "random numbers by `random` or `numpy.random`",
     AsksNumpy: "random numbers by `random` or `numpy.random`",
+    OwnGenerator: "a Generator of one's own",
 }
 
 

@@ -348,6 +348,38 @@ def test_predictions_in_batches_are_those_at_once():
         np.testing.assert_allclose(trainer.predict(data, batch_size=4).numpy(), whole.numpy(), rtol=1e-5)
 
 
+class Both(Sum):
+    """Two outputs."""
+
+    def forward(self, x, z):
+        return self.a(x), self.b(z)
+
+
+def test_several_outputs():
+    z = sg.randn(26, 2)
+    sg.manual_seed(0)
+    net = Both()
+    trainer = sg.Trainer(
+        net, lambda outputs, t: nn.functional.cross_entropy(outputs[0] + outputs[1], t),
+        optim.SGD(net.parameters()), progress=False, compile=False,
+        metrics={"shapes": lambda outputs, t: len(outputs) + outputs[1].shape[0]},
+    )  # fmt: skip
+    assert trainer.fit((X, z, Y), (X, z, Y), epochs=1)[0]["validation_shapes"] == 28
+    first, second = trainer.predict((X, z), batch_size=10)
+    assert first.shape == second.shape == (26, 3)
+
+
+def test_what_is_no_data():
+    for wrong in ("table.csv", 3, None):
+        with pytest.raises(DataError, match=r"data are a Dataset, a tuple .* or a DataLoader, not "):
+            eager().fit(wrong)
+        with pytest.raises(DataError, match="data are a Dataset, a tuple"):
+            eager().evaluate(wrong)
+    with pytest.raises(ShapeError, match="TensorDataset needs tensors of the same first size"):
+        eager().fit((X, 3))
+    assert len(eager().fit((X.tolist(), Y.tolist()), epochs=1)) == 1
+
+
 def test_data_without_rows():
     trainer = eager()
     with pytest.raises(DataError, match="the data to evaluate have no rows"):

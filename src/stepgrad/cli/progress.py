@@ -24,6 +24,8 @@ class RunProgress(Callback):
     rows.
     """
 
+    each_batch = False
+
     def __init__(self, words: Words) -> None:
         self._words = words
         self._trainings = 0

@@ -2,7 +2,31 @@
 
 from stepgrad.train import metrics
 from stepgrad.train.callbacks import Callback, EpochLog, LambdaCallback, Progress
+from stepgrad.train.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    checkpoint_paths,
+    delete_older,
+    newest_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
 from stepgrad.train.history import History
 from stepgrad.train.trainer import Trainer
 
-__all__ = ["Callback", "EpochLog", "History", "LambdaCallback", "Progress", "Trainer", "metrics"]
+__all__ = [
+    "Callback",
+    "Checkpoint",
+    "EpochLog",
+    "History",
+    "LambdaCallback",
+    "Progress",
+    "Trainer",
+    "checkpoint_path",
+    "checkpoint_paths",
+    "delete_older",
+    "metrics",
+    "newest_checkpoint",
+    "read_checkpoint",
+    "write_checkpoint",
+]

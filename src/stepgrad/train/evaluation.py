@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,12 @@ def evaluate(trainer: Trainer, data: Any, batch_size: int) -> dict[str, float]:
         raise DataError("the data to evaluate have no rows.")
     result = {"loss": losses / rows}
     if trainer.metrics:
-        y, t = (joined(parts).cpu().numpy() for parts in (outputs, targets))
+        y, t = _as_arrays(joined(outputs)), _as_arrays(joined(targets))
         result |= {name: float(metric(y, t)) for name, metric in trainer.metrics.items()}
     return result
 
 
-def predict(trainer: Trainer, data: Any, batch_size: int) -> Tensor:
+def predict(trainer: Trainer, data: Any, batch_size: int) -> Any:
     """Return the outputs of the trainer's model for inputs; see `Trainer.predict`."""
     data = (data,) if isinstance(data, (Tensor, numpy.ndarray)) else data
     outputs = []
@@ -89,15 +90,32 @@ def _slices(data: TensorDataset, size: int) -> Iterator[tuple[Tensor, ...]]:
 
 
 def as_dataset(data: Any) -> Any:
-    """Return a tuple or list of arrays or tensors as a dataset, anything else as it is."""
-    if isinstance(data, (tuple, list)) and data and all(hasattr(part, "shape") for part in data):
+    """Return a tuple (inputs…, target), or a list of arrays, as a dataset, and a dataset as it is.
+
+    Raises `DataError` for what is neither.
+    """
+    has_shapes = isinstance(data, list) and data and all(hasattr(part, "shape") for part in data)
+    if isinstance(data, tuple) or has_shapes:
         return TensorDataset(*map(as_tensor, data))
+    if isinstance(data, (str, bytes, os.PathLike)) or not (
+        hasattr(data, "__getitem__") or hasattr(data, "__iter__")
+    ):
+        raise DataError(
+            f"data are a Dataset, a tuple (inputs…, target) of tensors or arrays, or a DataLoader, not "
+            f"{data!r}."
+        )
     return data
 
 
-def joined(parts: list[Tensor]) -> Tensor:
-    """Return the rows of all parts as one tensor."""
+def joined(parts: Any) -> Any:
+    """Return the rows of all parts as one tensor; as a tuple of tensors if each part is one."""
+    if isinstance(parts[0], (tuple, list)):
+        return tuple(map(joined, zip(*parts)))
     return parts[0] if len(parts) == 1 else cat(parts)
+
+
+def _as_arrays(x: Any) -> Any:
+    return tuple(map(_as_arrays, x)) if isinstance(x, tuple) else x.cpu().numpy()
 
 
 def _number(loss: Tensor) -> float:

@@ -217,12 +217,12 @@ class NativeSteps:
         try:
             capture = Capture(self._step, (from_numpy(rows.copy()),), {}, {0: size}, again=self._has_begun)
             capture.undo()
+            if capture.reason is not None:
+                raise capture.reason
             if foreign.restore():
                 raise NotCompiled("the step draws random numbers by `random` or `numpy.random`")
             if change := watched.change():
                 raise NotCompiled(f"the step changes {change}, which compiled code could not")
-            if capture.reason is not None:
-                raise capture.reason
         finally:
             foreign.restore()
             watched.restore()

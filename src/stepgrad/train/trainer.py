@@ -369,10 +369,11 @@ class Trainer:
         """
         return evaluation.evaluate(self, data, batch_size)
 
-    def predict(self, data: Any, batch_size: int = 1024) -> Tensor:
+    def predict(self, data: Any, batch_size: int = 1024) -> Any:
         """Return the outputs of the model, in evaluation mode, for inputs alone, without a target.
 
         `data`: a tensor or array, a tuple of them if the model takes several, a Dataset or a DataLoader.
+        A model with several outputs gives a tuple of tensors. Raises `DataError` for no rows.
         """
         return evaluation.predict(self, data, batch_size)
 
@@ -394,7 +395,7 @@ class Trainer:
 
     def _as_validation(self, data: Any) -> Any:
         """Return validation data as something that can be gone through again and again."""
-        data = evaluation.as_dataset(data)
+        data = None if data is None else evaluation.as_dataset(data)
         if data is None or isinstance(data, (DataLoader, TensorDataset)):
             return data
         return DataLoader(data, batch_size=1024, seed=self.seed)

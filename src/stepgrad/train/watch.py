@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from stepgrad.arrays.random import Generator
 from stepgrad.nn.module import Module
 
 if TYPE_CHECKING:
@@ -50,13 +51,15 @@ class Watch:
         return "" if _same(self._own, _own(trainer)) else "the model, loss, optimizer or clipping"
 
     def restore(self) -> None:
-        """Put the attributes of the modules back."""
+        """Put the attributes of the modules back, and the positions of generators among them."""
         for module, kept in self._modules:
             attributes = vars(module)
             for name in [name for name in attributes if name not in kept]:
                 del attributes[name]
             for name, (value, content) in kept.items():
-                if isinstance(content, list):
+                if isinstance(value, Generator):
+                    value.set_state(content)
+                elif isinstance(content, list):
                     value[:] = content
                 elif content is not None:
                     value.clear()
@@ -100,6 +103,8 @@ def _kept(values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
 
 
 def _content(value: Any) -> Any:
+    if isinstance(value, Generator):
+        return value.get_state()
     return type(value)(value) if type(value) in (dict, list, set) else None
 
 
@@ -107,7 +112,7 @@ def _difference(now: dict[str, Any], kept: dict[str, tuple[Any, Any]], ignore: t
     """Return the name of the first value that is another one now, or holds others."""
     for name, value in now.items():
         old, content = kept.get(name, (None, None))
-        if value is old and (content is None or not (value or content)):
+        if value is old and (content is None or isinstance(value, Generator) or not (value or content)):
             continue
         if (
             not _same(value, old) or (content is not None and not _same(value, content))

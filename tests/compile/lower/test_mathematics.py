@@ -23,7 +23,7 @@ def erf(x: numpy.ndarray) -> numpy.ndarray:
     """2/√π e^(−x²) Σ 2ⁿ x²ⁿ⁺¹ / (2n+1)!!, a series without cancellation."""
     size = numpy.minimum(abs(x), 8)
     term = total = size.copy()
-    for n in range(1, 400):
+    for n in range(1, 200):
         term = term * 2 * size * size / (2 * n + 1)
         total = total + term
     root = numpy.sqrt(numpy.longdouble("3.14159265358979323846264338327950288"))

@@ -8,6 +8,7 @@ run on arrays.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -26,6 +27,7 @@ BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1
 UNSIGNED = ("i1", "u8")
 
 
+@lru_cache(maxsize=64)
 def element_of(dtype: Any) -> str:
     """Return the LLVM element type of a NumPy dtype. Raises `DtypeError` for one that is not compiled."""
     name = numpy.dtype(dtype).name
