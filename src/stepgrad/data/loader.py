@@ -205,7 +205,7 @@ class DataLoader:
         """
         at = self._position
         epoch, first = (at.epoch + 1, 0) if at.begun else (at.epoch, at.batch)
-        indices = (numpy.asarray(task.indices) for task in self._tasks(epoch, first))
+        indices = map(numpy.asarray, self._indices(epoch, first))
         self._position = Position(epoch, first, begun=True)
         return LoaderIterator(indices, self._position)
 

@@ -85,7 +85,8 @@ class NativeSteps:
 
     def begin(self, loader: Any) -> Iterator[numpy.ndarray]:
         """Begin an epoch of the loader, and return an iterator over the indices of its batches."""
-        self._eager.look_at_modules()
+        if self._watched is None:
+            self._eager.look_at_modules()
         return loader.index_batches()
 
     def train(self, batches: Iterator[numpy.ndarray]) -> Iterator[tuple[list[float], int]]:
@@ -167,6 +168,7 @@ class NativeSteps:
         if change:
             _log.info("the step is compiled anew, since another value was given to %s", change)
             self._compiled.clear()
+            self._eager.look_at_modules()
             self._watched, self._state, self._has_begun = None, None, False
 
     def _compile(self, size: int, rows: numpy.ndarray) -> Compiled | None:

@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(self, trainer: Trainer, modules: list[Module]) -> None:
         self._trainer = trainer
-        self._modules = [(module, _kept(vars(module))) for module in modules]
+        self._modules = [(module, _kept(vars(module)), _objects(vars(module))) for module in modules]
         self._learned = [
             (p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None
         ]
@@ -37,7 +37,10 @@ class Watch:
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
         trainer = self._trainer
-        for module, kept in self._modules:
+        for module, kept, objects in self._modules:
+            now = _objects(vars(module))
+            if len(now) == len(objects) and all(map(is_, now, objects)):
+                continue
             if name := _difference(vars(module), kept, ignore=("training", "_recorded_name")):
                 return f"{name.lstrip('_')} of {_called(trainer, module)}"
         if any(p.requires_grad is not learned for p, learned in self._learned):
@@ -52,7 +55,7 @@ class Watch:
 
     def restore(self) -> None:
         """Put the attributes of the modules back, and the positions of generators among them."""
-        for module, kept in self._modules:
+        for module, kept, _ in self._modules:
             attributes = vars(module)
             for name in [name for name in attributes if name not in kept]:
                 del attributes[name]
@@ -100,6 +103,17 @@ def _own(trainer: Trainer) -> list[Any]:
 def _kept(values: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return each value with a copy of what it contains."""
     return {name: (value, _content(value)) for name, value in values.items()}
+
+
+def _objects(values: dict[str, Any]) -> list[Any]:
+    """Return the values of a dict and, after them, what the dicts and lists among them hold."""
+    found = [*values.values()]
+    for value in values.values():
+        if type(value) is dict:
+            found += value.values()
+        elif type(value) is list:
+            found += value
+    return found
 
 
 def _content(value: Any) -> Any:
