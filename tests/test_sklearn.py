@@ -19,7 +19,15 @@ from stepgrad.errors import ArgumentError, DataError
 from stepgrad.sklearn import Classifier, Regressor
 
 # Few epochs and units: what is asked is the behaviour, not the score.
-SMALL = {"hidden": (16,), "epochs": 30, "refit": False, "dropout": 0.0, "random_state": 0}
+SMALL = {
+    "hidden": (16,),
+    "epochs": 40,
+    "lr": 5e-3,
+    "weight_decay": 0.01,
+    "refit": False,
+    "dropout": 0.0,
+    "random_state": 0,
+}
 
 
 @parametrize_with_checks([Classifier(**SMALL), Regressor(**SMALL)])

@@ -19,11 +19,16 @@ native_and_eager = pytest.mark.parametrize("compiled", [True, False], ids=["nati
 def test_all_finite():
     for dtype in ("float16", "float32", "float64"):
         good = np.array([[1, -2], [3, np.finfo(dtype).max]], dtype)
-        for x in (good, good.T, good[:0], good[0, 0, None], np.full(300, np.finfo(dtype).max)):
+        for x in (good, good.T, good[:0], good[0, 0, None], np.full(300, np.finfo(dtype).max, dtype)):
             assert all_finite(x)
         for bad in (np.nan, np.inf, -np.inf):
             assert not all_finite(np.array([1.0, bad], dtype))
             assert not all_finite(np.array(bad, dtype))
+            large = np.ones((100, 100), dtype)
+            assert all_finite(large)
+            large[70, 3] = bad
+            assert not all_finite(large)
+            assert not all_finite(large.T[::2])
     assert all_finite(np.array([7]))
 
 

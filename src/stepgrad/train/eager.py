@@ -24,6 +24,7 @@ class EagerSteps:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self.modules: list[Module] = []
+        self._before: Undo | None = None
 
     def begin(self, loader: Any) -> Iterator[Any]:
         """Begin an epoch of the loader, and return an iterator over what `train` takes."""
@@ -50,7 +51,7 @@ class EagerSteps:
         parameters, buffers, optimizer state and random streams are as they were before the step.
         """
         trainer = self._trainer
-        before = Undo(trainer.optimizer, self.modules)
+        before = self._before = Undo(trainer.optimizer, self.modules, self._before)
         try:
             return self._checked_step(parts, before)
         except Problem as problem:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from itertools import zip_longest
 from operator import is_not
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def all_finite(array: Any) -> bool:
     """Return whether every element is finite (as integers always are).
 
-    A finite sum of squares proves it; only otherwise is each one looked at.
+    A finite sum, of squares if there are few, proves it; only otherwise is each one looked at.
 
     >>> all_finite(numpy.array([1.0, 3e38], "float32")), all_finite(numpy.array([1.0, math.nan]))
     (True, False)
@@ -33,14 +34,26 @@ def all_finite(array: Any) -> bool:
     if array.dtype.kind != "f":
         return True
     np = numpy if type(array) is numpy.ndarray else devices.module_of(array)
-    return math.isfinite(np.vdot(array, array)) or bool(np.isfinite(array).all())
+    if array.size <= 8192:  # OpenBLAS uses one thread, so that it starts at once
+        total = np.vdot(array, array)
+    else:
+        with numpy.errstate(all="ignore"):
+            total = np.add.reduce(array, axis=None)
+    return math.isfinite(total) or bool(np.isfinite(array).all())
 
 
 class Snapshot:
-    """What a step may change, as it is now: the values of `tensors`, and the random streams."""
+    """What a step may change, as it is now: the values of `tensors`, and the random streams.
 
-    def __init__(self, tensors: Iterable[Tensor]) -> None:
-        self._values = [(t, t._array.copy()) for t in tensors]
+    `spare` is an earlier one that is not needed any more: its memory is used, since new memory costs more
+    than the copying.
+    """
+
+    def __init__(self, tensors: Iterable[Tensor], spare: Snapshot | None = None) -> None:
+        memory = [] if spare is None else [values for _, values in spare._values]
+        self._values = [
+            (t, _copied(t._array, into)) for t, into in zip_longest(tensors, memory) if t is not None
+        ]
         self._random = random.get_rng_state()
 
     def restore(self) -> None:
@@ -55,6 +68,18 @@ class Snapshot:
         looked_at = [t for t, _ in self._values] if tensors is None else tensors
         now = [t for t in looked_at if not all_finite(t._array)]
         return [t for t in now if all(all_finite(values) for kept, values in self._values if kept is t)]
+
+
+def _copied(array: Any, into: Any) -> Any:
+    if (
+        into is None
+        or into.shape != array.shape
+        or into.dtype != array.dtype
+        or type(into) is not type(array)
+    ):
+        return array.copy()
+    into[...] = array
+    return into
 
 
 class Tables:
@@ -88,12 +113,16 @@ class Tables:
 
 
 class Undo:
-    """Undoes a step: parameters and buffers of `modules`, the optimizer's state, random streams."""
+    """Undoes a step: parameters and buffers of `modules`, the optimizer's state, random streams.
 
-    def __init__(self, optimizer: Optimizer, modules: list[Module]) -> None:
+    `spare`: an earlier one that is not needed any more.
+    """
+
+    def __init__(self, optimizer: Optimizer, modules: list[Module], spare: Undo | None = None) -> None:
         self._parameters = [p for module in modules for p in module._parameters.values() if p is not None]
         self._tables = Tables(optimizer, modules)
-        self._values = Snapshot([*self._parameters, *self._tables.tensors()])
+        kept = [*self._parameters, *self._tables.tensors()]
+        self._values = Snapshot(kept, None if spare is None else spare._values)
         self._modules = modules
 
     def restore(self) -> None:

@@ -63,6 +63,7 @@ class NativeSteps:
         self._tensors = [Tensor._of(t._array) for t in tensors]
         self._rows = rows
         self._compiled: dict[int, Compiled] = {}
+        self._before: dict[int, Snapshot] = {}
         self._watched: Watch | None = None
         self._state: Tables | None = None
         self._seconds_per_step = 0.0
@@ -122,7 +123,8 @@ class NativeSteps:
         return self._eager.step(batch, rows)
 
     def _guarded(self, compiled: Compiled, order: list[numpy.ndarray]) -> Iterator[list[float]]:
-        before = Snapshot(compiled.written)
+        size = len(order[0])
+        before = self._before[size] = Snapshot(compiled.written, self._before.get(size))
         losses = None
         try:
             losses = self._native_steps(compiled, order)
@@ -168,6 +170,7 @@ class NativeSteps:
         if change:
             _log.info("the step is compiled anew, since another value was given to %s", change)
             self._compiled.clear()
+            self._before.clear()
             self._eager.look_at_modules()
             self._watched, self._state, self._has_begun = None, None, False
 

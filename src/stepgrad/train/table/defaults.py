@@ -8,6 +8,8 @@ from typing import Any
 
 from stepgrad.train.table.settings import TableSettings
 
+_SMALL = 4_000
+
 
 def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSettings:
     """Return `settings` with everything chosen but the task, for a `task` with so many training `rows`.
@@ -16,17 +18,20 @@ def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSetting
     (64, 64)
     """
     batch_size = settings.batch_size or _batch_size(rows)
+    is_small = rows < _SMALL
     chosen: dict[str, Any] = {
         "hidden": (64, 64),
-        "activation": "silu",
-        "lr": 3e-3,
+        "activation": "silu" if is_small or task != "regression" else "relu",
+        "lr": 2e-3 if is_small else 3e-3,
         "batch_size": batch_size,
         "epochs": _epochs(rows, batch_size),
         "optimizer": "adamw",
-        "weight_decay": 1e-2,
-        "dropout": 0.1,
+        # The fewer rows, the more a network must be kept from learning them by heart.
+        "weight_decay": min(max(300 / rows, 0.01), 0.3),
+        "dropout": 0.1 if is_small else 0.0,
         "patience": 30,
-        "refit": True,
+        # Of many rows, those of the validation part add little.
+        "refit": rows < 20_000,
     }
     lacking = [field.name for field in fields(settings) if getattr(settings, field.name) is None]
     return replace(settings, **{name: chosen[name] for name in lacking if name in chosen})
@@ -41,5 +46,5 @@ def _batch_size(rows: int) -> int:
 
 
 def _epochs(rows: int, batch_size: int) -> int:
-    """Return as many epochs as make 6,000 steps, within 40 and 300."""
-    return min(max(round(6_000 * batch_size / rows), 40), 300)
+    """Return as many epochs as make 6,000 steps, within 40 and 200."""
+    return min(max(round(6_000 * batch_size / rows), 40), 200)
