@@ -278,26 +278,3 @@ def test_a_buffer_that_becomes_infinite():
         trainer.fit(table(), epochs=1, batch_size=4)
     assert trainer.model.scale.item() == 2.0**127
     assert trainer.step == 7
-
-
-def test_errors_of_the_model_itself_leave_everything_as_it_was():
-    class Fails(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner = rich_net()
-            self.calls = 0
-
-        def forward(self, x):
-            y = self.inner(x)
-            self.calls += 1
-            if self.calls == 3:
-                raise KeyError("no such thing")
-            return y
-
-    trainer = trainer_of(Fails(), compile=False)
-    seen = []
-    trainer.callbacks.append(LambdaCallback(on_batch_end=lambda t: seen.append(bits(t))))
-    with pytest.raises(KeyError, match="no such thing"):
-        trainer.fit(table(), epochs=1, batch_size=4)
-    assert len(seen) == 2
-    assert bits(trainer) == seen[-1]

@@ -1,58 +1,25 @@
-"""`Trainer`: what it takes, counts, records and refuses, and going on from checkpoints."""
-
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
+"""`Trainer`: what it takes, counts, records and refuses."""
 
 import numpy as np
 import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from stepgrad.data import DataLoader, IterableDataset, TensorDataset
 from stepgrad.errors import (
     ArgumentError,
     DataError,
     DeviceError,
     DtypeError,
-    FileError,
     ShapeError,
     StepgradError,
 )
-from stepgrad.files import read_tensors
 from stepgrad.optim import lr_scheduler
 from stepgrad.train import History, LambdaCallback
-from stepgrad.train.checkpoint import checkpoint_paths
-from tests.train.runs import bits, losses, plain_net, rich_net, table, trainer_of
+from tests.train.runs import Noisy, Samples, bits, eager, losses, plain_net, rich_net, table, trainer_of
 
 X, Y = table(rows=26)
 VALIDATION = table(rows=10, seed=1)
-
-
-def eager(make_net=plain_net, make_optimizer=None, **options):
-    return trainer_of(make_net(), make_optimizer, compile=False, **options)
-
-
-class Samples(Dataset):
-    """Rows one by one."""
-
-    def __init__(self, x, y):
-        self.x, self.y = x, y
-
-    def __len__(self):
-        return len(self.x)
-
-    def __getitem__(self, i):
-        return self.x[i], self.y[i]
-
-
-class Noisy(Samples):
-    """Rows with noise of their own."""
-
-    def __getitem__(self, i):
-        return self.x[i] + 0.1 * sg.randn(4), self.y[i]
 
 
 class Stream(IterableDataset):
@@ -293,108 +260,6 @@ def test_clipping_bounds_the_gradients():
     assert largest(clip_value=0.05, clip_norm=0.07)[0] == pytest.approx(0.07, rel=1e-4)
 
 
-def test_metrics_by_name():
-    from sklearn import metrics as judge
-
-    names = ["accuracy", "precision", "recall", "f1", "top_2"]
-    trainer = eager(metrics=names)
-    record = trainer.fit((X, Y), VALIDATION, epochs=2)[-1]
-    x, y = VALIDATION
-    outputs, target = trainer.predict(x).numpy(), y.numpy()
-    predicted = outputs.argmax(1)
-    expected = {"accuracy": judge.accuracy_score(target, predicted)}
-    for name in names[1:4]:
-        expected[name] = getattr(judge, f"{name}_score")(target, predicted, average="macro", zero_division=0)
-    expected["top_2"] = judge.top_k_accuracy_score(target, outputs, k=2, labels=range(3))
-    assert {name: record[f"validation_{name}"] for name in names} == pytest.approx(expected)
-    assert trainer.evaluate(VALIDATION) == pytest.approx({"loss": record["validation_loss"], **expected})
-
-
-@pytest.mark.parametrize("loss, last", [(nn.BCELoss(), [nn.Sigmoid()]), (nn.BCEWithLogitsLoss(), [])])
-def test_the_threshold_between_two_classes_follows_from_the_loss(loss, last):
-    sg.manual_seed(0)
-    net = nn.Sequential(nn.Linear(4, 1), *last)
-    target = (Y > 0).float()[:, None]
-    trainer = sg.Trainer(
-        net, loss, optim.Adam(net.parameters(), lr=0.1), metrics="accuracy", progress=False, compile=False
-    )
-    history = trainer.fit((X, target), (X, target), epochs=30)
-    assert history[-1]["validation_accuracy"] > 0.8
-
-
-# ------------------------------------------------------------------------ evaluate and predict
-
-
-def test_evaluating_leaves_modes_and_random_numbers_alone():
-    trainer = eager(rich_net)
-    trainer.model.train()
-    trainer.model[1].eval()
-    before = bits(trainer)
-    first = trainer.evaluate((X, Y))
-    outputs = trainer.predict(X)
-    assert [module.training for module in trainer.model.modules()] == [True, True, False, True, True, True]
-    assert bits(trainer) == before
-    assert trainer.evaluate((X, Y)) == first
-    assert not outputs.requires_grad
-    with pytest.raises(ShapeError):
-        trainer.predict(X[:, :2])
-    assert trainer.model.training
-
-
-def test_predictions_in_batches_are_those_at_once():
-    trainer = eager(rich_net)
-    whole = trainer.predict(X)
-    for data in (X, X.numpy(), (X,), TensorDataset(X), DataLoader(TensorDataset(X), 4)):
-        np.testing.assert_allclose(trainer.predict(data, batch_size=4).numpy(), whole.numpy(), rtol=1e-5)
-
-
-class Both(Sum):
-    """Two outputs."""
-
-    def forward(self, x, z):
-        return self.a(x), self.b(z)
-
-
-def test_several_outputs():
-    z = sg.randn(26, 2)
-    sg.manual_seed(0)
-    net = Both()
-    trainer = sg.Trainer(
-        net, lambda outputs, t: nn.functional.cross_entropy(outputs[0] + outputs[1], t),
-        optim.SGD(net.parameters()), progress=False, compile=False,
-        metrics={"shapes": lambda outputs, t: len(outputs) + outputs[1].shape[0]},
-    )  # fmt: skip
-    assert trainer.fit((X, z, Y), (X, z, Y), epochs=1)[0]["validation_shapes"] == 28
-    first, second = trainer.predict((X, z), batch_size=10)
-    assert first.shape == second.shape == (26, 3)
-
-
-def test_what_is_no_data():
-    for wrong in ("table.csv", 3, None):
-        with pytest.raises(DataError, match=r"data are a Dataset, a tuple .* or a DataLoader, not "):
-            eager().fit(wrong)
-        with pytest.raises(DataError, match="data are a Dataset, a tuple"):
-            eager().evaluate(wrong)
-    with pytest.raises(ShapeError, match="TensorDataset needs tensors of the same first size"):
-        eager().fit((X, 3))
-    assert len(eager().fit((X.tolist(), Y.tolist()), epochs=1)) == 1
-
-
-def test_data_without_rows():
-    trainer = eager()
-    with pytest.raises(DataError, match="the data to evaluate have no rows"):
-        trainer.evaluate((X[:0], Y[:0]))
-    with pytest.raises(DataError, match="the data to predict have no rows"):
-        trainer.predict(X[:0])
-    with pytest.raises(DataError, match="the training data have no rows, so there is nothing to learn from"):
-        trainer.fit((X[:0], Y[:0]))
-    with pytest.raises(DataError, match="the training data have no rows"):
-        trainer.fit(DataLoader(TensorDataset(X[:0], Y[:0])))
-    with pytest.raises(DataError, match="no whole batch of 27 rows, and drop_last=True"):
-        trainer.fit((X, Y), batch_size=27, drop_last=True)
-    assert (trainer.step, trainer.epoch) == (0, 0)
-
-
 # ----------------------------------------------------------------------------------- bad input
 
 
@@ -521,173 +386,3 @@ def test_parts_of_another_kind():
         sg.Trainer(net, nn.MSELoss(), "adam")
     with pytest.raises(ArgumentError, match="this Trainer has no checkpoint folder"):
         eager().save_checkpoint()
-
-
-# --------------------------------------------------------------------------------- checkpoints
-
-
-def run(folder, epochs=4, data=(X, Y), **options):
-    trainer = eager(rich_net, checkpoint=folder, **options)
-    trainer.fit(data, VALIDATION, epochs=epochs, batch_size=8, resume=True, patience=3)
-    return trainer
-
-
-def test_a_run_of_more_epochs_goes_on_from_one_of_fewer(tmp_path):
-    run(tmp_path / "one", 2)
-    one = run(tmp_path / "one", 5)
-    found = bits(one)
-    two = run(tmp_path / "two", 5)
-    assert found == bits(two)
-    assert losses(one) == losses(two)
-    assert (one.epoch, one.history.stopped) == (two.epoch, two.history.stopped)
-    again = run(tmp_path / "one", 5)
-    assert bits(again) == found
-    assert again.step == two.step
-
-
-def test_checkpoints_at_the_end_of_epochs_are_some_time_apart(tmp_path, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("stepgrad.train.trainer.time.monotonic", lambda: now[0])
-
-    def tick(trainer):
-        now[0] += 0.4
-
-    trainer = eager(callbacks=[LambdaCallback(on_epoch_begin=tick)], checkpoint=tmp_path, keep=9)
-    trainer.fit((X, Y), epochs=8, batch_size=8)
-    epochs = [int(path.stem[5:]) // 4 for path in checkpoint_paths(tmp_path)]
-    assert epochs == [8, 7, 4, 1]
-
-
-def test_a_run_that_was_stopped_stays_stopped(tmp_path):
-    def stop(trainer):
-        if trainer.epoch == 2:
-            trainer.stop("enough")
-
-    run(tmp_path, callbacks=[LambdaCallback(on_epoch_end=stop)])
-    again = run(tmp_path)
-    assert (again.epoch, again.history.stopped) == (2, "enough")
-
-
-def test_the_newest_checkpoints_are_kept(tmp_path):
-    run(tmp_path, checkpoint_every=3, keep=3)
-    assert [int(path.stem[5:]) for path in checkpoint_paths(tmp_path)] == [16, 15, 12]
-    assert len(list(tmp_path.iterdir())) == 3
-
-
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, caplog):
-    whole = run(tmp_path / "whole")
-    run(tmp_path, 3, checkpoint_every=5)
-    newest, _ = checkpoint_paths(tmp_path)
-    content = bytearray(newest.read_bytes())
-    content[len(content) // 2] ^= 1
-    newest.write_bytes(content)
-    again = run(tmp_path)
-    assert f"passing over a checkpoint: '{newest}'" in caplog.text.replace("cannot read ", "")
-    assert bits(again) == bits(whole)
-    for path in checkpoint_paths(tmp_path):
-        path.write_bytes(path.read_bytes()[:-9])
-    trainer = eager(rich_net, checkpoint=tmp_path)
-    with pytest.raises(
-        FileError, match=r"of the checkpoints in '.*' \(2\) none is undamaged. Delete them to begin"
-    ):
-        trainer.fit((X, Y), resume=True)
-
-
-def test_the_checkpoints_of_another_run_are_not_mixed_in(tmp_path):
-    first = run(tmp_path)
-    trainer = eager(rich_net, checkpoint=tmp_path)
-    with pytest.raises(
-        ArgumentError, match=r"holds the checkpoints of an earlier run\. Go on with it by fit"
-    ):
-        trainer.fit((X, Y), epochs=1)
-    first.fit((X, Y), VALIDATION, epochs=1, batch_size=8)
-    assert checkpoint_paths(tmp_path)[0].stem == f"step-{first.step:012}"
-
-
-def test_a_checkpoint_of_other_batches_or_another_model(tmp_path):
-    run(tmp_path)
-    trainer = eager(rich_net, checkpoint=tmp_path)
-    before = bits(trainer)
-    with pytest.raises(
-        ArgumentError, match=r"a run with 4 batches in an epoch, this one has 3\. Resume with the same"
-    ):
-        trainer.fit((X, Y), epochs=5, batch_size=10, resume=True)
-    assert bits(trainer) == before
-    other = eager(plain_net, checkpoint=tmp_path)
-    before = bits(other)
-    with pytest.raises(FileError, match="does not fit"):
-        other.fit((X, Y), VALIDATION, epochs=5, batch_size=8, resume=True)
-    assert bits(other) == before
-
-
-def test_parameters_that_the_optimizer_lacks_gather_no_gradients():
-    norms = []
-    net = plain_net()
-    optimizer = optim.SGD(net[2].parameters(), lr=0.1)
-    trainer = sg.Trainer(
-        net, nn.CrossEntropyLoss(), optimizer, clip_norm=1e9, progress=False, compile=False,
-        callbacks=[LambdaCallback(on_batch_end=lambda t: norms.append(net[0].weight.grad.norm().item()))],
-    )  # fmt: skip
-    trainer.fit((X, Y), epochs=20, batch_size=26)
-    assert max(norms) < 2 * norms[0]
-
-
-def test_a_validation_loader_that_shuffles_goes_on_where_it_was(tmp_path):
-    def fit(folder, epochs):
-        trainer = eager(checkpoint=folder)
-        trainer.fit((X, Y), DataLoader(Noisy(X, Y), 4, shuffle=True, seed=2), epochs=epochs, resume=True)
-        return trainer
-
-    fit(tmp_path / "one", 2)
-    one, two = fit(tmp_path / "one", 4), fit(tmp_path / "two", 4)
-    assert losses(one) == losses(two)
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_is_write_protected(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(FileError, match="permission denied"):
-        eager(checkpoint=tmp_path / "closed" / "checkpoints").fit((X, Y), epochs=1)
-
-
-def test_a_checkpoint_folder_that_is_a_file(tmp_path):
-    (tmp_path / "file").write_text("x")
-    for folder in (tmp_path / "file", tmp_path / "file" / "checkpoints"):
-        trainer = eager(checkpoint=folder)
-        with pytest.raises(FileError, match=r"cannot (read|create the folder) '.*': .*(file|directory)"):
-            trainer.fit((X, Y), epochs=1)
-
-
-FULL_DISK = textwrap.dedent(
-    """
-    import resource, sys
-    import stepgrad as sg
-    from tests.train.runs import bits, plain_net, table, trainer_of
-    trainer = trainer_of(plain_net(), checkpoint=sys.argv[1], compile=False)
-    trainer.fit(table(), epochs=1)
-    before = bits(trainer)
-    import signal
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-    seen = []
-    trainer.callbacks.append(sg.train.LambdaCallback(on_epoch_end=lambda t: seen.append(bits(t))))
-    try:
-        trainer.fit(table(), epochs=1)
-    except sg.errors.FileError as error:
-        assert bits(trainer) == seen[0] != before
-        print(error)
-    """
-)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="limits the size of files")
-def test_a_full_disk_harms_neither_weights_nor_checkpoints(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, timeout=60,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "cannot write" in done.stdout
-    assert "the file would be larger than the limit" in done.stdout
-    (kept,) = tmp_path.iterdir()
-    read_tensors(kept)

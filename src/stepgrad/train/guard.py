@@ -51,7 +51,7 @@ class Snapshot:
 
     def __init__(self, tensors: Iterable[Tensor], spare: Snapshot | None = None) -> None:
         memory = [] if spare is None else [values for _, values in spare._values]
-        self._values = [
+        self._values: list[tuple[Tensor, Any]] = [
             (t, _copied(t._array, into)) for t, into in zip_longest(tensors, memory) if t is not None
         ]
         self._random = random.get_rng_state()
@@ -122,7 +122,7 @@ class Undo:
         self._parameters = [p for module in modules for p in module._parameters.values() if p is not None]
         self._tables = Tables(optimizer, modules)
         kept = [*self._parameters, *self._tables.tensors()]
-        self._values = Snapshot(kept, None if spare is None else spare._values)
+        self._values: Snapshot = Snapshot(kept, None if spare is None else spare._values)
         self._modules = modules
 
     def restore(self) -> None:
