@@ -12,6 +12,7 @@ from stepgrad import nn, optim
 from stepgrad.autograd import Function
 from stepgrad.data import DataLoader, TensorDataset
 from stepgrad.train import LambdaCallback
+from stepgrad.train.watch import ForeignRandomness, Watch
 from tests.train.runs import assert_alike, bits, both, losses, plain_net, rich_net, table, trainer_of
 
 
