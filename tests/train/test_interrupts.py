@@ -178,6 +178,7 @@ def test_ctrl_c_without_a_checkpoint_folder():
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(table(rows=50), epochs=4, batch_size=16)
     assert (trainer.step, trainer.history.stopped) == (3, "interrupted")
+    assert trainer.evaluate(DATA)["loss"] > 0
     # The next fit begins the epoch anew.
     trainer.callbacks.clear()
     trainer.fit(table(rows=50), epochs=1, batch_size=16)

@@ -233,6 +233,32 @@ def test_native_steps_follow_what_changes_between_them(change, unchanged):
     assert (native.history["loss"][2:] == unchanged["loss"][2:]) is (change is reload)
 
 
+def test_a_module_that_is_switched_to_another_mode():
+    def switch(trainer):
+        if trainer.step in (4, 5):  # in the second epoch
+            trainer.model[3].train(trainer.step == 5)
+
+    native, eager = both(rich_net, callbacks=[LambdaCallback(on_batch_end=switch)])
+    assert_alike(native, eager, 1e-3)
+
+
+def test_a_fault_of_the_compiler_is_told(monkeypatch):
+    def fail(capture):
+        raise AssertionError("no place for this value")
+
+    monkeypatch.setattr("stepgrad.compile.function.Compiled", fail)
+    trainer = trainer_of(rich_net())
+    with pytest.warns(
+        UserWarning, match=r"eagerly: AssertionError while the step was compiled: no place for this"
+    ):
+        trainer.fit(table(), epochs=2, batch_size=16)
+    monkeypatch.undo()
+    found = bits(trainer)
+    eager = trainer_of(rich_net(), compile=False)
+    eager.fit(table(), epochs=2, batch_size=16)
+    assert bits(eager) == found
+
+
 def test_parameters_that_the_optimizer_lacks():
     def last_layer(params):
         return optim.SGD([*params][2:], lr=0.1)

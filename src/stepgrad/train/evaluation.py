@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -38,8 +38,13 @@ class EvaluationMode:
             vars(module)["training"] = training
 
 
-def evaluate(trainer: Trainer, data: Any, batch_size: int) -> dict[str, float]:
-    """Return {"loss"} and each metric of the trainer's model on `data`; see `Trainer.evaluate`."""
+def evaluate(
+    trainer: Trainer, data: Any, batch_size: int, after_batch: Callable[[], None] | None = None
+) -> dict[str, float]:
+    """Return {"loss"} and each metric of the trainer's model on `data`; see `Trainer.evaluate`.
+
+    `after_batch` is called after each batch.
+    """
     outputs, targets, losses, rows = [], [], 0.0, 0
     with EvaluationMode(trainer.model):
         for batch in batches_of(data, batch_size):
@@ -51,7 +56,8 @@ def evaluate(trainer: Trainer, data: Any, batch_size: int) -> dict[str, float]:
             if trainer.metrics:
                 outputs.append(y)
                 targets.append(target)
-            trainer.end_if_interrupted()
+            if after_batch is not None:
+                after_batch()
     if not rows:
         raise DataError("the data to evaluate have no rows.")
     result = {"loss": losses / rows}

@@ -185,26 +185,30 @@ class NativeSteps:
         optimizer, modules = self._trainer.optimizer, self._eager.modules
         began = time.perf_counter()
         tables, watched = Tables(optimizer), Watch(self._trainer, modules)
+        compiled = None
         try:
             capture = self._captured(size, rows, watched)
-            if capture is None:
-                tables.restore()
-                return None
-            self._compiled[size] = Compiled(capture)
+            compiled = None if capture is None else Compiled(capture)
         except (NotCompiled, CaptureError) as reason:
-            tables.restore()
-            self.is_eager = True
-            warnings.warn(f"training runs eagerly: {str(reason).rstrip('.')}.", stacklevel=_outside())
-            return None
+            self._give_up(str(reason))
         except StepgradError:
-            tables.restore()
+            pass  # the eager step raises it again
+        except Exception as error:
+            self._give_up(f"{type(error).__name__} while the step was compiled: {error}")
+        finally:
+            if compiled is None:
+                tables.restore()
+        if compiled is None:
             return None
-        except BaseException:
-            tables.restore()
-            raise
+        self._compiled[size] = compiled
         self._watched, self._state = watched, Tables(optimizer)
         _log.info("compiled the step for batches of %d in %.0f ms", size, 1e3 * (time.perf_counter() - began))
-        return self._compiled[size]
+        return compiled
+
+    def _give_up(self, reason: str) -> None:
+        """Train eagerly from now on, and say why."""
+        self.is_eager = True
+        warnings.warn(f"training runs eagerly: {reason.rstrip('.')}.", stacklevel=_outside())
 
     def _captured(self, size: int, rows: numpy.ndarray, watched: Watch) -> Any:
         """Return the captured step, undone; None if it made new state and the next one will be another.

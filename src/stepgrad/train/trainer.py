@@ -184,6 +184,7 @@ class Trainer:
                 self.model.eval()
                 if self._loader is not train_set:
                     self._loader.close()
+                self._interrupts = Interrupts()
                 self._call("on_fit_end")
         return self.history
 
@@ -231,11 +232,11 @@ class Trainer:
             self._call("on_batch_end")
             if self._checkpoint_every and self.step % self._checkpoint_every == 0:
                 self.save_checkpoint()
-            self.end_if_interrupted()
+            self._end_if_interrupted()
         if not self._rows:
             raise DataError(self._why_no_rows())
         self._finish_epoch(validation, monitor, began)
-        self.end_if_interrupted()
+        self._end_if_interrupted()
 
     def _count(self, losses: list[float], rows: int) -> None:
         """Count updates that were made on batches of so many rows."""
@@ -257,7 +258,8 @@ class Trainer:
         if validation is not None:
             if isinstance(validation, DataLoader):
                 validation.set_epoch(self.epoch)
-            record |= {f"validation_{name}": v for name, v in self.evaluate(validation).items()}
+            found = evaluation.evaluate(self, validation, 1024, self._end_if_interrupted)
+            record |= {f"validation_{name}": value for name, value in found.items()}
         record["lr"] = self.optimizer.param_groups[0]["lr"]
         record["seconds"] = time.perf_counter() - began
         self.history.epochs.append(record)
@@ -275,7 +277,7 @@ class Trainer:
         if self.checkpoint is not None and (is_last or time.monotonic() - self._saved >= CHECKPOINT_SECONDS):
             self.save_checkpoint()
 
-    def end_if_interrupted(self) -> None:
+    def _end_if_interrupted(self) -> None:
         """After Ctrl-C, write a checkpoint and raise `KeyboardInterrupt`."""
         if not self._interrupts.requested:
             return
