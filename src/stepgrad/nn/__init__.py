@@ -1,43 +1,18 @@
-"""Networks: modules, layers, losses, in PyTorch's names and with its `state_dict` keys and shapes."""
+"""Networks: modules, layers, losses, in PyTorch's names and with its `state_dict` keys and shapes.
 
-from stepgrad.nn import functional, init, utils
-from stepgrad.nn.activation import (
-    ELU,
-    GELU,
-    LeakyReLU,
-    LogSigmoid,
-    LogSoftmax,
-    PReLU,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
-from stepgrad.nn.columns import EmbedColumns
-from stepgrad.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
-from stepgrad.nn.linear import Embedding, Flatten, Identity, Linear, Unflatten, collapse
-from stepgrad.nn.loss import (
-    BCELoss,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    MSELoss,
-    NLLLoss,
-    SmoothL1Loss,
-)
-from stepgrad.nn.module import Module
-from stepgrad.nn.normalization import BatchNorm1d, Dropout, LayerNorm
-from stepgrad.nn.parameter import Parameter
-from stepgrad.nn.summaries import Summary, SummaryRow, summary
+One file per family; what its `__all__` names is found here.
+"""
 
-__all__ = [
-    "ELU", "GELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "CrossEntropyLoss", "Dropout",
-    "EmbedColumns", "Embedding", "Flatten", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU",
-    "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
-    "PReLU", "Parameter", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss",
-    "Softmax", "Softplus", "Summary", "SummaryRow", "Tanh", "Unflatten", "collapse", "functional", "init",
-    "summary", "utils",
-]  # fmt: skip
+# ruff: noqa: F403
+from stepgrad.nn import functional as functional
+from stepgrad.nn import init as init
+from stepgrad.nn import utils as utils
+from stepgrad.nn.activation import *
+from stepgrad.nn.columns import *
+from stepgrad.nn.container import *
+from stepgrad.nn.linear import *
+from stepgrad.nn.loss import *
+from stepgrad.nn.module import *
+from stepgrad.nn.normalization import *
+from stepgrad.nn.parameter import *
+from stepgrad.nn.summaries import *

@@ -32,3 +32,6 @@ class EmbedColumns(Module):
         """numbers (rows, D), codes (rows, K) of integers → what `body` gives."""
         vectors = [embedding(codes[:, i]) for i, embedding in enumerate(self.embeddings)]
         return self.body(cat([numbers, *vectors], 1))
+
+
+__all__ = ["EmbedColumns"]

@@ -270,3 +270,6 @@ def _as_parameter(value: Any) -> Parameter:
     if not isinstance(value, Tensor):
         raise DtypeError(f"ParameterList takes tensors, not {kind(value)}.")
     return value if isinstance(value, Parameter) else Parameter(value)
+
+
+__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]

@@ -174,3 +174,6 @@ class Unflatten(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+__all__ = ["Embedding", "Flatten", "Identity", "Linear", "Unflatten", "collapse"]

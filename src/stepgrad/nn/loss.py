@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stepgrad.nn import functional as F
+from stepgrad.nn.functional.checks import check_reduction
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 
@@ -10,7 +11,7 @@ from stepgrad.tensor import Tensor
 class _Loss(Module):
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        F._check_reduction(reduction)
+        check_reduction(reduction)
         self.reduction = reduction
 
 
@@ -122,3 +123,15 @@ class CrossEntropyLoss(_Loss):
         return F.cross_entropy(
             x, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
+
+
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HuberLoss",
+    "L1Loss",
+    "MSELoss",
+    "NLLLoss",
+    "SmoothL1Loss",
+]

@@ -437,3 +437,6 @@ def _tensor_of(key: str, value: Any) -> Tensor:
     if not hasattr(value, "shape"):
         raise DtypeError(f"the state holds {kind(value)} under {key!r}, where a tensor belongs.")
     return as_tensor(value)
+
+
+__all__ = ["Module"]

@@ -149,3 +149,6 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+__all__ = ["BatchNorm1d", "Dropout", "LayerNorm"]

@@ -26,3 +26,6 @@ class Parameter(Tensor):
         if requires_grad:
             parameter.requires_grad_()
         return parameter
+
+
+__all__ = ["Parameter"]

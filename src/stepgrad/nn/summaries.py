@@ -287,3 +287,6 @@ def _text(shape: Shape) -> str:
 def _parameters_text(row: SummaryRow) -> str:
     frozen = "" if row.trainable == row.parameters else " partly frozen" if row.trainable else " frozen"
     return f"{row.parameters:,}{frozen}"
+
+
+__all__ = ["Summary", "SummaryRow", "summary"]

@@ -1,0 +1,118 @@
+"""Losses of classes: scores and the class that is right."""
+
+from __future__ import annotations
+
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
+from stepgrad.methods.base import one_dim
+from stepgrad.nn.functional.checks import check_reduction, check_tensors
+from stepgrad.ops.registry import REGISTRY
+from stepgrad.tensor import Tensor
+
+
+def nll_loss(
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Return −x[target] for log-probabilities x (N, C, …) or (C) and classes (N, …) or (), reduced.
+
+    The mean is weighted: Σ w (−x[target]) / Σ w, w the `weight` (C) of the target's class. Targets that equal
+    `ignore_index` count for nothing.
+    """
+    x, target, shape = _rows(x, target, weight, ignore_index, reduction, "nll_loss")
+    y = apply(REGISTRY["nll_loss"], x, target, weight, ignore_index=ignore_index, reduction=reduction)
+    return y.reshape(shape) if reduction == "none" else y
+
+
+def cross_entropy(
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return the cross entropy of softmax(x) with the target, reduced.
+
+    `x`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or
+    probabilities (x's shape). `weight`: (C), a weight per class. Raises `ShapeError`, `DtypeError` or
+    `ArgumentError`, and `IndexShapeError` for a class that is not there.
+    """
+    check_tensors("cross_entropy", x, target)
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}.")
+    smoothing = float(label_smoothing)
+    if target.is_floating_point():
+        return _cross_entropy_probabilities(x, target, weight, reduction, smoothing)
+    x, target, shape = _rows(x, target, weight, ignore_index, reduction, "cross_entropy")
+    y = apply(
+        REGISTRY["cross_entropy"], x, target, weight,
+        ignore_index=ignore_index, reduction=reduction, label_smoothing=smoothing,
+    )  # fmt: skip
+    return y.reshape(shape) if reduction == "none" else y
+
+
+def _cross_entropy_probabilities(
+    x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+) -> Tensor:
+    if x.shape != target.shape or not x.ndim:
+        raise ShapeError(
+            f"cross_entropy takes classes as integers, or probabilities in the shape of the input "
+            f"{list(x.shape)}; this target is {target.dtype.name}{list(target.shape)}. If it holds classes, "
+            f"convert it with .long()."
+        )
+    check_reduction(reduction)
+    _check_class_weight("cross_entropy", weight, x.shape[min(1, x.ndim - 1)])
+    shape = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
+    y = apply(
+        REGISTRY["cross_entropy_probabilities"], _class_last(x), _class_last(target), weight,
+        reduction=reduction, label_smoothing=smoothing,
+    )  # fmt: skip
+    return y.reshape(shape) if reduction == "none" else y
+
+
+def _class_last(x: Tensor) -> Tensor:
+    """Return (N, C, d…) or (C) as rows of classes."""
+    if x.ndim == 1:
+        return x.unsqueeze(0)
+    return x if x.ndim == 2 else x.permute(0, *range(2, x.ndim), 1).reshape(-1, x.shape[1])
+
+
+def _rows(
+    x: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, name: str
+) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Return logits (N, C) and classes (N) of a checked pair, and the shape of the unreduced loss."""
+    check_reduction(reduction)
+    check_tensors(name, x, target)
+    if x.ndim == 0:
+        raise ShapeError(f"{name} takes scores with a dimension of classes, not a 0-d tensor.")
+    if not x.is_floating_point():
+        raise DtypeError(f"{name} takes floating point scores, not {x.dtype.name}. Convert with .float().")
+    shape = () if x.ndim == 1 else x.shape[:1] + x.shape[2:]
+    if target._array.dtype.kind not in "iu":
+        raise DtypeError(f"{name} takes classes as integers, not {target.dtype.name}. Convert with .long().")
+    if target.shape != shape:
+        raise ShapeError(
+            f"{name} of scores {list(x.shape)} takes a target of shape {list(shape)}, not "
+            f"{list(target.shape)}."
+        )
+    classes = x.shape[one_dim(min(1, x.ndim - 1), x.ndim)]
+    _check_class_weight(name, weight, classes)
+    a = target._array
+    wrong = a[((a < 0) | (a >= classes)) & (a != ignore_index)]
+    if wrong.size:
+        raise IndexShapeError(
+            f"{name} has {classes} classes, numbered from 0; the target contains {int(wrong[0])}."
+        )
+    return _class_last(x), target.reshape(-1), shape
+
+
+def _check_class_weight(name: str, weight: Tensor | None, classes: int) -> None:
+    if weight is not None and weight.shape != (classes,):
+        raise ShapeError(f"{name} needs a weight per class, ({classes},), not {list(weight.shape)}.")
+
+
+__all__ = ["cross_entropy", "nll_loss"]

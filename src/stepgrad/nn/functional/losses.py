@@ -1,0 +1,86 @@
+"""Losses of numbers: a prediction and a target of one shape."""
+
+from __future__ import annotations
+
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError
+from stepgrad.nn.functional.checks import check_element_weight, check_pair
+from stepgrad.ops.registry import REGISTRY
+from stepgrad.tensor import Tensor
+
+
+def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Return (x − target)², reduced. Raises `ShapeError` if the shapes differ."""
+    check_pair("mse_loss", x, target, reduction)
+    return apply(REGISTRY["mse_loss"], x, target, reduction=reduction)
+
+
+def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Return |x − target|, reduced. Raises `ShapeError` if the shapes differ."""
+    check_pair("l1_loss", x, target, reduction)
+    return apply(REGISTRY["l1_loss"], x, target, reduction=reduction)
+
+
+def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """Return ½ d² where |d| = |x − target| ≤ δ, else δ (|d| − ½ δ), reduced."""
+    check_pair("huber_loss", x, target, reduction)
+    if not delta > 0:
+        raise ArgumentError(f"huber_loss needs delta > 0, not {delta}.")
+    return apply(REGISTRY["huber_loss"], x, target, reduction=reduction, delta=float(delta))
+
+
+def smooth_l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """Return ½ d² / β where |d| = |x − target| < β, else |d| − ½ β, reduced."""
+    check_pair("smooth_l1_loss", x, target, reduction)
+    if beta < 0:
+        raise ArgumentError(f"smooth_l1_loss needs beta >= 0, not {beta}.")
+    return apply(REGISTRY["smooth_l1_loss"], x, target, reduction=reduction, beta=float(beta))
+
+
+def binary_cross_entropy(
+    x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """Return −(t ln x + (1 − t) ln(1 − x)) for probabilities x, reduced; logarithms are kept above −100.
+
+    Raises `ArgumentError` if an x or a target lies outside [0, 1] (a NaN goes through): for logits use
+    `binary_cross_entropy_with_logits`.
+    """
+    check_pair("binary_cross_entropy", x, target, reduction)
+    check_element_weight("binary_cross_entropy", "weight", weight, x)
+    for each, what, way_out in (
+        (x, "probabilities", " Use a sigmoid, or binary_cross_entropy_with_logits."),
+        (target, "targets", ""),
+    ):
+        a = each._array
+        if a.size and not (a.min() >= 0 and a.max() <= 1) and (wrong := a[(a < 0) | (a > 1)]).size:
+            raise ArgumentError(
+                f"binary_cross_entropy takes {what} in [0, 1]; here is a {float(wrong[0]):g}.{way_out}"
+            )
+    return apply(REGISTRY["binary_cross_entropy"], x, target, weight, reduction=reduction)
+
+
+def binary_cross_entropy_with_logits(
+    x: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """Return the binary cross entropy of σ(x) with the target, computed from the logit x without
+    overflow, reduced.
+    """
+    check_pair("binary_cross_entropy_with_logits", x, target, reduction)
+    check_element_weight("binary_cross_entropy_with_logits", "weight", weight, x)
+    check_element_weight("binary_cross_entropy_with_logits", "pos_weight", pos_weight, x)
+    record = REGISTRY["binary_cross_entropy_with_logits"]
+    return apply(record, x, target, weight, pos_weight, reduction=reduction)
+
+
+__all__ = [
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "huber_loss",
+    "l1_loss",
+    "mse_loss",
+    "smooth_l1_loss",
+]

@@ -1,0 +1,77 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.autograd.engine import apply
+from stepgrad.autograd.modes import no_grad
+from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.nn.functional.checks import no_tensor
+from stepgrad.ops.registry import REGISTRY
+from stepgrad.tensor import Tensor
+
+
+def layer_norm(
+    x: Tensor,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return (x − mean) / √(var + ε) · weight + bias over the last dimensions, whose sizes are
+    `normalized_shape`.
+    """
+    if not isinstance(x, Tensor):
+        raise no_tensor("layer_norm", x)
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
+    dims = tuple(range(x.ndim - len(shape), x.ndim))
+    return _scaled(apply(REGISTRY["normalize"], x, dim=dims, eps=float(eps)), weight, bias)
+
+
+def batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return (x − mean) / √(var + ε) · weight + bias per channel (dimension 1).
+
+    In training with the statistics of the batch, which move the running ones by `momentum` (the variance
+    with N − 1); otherwise with the running ones. Raises `ShapeError` for a training batch of one value
+    per channel.
+    """
+    dims = (0, *range(2, x.ndim))
+    along = (1, -1) + (1,) * (x.ndim - 2)
+    scale, shift = (None if t is None else t.reshape(along) for t in (weight, bias))
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ArgumentError("batch_norm without training needs running_mean and running_var.")
+        deviation = (running_var.reshape(along) + eps).rsqrt()
+        return _scaled((x - running_mean.reshape(along)) * deviation, scale, shift)
+    n = x.numel() // x.shape[1] if x.shape[1] else 0
+    if n <= 1:
+        raise ShapeError(
+            f"batch norm in training needs more than one value per channel, not shape {list(x.shape)}. "
+            f"Use a larger batch (drop_last=True), or .eval()."
+        )
+    if running_mean is not None and running_var is not None:
+        with no_grad():
+            batch = x.detach()
+            running_mean.mul_(1 - momentum).add_(batch.mean(dims), alpha=momentum)
+            running_var.mul_(1 - momentum).add_(batch.var(dims), alpha=momentum)
+    return _scaled(apply(REGISTRY["normalize"], x, dim=dims, eps=float(eps)), scale, shift)
+
+
+def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+__all__ = ["batch_norm", "layer_norm"]
