@@ -27,7 +27,7 @@ def test_every_operation_has_samples_and_a_reference_and_a_text():
     for name, op in REGISTRY.items():
         assert op.name == name
         assert op.samples, f"{name} has no samples"
-        assert name in REFERENCES, f"{name} has no reference in tests/registry/references.py"
+        assert name in REFERENCES, f"{name} has no reference in tests/registry/references/"
         assert op.__doc__, f"{name} has no text"
 
 

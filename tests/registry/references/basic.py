@@ -1,7 +1,4 @@
-"""What every operation must give, stated apart from the records in plain Python, float64 NumPy and SciPy.
-
-`REFERENCES[name](*inputs, **attributes)` takes float64, int64 and boolean arrays, numbers and None.
-"""
+"""References of arithmetic, reductions, contractions, views, gathering and creation."""
 
 import math
 import statistics
@@ -12,29 +9,7 @@ import numpy
 import scipy.special
 
 from tests.registry import philox
-
-Array = Any
-REFERENCES: dict[str, Callable[..., Array]] = {}
-
-
-def reference(function: Callable[..., Array]) -> Callable[..., Array]:
-    """File a function under its name (a final underscore left out)."""
-    REFERENCES[function.__name__.rstrip("_")] = function
-    return function
-
-
-def each(name: str, function: Callable[..., Any], dtype: str = "float64") -> None:
-    """File a function of Python numbers as a reference that broadcasts."""
-
-    def on_arrays(*inputs: Array, **attrs: Any) -> Array:
-        arrays = numpy.broadcast_arrays(*inputs)
-        values = [
-            function(*(x.item() for x in numbers), **attrs) for numbers in zip(*(a.flat for a in arrays))
-        ]
-        return numpy.array(values, dtype=dtype).reshape(arrays[0].shape)
-
-    REFERENCES[name] = on_arrays
-
+from tests.registry.references.filing import REFERENCES, Array, each, reference
 
 # ------------------------------------------------------------------------------- arithmetic, comparison
 
@@ -84,25 +59,6 @@ each("logical_xor", lambda a, b: bool(a) != bool(b), "bool")
 each("logical_not", lambda x: not x, "bool")
 each("isnan", math.isnan, "bool")
 each("isinf", math.isinf, "bool")
-
-# -------------------------------------------------------------------------------------------- activations
-
-NORMAL = statistics.NormalDist()
-
-each("sigmoid", scipy.special.expit)
-each("tanh", math.tanh)
-each("relu", lambda x: max(x, 0))
-each("leaky_relu", lambda x, negative_slope: x if x > 0 else negative_slope * x)
-each("prelu", lambda x, w: x if x > 0 else w * x)
-each("elu", lambda x, alpha: x if x > 0 else alpha * (math.exp(x) - 1))
-each("silu", lambda x: x * scipy.special.expit(x))
-each("gelu", lambda x: x * scipy.special.ndtr(x))
-each("gelu_tanh", lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
-each(
-    "softplus",
-    lambda x, beta, threshold: x if beta * x > threshold else math.log(1 + math.exp(beta * x)) / beta,
-)
-each("logsigmoid", lambda x: scipy.special.log_expit(x))
 
 # --------------------------------------------------------------------------------------------- reductions
 
@@ -337,78 +293,3 @@ def randn(*, shape: tuple[int, ...], dtype: str, seed: int, stream: int, positio
 def dropout_mask(x: Array, *, p: float, seed: int, stream: int, position: int) -> Array:
     u = philox.doubles(seed, stream, position, x.size)
     return numpy.array([0 if v < p else 1 / (1 - p) for v in u]).reshape(x.shape)
-
-
-# ------------------------------------------------------------------------------------------------- losses
-
-
-def loss(name: str, function: Callable[..., float]) -> None:
-    """File a function of Python numbers as a loss with a `reduction`."""
-    each(name, function)
-    elementwise = REFERENCES[name]
-
-    def reduced(*inputs: Array, reduction: str, **attrs: Any) -> Array:
-        losses = elementwise(*(numpy.array(1.0) if x is None else x for x in inputs), **attrs)
-        return {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]
-
-    REFERENCES[name] = reduced
-
-
-def huber(x: float, t: float, delta: float) -> float:
-    d = abs(x - t)
-    return d * d / 2 if d <= delta else delta * (d - delta / 2)
-
-
-def logits(x: float, t: float, weight: float, pos_weight: float) -> float:
-    p = scipy.special.expit(x)
-    return -weight * (pos_weight * t * math.log(p) + (1 - t) * math.log(1 - p))
-
-
-loss("mse_loss", lambda x, t: (x - t) ** 2)
-loss("l1_loss", lambda x, t: abs(x - t))
-loss("huber_loss", huber)
-loss("smooth_l1_loss", lambda x, t, beta: huber(x, t, beta) / beta)
-loss("binary_cross_entropy", lambda p, t, w: -w * (t * math.log(p) + (1 - t) * math.log(1 - p)))
-loss("binary_cross_entropy_with_logits", logits)
-
-
-@reference
-def nll_loss(x: Array, target: Array, weight: Array, *, ignore_index: int, reduction: str) -> Array:
-    return cross_entropy(x, target, weight, ignore_index=ignore_index, reduction=reduction, of_logits=False)
-
-
-@reference
-def cross_entropy(
-    x: Array,
-    target: Array,
-    weight: Array,
-    *,
-    ignore_index: int,
-    reduction: str,
-    label_smoothing: float = 0.0,
-    of_logits: bool = True,
-) -> Array:
-    classes = x.shape[1]
-    weight = numpy.ones(classes) if weight is None else weight
-    losses, weights = [], []
-    for row, t in zip(x, target.tolist()):
-        logs = scipy.special.log_softmax(row) if of_logits else row
-        smooth = label_smoothing / classes * math.fsum(weight * logs)
-        counts = t != ignore_index
-        losses.append(-(1 - label_smoothing) * weight[t] * logs[t] - smooth if counts else 0.0)
-        weights.append(weight[t] if counts else 0.0)
-    if reduction == "none":
-        return numpy.array(losses)
-    return math.fsum(losses) / (math.fsum(weights) if reduction == "mean" else 1)
-
-
-@reference
-def cross_entropy_probabilities(
-    x: Array, target: Array, weight: Array, *, reduction: str, label_smoothing: float
-) -> Array:
-    weight = numpy.ones(x.shape[1]) if weight is None else weight
-    smooth = (1 - label_smoothing) * target + label_smoothing / x.shape[1]
-    losses = numpy.array(
-        [-math.fsum(weight * q * scipy.special.log_softmax(row)) for row, q in zip(x, smooth)]
-    )
-    return {"none": losses, "sum": losses.sum(), "mean": losses.mean()}[reduction]
