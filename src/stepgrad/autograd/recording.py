@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import state
 from stepgrad.errors import CaptureError
 from stepgrad.graph import Node
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Something that a step does in Python, such as a schedule's step, and that must be done in every run.
+
+    * `repeat`: does it. `remember`: returns a function that puts back what is there now.
+    * `undo`: puts back what was there before the recorded run. `after`: how many of the recording's `numbers`
+      had been asked for then.
+    """
+
+    repeat: Callable[[], Any]
+    remember: Callable[[], Callable[[], None]]
+    undo: Callable[[], None]
+    after: int
 
 
 class Recording(list[Node]):
@@ -19,7 +35,7 @@ class Recording(list[Node]):
     * `modules`: the modules that were called, each with its mode (training or not).
     * `numbers`: (tensor, function) for each 0-d tensor that stands for a Python number and the function that
       returns it.
-    * `effects`: functions to call after each further run of what was recorded, such as a schedule's step.
+    * `effects`: what the step did besides operations and must do in each further run (see `Effect`).
     * `before`: (tensor, array) for each tensor that was written to, with what it held before (with
       `values_hidden`).
     * `places`: for each write how many nodes had been recorded, and which node had made what was there.
@@ -36,7 +52,7 @@ class Recording(list[Node]):
         self.writes: list[tuple[Any, Node]] = []
         self.modules: list[tuple[Any, bool]] = []
         self.numbers: list[tuple[Any, Callable[[], float]]] = []
-        self.effects: list[Callable[[], Any]] = []
+        self.effects: list[Effect] = []
         self.before: dict[int, tuple[Any, Any]] = {}
         self.places: list[tuple[int, Node | None]] = []
         self.constants: dict[int, Any] = {}
@@ -74,7 +90,9 @@ class Recording(list[Node]):
         return bool(self) and tensor._node is not None and tensor._node.order >= self[0].order
 
     def undo(self) -> None:
-        """Give every tensor that was written to what it held before."""
+        """Give every tensor that was written to what it held before, and undo the effects."""
+        for effect in reversed(self.effects):
+            effect.undo()
         # Backwards, since two tensors may share memory.
         for tensor, array in reversed(self.before.values()):
             tensor._array[...] = array
@@ -83,6 +101,21 @@ class Recording(list[Node]):
 def hides_values() -> bool:
     """Return whether a step is captured now, which will run with other values."""
     return state.recorder is not None and state.recorder.values_hidden
+
+
+def perform(action: Callable[[], Any], remember: Callable[[], Callable[[], None]]) -> None:
+    """Do `action`, which changes Python values that a step reads as `numbers`, while a step is captured.
+
+    It is noted as an effect. `remember` returns a function that puts back what is there when it is called.
+    """
+    recorder = state.recorder
+    recorder.effects.append(Effect(action, remember, remember(), len(recorder.numbers)))
+    # What an effect does within itself is a part of it.
+    state.recorder = None
+    try:
+        action()
+    finally:
+        state.recorder = recorder
 
 
 def check_readable(tensor: Any) -> None:

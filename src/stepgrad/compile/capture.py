@@ -56,15 +56,23 @@ class StreamSlot(Slot):
         self.generator.position = int(self.memory[2])
 
 
+class NumberSlot(Slot):
+    """A Python number, such as the learning rate, that each step of a run asks for by `ask`."""
+
+    def __init__(self, name: str, ask: Callable[[], float], turn: int) -> None:
+        super().__init__(name, (), numpy.dtype("float64"), (), advance=1)
+        self.ask, self.turn = ask, turn
+        self.memory = numpy.zeros(1)
+
+
 class Capture:
     """A captured step: its `program`, the `result` of the run that was recorded, and what a further run
     depends on.
 
     The run may stand as it is (if it made new state, or cannot be compiled), or be undone.
 
-    * `slots`: all slots by the order in which they were found; `numbers`: tensors that stand for Python
-      numbers.
-    * `modules`: modules and modes that the step ran with. `effects`: functions to call after each run.
+    * `slots`: all slots by the order in which they were found; `numbers`: those of Python numbers.
+    * `modules`: modules and modes that the step ran with. `effects`: what it did besides operations.
     * `is_first`: whether the step made state that the next one will find; then there is no program, and
       the next call is to be captured.
     * `reason`: why there is no program, if it cannot be compiled.
@@ -118,10 +126,12 @@ class Capture:
         self.slots: dict[Any, TensorSlot] = {}
         self._written: dict[Any, Tensor] = {}
         self.streams: list[StreamSlot] = []
+        self.numbers: dict[int, NumberSlot] = {}
         self._values: dict[Node | int, Value] = {}
         self._contents = Contents()
         self._times: dict[Node, int] = {}
-        self.modules, self.numbers, self.effects = recording.modules, recording.numbers, recording.effects
+        self.modules, self.effects = recording.modules, recording.effects
+        self._asked = {id(tensor): (i, ask) for i, (tensor, ask) in enumerate(recording.numbers)}
         self._open_streams(recording)
         if recording.added_to:
             raise NotCompiled(
@@ -212,6 +222,8 @@ class Capture:
         if id(tensor) in self._recording.constants:
             _, array = self._recording.before.get(id(tensor), (tensor, tensor._array))
             return self.builder.constant(array)
+        if id(tensor) in self._asked:
+            return self._number(tensor)
         position = self._position(tensor)
         key = (position, place_of(tensor._array))
         if key not in self.slots:
@@ -222,6 +234,13 @@ class Capture:
         elif all(t is not tensor for t in (self.slots[key].tensor, *self.slots[key].others)):
             self.slots[key].others.append(tensor)
         return self._values[id(self.slots[key])]
+
+    def _number(self, tensor: Tensor) -> Value:
+        if id(tensor) not in self.numbers:
+            turn, ask = self._asked[id(tensor)]
+            slot = self.numbers[id(tensor)] = NumberSlot(f"number {turn}", ask, turn)
+            self._values[id(slot)] = self.builder.leaf(slot, (), slot.dtype)
+        return self._values[id(self.numbers[id(tensor)])]
 
     def _position(self, tensor: Tensor) -> int | None:
         """Return which argument a tensor is, or was detached from: those count their changes together."""

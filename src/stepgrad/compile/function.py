@@ -13,7 +13,7 @@ import numpy
 from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
-from stepgrad.compile.capture import Capture, TensorSlot, tensors_in
+from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, tensors_in
 from stepgrad.compile.value import NotCompiled
 from stepgrad.errors import ArgumentError, IndexShapeError
 from stepgrad.nn.module import Module
@@ -33,12 +33,15 @@ class Compiled:
         self._lock = threading.Lock()
         self._arguments: list[tuple[int, TensorSlot]] = []
         self._found: list[tuple[int, TensorSlot]] = []
+        self._numbers: list[tuple[int, NumberSlot]] = []
         self._arrays: list[Any] = []
         for entry, slot in self.native.slots:
             if isinstance(slot, TensorSlot):
                 (self._found if slot.position is None else self._arguments).append((entry, slot))
             else:
-                self.native.table[entry] = slot.memory.ctypes.data  # type: ignore[attr-defined]
+                self.native.table[entry] = address_of(slot.memory)  # type: ignore[attr-defined]
+            if isinstance(slot, NumberSlot):
+                self._numbers.append((entry, slot))
         self.written = [
             leaf.attrs["leaf"].tensor
             for leaf, _ in capture.program.writes
@@ -79,8 +82,7 @@ class Compiled:
 
     def _run(self, arguments: list[Tensor], steps: int | None) -> list[numpy.ndarray]:
         capture, native = self.capture, self.native
-        for tensor, number in capture.numbers:
-            tensor._array[...] = number()
+        self._ask_for_numbers(1 if steps is None else steps)
         for stream in capture.streams:
             stream.load()
         kept = []
@@ -100,11 +102,37 @@ class Compiled:
             stream.save()
         for tensor in self.written:
             tensor._version[0] += 1
-        for effect in capture.effects:
-            effect()
         if native.index_out_of_range():
             raise IndexShapeError("an index was outside of its tensor in a compiled step.")
         return outputs
+
+    def _ask_for_numbers(self, steps: int) -> None:
+        """Ask for the Python numbers of all steps, doing in between what else the step does in Python."""
+        for entry, slot in self._numbers:
+            if len(slot.memory) < steps:
+                slot.memory = numpy.empty(steps)
+                self.native.table[entry] = address_of(slot.memory)
+        effects = self.capture.effects
+        if not effects:
+            for _, slot in self._numbers:
+                slot.memory[:steps] = slot.ask()
+            return
+        happenings = sorted([*effects, *(slot for _, slot in self._numbers)], key=_turn)
+        for step in range(steps):
+            for happening in happenings:
+                if isinstance(happening, NumberSlot):
+                    happening.memory[step] = happening.ask()
+                else:
+                    happening.repeat()
+
+    def remember(self) -> list[Callable[[], None]]:
+        """Return functions that put back, in this order, what a run changes besides tensors and streams."""
+        return [effect.remember() for effect in self.capture.effects][::-1]
+
+
+def _turn(happening: Any) -> float:
+    """Return when in a step a number is asked for or an effect takes place: an effect after `after` numbers."""
+    return happening.turn if isinstance(happening, NumberSlot) else happening.after - 0.5
 
 
 def address_of(array: Any) -> int:

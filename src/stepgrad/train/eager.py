@@ -85,6 +85,7 @@ class EagerSteps:
         check_gradients(self.modules)
         trainer.optimizer.step()
         check_update(trainer, before)
+        trainer.after_update()
         return value
 
 

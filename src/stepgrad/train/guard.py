@@ -5,7 +5,7 @@ began.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import zip_longest
 from operator import is_not
 from typing import TYPE_CHECKING, Any
@@ -46,10 +46,13 @@ class Snapshot:
     """What a step may change, as it is now: the values of `tensors`, and the random streams.
 
     `spare` is an earlier one that is not needed any more: its memory is used, since new memory costs more
-    than the copying.
+    than the copying. `rest`: functions that put back what else may change.
     """
 
-    def __init__(self, tensors: Iterable[Tensor], spare: Snapshot | None = None) -> None:
+    def __init__(
+        self, tensors: Iterable[Tensor], spare: Snapshot | None = None, rest: Iterable[Callable[[], Any]] = ()
+    ) -> None:
+        self._rest = rest
         memory = [] if spare is None else [values for _, values in spare._values]
         self._values: list[tuple[Tensor, Any]] = [
             (t, _copied(t._array, into)) for t, into in zip_longest(tensors, memory) if t is not None
@@ -62,6 +65,8 @@ class Snapshot:
             tensor._array[...] = values
             tensor._version[0] += 1
         random.set_rng_state(self._random)
+        for put_back in self._rest:
+            put_back()
 
     def spoiled(self, tensors: Iterable[Tensor] | None = None) -> list[Tensor]:
         """Return which of some tensors, or of all that were kept, became NaN or infinite since then."""

@@ -124,7 +124,7 @@ class NativeSteps:
 
     def _guarded(self, compiled: Compiled, order: list[numpy.ndarray]) -> Iterator[list[float]]:
         size = len(order[0])
-        before = self._before[size] = Snapshot(compiled.written, self._before.get(size))
+        before = self._before[size] = Snapshot(compiled.written, self._before.get(size), compiled.remember())
         losses = None
         try:
             losses = self._native_steps(compiled, order)
@@ -246,6 +246,7 @@ class NativeSteps:
         loss.backward()
         trainer.clip()
         trainer.optimizer.step()
+        trainer.after_update()
         return loss
 
 

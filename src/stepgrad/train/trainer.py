@@ -246,8 +246,6 @@ class Trainer:
         self.last_loss = losses[-1]
         self.step += len(losses)
         self.batches = (self.batches[0] + len(losses), self.batches[1])
-        if self.schedule is not None and self._schedule_every == "batch":
-            self.schedule.step()
 
     def _finish_epoch(self, validation: Any, monitor: str, began: float) -> None:
         record: dict[str, Any] = {
@@ -292,8 +290,7 @@ class Trainer:
 
     def most_steps_at_once(self) -> int:
         """Return after how many updates, at most, something is due that is not part of a step."""
-        per_batch = self.schedule is not None and self._schedule_every == "batch"
-        if per_batch or any(callback.wants_each_batch() for callback in self.callbacks):
+        if any(callback.wants_each_batch() for callback in self.callbacks):
             return 1
         every = self._checkpoint_every
         return every - self.step % every if every else 1_000_000
@@ -314,6 +311,11 @@ class Trainer:
             clip_grad_value_(self.model.parameters(), self.clip_value)
         if self.clip_norm is not None:
             clip_grad_norm_(self.model.parameters(), self.clip_norm)
+
+    def after_update(self) -> None:
+        """Take the schedule's step, if it goes by batches."""
+        if self.schedule is not None and self._schedule_every == "batch":
+            self.schedule.step()
 
     def place(self) -> str:
         """Return the words for where the step that comes next is: "epoch 3, batch 17 (step 117)"."""

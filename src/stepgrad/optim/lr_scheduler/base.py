@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from stepgrad.errors import ArgumentError
+from stepgrad.autograd.recording import hides_values, perform
+from stepgrad.errors import ArgumentError, CaptureError
 from stepgrad.optim.limits import Limit, plain
 from stepgrad.optim.optimizer import Optimizer
 
@@ -80,7 +82,29 @@ class LRScheduler:
 
     def step(self) -> None:
         """Go on by one step, and set the learning rate of each group. Call it after `optimizer.step()`."""
-        self._advance()
+        if not hides_values():
+            self._advance()
+            return
+        before = [_fixed(group) for group in self.optimizer.param_groups]
+        perform(self._advance, self._remember)
+        for group, values in zip(self.optimizer.param_groups, before):
+            if moved := [name for name, value in _fixed(group).items() if values.get(name) != value]:
+                raise CaptureError(
+                    f"{type(self).__name__} changes {moved[0]}, which is a constant in a compiled step; call "
+                    f"its step() outside."
+                )
+
+    def _remember(self) -> Callable[[], None]:
+        """Return a function that puts back the schedule and the rates as they are now."""
+        values = self.state_dict()
+        groups = [(group, dict(group)) for group in self.optimizer.param_groups]
+
+        def restore() -> None:
+            self.load_state_dict(values)
+            for group, before in groups:
+                group.update(before)
+
+        return restore
 
     def _advance(self) -> None:
         groups = self.optimizer.param_groups
@@ -117,6 +141,11 @@ def groups_of(optimizer: Any, owner: str) -> list[dict[str, Any]]:
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"{owner} takes an optimizer, not {type(optimizer).__name__}.")
     return optimizer.param_groups
+
+
+def _fixed(group: dict[str, Any]) -> dict[str, Any]:
+    """Return the hyperparameters of a group but the learning rates."""
+    return {k: v for k, v in group.items() if k not in ("params", "param_names", "lr", "initial_lr")}
 
 
 def of_group(values: list[Any], i: int, owner: str, name: str) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from stepgrad.autograd.recording import hides_values
+from stepgrad.errors import CaptureError
 from stepgrad.optim.limits import COUNT, FRACTION, NOT_NEGATIVE, Limit, plain
 from stepgrad.optim.lr_scheduler.base import LRScheduler, groups_of, of_group
 from stepgrad.optim.optimizer import Optimizer
@@ -70,6 +72,11 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: Any) -> None:  # type: ignore[override]
         """Take in the quantity, a number or a Tensor of one element, and set the rate of each group."""
+        if hides_values():
+            raise CaptureError(
+                "ReduceLROnPlateau looks at a measured value, which a compiled step does not have; call its "
+                "step() outside."
+            )
         metric = float(metrics)
         if self.is_better(metric, self.best):
             self.best, self.num_bad_epochs = metric, 0
