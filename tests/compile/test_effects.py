@@ -79,7 +79,7 @@ def test_a_schedule_that_needs_a_measured_value_is_refused():
             self.schedule.step(1.0)
             return x * 2
 
-    with pytest.raises(CaptureError, match="ReduceLROnPlateau looks at a measured value, .* outside"):
+    with pytest.raises(CaptureError, match=r"ReduceLROnPlateau looks at a measured value.*outside"):
         sg.compile(Step())(X[0])
 
 

@@ -131,7 +131,7 @@ class Compiled:
 
 
 def _turn(happening: Any) -> float:
-    """Return when in a step a number is asked for or an effect takes place: an effect after `after` numbers."""
+    """Return when in a step a number is asked for, or an effect takes place."""
     return happening.turn if isinstance(happening, NumberSlot) else happening.after - 0.5
 
 
