@@ -109,6 +109,7 @@ def perform(action: Callable[[], Any], remember: Callable[[], Callable[[], None]
     It is noted as an effect. `remember` returns a function that puts back what is there when it is called.
     """
     recorder = state.recorder
+    assert recorder is not None
     recorder.effects.append(Effect(action, remember, remember(), len(recorder.numbers)))
     # What an effect does within itself is a part of it.
     state.recorder = None

@@ -117,7 +117,7 @@ class Compiled:
             for _, slot in self._numbers:
                 slot.memory[:steps] = slot.ask()
             return
-        happenings = sorted([*effects, *(slot for _, slot in self._numbers)], key=_turn)
+        happenings: list[Any] = sorted([*effects, *(slot for _, slot in self._numbers)], key=_turn)
         for step in range(steps):
             for happening in happenings:
                 if isinstance(happening, NumberSlot):
