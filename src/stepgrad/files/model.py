@@ -13,8 +13,9 @@ from stepgrad.errors import ArgumentError, FileError
 from stepgrad.files.architecture import build, describe
 from stepgrad.files.differences import as_sentences, differences, shapes
 from stepgrad.files.header import shown
-from stepgrad.files.paths import checked_path
+from stepgrad.files.paths import checked_path, open_for_reading
 from stepgrad.files.tensor_file import read_tensors, write_tensors
+from stepgrad.files.torch_file import is_torch_file, read_torch_file
 from stepgrad.files.values import pack, to_numpy, to_tensor, unpack
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
@@ -69,19 +70,28 @@ def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
     write_tensors(path, arrays, {KIND: kind, VERSION: __version__, **metadata})
 
 
-def load(path: str | os.PathLike[str], classes: Iterable[type[Module]] = (), map_location: Any = None) -> Any:
-    """Return what `save` wrote: the model, the dict of Tensors, or the values. Reads files of PyTorch's users
-    too.
+def load(
+    path: str | os.PathLike[str],
+    map_location: Any = None,
+    *,
+    classes: Iterable[type[Module]] = (),
+    weights_only: bool = True,
+) -> Any:
+    """Return what `save` wrote: the model, the dict of Tensors, or the values. Reads PyTorch's files too.
 
-    `classes` are the module classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file
-    brings no code along. `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU. A
-    safetensors file of another program gives a dict of Tensors by name.
+    `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU. `classes` are the module
+    classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file brings no code along. A
+    safetensors file of another program gives a dict of Tensors by name; a `.pt` or `.pth` file of PyTorch
+    its tensors, dicts, lists, tuples, numbers and texts. Nothing in a file is ever run, so `weights_only`,
+    which PyTorch has for that, makes no difference.
 
     Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file
-    that is missing, damaged in any bit, of another kind (a pickle is never opened) or of a newer stepgrad.
+    that is missing, damaged, of another kind, of a newer stepgrad, or that holds objects of other classes.
     """
     source = checked_path(path)
     device = devices.device("cpu" if map_location is None else map_location)
+    if _is_torch_file(source):
+        return read_torch_file(source, device)
     arrays, metadata = read_tensors(source)
     kind = metadata.get(KIND, "state")
     if kind == "state":
@@ -100,8 +110,7 @@ def load(path: str | os.PathLike[str], classes: Iterable[type[Module]] = (), map
 
 
 def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = True) -> None:
-    """Load the parameters and buffers of `module` from a model file, a state file or a file of PyTorch's
-    users.
+    """Load the parameters and buffers of `module` from a model file, a state file or a `.pt` file of PyTorch.
 
     With `strict` false, names that only the file or only the module has are passed over.
 
@@ -116,11 +125,20 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
     stepgrad.errors.FileError: '.../w.safetensors' does not fit the model. Not in the model: 'bias'.
     """
     source = checked_path(path)
-    arrays, metadata = read_tensors(source)
-    if (kind := metadata.get(KIND, "state")) not in ("state", "model"):
-        raise FileError(f"'{source}' holds {kind}, not the weights of a model.")
-    check_fit(module, arrays, source, strict)
-    state = {name: to_tensor(name, array, source) for name, array in arrays.items()}
+    if _is_torch_file(source):
+        state = read_torch_file(source)
+        if not _is_state(state):
+            keys = f"; it holds {', '.join(shown(key) for key in state)}" if isinstance(state, dict) else ""
+            raise FileError(
+                f"'{source}' is not a dict of tensors by name{keys}. Pick the weights out of it: "
+                f"module.load_state_dict(stepgrad.load(path)[…])."
+            )
+    else:
+        arrays, metadata = read_tensors(source)
+        if (kind := metadata.get(KIND, "state")) not in ("state", "model"):
+            raise FileError(f"'{source}' holds {kind}, not the weights of a model.")
+        state = {name: to_tensor(name, array, source) for name, array in arrays.items()}
+    check_fit(module, state, source, strict)
     module.load_state_dict(state, strict=strict)
 
 
@@ -172,6 +190,11 @@ def entry(metadata: Mapping[str, str], key: str, source: str) -> str:
             f"cannot read '{source}': the entry '{key}' is missing from it. Write the file again."
         )
     return metadata[key]
+
+
+def _is_torch_file(path: str) -> bool:
+    with open_for_reading(path) as file:
+        return is_torch_file(file.read(2048))
 
 
 def _is_state(obj: Any) -> bool:

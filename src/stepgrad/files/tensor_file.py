@@ -20,6 +20,7 @@ from stepgrad.errors import ArgumentError, FileError
 from stepgrad.files import header as headers
 from stepgrad.files.atomic import write_atomically
 from stepgrad.files.paths import checked_path, file_error, open_for_reading
+from stepgrad.files.torch_file import is_torch_file
 
 CHECKSUM = "stepgrad.sha256"
 FORMAT = "stepgrad.format"
@@ -38,14 +39,11 @@ _OTHER_KINDS = (
     (b"\x93NUMPY", "a NumPy array; load it with numpy.load(path, allow_pickle=False)"),
     (
         b"PK\x03\x04",
-        "a zip archive; if numpy.savez wrote it, load it with numpy.load(path, allow_pickle=False)",
+        "a zip archive; if numpy.savez wrote it, load it with numpy.load(path, allow_pickle=False), if "
+        "torch.jit.save wrote it, save its weights in PyTorch with torch.save(model.state_dict(), path)",
     ),
 )
-_PICKLE = (
-    "a PyTorch file in Python's pickle format, which can run any code when it is opened, so stepgrad never "
-    "opens it. In PyTorch, save the weights with "
-    "safetensors.torch.save_file(model.state_dict(), 'model.safetensors')"
-)
+_TORCH = "a PyTorch file or another pickle; stepgrad.load(path) reads the tensors of the former"
 
 
 def write_tensors(
@@ -184,9 +182,6 @@ def _other_kind(file: BufferedReader) -> str:
     """Return what a file of another format is, and what to do with it; an empty text if that is not known."""
     file.seek(0)
     start = file.read(2048)
-    # A pickle begins with the byte 0x80 and its protocol. So does a header of 640 to 1,408 bytes, followed by
-    # zeros.
-    pickled = start[:1] == b"\x80" and start[1:2] in (b"\2", b"\3", b"\4", b"\5") and any(start[2:8])
-    if pickled or (start.startswith(b"PK\x03\x04") and b"data.pkl" in start):
-        return _PICKLE
+    if is_torch_file(start):
+        return _TORCH
     return next((kind for signature, kind in _OTHER_KINDS if start.startswith(signature)), "")

@@ -62,11 +62,16 @@ def to_numpy(tensor: Tensor) -> numpy.ndarray:
     return devices.move(tensor._array, devices.CPU)
 
 
+_WIDER = {"uint16": "int32", "uint32": "int64"}
+
+
 def to_tensor(name: str, array: numpy.ndarray, source: str, device: devices.device = devices.CPU) -> Tensor:
-    """Return an array of a file as a Tensor, which shares its memory on the CPU.
+    """Return an array of a file as a Tensor, which shares its memory on the CPU; uint16 becomes int32 and
+    uint32 int64, which hold the same numbers.
 
     Raises FileError naming the file and the array where stepgrad has no such data type.
     """
+    array = array.astype(_WIDER.get(array.dtype.name, array.dtype), copy=False)
     try:
         return from_numpy(array).to(device)
     except DtypeError as error:
