@@ -17,6 +17,8 @@ from stepgrad.methods.base import as_shape, one_dim
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
+_DLPACK_CUDA = 2  # DLPack's number for that kind of device
+
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor with a copy of `data`: a number, nested sequences, an array or a tensor.
@@ -56,6 +58,34 @@ def from_numpy(array: numpy.ndarray) -> Tensor:
         raise DtypeError(f"from_numpy takes a NumPy array, not {type(array).__name__}.")
     dtypes.of(array)
     return Tensor._of(array)
+
+
+def from_dlpack(source: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """Return a tensor that shares the memory of an array or a tensor of another package, through DLPack.
+
+    `source` is anything with ``__dlpack__``: a PyTorch tensor, a JAX, NumPy or CuPy array. Memory that must not
+    be written to, as JAX's, is copied; `copy` True always copies, False never. `device` is where the result
+    shall be.
+
+    Raises `DtypeError` for a type that stepgrad does not have, `ArgumentError` for what has no ``__dlpack__``,
+    or where `copy` is False and a copy is needed.
+
+    >>> a = numpy.zeros(2); t = from_dlpack(a); a[0] = 5.0; t
+    tensor([5., 0.], dtype=stepgrad.float64)
+    """
+    if not hasattr(source, "__dlpack__") or not hasattr(source, "__dlpack_device__"):
+        raise ArgumentError(f"from_dlpack takes what has __dlpack__, not {type(source).__name__}.")
+    on_gpu = int(source.__dlpack_device__()[0]) == _DLPACK_CUDA
+    try:
+        array = (devices.import_cupy() if on_gpu else numpy).from_dlpack(source)
+    except (BufferError, RuntimeError, TypeError) as error:
+        raise DtypeError(f"from_dlpack cannot take this {type(source).__name__}: {error}") from error
+    dtypes.of(array)
+    protected = not on_gpu and not array.flags.writeable
+    if protected and copy is False:
+        raise ArgumentError("from_dlpack with copy=False of memory that must not be written to.")
+    made = Tensor._of(array.copy() if copy or protected else array)
+    return made if device is None else made.to(devices.device(device))
 
 
 def _made(
@@ -321,6 +351,7 @@ __all__ = [
     "empty",
     "empty_like",
     "eye",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",

@@ -14,16 +14,17 @@ from stepgrad.autograd.engine import apply, state
 from stepgrad.autograd.gradients import backward
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import check_readable
-from stepgrad.errors import DeviceError, DtypeError, GradientError, ShapeError
+from stepgrad.errors import DtypeError, GradientError, ShapeError
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
+from stepgrad.methods.exchange import ExchangeMethods
 from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.shapes import ShapeMethods
 from stepgrad.ops.registry import REGISTRY
 
 
-class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, InPlaceMethods):
+class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, InPlaceMethods, ExchangeMethods):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
 
     Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in
@@ -278,26 +279,6 @@ class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, InPlaceMethods)
     def contiguous(self) -> Tensor:
         """Return the tensor with its elements in row-major order: itself, or a copy."""
         return self if self._array.flags.c_contiguous else self.clone()
-
-    def numpy(self) -> numpy.ndarray:
-        """Return the numbers as a NumPy array that shares memory.
-
-        Raises `GradientError` for a tensor that requires a gradient, `DeviceError` for one on a GPU.
-        """
-        if self.requires_grad:
-            raise GradientError("numpy() of a tensor that requires a gradient. Use .detach().numpy().")
-        if not isinstance(self._array, numpy.ndarray):
-            raise DeviceError(f"numpy() of a tensor on {self.device}. Use .detach().cpu().numpy().")
-        check_readable(self)
-        return self._array
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        array = self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
-        return array.copy() if copy else array
-
-    # NumPy must hand `array * tensor` to the tensor rather than take it apart.
-    __array_priority__ = 1000
-    __array_ufunc__ = None
 
     def item(self) -> Any:
         """Return the one element as a Python number. Raises `ShapeError` if there is not exactly one."""
