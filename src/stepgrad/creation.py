@@ -63,12 +63,12 @@ def from_numpy(array: numpy.ndarray) -> Tensor:
 def from_dlpack(source: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
     """Return a tensor that shares the memory of an array or a tensor of another package, through DLPack.
 
-    `source` is anything with ``__dlpack__``: a PyTorch tensor, a JAX, NumPy or CuPy array. Memory that must not
-    be written to, as JAX's, is copied; `copy` True always copies, False never. `device` is where the result
-    shall be.
+    `source` is anything with ``__dlpack__``: a PyTorch tensor, a JAX, NumPy or CuPy array. Memory that must
+    not be written to, as JAX's, is copied; `copy` True always copies, False never. `device` is where the
+    result shall be.
 
-    Raises `DtypeError` for a type that stepgrad does not have, `ArgumentError` for what has no ``__dlpack__``,
-    or where `copy` is False and a copy is needed.
+    Raises `DtypeError` for a type that stepgrad does not have, `ArgumentError` for what has no
+    ``__dlpack__``, or where `copy` is False and a copy is needed.
 
     >>> a = numpy.zeros(2); t = from_dlpack(a); a[0] = 5.0; t
     tensor([5., 0.], dtype=stepgrad.float64)

@@ -50,8 +50,8 @@ class ExchangeMethods(TensorBase):
     ) -> Any:
         """Return a DLPack capsule of the memory (data-apis.org), which one consumer may take.
 
-        Raises `GradientError` for a tensor that requires a gradient, `BufferError` for a device on which it is
-        not.
+        Raises `GradientError` for a tensor that requires a gradient, `BufferError` for a device on which it
+        is not.
 
         >>> import numpy, stepgrad as sg
         >>> x = sg.zeros(3)
