@@ -139,6 +139,16 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "adam": lambda p: sg.optim.Adam(p, lr=0.02),
     "amsgrad": lambda p: sg.optim.Adam(p, lr=0.02, amsgrad=True),
     "adamw": lambda p: sg.optim.AdamW(p, lr=0.02, weight_decay=0.1),
+    "adagrad": lambda p: sg.optim.Adagrad(p, lr=0.1, lr_decay=0.1, weight_decay=0.01),
+    "rmsprop": lambda p: sg.optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True),
+    "adadelta": lambda p: sg.optim.Adadelta(p, lr=0.5, weight_decay=0.01),
+    "adamax": lambda p: sg.optim.Adamax(p, lr=0.02),
+    "nadam": lambda p: sg.optim.NAdam(p, lr=0.02, weight_decay=0.1, decoupled_weight_decay=True),
+    "radam": lambda p: sg.optim.RAdam(p, lr=0.02, betas=(0.9, 0.7)),
+    "rprop": lambda p: sg.optim.Rprop(p, lr=0.02),
+    "asgd": lambda p: sg.optim.ASGD(p, lr=0.02, lambd=0.1, t0=1),
+    "adafactor": lambda p: sg.optim.Adafactor(p, lr=0.02, weight_decay=0.1),
+    "muon": lambda p: sg.optim.Muon([x for x in p if x.ndim == 2], lr=0.02),
     "two groups": lambda p: sg.optim.Adam(
         [{"params": (p := list(p))[:2]}, {"params": p[2:], "lr": 0.1, "betas": (0.5, 0.9)}]
     ),

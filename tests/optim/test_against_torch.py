@@ -27,7 +27,39 @@ CONFIGURATIONS = [
     ("AdamW", {}),
     ("AdamW", {"lr": 0.1, "weight_decay": 0.3, "amsgrad": True}),
     ("AdamW", {"lr": 0.1, "betas": (0.0, 0.99), "maximize": True}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.2, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.01, "alpha": 0.7, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.8, "centered": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.6, "weight_decay": 0.1, "maximize": True}),
+    ("Adamax", {}),
+    ("Adamax", {"lr": 0.1, "weight_decay": 0.1, "maximize": True}),
+    ("NAdam", {}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "momentum_decay": 0.02, "maximize": True}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {"lr": 0.1}),
+    ("RAdam", {"lr": 0.1, "betas": (0.5, 0.7), "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"lr": 0.1, "betas": (0.5, 0.6), "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("Rprop", {}),
+    ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.03, 0.2), "maximize": True}),
+    ("ASGD", {}),
+    ("ASGD", {"lr": 0.05, "lambd": 0.1, "alpha": 0.6, "t0": 4, "weight_decay": 0.1, "maximize": True}),
+    ("Adafactor", {}),
+    ("Adafactor", {"lr": 0.1, "eps": (1e-4, 0.1), "d": 2.0, "weight_decay": 0.1, "maximize": True}),
+    ("Muon", {"lr": 0.1}),
+    ("Muon", {"lr": 0.1, "nesterov": False, "weight_decay": 0.3, "adjust_lr_fn": "match_rms_adamw"}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch):
+    """PyTorch with float64 where it chooses for itself: numbers of the state, and Muon's matrices."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda x: x.clone())
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 class Pair:
@@ -36,6 +68,7 @@ class Pair:
     def __init__(self, name, hyperparameters, dtype, shapes=SHAPES):
         self.name, self.hyperparameters, self.dtype = name, hyperparameters, dtype
         generator = numpy.random.default_rng(0)
+        shapes = [s for s in shapes if name != "Muon" or len(s) == 2]
         arrays = [numpy.asarray(generator.normal(size=s), dtype) for s in shapes]
         self.ours = [sg.from_numpy(a.copy()).requires_grad_() for a in arrays]
         self.theirs = [torch.from_numpy(a.copy()).requires_grad_() for a in arrays]
@@ -67,7 +100,10 @@ class Pair:
             i: {name: t for name, t in own.items() if t is not None} for i, own in theirs["state"].items()
         }
         assert {i: list(own) for i, own in ours["state"].items() if own} == {
-            i: list(own) for i, own in theirs["state"].items() if own
+            # PyTorch's Adagrad makes its state before the first step.
+            i: list(own)
+            for i, own in theirs["state"].items()
+            if own and own.get("step") != 0
         }
         for i, own in ours["state"].items():
             for name, tensor in own.items():
@@ -92,8 +128,8 @@ def test_parameters_and_state_agree(name, hyperparameters, dtype):
 
 @pytest.mark.parametrize("name, hyperparameters", CONFIGURATIONS)
 def test_the_defaults_are_pytorchs(name, hyperparameters):
-    ours = getattr(sg.optim, name)([sg.zeros(1, requires_grad=True)])
-    theirs = getattr(torch.optim, name)([torch.zeros(1, requires_grad=True)])
+    ours = getattr(sg.optim, name)([sg.zeros(1, 1, requires_grad=True)])
+    theirs = getattr(torch.optim, name)([torch.zeros(1, 1, requires_grad=True)])
     assert ours.defaults == {key: theirs.defaults[key] for key in ours.defaults}
 
 
@@ -135,11 +171,11 @@ def test_the_configurations_that_pytorch_tests_itself():
             hyperparameters = {
                 key: v.item() if isinstance(v, torch.Tensor) else v for key, v in given.items()
             }
-            if hyperparameters.keys() & {"foreach", "fused", "capturable", "differentiable"}:
-                continue
+            if name == "LBFGS":
+                continue  # it needs a closure: see tests/oracle
             pair = Pair(name, hyperparameters, "float64", shapes=[(4, 3), (3,), (2,)])
             for number in range(5):
                 pair.step(number)
                 pair.check()
             checked += 1
-    assert checked >= 15
+    assert checked >= 60

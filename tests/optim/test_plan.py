@@ -5,7 +5,20 @@ import pytest
 
 import stepgrad as sg
 from stepgrad.errors import DtypeError, ShapeError
-from stepgrad.optim import SGD, Adam, AdamW, plan
+from stepgrad.optim import (
+    ASGD,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rprop,
+    plan,
+)  # fmt: skip
 
 SHAPES = [(5, 3), (3,), (), (17,), (0,), (6, 7)]
 RULES = [
@@ -13,6 +26,14 @@ RULES = [
     lambda p: SGD(p, lr=0.1, momentum=0.9, dampening=0.5, weight_decay=0.1),
     lambda p: Adam(p, amsgrad=True, weight_decay=0.1),
     lambda p: AdamW(p),
+    lambda p: Adagrad(p, lr_decay=0.1),
+    lambda p: RMSprop(p, momentum=0.9, centered=True),
+    lambda p: Adadelta(p),
+    lambda p: Adamax(p),
+    lambda p: NAdam(p),
+    lambda p: RAdam(p, betas=(0.9, 0.7)),
+    lambda p: Rprop(p),
+    lambda p: ASGD(p, t0=1),
 ]
 
 

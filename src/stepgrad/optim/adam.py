@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from stepgrad.optim.limits import FLAG, NOT_NEGATIVE, TWO_FRACTIONS, Limit
 from stepgrad.optim.optimizer import Arrays, Optimizer
+from stepgrad.optim.terms import accept_implementation, descent
 
 
 class Adam(Optimizer):
@@ -23,7 +24,8 @@ class Adam(Optimizer):
         p ← p − lr · m̂ / (√v̂ + ε)
 
     Arguments: `params` (see `Optimizer`), `lr` ≥ 0, `betas` = (β₁, β₂), each in [0, 1), `eps` = ε ≥ 0,
-    `weight_decay` ≥ 0, `amsgrad`, `maximize`, `decoupled_weight_decay`. State: `step` (t), `exp_avg` (m),
+    `weight_decay` ≥ 0, `amsgrad`, `maximize`, `decoupled_weight_decay`. `foreach`, `fused` and `capturable`
+    change nothing. State: `step` (t), `exp_avg` (m),
     `exp_avg_sq` (v) and, with amsgrad, `max_exp_avg_sq`, in shape and dtype of the parameter but for `step`.
     Raises `ArgumentError` for a hyperparameter out of its range.
 
@@ -57,7 +59,9 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
         decoupled_weight_decay: bool = False,
+        **implementation: Any,
     ) -> None:
+        accept_implementation(type(self).__name__, implementation)
         super().__init__(
             params,
             {
@@ -96,12 +100,9 @@ class Adam(Optimizer):
         """Return the parameter and the state after step `step`. See the class for the formulas."""
         assert step is not None
         beta1, beta2 = betas
-        if maximize:
-            g = -g
+        g = descent(p, g, maximize, 0.0 if decoupled_weight_decay else weight_decay)
         if weight_decay and decoupled_weight_decay:
             p = p * (1 - lr * weight_decay)
-        elif weight_decay:
-            g = g + weight_decay * p
         m = beta1 * state["exp_avg"] + (1 - beta1) * g
         v = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
         new_state = {"exp_avg": m, "exp_avg_sq": v}
@@ -138,7 +139,7 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        **implementation: Any,
     ) -> None:
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True
-        )
+        more = {"maximize": maximize, "decoupled_weight_decay": True, **implementation}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **more)

@@ -33,6 +33,7 @@ class Optimizer:
     * `start(**hyperparameters)`: the state before the first step, as ``{name: number that fills it}``. With
       the name "step" among them, the steps of each parameter are counted (and `step` is not None). A state
       that first appears in what `update` returns is kept, too.
+    * `scalars`: names among these whose state is one number for a parameter, not one for each element.
     * `elementwise = False` if a new number depends on others than those at its own place (a norm, for
       example). Otherwise several small parameters may be handed over as one vector, and a large one in
       pieces.
@@ -71,6 +72,7 @@ class Optimizer:
 
     update: Callable[..., tuple[Any, Arrays]] | None = None
     elementwise = True
+    scalars: ClassVar[tuple[str, ...]] = ()
     limits: ClassVar[dict[str, Limit]] = {}
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
@@ -136,7 +138,7 @@ class Optimizer:
         start = self.start(**hyperparameters)
         plan = self._plans.get(i)
         if plan is None or not plan.is_ready(group["params"], self.state, start):
-            plan = self._plans[i] = Plan(group, self.state, start, self.elementwise)
+            plan = self._plans[i] = Plan(group, self.state, start, self.elementwise, self.scalars)
         plan.hyperparameters = hyperparameters
         return plan
 
@@ -267,7 +269,7 @@ class Optimizer:
         state: Any = defaultdict(dict)
         for key, content in saved_state.items():
             if key in numbers:
-                state[numbers[key]] = _owned(content, numbers[key], owner)
+                state[numbers[key]] = _owned(content, numbers[key], self)
             else:
                 state[key] = content
         self.param_groups[:], self.state, self._plans = groups, state, {}
@@ -325,19 +327,19 @@ def _in_order(saved: dict[str, Any], group: dict[str, Any], owner: str) -> list[
     return [number_of[name] for name in names]
 
 
-def _owned(content: Any, parameter: Any, owner: str, name: str = "") -> Any:
-    """Return a copy of saved state, its Tensors in dtype and device of the parameter ("step" as it is)."""
+def _owned(content: Any, parameter: Any, optimizer: Optimizer, name: str = "") -> Any:
+    """Return a copy of saved state, Tensors in the parameter's dtype and device, numbers as they are."""
     if isinstance(content, Tensor):
-        if name == "step" or not content.dtype.is_floating_point:
+        if name == "step" or name in optimizer.scalars or not content.dtype.is_floating_point:
             return content.detach().clone()
-        if content.shape not in ((), parameter.shape):
+        if optimizer.elementwise and content.shape not in ((), parameter.shape):
             raise ShapeError(
-                f"the state does not fit {owner}: {name!r} of shape {list(content.shape)} belongs to a "
-                f"parameter of shape {list(parameter.shape)}."
+                f"the state does not fit {type(optimizer).__name__}: {name!r} of shape "
+                f"{list(content.shape)} belongs to a parameter of shape {list(parameter.shape)}."
             )
         return content.detach().to(parameter, copy=True)
     if isinstance(content, dict):
-        return {key: _owned(value, parameter, owner, str(key)) for key, value in content.items()}
+        return {key: _owned(value, parameter, optimizer, str(key)) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return type(content)(_owned(value, parameter, owner, name) for value in content)
+        return type(content)(_owned(value, parameter, optimizer, name) for value in content)
     return content

@@ -35,7 +35,10 @@ class Plan:
 
     hyperparameters: dict[str, Any]
 
-    def __init__(self, group: dict[str, Any], state: Any, start: dict[str, float], elementwise: bool) -> None:
+    def __init__(
+        self, group: dict[str, Any], state: Any, start: dict[str, float], elementwise: bool,
+        scalars: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         self.params, self.start = list(group["params"]), start
         self.waiting = [p for p in self.params if p.grad is None]
         self.units: list[Block | Single] = []
@@ -46,15 +49,15 @@ class Plan:
             names = group.get("param_names")
             _check_gradient(parameter, names[i] if names else f"number {i} of the group")
             own = state.setdefault(parameter, {})
-            complete_state(own, parameter, start, elementwise)
+            complete_state(own, parameter, start, elementwise, scalars)
             if elementwise and parameter.numel() <= SMALL:
-                steps = own["step"].item() if "step" in start else None
-                alike = (parameter.device, parameter.dtype, steps, *names_of(own))
+                numbers = [own[name].item() for name in ("step", *scalars) if name in start]
+                alike = (parameter.device, parameter.dtype, *numbers, *names_of(own))
                 together.setdefault(alike, []).append(parameter)
             else:
-                self.units.append(Single(parameter, own, "step" in start, elementwise))
+                self.units.append(Single(parameter, own, "step" in start, elementwise, scalars))
         for parameters in together.values():
-            self.units.append(Block(parameters, [state[p] for p in parameters], "step" in start))
+            self.units.append(Block(parameters, [state[p] for p in parameters], "step" in start, scalars))
 
     def is_ready(self, params: list[Any], state: Any, start: dict[str, float]) -> bool:
         """Return whether everything is as it was when the plan was made."""
@@ -75,13 +78,16 @@ class Plan:
 
 
 class Block:
-    """Small parameters of one dtype and device and one count of steps, whose rule runs on one vector.
+    """Small parameters of one dtype, device and count of steps, with equal scalars, whose rule runs on one
+    vector.
 
     Parameters and gradients are copied into the vector for each step. The state lives in it: the Tensors that
     ``optimizer.state`` shows are views of it.
     """
 
-    def __init__(self, params: list[Any], states: list[dict[str, Any]], counts: bool) -> None:
+    def __init__(
+        self, params: list[Any], states: list[dict[str, Any]], counts: bool, scalars: tuple[str, ...]
+    ) -> None:
         first = params[0]._array
         np = devices.module_of(first)
         shapes = [p.shape for p in params]
@@ -96,12 +102,14 @@ class Block:
         self.state: dict[str, Any] = {}
         self.kept: list[tuple[dict[str, Any], str, Any, Any]] = []
         for name in names_of(states[0]):
-            self._keep(name, np.concatenate([s[name]._array.reshape(-1) for s in states]), shapes)
-        self.steps: Any = None
-        if counts:
-            self.steps = numpy.array([s["step"].item() for s in states], "float64")
-            self._keep("step", self.steps, [()] * len(params))
-            del self.state["step"]
+            if name not in scalars:
+                self._keep(name, np.concatenate([s[name]._array.reshape(-1) for s in states]), shapes)
+        # One number for each parameter, all equal: the count of steps, and the rule's scalars.
+        self.numbers: dict[str, Any] = {}
+        for name in ("step", *scalars) if counts else scalars:
+            self.numbers[name] = numpy.array([s[name].item() for s in states], "float64")
+            self._keep(name, self.numbers[name], [()] * len(params))
+            del self.state[name]
 
     def _keep(self, name: str, flat: Any, shapes: list[tuple[int, ...]]) -> None:
         """Make `flat` the memory of the state `name` of every parameter."""
@@ -126,10 +134,11 @@ class Block:
         for own, name, tensor, part in self.kept:
             if tensor._array is not part or own.get(name) is not tensor:
                 return False
-        if self.steps is None:
-            return True
-        counts = self.steps.tolist()
-        return counts.count(counts[0]) == len(counts)
+        for values in self.numbers.values():
+            equal = values.tolist()
+            if equal.count(equal[0]) != len(equal):
+                return False
+        return True
 
     def run(self, update: Callable[..., Any], hyperparameters: dict[str, Any]) -> None:
         """Take a step: gather, compute, write back."""
@@ -137,11 +146,11 @@ class Block:
             p_part[...] = array
             g_part[...] = parameter.grad._array
         known = len(self.state)
-        step = None
-        if self.steps is not None:
-            self.steps += 1
-            step = int(self.steps[0])
-        _run_on_vector(update, self.xp, self.p, self.g, self.state, step, hyperparameters)
+        numbers = {name: float(values[0]) for name, values in self.numbers.items()}
+        step = _next_step(numbers)
+        _run_on_vector(update, self.xp, self.p, self.g, self.state, numbers, step, hyperparameters)
+        for name, values in self.numbers.items():
+            values[:] = numbers[name]
         for parameter, _, array, _, p_part, _ in self.rows:
             array[...] = p_part
             parameter._version[0] += 1
@@ -153,10 +162,12 @@ class Block:
 class Single:
     """A parameter whose rule runs on its own memory: a large one, or any if the rule is not elementwise."""
 
-    def __init__(self, parameter: Any, own: dict[str, Any], counts: bool, elementwise: bool) -> None:
-        self.parameter, self.own, self.counts, self.elementwise = parameter, own, counts, elementwise
-        self.names = names_of(own)
-        self.counter: Any = own.get("step")
+    def __init__(
+        self, parameter: Any, own: dict[str, Any], counts: bool, elementwise: bool, scalars: tuple[str, ...]
+    ) -> None:
+        self.parameter, self.own, self.elementwise, self.scalars = parameter, own, elementwise, scalars
+        self.names = names_of(own, scalars)
+        self.numbers = {name: own[name] for name in (("step", *scalars) if counts else scalars)}
 
     def is_ready(self, state: Any) -> bool:
         """Return whether gradient and state are as they were."""
@@ -164,46 +175,56 @@ class Single:
         return (
             parameter.grad is not None
             and state.get(parameter) is self.own
-            and self.own.get("step") is self.counter
+            and all(self.own.get(name) is tensor for name, tensor in self.numbers.items())
             and _fits(parameter.grad, parameter)
-            and self.names == names_of(self.own)
+            and self.names == names_of(self.own, self.scalars)
             and (not self.elementwise or all(_fits(self.own[name], parameter) for name in self.names))
         )
 
     def run(self, update: Callable[..., Any], hyperparameters: dict[str, Any]) -> None:
         """Take a step."""
         parameter, own = self.parameter, self.own
-        step = None
-        if self.counts:
-            steps = self.counter._array
-            steps += 1
-            step = int(steps)
+        numbers = {name: float(tensor._array) for name, tensor in self.numbers.items()}
+        step = _next_step(numbers)
         originals = [parameter._array, *(own[name]._array for name in self.names)]
         arrays = [a.reshape(-1) for a in originals] if self.elementwise else originals
         state = dict(zip(self.names, arrays[1:]))
         g = parameter.grad._array
         xp = namespace_of(devices.module_of(g))
         if self.elementwise:
-            _run_on_vector(update, xp, arrays[0], g.reshape(-1), state, step, hyperparameters)
+            _run_on_vector(update, xp, arrays[0], g.reshape(-1), state, numbers, step, hyperparameters)
         else:
-            _run(update, xp, arrays[0], g, state, step, hyperparameters)
+            _run(update, xp, arrays[0], g, state, numbers, step, hyperparameters)
+        for name, tensor in self.numbers.items():
+            tensor._array[...] = numbers[name]
         for original, array in zip(originals, arrays):
             # Flattening an array with gaps made a copy.
             if not original.flags.c_contiguous and array is not original:
                 original[...] = array.reshape(original.shape)
         for name in list(state)[len(self.names) :]:
             own[name] = Tensor._of(state[name].reshape(parameter.shape) if self.elementwise else state[name])
-        self.names = names_of(own)
+        self.names = names_of(own, self.scalars)
         parameter._version[0] += 1
 
 
+def _next_step(numbers: dict[str, float]) -> int | None:
+    """Count on by one; return the number of the step, None if the rule does not count."""
+    if "step" not in numbers:
+        return None
+    numbers["step"] += 1
+    return int(numbers["step"])
+
+
 def _run(
-    update: Callable[..., Any], xp: Any, p: Any, g: Any, state: Any, step: int | None, hyperparameters: Any
-) -> None:
-    """Run the rule and write what it returns into `p` and `state`."""
-    new_p, new_state = update(xp, p, g, state, step, **hyperparameters)
+    update: Callable[..., Any], xp: Any, p: Any, g: Any, state: Any, numbers: dict[str, float],
+    step: int | None, hyperparameters: Any,
+) -> None:  # fmt: skip
+    """Run the rule and write what it returns into `p`, `state` (arrays) and `numbers`."""
+    new_p, new_state = update(xp, p, g, {**state, **numbers}, step, **hyperparameters)
     for name, value in new_state.items():
-        if name in state:
+        if name in numbers:
+            numbers[name] = float(value)
+        elif name in state:
             state[name][...] = value
         else:
             # A copy: the rule may hand back the gradient itself.
@@ -212,18 +233,22 @@ def _run(
 
 
 def _run_on_vector(
-    update: Callable[..., Any], xp: Any, p: Any, g: Any, state: Any, step: int | None, hyperparameters: Any
-) -> None:
+    update: Callable[..., Any], xp: Any, p: Any, g: Any, state: Any, numbers: dict[str, float],
+    step: int | None, hyperparameters: Any,
+) -> None:  # fmt: skip
     """Run an elementwise rule on vectors, long ones in pieces; on a GPU at once: there, starting costs."""
     if p.size <= PIECE or xp is not NUMPY:
-        _run(update, xp, p, g, state, step, hyperparameters)
+        _run(update, xp, p, g, state, numbers, step, hyperparameters)
         return
-    known = list(state.items())
+    known, numbers_before = list(state.items()), dict(numbers)
     for begin in range(0, p.size, PIECE):
         piece = slice(begin, begin + PIECE)
-        before = {name: array[piece] for name, array in known}
+        before = {name: array[piece] for name, array in known} | numbers_before
         new_p, new_state = update(xp, p[piece], g[piece], before, step, **hyperparameters)
         for name, value in new_state.items():
+            if name in numbers:
+                numbers[name] = float(value)
+                continue
             if name not in state:
                 state[name] = xp.np.empty_like(p)
             state[name][piece] = value
@@ -240,9 +265,9 @@ def _parts(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     return parts
 
 
-def names_of(own: dict[str, Any]) -> list[str]:
+def names_of(own: dict[str, Any], without: tuple[str, ...] = ()) -> list[str]:
     """Return the names of the arrays that a rule is handed, of all that belongs to a parameter."""
-    return [name for name, value in own.items() if name != "step" and isinstance(value, Tensor)]
+    return [n for n, x in own.items() if n != "step" and n not in without and isinstance(x, Tensor)]
 
 
 def _fits(tensor: Any, parameter: Any) -> bool:
@@ -269,19 +294,21 @@ def _check_gradient(parameter: Any, name: str) -> None:
         )
 
 
-def complete_state(own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool) -> None:
+def complete_state(
+    own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool, scalars: tuple[str, ...]
+) -> None:
     """Add what the state of a parameter lacks; let what there is follow the parameter in dtype and device."""
     for name, number in start.items():
-        if name != "step" and not isinstance(own.get(name), Tensor):
-            own[name] = full(parameter.shape, number, dtype=parameter.dtype, device=parameter.device)
-        elif name == "step":
-            count = own.get(name, number)
-            if not isinstance(count, Tensor):
-                own[name] = Tensor._of(numpy.array(count, "float64"))
-            elif count.dtype is not float64:
+        if name == "step" or name in scalars:
+            value = own.get(name, number)
+            if not isinstance(value, Tensor):
+                own[name] = Tensor._of(numpy.array(value, "float64"))
+            elif value.dtype is not float64:
                 # PyTorch's float32 stops counting at 2²⁴.
-                count._array = numpy.array(count.item(), "float64")
-    for name in names_of(own):
+                value._array = numpy.array(value.item(), "float64")
+        elif not isinstance(own.get(name), Tensor):
+            own[name] = full(parameter.shape, number, dtype=parameter.dtype, device=parameter.device)
+    for name in names_of(own, scalars):
         tensor = own[name]
         if elementwise and tensor.shape != parameter.shape:
             raise ShapeError(

@@ -28,7 +28,7 @@ def recorded_step(optimizer: Optimizer, group: dict[str, Any], rate: Tensor) -> 
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     own = optimizer.state[parameter]
-                    _complete_unrecorded(own, parameter, start, optimizer.elementwise)
+                    _complete_unrecorded(own, parameter, start, optimizer)
                     step = _counted(own, counts) if "step" in start else None
                     _update(optimizer, parameter, own, step, hyperparameters)
     finally:
@@ -36,12 +36,12 @@ def recorded_step(optimizer: Optimizer, group: dict[str, Any], rate: Tensor) -> 
 
 
 def _complete_unrecorded(
-    own: dict[str, Any], parameter: Any, start: dict[str, float], elementwise: bool
+    own: dict[str, Any], parameter: Any, start: dict[str, float], optimizer: Optimizer
 ) -> None:
     """Make the first state of a parameter; this happens once and is not part of the step."""
     recorder, state.recorder = state.recorder, None
     try:
-        complete_state(own, parameter, start, elementwise)
+        complete_state(own, parameter, start, optimizer.elementwise, optimizer.scalars)
     finally:
         state.recorder = recorder
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from stepgrad.errors import ArgumentError
 from stepgrad.optim.limits import FLAG, NOT_NEGATIVE, NUMBER, Limit
 from stepgrad.optim.optimizer import Arrays, Optimizer
+from stepgrad.optim.terms import accept_implementation, descent
 
 
 class SGD(Optimizer):
@@ -23,8 +24,9 @@ class SGD(Optimizer):
         p ← p − lr · g
 
     Arguments: `params` (see `Optimizer`), `lr` ≥ 0, `momentum` ≥ 0, `dampening`, `weight_decay` ≥ 0,
-    `nesterov` (needs a momentum and no dampening), `maximize`. State: `momentum_buffer` (v), in shape and
-    dtype of the parameter. Raises `ArgumentError` for a hyperparameter out of its range.
+    `nesterov` (needs a momentum and no dampening), `maximize`. `foreach` and `fused` change nothing. State:
+    `momentum_buffer` (v), in shape and dtype of the parameter. Raises `ArgumentError` for a hyperparameter
+    out of its range.
 
     >>> import stepgrad as sg
     >>> w = sg.tensor([1.0], requires_grad=True)
@@ -56,7 +58,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        **implementation: Any,
     ) -> None:
+        accept_implementation("SGD", implementation)
         super().__init__(
             params,
             {
@@ -94,10 +98,7 @@ class SGD(Optimizer):
         maximize: bool,
     ) -> tuple[Any, Arrays]:
         """Return the parameter and the state after a step. See the class for the formulas."""
-        if maximize:
-            g = -g
-        if weight_decay:
-            g = g + weight_decay * p
+        g = descent(p, g, maximize, weight_decay)
         if not momentum:
             return p - lr * g, {}
         v = state.get("momentum_buffer")
