@@ -95,7 +95,6 @@ class LBFGS(Optimizer):
             )
         super().add_param_group(param_group)
 
-    @no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take up to `max_iter` iterations. Return the loss before the first one."""
         if closure is None:
@@ -105,11 +104,14 @@ class LBFGS(Optimizer):
                 "LBFGS decides by the values of losses how often it evaluates them, so its step cannot be "
                 "compiled. Compile the closure, and call optimizer.step(closure) outside."
             )
+        with no_grad():
+            return self._step(enable_grad()(closure))
+
+    def _step(self, evaluate: Callable[[], Any]) -> Any:
         group = self.param_groups[0]
         state = self.state[group["params"][0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
-        evaluate = enable_grad()(closure)
         loss = evaluate()
         evaluations = 1
         value, gradient = float(loss), self._gradient()
