@@ -14,6 +14,8 @@ MODULES = [
     "LogSoftmax", "Softplus", "LogSigmoid", "BatchNorm1d", "LayerNorm", "Embedding", "MSELoss",
     "L1Loss", "HuberLoss", "SmoothL1Loss", "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss",
     "NLLLoss",
+    "Threshold", "Hardtanh", "ReLU6", "Hardswish", "CELU", "SELU", "Mish", "Softsign",
+    "Hardshrink", "Softshrink", "Tanhshrink", "GLU", "Softmin", "Softmax2d",
 ]  # fmt: skip
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them.

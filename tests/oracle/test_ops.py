@@ -7,7 +7,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad.nn import functional
-from tests.oracle.translate import Failures, compare, described, tensors_in, to_stepgrad
+from tests.oracle.translate import TOLERANCE, Failures, compare, described, tensors_in, to_stepgrad
 
 pytestmark = pytest.mark.oracle
 
@@ -97,8 +97,13 @@ FUNCTIONAL = [
     "logsigmoid", "layer_norm", "batch_norm", "mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "nll_loss", "cross_entropy", "one_hot",
 ]  # fmt: skip
+FUNCTIONAL += [
+    "softmin", "normalize", "hardswish", "glu", "celu", "selu", "hardsigmoid", "mish", "softsign",
+    "tanhshrink", "threshold", "softshrink", "hardshrink", "hardtanh", "relu6", "rrelu",
+]  # fmt: skip
 OPERATIONS |= {(f"nn.functional.{name}", ""): getattr(functional, name) for name in FUNCTIONAL}
 
+OPERATIONS["nn.functional.softmin", "with_dtype"] = functional.softmin
 OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: functional.embedding(
     indices, weight, **kwargs
 )
@@ -118,7 +123,11 @@ MISSING |= {
     },
     ("nn.functional.prelu", ""): {"(float64[], float64[1]": "the result has the shape of the input"},
     ("nn.functional.batch_norm", ""): {"(float64[0], ": "channels are dimension 1"},
+    ("nn.functional.rrelu", ""): {"training=True": "the slopes are drawn at random"},
 }
+
+# A constant in PyTorch's derivative is rounded to float32.
+ROUNDED = {"nn.functional.celu": 1e-7, "nn.functional.hardsigmoid": 1e-7}
 
 # Operations of which the name is all that stepgrad's have in common, or whose results are random.
 NOT_COMPARED = {
@@ -191,7 +200,10 @@ def test_operation(name: str, variant: str, database: dict[tuple[str, str], Any]
         ours_in = [x for x in tensors_in([translated, keywords]) if x.requires_grad]
         failures.checked += 1
         try:
-            compare(op(*arguments, **sample.kwargs), ours(*translated, **keywords), theirs_in, ours_in)
+            tolerance = ROUNDED.get(name, TOLERANCE)
+            compare(
+                op(*arguments, **sample.kwargs), ours(*translated, **keywords), theirs_in, ours_in, tolerance
+            )
         except Exception as error:
             failures.add(text, error)
     failures.report()

@@ -52,14 +52,16 @@ def described(x: Any) -> str:
     return str(x)
 
 
-def assert_same(found: Any, right: Any) -> None:
+def assert_same(found: Any, right: Any, tolerance: float = TOLERANCE) -> None:
     """A tensor of stepgrad and one of PyTorch have the same shape, dtype and numbers."""
     assert tuple(right.shape) == found.shape
     assert str(right.dtype).removeprefix("torch.") == found.dtype.name
-    numpy.testing.assert_allclose(found.detach().numpy(), right.detach().numpy(), TOLERANCE, TOLERANCE)
+    numpy.testing.assert_allclose(found.detach().numpy(), right.detach().numpy(), tolerance, tolerance)
 
 
-def compare(theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[Any]) -> None:
+def compare(
+    theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[Any], tolerance: float = TOLERANCE
+) -> None:
     """Results of the same call, and the gradients that they give to the inputs, are the same."""
     import torch
 
@@ -68,7 +70,7 @@ def compare(theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[Any]) ->
         return
     pairs = list(zip(tensors_in([theirs]), tensors_in([ours]), strict=True))
     for right, found in pairs:
-        assert_same(found, right)
+        assert_same(found, right, tolerance)
         assert right.requires_grad == found.requires_grad
     roots = [(right, found) for right, found in pairs if right.requires_grad]
     if not roots:
@@ -86,7 +88,7 @@ def compare(theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[Any]) ->
             present = right if found is None else found
             assert present is None or float(present.abs().sum()) == 0
         else:
-            assert_same(found, right)
+            assert_same(found, right, tolerance)
 
 
 class Failures:

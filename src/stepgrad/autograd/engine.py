@@ -364,7 +364,7 @@ def _back_through(
         elif op.has_own_vjp and op.kind != "function":
             raise GradientError(
                 f"{op.name} has no derivative with respect to its input {op.input_names()[i]!r}, which "
-                f"requires a gradient. Use .detach() on it."
+                f"requires a gradient{op.why_not and f': {op.why_not}'}. Use .detach() on it."
             )
 
 

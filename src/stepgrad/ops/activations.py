@@ -1,10 +1,10 @@
-"""Activation functions of one number: elementwise operations stated as formulas."""
+"""Activation functions: elementwise operations stated as formulas, and composites of them."""
 
 from __future__ import annotations
 
 import math
 
-from stepgrad.ops.record import elementwise
+from stepgrad.ops.record import composite, elementwise
 from stepgrad.ops.samples import Sample, real, unary
 
 
@@ -52,7 +52,7 @@ class relu:
         return m.maximum(x, 0)
 
     def partials(m, x, y):
-        return (y > 0,)
+        return (y != 0,)  # y ≥ 0, and a NaN lets the gradient through, as in PyTorch
 
     samples = unary(away_from=(0,))
 
@@ -183,3 +183,201 @@ class logsigmoid:
         return (1 / (1 + m.exp(x)),)
 
     samples = unary(-6, 6)
+
+
+@elementwise
+class step:
+    """1 where x ≥ 0, else 0: the activation of the perceptron (Rosenblatt, 1958)."""
+
+    promotes = "floating"
+    why_not = "it is 0 on both sides of the step, so that descent learns nothing; use a sigmoid there"
+
+    def forward(np, x):
+        return (x >= 0).astype(x.dtype)
+
+    def value(m, x):
+        return m.where(x >= 0, 1.0, 0.0)
+
+    def partials(m, x, y):
+        return (None,)
+
+    samples = unary(away_from=(0,))
+
+
+@elementwise
+class threshold:
+    """x where it lies above `threshold`, else the number `value`."""
+
+    promotes = "floating"
+
+    def value(m, x, *, threshold, other):
+        return m.where(x <= threshold, other, x)
+
+    def partials(m, x, y, *, threshold, other):
+        return (m.logical_not(x <= threshold),)
+
+    samples = unary(away_from=(0.5,), threshold=0.5, other=-1.25)
+
+
+@elementwise
+class hardtanh:
+    """x, but not below `low` and not above `high`; the gradient passes where x lies strictly between."""
+
+    promotes = "floating"
+
+    def value(m, x, *, low, high):
+        return m.minimum(m.maximum(x, low), high)
+
+    def partials(m, x, y, *, low, high):
+        return ((x > low) & (x < high),)
+
+    samples = [
+        Sample(real(away_from=(-1, 1)), low=-1.0, high=1.0),
+        Sample(real(-9, 9, away_from=(0, 6)), low=0.0, high=6.0),
+    ]
+
+
+@composite
+class hardsigmoid:
+    """0 below −3, 1 above 3, x / 6 + ½ between (Courbariaux, Bengio and David, 2015)."""
+
+    promotes = "floating"
+
+    def expand(xp, x):
+        return xp.hardtanh(x + 3, low=0.0, high=6.0) / 6
+
+    samples = unary(-6, 6, away_from=(-3, 3))
+
+
+@composite
+class hardswish:
+    """x times the hard sigmoid of x (Howard and others, 2019)."""
+
+    promotes = "floating"
+
+    def expand(xp, x):
+        return x * xp.hardtanh(x + 3, low=0.0, high=6.0) / 6
+
+    samples = unary(-6, 6, away_from=(-3, 3))
+
+
+@elementwise
+class celu:
+    """x where x > 0, else α (e^(x/α) − 1), whose slope is 1 at 0 for every α (Barron, 2017)."""
+
+    promotes = "floating"
+
+    def value(m, x, *, alpha):
+        return m.where(x > 0, x, alpha * m.expm1(x / alpha))
+
+    def partials(m, x, y, *, alpha):
+        return (m.where(x > 0, 1.0, y / alpha + 1),)
+
+    samples = [*unary(away_from=(0,), alpha=1.0), Sample(real(away_from=(0,)), alpha=0.5)]
+
+
+# For these numbers the activations of a deep network keep mean 0 and variance 1 (Klambauer and others, 2017).
+SELU_ALPHA = 1.6732632423543772848170429916717
+SELU_SCALE = 1.0507009873554804934193349852946
+
+
+@elementwise
+class selu:
+    """1.0507 x where x > 0, else 1.0507 · 1.6733 (eˣ − 1) (Klambauer and others, 2017)."""
+
+    promotes = "floating"
+
+    def value(m, x):
+        return SELU_SCALE * m.where(x > 0, x, SELU_ALPHA * m.expm1(x))
+
+    def partials(m, x, y):
+        return (m.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),)
+
+    samples = unary(away_from=(0,))
+
+
+@composite
+class mish:
+    """x tanh(ln(1 + eˣ)) (Misra, 2019)."""
+
+    promotes = "floating"
+
+    def expand(xp, x):
+        return x * xp.tanh(xp.softplus(x, beta=1.0, threshold=20.0))
+
+    samples = unary(-6, 6)
+
+
+@elementwise
+class softsign:
+    """x / (1 + |x|), in (−1, 1)."""
+
+    promotes = "floating"
+
+    def value(m, x):
+        return x / (1 + m.abs(x))
+
+    def partials(m, x, y):
+        return (1 / ((1 + m.abs(x)) * (1 + m.abs(x))),)
+
+    samples = unary(away_from=(0,))
+
+
+@elementwise
+class hardshrink:
+    """x where |x| > λ, else 0."""
+
+    promotes = "floating"
+
+    def value(m, x, *, lambd):
+        return m.where(m.abs(x) <= lambd, 0.0, x)
+
+    def partials(m, x, y, *, lambd):
+        return (m.abs(x) > lambd,)
+
+    samples = unary(away_from=(-0.5, 0.5), lambd=0.5)
+
+
+@elementwise
+class softshrink:
+    """x brought nearer to 0 by λ: x − λ where x > λ, x + λ where x < −λ, else 0."""
+
+    promotes = "floating"
+
+    def value(m, x, *, lambd):
+        return x - m.minimum(m.maximum(x, -lambd), lambd)
+
+    def partials(m, x, y, *, lambd):
+        return (m.abs(x) > lambd,)
+
+    samples = unary(away_from=(-0.5, 0.5), lambd=0.5)
+
+
+@elementwise
+class tanhshrink:
+    """x − tanh x."""
+
+    promotes = "floating"
+
+    def value(m, x):
+        return x - m.tanh(x)
+
+    def partials(m, x, y):
+        t = m.tanh(x)
+        return (t * t,)
+
+    samples = unary(-3, 3)
+
+
+@composite
+class glu:
+    """a σ(b), a and b the halves of x along `dim` (Dauphin, Fan, Auli and Grangier, 2016)."""
+
+    promotes = "floating"
+
+    def expand(xp, x, *, dim):
+        before, half = (slice(None),) * dim, x.shape[dim] // 2
+        a = xp.slice(x, index=(*before, slice(None, half)))
+        return a * xp.sigmoid(xp.slice(x, index=(*before, slice(half, None))))
+
+    samples = [Sample(real(-3, 3), dim=1), Sample(real(-3, 3, (4, 3)), dim=0)]

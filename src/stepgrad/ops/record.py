@@ -53,6 +53,7 @@ class Op:
     * `promotes`: "same" (operands are brought to one type), "floating" (and integers to the default floating
       point type) or None (types are left alone).
     * `is_view`: the result shares the input's memory.
+    * `why_not`: for an operation whose inputs have no derivative, why not; the error that refuses it says so.
     * `samples`: calls from which the registry tests draw.
     """
 
@@ -63,6 +64,7 @@ class Op:
     reads: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     promotes: str | None = None
     is_view = False
+    why_not = ""
     samples: list[Sample] = []
 
     def __init__(self, body: type) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from stepgrad.autograd.engine import apply
+from stepgrad.creation import arange, rand_like
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.methods.base import one_dim
 from stepgrad.nn.functional.checks import placed
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
@@ -85,17 +88,159 @@ def _given(dim: int | None, name: str) -> int:
     return dim
 
 
+def step(x: Tensor) -> Tensor:
+    """Return 1 where x ≥ 0, else 0. It has no derivative: a backward pass through it is refused.
+
+    >>> import stepgrad as sg
+    >>> step(sg.tensor([-0.5, 0.0, 2.0]))
+    tensor([0., 1., 1.])
+    """
+    return apply(REGISTRY["step"], x)
+
+
+def threshold(x: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """Return x where x > threshold, else the number `value`."""
+    y = apply(REGISTRY["threshold"], x, threshold=float(threshold), other=float(value))
+    return placed(x, y, inplace)
+
+
+def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return x kept within [min_val, max_val]. Raises `ArgumentError` if min_val is above max_val."""
+    if min_val > max_val:
+        raise ArgumentError(f"hardtanh needs min_val <= max_val, not {min_val} and {max_val}.")
+    return placed(x, apply(REGISTRY["hardtanh"], x, low=float(min_val), high=float(max_val)), inplace)
+
+
+def relu6(x: Tensor, inplace: bool = False) -> Tensor:
+    """Return x kept within [0, 6] (Krizhevsky, 2010)."""
+    return hardtanh(x, 0.0, 6.0, inplace)
+
+
+def hardsigmoid(x: Tensor, inplace: bool = False) -> Tensor:
+    """Return 0 below −3, 1 above 3, x / 6 + ½ between."""
+    return placed(x, apply(REGISTRY["hardsigmoid"], x), inplace)
+
+
+def hardswish(x: Tensor, inplace: bool = False) -> Tensor:
+    """Return x times its hard sigmoid."""
+    return placed(x, apply(REGISTRY["hardswish"], x), inplace)
+
+
+def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """Return x where x > 0, else α (e^(x/α) − 1). Raises `ArgumentError` for an α of 0."""
+    if alpha == 0:
+        raise ArgumentError("celu divides by alpha, which cannot be 0.")
+    return placed(x, apply(REGISTRY["celu"], x, alpha=float(alpha)), inplace)
+
+
+def selu(x: Tensor, inplace: bool = False) -> Tensor:
+    """Return 1.0507 x where x > 0, else 1.0507 · 1.6733 (eˣ − 1)."""
+    return placed(x, apply(REGISTRY["selu"], x), inplace)
+
+
+def mish(x: Tensor, inplace: bool = False) -> Tensor:
+    """Return x tanh(ln(1 + eˣ))."""
+    return placed(x, apply(REGISTRY["mish"], x), inplace)
+
+
+def softsign(x: Tensor) -> Tensor:
+    """Return x / (1 + |x|)."""
+    return apply(REGISTRY["softsign"], x)
+
+
+def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+    """Return x where |x| > lambd, else 0."""
+    return apply(REGISTRY["hardshrink"], x, lambd=float(lambd))
+
+
+def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+    """Return x − lambd where x > lambd, x + lambd where x < −lambd, else 0.
+
+    Raises `ArgumentError` for a negative lambd.
+    """
+    if not lambd >= 0:
+        raise ArgumentError(f"softshrink needs lambd >= 0, not {lambd}.")
+    return apply(REGISTRY["softshrink"], x, lambd=float(lambd))
+
+
+def tanhshrink(x: Tensor) -> Tensor:
+    """Return x − tanh x."""
+    return apply(REGISTRY["tanhshrink"], x)
+
+
+def rrelu(
+    x: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
+    """Return x where x > 0, else r · x; r is uniform in [lower, upper) for each element in training, else
+    their mean (Xu, Wang, Chen and Li, 2015).
+
+    Raises `ArgumentError` if lower is above upper.
+    """
+    if lower > upper:
+        raise ArgumentError(f"rrelu needs lower <= upper, not {lower} and {upper}.")
+    if not training:
+        return leaky_relu(x, (lower + upper) / 2, inplace)
+    slopes = rand_like(x.detach()) * (upper - lower) + lower
+    return placed(x, apply(REGISTRY["prelu"], x, slopes), inplace)
+
+
+def glu(x: Tensor, dim: int = -1) -> Tensor:
+    """Return a σ(b), a and b the halves of x along `dim`, whose size is even."""
+    along = one_dim(dim, x.ndim) if x.ndim else -1
+    if along < 0 or x.shape[along] % 2:
+        raise ShapeError(f"glu halves a dimension of even size; dimension {dim} of {list(x.shape)} is not.")
+    return apply(REGISTRY["glu"], x, dim=along)
+
+
+def softmin(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+    """Return softmax(−x) along `dim`."""
+    return (-x).softmax(_given(dim, "softmin"), dtype)
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, dim: int = -1) -> Tensor:
+    """Return a sample from the classes with these logits, as numbers that can be differentiated.
+
+    It is softmax((logits + G) / tau) with G Gumbel noise; `hard`: the one-hot vector of its largest entry,
+    with the gradient of the soft one (Jang, Gu and Poole, 2016; Maddison, Mnih and Teh, 2016).
+    """
+    noise = -(-rand_like(logits.detach()).log()).log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    along = one_dim(dim, soft.ndim)
+    chosen = soft.detach().argmax(along, keepdim=True)
+    places = arange(soft.shape[along]).reshape(-1, *(1,) * (soft.ndim - 1 - along))
+    return (chosen == places).to(soft.dtype) - soft.detach() + soft
+
+
+def normalize(x: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+    """Return x divided by its p-norm along `dim`, which is taken to be `eps` at least."""
+    return x / x.norm(p, dim, keepdim=True).clamp(min=eps)
+
+
+def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return an activation that changes its input."""
+
+    def changed(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return function(x, *args, **kwargs, inplace=True)
+
+    changed.__name__ = changed.__qualname__ = f"{function.__name__}_"
+    changed.__doc__ = f"`{function.__name__}`, in place."
+    return changed
+
+
+relu_, leaky_relu_, elu_, selu_ = map(_in_place, (relu, leaky_relu, elu, selu))
+celu_, hardtanh_, rrelu_, threshold_ = map(_in_place, (celu, hardtanh, rrelu, threshold))
+
+
 __all__ = [
-    "elu",
-    "gelu",
-    "leaky_relu",
-    "log_softmax",
-    "logsigmoid",
-    "prelu",
-    "relu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "tanh",
-]
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid",
+    "mish", "normalize", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_",
+    "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "step", "tanh",
+    "tanhshrink", "threshold", "threshold_",
+]  # fmt: skip
