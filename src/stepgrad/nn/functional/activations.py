@@ -233,8 +233,9 @@ def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return changed
 
 
-relu_, leaky_relu_, elu_, selu_ = map(_in_place, (relu, leaky_relu, elu, selu))
-celu_, hardtanh_, rrelu_, threshold_ = map(_in_place, (celu, hardtanh, rrelu, threshold))
+relu_, leaky_relu_, elu_, celu_ = _in_place(relu), _in_place(leaky_relu), _in_place(elu), _in_place(celu)
+selu_, hardtanh_, rrelu_ = _in_place(selu), _in_place(hardtanh), _in_place(rrelu)
+threshold_ = _in_place(threshold)
 
 
 __all__ = [
