@@ -80,6 +80,8 @@ class Optimizer:
         self.state: Any = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._plans: dict[int, Plan] = {}
+        # Hyperparameters that change from step to step: a compiled step asks for them each time.
+        self.changing = ["lr"]
         if isinstance(params, (Tensor, str, dict)) or not isinstance(params, Iterable):
             raise ArgumentError(
                 f"{type(self).__name__} takes an iterable of parameters, such as model.parameters(), or of "
@@ -115,7 +117,7 @@ class Optimizer:
             )
         if engine_state.recorder is not None:
             for i, group in enumerate(self.param_groups):
-                recorded_step(self, group, self._rate(i))
+                recorded_step(self, group, self._changing_numbers(i))
             return loss
         # All gradients are looked at before the first number changes.
         plans = [self._plan(i, group) for i, group in enumerate(self.param_groups)]
@@ -124,14 +126,28 @@ class Optimizer:
                 plan.run(self.update)
         return loss
 
-    def _rate(self, i: int) -> Tensor:
-        """Return the learning rate of a group as a 0-d tensor, for recorded steps: it changes from step
-        to step.
+    def _changing_numbers(self, i: int) -> dict[str, Any]:
+        """Return the hyperparameters of a group that change from step to step, each number as a 0-d tensor,
+        for recorded steps.
         """
-        assert engine_state.recorder is not None
-        tensor = Tensor._of(numpy.array(self.param_groups[i].get("lr", 0.0), "float64"))
-        engine_state.recorder.numbers.append((tensor, lambda: self.param_groups[i]["lr"]))
-        return tensor
+
+        def number(ask: Callable[[], float]) -> Tensor:
+            assert engine_state.recorder is not None
+            tensor = Tensor._of(numpy.array(ask(), "float64"))
+            engine_state.recorder.numbers.append((tensor, ask))
+            return tensor
+
+        def ask(name: str, *place: int) -> Callable[[], float]:
+            return lambda: self.param_groups[i][name][place[0]] if place else self.param_groups[i][name]
+
+        numbers: dict[str, Any] = {}
+        for name in self.changing:
+            value = self.param_groups[i].get(name)
+            if isinstance(value, tuple):
+                numbers[name] = tuple(number(ask(name, k)) for k in range(len(value)))
+            elif value is not None:
+                numbers[name] = number(ask(name))
+        return numbers
 
     def _plan(self, i: int, group: dict[str, Any]) -> Plan:
         hyperparameters = self.hyperparameters(group)

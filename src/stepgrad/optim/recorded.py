@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from stepgrad.optim.optimizer import Optimizer
 
 
-def recorded_step(optimizer: Optimizer, group: dict[str, Any], rate: Tensor) -> None:
-    """Take the step of one group by operations on Tensors. `rate` is the learning rate as a 0-d tensor."""
+def recorded_step(optimizer: Optimizer, group: dict[str, Any], numbers: dict[str, Any]) -> None:
+    """Take the step of one group by operations on Tensors. `numbers` are the hyperparameters that change from
+    step to step, as 0-d tensors.
+    """
     hyperparameters = optimizer.hyperparameters(group)
     start = optimizer.start(**hyperparameters)
-    if "lr" in hyperparameters:
-        hyperparameters["lr"] = rate
+    hyperparameters |= {name: value for name, value in numbers.items() if name in hyperparameters}
     outer, state.phase = state.phase, "update"
     try:
         with no_grad():

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from stepgrad.optim.limits import FLAG, NOT_NEGATIVE, Limit
 from stepgrad.optim.optimizer import Arrays, Optimizer
-from stepgrad.optim.terms import accept_implementation, descent
+from stepgrad.optim.terms import accept_implementation, descent, is_off
 
 
 class RMSprop(Optimizer):
@@ -104,6 +104,6 @@ class RMSprop(Optimizer):
             mean = new_state["grad_avg"] = alpha * state["grad_avg"] + (1 - alpha) * g
             v = v - mean * mean
         move = g / (xp.sqrt(v) + eps)
-        if momentum:
+        if not is_off(momentum):
             move = new_state["momentum_buffer"] = momentum * state["momentum_buffer"] + move
         return p - lr * move, new_state

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from stepgrad.errors import ArgumentError
 from stepgrad.optim.limits import FLAG, NOT_NEGATIVE, NUMBER, Limit
 from stepgrad.optim.optimizer import Arrays, Optimizer
-from stepgrad.optim.terms import accept_implementation, descent
+from stepgrad.optim.terms import accept_implementation, descent, is_off
 
 
 class SGD(Optimizer):
@@ -99,7 +99,7 @@ class SGD(Optimizer):
     ) -> tuple[Any, Arrays]:
         """Return the parameter and the state after a step. See the class for the formulas."""
         g = descent(p, g, maximize, weight_decay)
-        if not momentum:
+        if is_off(momentum):
             return p - lr * g, {}
         v = state.get("momentum_buffer")
         if v is None:

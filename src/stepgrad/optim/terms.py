@@ -33,6 +33,15 @@ def accept_implementation(owner: str, given: dict[str, Any]) -> None:
             raise ArgumentError(f"{owner} has no argument {name!r}.{suggest(name, IMPLEMENTATIONS)}")
 
 
+def is_off(number: Any) -> bool:
+    """Return whether a hyperparameter is the number 0, and not one that changes from step to step.
+
+    >>> is_off(0.0), is_off(0.9)
+    (True, False)
+    """
+    return isinstance(number, (int, float)) and not number
+
+
 def descent(p: Any, g: Any, maximize: bool, weight_decay: float) -> Any:
     """Return the gradient to go against: −g to maximize, plus weight_decay · p (L2 regularisation)."""
     if maximize:

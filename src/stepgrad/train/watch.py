@@ -49,7 +49,7 @@ class Watch:
         if not _same(groups, [group for group, _ in self._groups]):
             return "the groups of the optimizer"
         for group, kept in self._groups:
-            if name := _difference(group, kept, ignore=("lr",)):
+            if name := _difference(group, kept, ignore=tuple(trainer.optimizer.changing)):
                 return f"{name} of the optimizer"
         return "" if _same(self._own, _own(trainer)) else "the model, loss, optimizer or clipping"
 

@@ -7,23 +7,40 @@ schedules may work on one optimizer; each then changes the rate in its own propo
 from __future__ import annotations
 
 from stepgrad.optim.lr_scheduler.base import LRScheduler
+from stepgrad.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from stepgrad.optim.lr_scheduler.curves import (
+    ConstantLR,
     CosineAnnealingLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
+    MultiplicativeLR,
     MultiStepLR,
+    PolynomialLR,
     StepLR,
 )
+from stepgrad.optim.lr_scheduler.cycles import CyclicLR, OneCycleLR
 from stepgrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from stepgrad.optim.lr_scheduler.restarts import CosineAnnealingWarmRestarts
+
+# The name under which code for PyTorch often subclasses it.
+_LRScheduler = LRScheduler
 
 __all__ = [
+    "ChainedScheduler",
+    "ConstantLR",
     "CosineAnnealingLR",
+    "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
+    "OneCycleLR",
+    "PolynomialLR",
     "ReduceLROnPlateau",
+    "SequentialLR",
     "StepLR",
 ]

@@ -40,8 +40,10 @@ class LRScheduler:
     [0.25]
     """
 
-    # Where several schedules change one rate, each scales what lies above its floor.
+    # Where several schedules change one rate, each scales what lies above its floor; one that is absolute
+    # sets the rate, whatever others did.
     floor = 0.0
+    absolute = False
     # Attributes that are no part of the state: functions, and what the optimizer keeps.
     unsaved: tuple[str, ...] = ("optimizer",)
 
@@ -67,6 +69,9 @@ class LRScheduler:
         """Return the rates that belong to `last_epoch`, given those that the groups have from before."""
         rates = []
         for i, group in enumerate(self.optimizer.param_groups):
+            if self.absolute:
+                rates.append(self.lr_at(self.last_epoch, i))
+                continue
             before = self.lr_at(self.last_epoch - 1, i) if self.last_epoch else self.base_lrs[i]
             rates.append(self._moved(plain(group["lr"]), before, self.lr_at(self.last_epoch, i)))
         return rates
@@ -85,10 +90,13 @@ class LRScheduler:
         if not hides_values():
             self._advance()
             return
-        before = [_fixed(group) for group in self.optimizer.param_groups]
+        changing = self.optimizer.changing
+        before = [_fixed(group, changing) for group in self.optimizer.param_groups]
         perform(self._advance, self._remember)
         for group, values in zip(self.optimizer.param_groups, before):
-            if moved := [name for name, value in _fixed(group).items() if values.get(name) != value]:
+            if moved := [
+                name for name, value in _fixed(group, changing).items() if values.get(name) != value
+            ]:
                 raise CaptureError(
                     f"{type(self).__name__} changes {moved[0]}, which is a constant in a compiled step; call "
                     f"its step() outside."
@@ -111,8 +119,22 @@ class LRScheduler:
         for group in groups[len(self.base_lrs) :]:
             self.base_lrs.append(plain(group.setdefault("initial_lr", group["lr"])))
         self.last_epoch += 1
-        self._last_lr = [float(lr) for lr in self.get_lr()]
-        for group, lr in zip(groups, self._last_lr):
+        self._set(self.get_lr())
+
+    def restart(self) -> None:
+        """Begin anew, from the initial rates, whatever the rates are."""
+        self.rewind()
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs):
+            group["lr"] = lr
+        self._advance()
+
+    def rewind(self) -> None:
+        """Go to where a schedule is before it sets the first rates."""
+        self.last_epoch = -1
+
+    def _set(self, rates: list[float]) -> None:
+        self._last_lr = [float(lr) for lr in rates]
+        for group, lr in zip(self.optimizer.param_groups, self._last_lr):
             group["lr"] = lr
 
     def get_last_lr(self) -> list[float]:
@@ -121,7 +143,7 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything but the optimizer and functions, as plain values."""
-        return {name: _copied(value) for name, value in vars(self).items() if name not in self.unsaved}
+        return {name: copied(value) for name, value in vars(self).items() if name not in self.unsaved}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go to a state that `state_dict` returned. The rates themselves are in the state of the optimizer.
@@ -133,7 +155,7 @@ class LRScheduler:
         if missing:
             raise ArgumentError(f"the state does not fit {type(self).__name__}: it lacks {missing}.")
         for name in own:
-            setattr(self, name, _copied(state_dict[name]))
+            setattr(self, name, copied(state_dict[name]))
 
 
 def groups_of(optimizer: Any, owner: str) -> list[dict[str, Any]]:
@@ -143,9 +165,9 @@ def groups_of(optimizer: Any, owner: str) -> list[dict[str, Any]]:
     return optimizer.param_groups
 
 
-def _fixed(group: dict[str, Any]) -> dict[str, Any]:
-    """Return the hyperparameters of a group but the learning rates."""
-    return {k: v for k, v in group.items() if k not in ("params", "param_names", "lr", "initial_lr")}
+def _fixed(group: dict[str, Any], changing: list[str]) -> dict[str, Any]:
+    """Return the hyperparameters of a group but those that change from step to step."""
+    return {k: v for k, v in group.items() if k not in ("params", "param_names", "initial_lr", *changing)}
 
 
 def of_group(values: list[Any], i: int, owner: str, name: str) -> Any:
@@ -158,5 +180,16 @@ def of_group(values: list[Any], i: int, owner: str, name: str) -> Any:
     return values[i]
 
 
-def _copied(value: Any) -> Any:
+def for_each_group(value: Any, groups: int, limit: Limit, owner: str, name: str) -> list[float]:
+    """Return a number, or a list of one per group, as a list. Raises `ArgumentError` for anything else."""
+    values = list(plain(value)) if isinstance(value, (list, tuple)) else [plain(value)] * groups
+    Limit(
+        f"{limit.words}, or a list of {groups} of them, one for each group",
+        lambda _: len(values) == groups and all(map(limit.holds, values)),
+    ).check(owner, name, value)
+    return values
+
+
+def copied(value: Any) -> Any:
+    """Return a copy of a list, anything else as it is."""
     return list(value) if isinstance(value, list) else value

@@ -28,6 +28,7 @@ class LambdaLR(LRScheduler):
     [0.5]
     """
 
+    absolute = True
     unsaved = ("optimizer", "lr_lambdas")
 
     def __init__(
@@ -36,20 +37,52 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | Iterable[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        groups = len(groups_of(optimizer, "LambdaLR"))
+        owner = type(self).__name__
+        groups = len(groups_of(optimizer, owner))
         functions = [lr_lambda] * groups if callable(lr_lambda) else lr_lambda
         self.lr_lambdas: list[Any] = list(functions) if isinstance(functions, Iterable) else []
         if len(self.lr_lambdas) != groups or not all(map(callable, self.lr_lambdas)):
-            raise ArgumentError(f"LambdaLR needs one function, or a list of {groups}, one for each group.")
+            raise ArgumentError(f"{owner} needs one function, or a list of {groups}, one for each group.")
         super().__init__(optimizer, last_epoch)
+
+    def factor(self, step: int, i: int) -> float:
+        """Return f(step) for group i."""
+        return of_group(self.lr_lambdas, i, type(self).__name__, "the functions")(step)
 
     def lr_at(self, step: int, i: int) -> float:
         """Return lr₀ · f(step)."""
-        return self.base_lrs[i] * of_group(self.lr_lambdas, i, "LambdaLR", "the functions")(step)
+        return self.base_lrs[i] * self.factor(step, i)
+
+
+class MultiplicativeLR(LambdaLR):
+    """The rate times a function of the step, at every step: lrₜ = lrₜ₋₁ · f(t).
+
+    Arguments: `lr_lambda` is a function from the step number, 1 at first, to a factor, or a list of one per
+    group; `last_epoch` as in `LRScheduler`. The functions are no part of the state.
+
+    >>> import stepgrad as sg
+    >>> optimizer = sg.optim.SGD([sg.zeros(2, requires_grad=True)], lr=1.0)
+    >>> schedule = sg.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda step: 0.5)
+    >>> [schedule.lr_at(t, 0) for t in range(4)]
+    [1.0, 0.5, 0.25, 0.125]
+    """
+
+    absolute = False
+
+    def lr_at(self, step: int, i: int) -> float:
+        """Return lr₀ · f(1) · … · f(step)."""
+        return self.base_lrs[i] * math.prod(self.factor(t, i) for t in range(1, step + 1))
 
     def get_lr(self) -> list[float]:
-        """Return the rates that belong to `last_epoch`."""
-        return [self.lr_at(self.last_epoch, i) for i in range(len(self.base_lrs))]
+        """Return the rates that belong to `last_epoch`, given those that the groups have from before."""
+        rates = [plain(group["lr"]) for group in self.optimizer.param_groups]
+        return [lr * self.factor(self.last_epoch, i) if self.last_epoch else lr for i, lr in enumerate(rates)]
+
+    def restart(self) -> None:
+        """Count from 0 again. The rate goes on from where it is, times f(0), as in PyTorch."""
+        self.last_epoch = 0
+        rates = [plain(group["lr"]) for group in self.optimizer.param_groups]
+        self._set([lr * self.factor(0, i) for i, lr in enumerate(rates)])
 
 
 class StepLR(LRScheduler):
@@ -124,6 +157,56 @@ class ExponentialLR(LRScheduler):
     def lr_at(self, step: int, i: int) -> float:
         """Return lr₀ · γ^step."""
         return self.base_lrs[i] * self.gamma**step
+
+
+class ConstantLR(LRScheduler):
+    """The rate times a factor for some steps, and then without: lrₜ = lr₀ · factor while t < total_iters.
+
+    Arguments: `factor` in [0, 1], `total_iters` ≥ 0, `last_epoch` as in `LRScheduler`.
+
+    >>> import stepgrad as sg
+    >>> optimizer = sg.optim.SGD([sg.zeros(2, requires_grad=True)], lr=1.0)
+    >>> schedule = sg.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> [schedule.lr_at(t, 0) for t in range(4)]
+    [0.5, 0.5, 1.0, 1.0]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 1 / 3, total_iters: int = 5, last_epoch: int = -1
+    ) -> None:
+        PART.check("ConstantLR", "factor", factor)
+        COUNT.check("ConstantLR", "total_iters", total_iters)
+        self.factor, self.total_iters = factor, total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def lr_at(self, step: int, i: int) -> float:
+        """Return lr₀ times the factor while step < total_iters."""
+        return self.base_lrs[i] * (self.factor if step < self.total_iters else 1.0)
+
+
+class PolynomialLR(LRScheduler):
+    """Down to 0 along a power: lrₜ = lr₀ · (1 − min(t, total_iters) / total_iters)^power.
+
+    Arguments: `total_iters` ≥ 1, `power` > 0, `last_epoch` as in `LRScheduler`.
+
+    >>> import stepgrad as sg
+    >>> optimizer = sg.optim.SGD([sg.zeros(2, requires_grad=True)], lr=1.0)
+    >>> schedule = sg.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4, power=2)
+    >>> [schedule.lr_at(t, 0) for t in range(5)]
+    [1.0, 0.5625, 0.25, 0.0625, 0.0]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
+    ) -> None:
+        POSITIVE_COUNT.check("PolynomialLR", "total_iters", total_iters)
+        POSITIVE.check("PolynomialLR", "power", power)
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def lr_at(self, step: int, i: int) -> float:
+        """Return lr₀ · (1 − step / total_iters)^power, 0 from total_iters on."""
+        return self.base_lrs[i] * (1 - min(step, self.total_iters) / self.total_iters) ** self.power
 
 
 class LinearLR(LRScheduler):

@@ -8,7 +8,7 @@ from typing import Any
 from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import CaptureError
 from stepgrad.optim.limits import COUNT, FRACTION, NOT_NEGATIVE, Limit, plain
-from stepgrad.optim.lr_scheduler.base import LRScheduler, groups_of, of_group
+from stepgrad.optim.lr_scheduler.base import LRScheduler, for_each_group, groups_of, of_group
 from stepgrad.optim.optimizer import Optimizer
 
 
@@ -59,11 +59,7 @@ class ReduceLROnPlateau(LRScheduler):
         for name, count in (("patience", patience), ("cooldown", cooldown)):
             COUNT.check(owner, name, count)
         groups = len(groups_of(optimizer, owner))
-        self.min_lrs = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * groups
-        Limit(
-            f"a number of 0 or more, or a list of {groups} of them, one for each group",
-            lambda x: len(self.min_lrs) == groups and all(map(NOT_NEGATIVE.holds, self.min_lrs)),
-        ).check(owner, "min_lr", min_lr)
+        self.min_lrs = for_each_group(min_lr, groups, NOT_NEGATIVE, owner, "min_lr")
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
         self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
         self.best = math.inf if mode == "min" else -math.inf
