@@ -16,7 +16,7 @@ from stepgrad.optim.optimizer import Optimizer
 class Combined(LRScheduler):
     """What schedules made of schedules share: the parts, and a state that holds theirs."""
 
-    unsaved = ("optimizer", "_schedulers", "base_lrs")
+    unsaved: tuple[str, ...] = ("optimizer", "_schedulers", "base_lrs")
 
     def _take(self, schedulers: Sequence[Any], optimizer: Any) -> None:
         """Check the parts. Raises `ArgumentError` for what cannot be one."""
