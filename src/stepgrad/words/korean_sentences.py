@@ -40,7 +40,7 @@ _NOTES = {
     "column '{name}' is left out: a network cannot use its type {kind}.": (
         "'{name}' 열은 자료형이 {kind:이라/라} 신경망에 쓸 수 없어 뺐습니다."
     ),
-    "column '{name}' lacks {count} cells, though none in training; they count as the average.": (
+    "column '{name}' lacks {count} cells, hardly any in training; they count as the average.": (
         "'{name}' 열에는 훈련 데이터에 없던 빈칸이 {count}개 있습니다. 평균으로 여깁니다."
     ),
     "'{path}' was read as {encoding}.": "'{path}' 파일을 {encoding:으로/로} 읽었습니다.",

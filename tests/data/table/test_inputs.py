@@ -116,7 +116,7 @@ def test_two_texts_share_one_number() -> None:
 
 
 def test_many_texts_are_codes_with_one_for_the_unknown() -> None:
-    learned = learn_texts("city", column_from_values([*many_texts(60), "rare", None]))
+    learned = learn_texts("city", column_from_values([*many_texts(60), "rare", *[None] * 5]))
     assert isinstance(learned, EmbeddingInput)
     assert learned.has_rare
     assert (learned.size, learned.dimension) == (62, 16)
@@ -204,3 +204,11 @@ def test_every_state_is_exact_in_json() -> None:
         DateInput.learn("x", days("2024-01-01", "2024-02-01")),
     ):
         assert type(each)(**json.loads(json.dumps(asdict(each)))) == each
+
+
+@pytest.mark.parametrize("gaps, rows, told", [(2, 200, False), (5, 200, True), (2, 40, True), (1, 40, False)])
+def test_too_few_gaps_have_no_indicator(gaps: int, rows: int, told: bool) -> None:
+    numbers = [*range(rows - gaps), *([None] * gaps)]
+    texts = [*(["a", "b"] * rows)[: rows - gaps], *([None] * gaps)]
+    assert NumberInput.learn("x", column_from_values(numbers)).indicator is told
+    assert learn_texts("x", column_from_values(texts)).indicator is told

@@ -131,8 +131,8 @@ def test_a_new_table_may_differ_in_columns_and_gaps() -> None:
     prepared = preparation.transform(new)
     assert numpy.isfinite(prepared.numbers).all()
     assert prepared.notes == [
-        "column 'kind' lacks 1 cells, though none in training; they count as the average.",
-        "column 'built' lacks 1 cells, though none in training; they count as the average.",
+        "column 'kind' lacks 1 cells, hardly any in training; they count as the average.",
+        "column 'built' lacks 1 cells, hardly any in training; they count as the average.",
     ]
 
 

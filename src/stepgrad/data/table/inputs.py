@@ -19,6 +19,8 @@ from stepgrad.errors import DataError
 
 ONE_HOT_LIMIT = 50  # categories; a column of more texts gets an embedding
 FEWEST_ROWS_PER_CATEGORY = 2  # a rarer one counts as unknown
+# An indicator of fewer missing cells, and of a smaller share, would only learn the answers of those rows.
+FEWEST_GAPS, SMALLEST_SHARE_OF_GAPS = 5, 0.05
 TAIL_BOUND, FARTHEST = 3.0, 100.0  # standard deviations
 SMALLEST_REACH = 1e-290  # of a column, below which its numbers count as one value
 LONG_TAIL_SKEWNESS, LONG_TAIL_KURTOSIS = 1.0, 6.0  # a normal distribution has 0 and 3
@@ -27,9 +29,14 @@ _EPOCH = numpy.datetime64("1970-01-01", "us")
 _MONDAY = 3.0  # 1970-01-01 was a Thursday
 
 
+def tells_by_gaps(missing: numpy.ndarray) -> bool:
+    """Return whether so many training rows lack a cell that an indicator can learn from them."""
+    return bool(missing.sum() >= min(FEWEST_GAPS, SMALLEST_SHARE_OF_GAPS * len(missing)) > 0)
+
+
 @dataclass
 class NumberInput:
-    """A column of numbers, standardised, with an indicator if some training row lacks it.
+    """A column of numbers, standardised, with an indicator if enough training rows lack it.
 
     A missing cell counts as `middle`, the median. If `long_tailed`, the standardised z becomes
     z / √(1 + (z / 3)²), which is z near 0 and never leaves (-3, 3), so that a few cells far out neither hide
@@ -49,7 +56,7 @@ class NumberInput:
         """Learn from the training rows."""
         cells = as_numbers(column, origin)
         values = cells[~numpy.isnan(cells)]
-        some_missing = len(values) < len(cells)
+        some_missing = tells_by_gaps(numpy.isnan(cells))
         if not len(values):
             return "has no filled cell in the training rows"
         # Scaled by half of the range first, so that the square of a huge number does not overflow.
@@ -97,7 +104,7 @@ class IndicatorInput:
 
 @dataclass
 class BooleanInput:
-    """A column of booleans: -1 and 1, 0 where missing, with an indicator if some training row lacks it."""
+    """A column of booleans: -1 and 1, 0 where missing, with an indicator if enough training rows lack it."""
 
     kind: ClassVar[str] = "boolean"
     origin: str
@@ -108,7 +115,7 @@ class BooleanInput:
     def learn(cls, origin: str, column: Column) -> BooleanInput | IndicatorInput | str:
         """Learn from the training rows."""
         assert isinstance(column, Booleans)
-        some_missing = bool(column.missing().any())
+        some_missing = tells_by_gaps(column.missing())
         if len(column.labels()[1]) < 2:
             return IndicatorInput(origin) if some_missing else "has one value in the training rows"
         return cls(origin, list(column.words), some_missing)
@@ -212,7 +219,7 @@ class DateInput:
     circles.
 
     `used` are those of the numbers that vary in the training rows, `mean` and `scale` their standardisation.
-    Missing cells are 0, the mean, with an indicator if some training row lacks the date.
+    Missing cells are 0, the mean, with an indicator if enough training rows lack the date.
     """
 
     kind: ClassVar[str] = "date"
@@ -231,10 +238,10 @@ class DateInput:
         parts = {name: values[~missing] for name, values in _date_parts(column, origin).items()}
         used = [name for name, values in parts.items() if numpy.ptp(values) > 1e-9]
         if not used:
-            return IndicatorInput(origin) if missing.any() else "has one value in the training rows"
+            return IndicatorInput(origin) if tells_by_gaps(missing) else "has one value in the training rows"
         mean = [float(parts[name].mean()) for name in used]
         scale = [float(parts[name].std()) for name in used]
-        return cls(origin, used, mean, scale, bool(missing.any()))
+        return cls(origin, used, mean, scale, tells_by_gaps(missing))
 
     @property
     def names(self) -> list[str]:
@@ -265,7 +272,7 @@ def learn_texts(origin: str, column: Texts) -> Input | str:
     codes, labels = column.labels()
     missing = codes < 0
     counts = numpy.bincount(codes[~missing], minlength=len(labels))
-    some_missing = bool(missing.any())
+    some_missing = tells_by_gaps(missing)
     if not labels:
         return "has no filled cell in the training rows"
     if len(labels) == 1:

@@ -222,12 +222,12 @@ def _finite(column: Column, name: str, what: str = "column") -> Column:
 
 
 def _new_gaps(each: Input, column: Column) -> list[str]:
-    """Tell of missing cells in a column where none was missing in training."""
+    """Tell of missing cells in a column that has no indicator of them."""
     gaps = int(column.missing().sum())
     if not gaps or getattr(each, "indicator", True):
         return []
     return [
-        f"column '{each.origin}' lacks {gaps:,} cells, though none in training; they count as the average."
+        f"column '{each.origin}' lacks {gaps:,} cells, hardly any in training; they count as the average."
     ]
 
 

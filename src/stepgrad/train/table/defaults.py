@@ -19,16 +19,17 @@ def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSetting
     """
     batch_size = settings.batch_size or _batch_size(rows)
     is_small = rows < _SMALL
+    is_linear = settings.hidden == ()
     chosen: dict[str, Any] = {
         "hidden": (64, 64),
         "activation": "silu" if is_small or task != "regression" else "relu",
-        "lr": 2e-3 if is_small else 3e-3,
+        "lr": 2e-2 if is_linear else 2e-3 if is_small else 3e-3,
         "batch_size": batch_size,
         "epochs": _epochs(rows, batch_size),
         "optimizer": "adamw",
-        # The fewer rows, the more a network must be kept from learning them by heart.
-        "weight_decay": min(max(300 / rows, 0.01), 0.3),
-        "dropout": 0.1 if is_small else 0.0,
+        # The fewer rows, the more a network must be kept from learning them by heart; a line cannot do that.
+        "weight_decay": 0.0 if is_linear else min(max(300 / rows, 0.01), 0.3),
+        "dropout": 0.0 if not is_small else 0.1 if task == "regression" else 0.2,
         "patience": 30,
         # Of many rows, those of the validation part add little.
         "refit": rows < 20_000,
