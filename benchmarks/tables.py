@@ -246,7 +246,8 @@ seconds, the importance of the inputs included ({machine}).
 
 - **MLP**: `MLPClassifier` or `MLPRegressor` behind a `ColumnTransformer`: `SimpleImputer` and
   `StandardScaler` for numbers, `SimpleImputer` and `OneHotEncoder(handle_unknown="ignore")` for texts.
-  **MLP with scaled target**: the same with a standardised target, which is not its default but does it more justice in regression.
+  **MLP with scaled target**: the same with a standardised target, which is not its default but does it more
+  justice in regression.
 - **HistGradientBoosting**: `HistGradientBoostingClassifier` or `…Regressor`, texts as its own categories.
 - **trivial**: always the most frequent class, or the mean.
 
