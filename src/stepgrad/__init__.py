@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from stepgrad.compile import compile as compile
     from stepgrad.compile.threads import get_num_threads as get_num_threads
     from stepgrad.compile.threads import set_num_threads as set_num_threads
+    from stepgrad.explain import explain as explain
     from stepgrad.files import load as load
     from stepgrad.files import save as save
     from stepgrad.train import Trainer as Trainer
@@ -68,6 +69,7 @@ _NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",
     "Trainer": "stepgrad.train",
+    "explain": "stepgrad.explain",
     "compile": "stepgrad.compile",
     "get_num_threads": "stepgrad.compile.threads",
     "set_num_threads": "stepgrad.compile.threads",

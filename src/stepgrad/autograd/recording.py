@@ -140,10 +140,13 @@ def check_readable(tensor: Any) -> None:
 
 
 class record:
-    """Within ``with record() as nodes:`` every operation of this thread, backward too, goes to `nodes`."""
+    """Within ``with record() as nodes:`` every operation of this thread, backward too, goes to `nodes`.
 
-    def __init__(self, values_hidden: bool = False) -> None:
-        self._recording = Recording(values_hidden)
+    `recording`: an empty one to be used, of a class that keeps more.
+    """
+
+    def __init__(self, values_hidden: bool = False, recording: Recording | None = None) -> None:
+        self._recording = Recording(values_hidden) if recording is None else recording
 
     def __enter__(self) -> Recording:
         self._outer = state.recorder

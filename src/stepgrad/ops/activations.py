@@ -163,6 +163,9 @@ class softplus:
         bx = beta * x
         return m.where(bx > threshold, x, (m.maximum(bx, 0) + m.log1p(m.exp(-m.abs(bx)))) / beta)
 
+    def written(m, x, *, beta, threshold):
+        return m.log1p(m.exp(beta * x)) / beta
+
     def partials(m, x, y, *, beta, threshold):
         bx = beta * x
         return (m.where(bx > threshold, 1.0, 1 / (1 + m.exp(-bx))),)
@@ -178,6 +181,9 @@ class logsigmoid:
 
     def value(m, x):
         return m.minimum(x, 0) - m.log1p(m.exp(-m.abs(x)))
+
+    def written(m, x):
+        return -m.log1p(m.exp(-x))
 
     def partials(m, x, y):
         return (1 / (1 + m.exp(x)),)

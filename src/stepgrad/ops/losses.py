@@ -115,6 +115,10 @@ class binary_cross_entropy:
         loss = (target - 1) * negative - target * positive
         return reduced(xp, loss if weight is None else loss * weight, reduction)
 
+    def written(xp, p, target, weight, *, reduction):
+        loss = -(target * xp.log(p) + (1 - target) * xp.log(1 - p))
+        return reduced(xp, loss if weight is None else weight * loss, reduction)
+
     def vjp(xp, g, y, p, target, weight, *, needs, reduction):
         scale = per_element(xp, g, p.shape, reduction)
         scale = scale if weight is None else scale * weight
@@ -151,6 +155,13 @@ class binary_cross_entropy_with_logits:
         else:
             loss = (1 - target) * x + (1 + (pos_weight - 1) * target) * (small + xp.maximum(-x, 0))
         return reduced(xp, loss if weight is None else loss * weight, reduction)
+
+    def written(xp, x, target, weight, pos_weight, *, reduction):
+        p = xp.sigmoid(x)
+        positive = target * xp.log(p)
+        positive = positive if pos_weight is None else pos_weight * positive
+        loss = -(positive + (1 - target) * xp.log(1 - p))
+        return reduced(xp, loss if weight is None else weight * loss, reduction)
 
     def vjp(xp, g, y, x, target, weight, pos_weight, *, needs, reduction):
         scale = per_element(xp, g, x.shape, reduction)
@@ -257,6 +268,19 @@ class cross_entropy:
             smooth = -xp.sum(logs if weight is None else logs * weight, dim=(1,), keepdim=False)
             smooth = xp.where(valid, smooth, 0.0)
             losses = losses * (1 - label_smoothing) + smooth * (label_smoothing / x.shape[1])
+        if reduction == "none":
+            return losses
+        total = xp.sum(losses, dim=None, keepdim=False)
+        return total if reduction == "sum" else total / _total_weight(xp, x, target, weight, ignore_index)
+
+    def written(xp, x, target, weight, *, ignore_index, reduction, label_smoothing):
+        p = xp.softmax(x, dim=1)
+        if label_smoothing:
+            q = _targets(xp, x, target, weight, ignore_index, label_smoothing)
+            losses = -xp.sum(q * xp.log(p), dim=(1,), keepdim=False)
+        else:
+            logs = xp.log(p)
+            losses = xp.nll_loss(logs, target, weight, ignore_index=ignore_index, reduction="none")
         if reduction == "none":
             return losses
         total = xp.sum(losses, dim=None, keepdim=False)

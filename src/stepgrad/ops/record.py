@@ -54,6 +54,8 @@ class Op:
       point type) or None (types are left alone).
     * `is_view`: the result shares the input's memory.
     * `why_not`: for an operation whose inputs have no derivative, why not; the error that refuses it says so.
+    * `written`: `value` or `expand` as a textbook states it, where that one guards against overflow; worked
+      lines show it wherever it gives the same numbers.
     * `samples`: calls from which the registry tests draw.
     """
 
@@ -61,6 +63,7 @@ class Op:
     forward: Callable[..., Any]
     vjp: Callable[..., Any] | None = None
     expand: Callable[..., Any] | None = None
+    written: Callable[..., Any] | None = None
     reads: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     promotes: str | None = None
     is_view = False

@@ -1,0 +1,228 @@
+"""Whether the lines of a worked step are true.
+
+Two ways, neither of which is the way in which the lines were made: the text of every line is read again and
+computed by `evaluate`, in decimal arithmetic, from the numbers that it prints; and every gradient is compared
+with central differences of the loss, for which the forward pass is run again in extended precision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from stepgrad.errors import ArgumentError
+from stepgrad.explain.evaluate import decimal, evaluate
+from stepgrad.explain.notation import last_digit
+from stepgrad.explain.quantities import index_text
+from stepgrad.explain.step import Step, Value
+from stepgrad.ops.record import Composite
+
+if TYPE_CHECKING:
+    from stepgrad.explain.worked import Line, Worked
+
+_WIDE = numpy.longdouble
+# The step of central differences that balances their error, h², with that of rounding, ε / h.
+_STEP = float(numpy.finfo(_WIDE).eps) ** (1 / 3)
+_CLOSE = 10 * _STEP**2
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A line that is not true: its id, what was found wrong ("value", "reference", "operand", "gradient",
+    "formula", "text", "outcome"), what the line says and what it should say.
+    """
+
+    id: str
+    what: str
+    said: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.what} {self.said}, should be {self.found}"
+
+
+@dataclass
+class Checked:
+    """What a check found: `lines` and `gradients` that were checked, `faults`, and the ids `left_out`: lines
+    without a formula, and gradients at a kink of the loss, where it has none.
+    """
+
+    lines: int = 0
+    gradients: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no fault was found."""
+        return not self.faults
+
+
+def check_worked(worked: Worked) -> Checked:
+    """Check every line of a worked step, and every gradient in it."""
+    checked = Checked()
+    for line in worked:
+        fault = None
+        if not line.formula:
+            checked.left_out.append(line.id)
+        else:
+            checked.lines += 1
+            fault = check_line(worked, line)
+        if fault is not None:
+            checked.faults.append(fault)
+    if worked.round_steps is None:  # what is rounded at every step is neither the derivative nor the update
+        _check_gradients(worked, checked)
+        _check_outcome(worked, checked)
+    return checked
+
+
+def check_line(worked: Worked, line: Line) -> Fault | None:
+    """Return what is wrong with one line, None if nothing is.
+
+    The substituted text must give the printed value to within its last digit, and be the formula with the
+    numbers of the ids that it refers to; where a number was rounded, to within the last digit of that.
+    """
+    try:
+        found = evaluate(line.substituted)
+        by_name = evaluate(line.formula, {name: line.shown[id] for name, id in line.names.items()})
+    except (ArgumentError, KeyError) as error:
+        return Fault(line.id, "text", line.substituted, str(error))
+    for name, id in line.names.items():
+        if id not in worked:
+            return Fault(line.id, "reference", id, "the id of a line or a given number")
+        used, text = worked[id], line.shown[id]
+        if not _agree(decimal(text), Decimal(repr(used.value)), text):
+            return Fault(line.id, "operand", f"{text} for {id}", repr(used.value))
+        if used.symbol != name:
+            return Fault(line.id, "reference", f"{name} for {id}", used.symbol)
+    if not _agree(found, decimal(line.text), line.text):
+        return Fault(line.id, "value", line.text, f"{found:.12g}")
+    if not _same(found, by_name):
+        return Fault(line.id, "formula", f"{by_name:.12g}", f"{found:.12g}")
+    if not _agree(decimal(line.text), Decimal(repr(line.value)), line.text):
+        return Fault(line.id, "value", line.text, repr(line.value))
+    return None
+
+
+def _agree(a: Decimal, b: Decimal, printed: str) -> bool:
+    if not a.is_finite() or not b.is_finite():
+        return str(a) == str(b)
+    return abs(a - b) <= last_digit(printed)
+
+
+def _same(a: Decimal, b: Decimal) -> bool:
+    if not a.is_finite() or not b.is_finite():
+        return str(a) == str(b)
+    return abs(a - b) <= Decimal("1e-9") * max(abs(a), abs(b), Decimal("1e-300"))
+
+
+# ------------------------------------------------------------------------------------------ gradients
+
+
+def _check_gradients(worked: Worked, checked: Checked) -> None:
+    known = worked.source.gradients()
+    wanted: dict[int, tuple[Value, list[tuple[Line, int]]]] = {}
+    for line in worked:
+        if line.id in known:
+            value, place = known[line.id]
+            wanted.setdefault(id(value), (value, []))[1].append((line, place))
+    for value, lines in wanted.values():
+        replay = Replay(worked.step, value)
+        for line, place in lines:
+            slope, is_kink = replay.slope(place)
+            if is_kink:
+                checked.left_out.append(line.id)
+                continue
+            checked.gradients += 1
+            if not abs(slope - line.value) <= 1e-9 + 1e-8 * abs(slope) + _CLOSE * replay.scale:
+                checked.faults.append(Fault(line.id, "gradient", repr(line.value), repr(slope)))
+
+
+def _check_outcome(worked: Worked, checked: Checked) -> None:
+    """Compare the loss and the new parameters with those of the same step taken without being watched."""
+    outcome = worked.step.again()
+    expected = {"loss": outcome.loss}
+    for name, array in outcome.parameters.items():
+        for place, number in enumerate(array.reshape(-1).tolist()):
+            expected[f"update/{name}{index_text(array.shape, place)}"] = number
+    for line in worked:
+        if line.id in expected and not abs(line.value - expected[line.id]) <= 1e-9 * max(1, abs(line.value)):
+            checked.faults.append(Fault(line.id, "outcome", repr(line.value), repr(expected[line.id])))
+
+
+class Replay:
+    """The forward pass of a step, run again in extended precision with one number changed."""
+
+    def __init__(self, step: Step, changed: Value) -> None:
+        self._step, self._changed = step, changed
+        self._base: dict[int, Any] = {}
+        self._order = _after(step.loss, changed)
+        self.scale = max(1.0, abs(float(step.loss.array.reshape(-1)[0])))
+
+    def slope(self, place: int) -> tuple[float, bool]:
+        """Return the derivative of the loss by one number of `changed`, by central differences, and whether
+        the slopes to the left and to the right differ.
+        """
+        size = max(1.0, abs(float(self._changed.array.reshape(-1)[place])))
+        h = _WIDE(_STEP * size)
+        low, middle, high = (self._loss(place, d) for d in (-h, _WIDE(0), h))
+        left, right = (middle - low) / h, (high - middle) / h
+        is_kink = abs(left - right) > 1e-3 * max(abs(left), abs(right), _WIDE(1e-6))
+        return float((high - low) / (2 * h)), bool(is_kink)
+
+    def _loss(self, place: int, change: Any) -> Any:
+        changed = self._changed.array.astype(_WIDE)
+        changed.reshape(-1)[place] += change
+        made: dict[int, Any] = {id(self._changed): changed}
+        with numpy.errstate(all="ignore"):
+            for value in self._order:
+                inputs = [self._operand(x, made) for x in value.inputs]
+                made[id(value)] = _computed(value, inputs)
+        return made[id(self._step.loss)].reshape(-1)[0]
+
+    def _operand(self, x: Any, made: dict[int, Any]) -> Any:
+        if not isinstance(x, Value):
+            return x
+        if id(x) in made:
+            return made[id(x)]
+        if id(x) not in self._base:
+            self._base[id(x)] = x.array.astype(_WIDE) if x.array.dtype.kind == "f" else x.array
+        return self._base[id(x)]
+
+
+def _computed(value: Value, inputs: list[Any]) -> Any:
+    """Run an operation in extended precision."""
+    op = value.op
+    assert op is not None
+    if op.kind == "random":
+        return value.array
+    if op.name == "cast":  # to a type that is narrower than what is computed with here
+        return inputs[0] if value.array.dtype.kind == "f" else op.forward(numpy, *inputs, **value.attrs)
+    form = op.expand if isinstance(op, Composite) and op.expand is not None else None
+    if form is not None:
+        from stepgrad.ops.namespace import NUMPY
+
+        return numpy.asarray(form(NUMPY, *inputs, **value.attrs))
+    return numpy.asarray(op.forward(numpy, *inputs, **value.attrs))
+
+
+def _after(loss: Value, changed: Value) -> list[Value]:
+    """Return the values that depend on `changed` and lead to the loss, in order."""
+    depends: dict[int, bool] = {id(changed): True}
+    order: list[Value] = []
+    stack: list[tuple[Value, bool]] = [(loss, False)]
+    while stack:
+        value, ready = stack.pop()
+        inputs = [x for x in value.inputs if isinstance(x, Value)]
+        if ready:
+            depends[id(value)] = any(depends[id(x)] for x in inputs)
+            if depends[id(value)]:
+                order.append(value)
+        elif id(value) not in depends:
+            depends[id(value)] = False
+            stack.append((value, True))
+            stack.extend((x, False) for x in inputs if id(x) not in depends)
+    return order

@@ -1,0 +1,196 @@
+"""Expressions and numbers as text, the form that `evaluate` reads, and as LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+
+from stepgrad.explain.expressions import Expression, Number, Operation, Ref
+
+Shown = Callable[[Ref | Number], str]
+"""What stands for a leaf: its name or its value, as text or as LaTeX."""
+
+_SURE_DIGITS = 14
+
+# How tightly an operator binds.
+_COMPARED, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 7)
+_COMPARISONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+_NAMES = {
+    "exp": "exp", "log": "ln", "sqrt": "sqrt", "maximum": "max", "minimum": "min", "where": "if",
+    "logical_not": "not", "logical_and": "and", "logical_or": "or", "logical_xor": "xor", "&": "and",
+    "|": "or", "^": "xor", "%": "mod",
+}  # fmt: skip
+
+
+def number_text(value: float, digits: int) -> str:
+    """Return a number with `digits` significant digits; with fewer if they say exactly what it is.
+
+    >>> [number_text(x, 6) for x in (0.6477999999999999, 0.4352, 1 / 3e9, 2.0)]
+    ['0.6478', '0.4352', '3.33333e-10', '2']
+    """
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    # What float64 adds behind the fifteenth digit is no part of the number.
+    exact = Context(prec=max(digits, _SURE_DIGITS), rounding=ROUND_HALF_EVEN).plus(
+        Decimal(repr(float(value)))
+    )
+    rounded = Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(exact)
+    if rounded == exact:
+        rounded = rounded.normalize()
+    return decimal_text(rounded)
+
+
+def decimal_text(value: Decimal) -> str:
+    """Return a decimal as it is, large and small ones with a power of ten.
+
+    >>> decimal_text(Decimal("-0.0162")), decimal_text(Decimal("1E+3")), decimal_text(Decimal("1.5e-9"))
+    ('−0.0162', '1000', '1.5e-9')
+    """
+    if value.is_zero():
+        return "0"
+    size = value.adjusted()
+    text = f"{value:e}".replace("e+", "e") if size < -4 or size > 15 else f"{value:f}"
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
+def last_digit(text: str) -> Decimal:
+    """Return what one in the last digit of a number's text is worth.
+
+    >>> last_digit("−0.0162"), last_digit("3.33e-10"), last_digit("12")
+    (Decimal('0.0001'), Decimal('1E-12'), Decimal('1'))
+    """
+    exponent = Decimal(text.replace("−", "-")).as_tuple().exponent
+    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) else Decimal(0)
+
+
+def text_of(x: Expression, shown: Shown) -> str:
+    """Return an expression as text that `evaluate` reads."""
+    return shown(x) if not isinstance(x, Operation) else _text(x, shown)[0]
+
+
+def _text(x: Expression, shown: Shown) -> tuple[str, int]:
+    if not isinstance(x, Operation):
+        text = shown(x)
+        return (f"({text})", _ATOM) if text.startswith("−") else (text, _ATOM)
+    head, operands = x.head, x.operands
+    if head == "+":
+        return _sum_text(operands, shown), _SUM
+    if head == "*":
+        return "·".join(_within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)), _PRODUCT
+    if head == "/":
+        return f"{_within(operands[0], _PRODUCT, shown)}/{_within(operands[1], _SIGN, shown)}", _PRODUCT
+    if head == "neg":
+        return "−" + _within(operands[0], _PRODUCT, shown), _SIGN - 2
+    if head == "**":
+        return f"{_within(operands[0], _ATOM, shown)}^{_within(operands[1], _ATOM, shown)}", _POWER
+    if head == "exp":
+        inside = _text(operands[0], shown)
+        return f"e^{inside[0] if inside[1] == _ATOM else f'({inside[0]})'}", _POWER
+    if head in _COMPARISONS:
+        a, b = (_within(y, _SUM, shown) if isinstance(y, Operation) else shown(y) for y in operands)
+        return f"{a} {_COMPARISONS[head]} {b}", _COMPARED
+    inside_text = ", ".join(text_of(y, shown) for y in operands)
+    if head == "abs":
+        return f"|{inside_text}|", _ATOM
+    if head == "sqrt":
+        return f"√({inside_text})", _ATOM
+    return f"{_NAMES.get(head, head)}({inside_text})", _ATOM
+
+
+def _within(x: Expression, least: int, shown: Shown) -> str:
+    text, strength = _text(x, shown)
+    return text if strength >= least else f"({text})"
+
+
+def _sum_text(terms: Sequence[Expression], shown: Shown) -> str:
+    parts = []
+    for i, term in enumerate(terms):
+        if isinstance(term, Operation) and term.head == "neg":
+            sign, term = "−", term.operands[0]
+        elif isinstance(term, Number) and term.value < 0 and i:
+            sign, term = "−", Number(-term.value)
+        else:
+            sign = "+"
+        is_first = not i and sign == "+" and not isinstance(term, Operation)
+        text = text_of(term, shown) if is_first else _within(term, _PRODUCT, shown)
+        parts.append((f" {sign} " if i else sign.strip("+")) + text)
+    return "".join(parts)
+
+
+# ------------------------------------------------------------------------------------------------ LaTeX
+
+_LATEX_COMPARISONS = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+_LATEX_NAMES = {
+    "exp": r"\exp", "log": r"\ln", "maximum": r"\max", "minimum": r"\min", "tanh": r"\tanh", "sin": r"\sin",
+    "cos": r"\cos",
+}  # fmt: skip
+
+
+def number_latex(text: str) -> str:
+    r"""Return the text of a number in LaTeX.
+
+    >>> print(number_latex("−3.5e-10"))
+    -3.5 \times 10^{-10}
+    """
+    plain = text.replace("−", "-").replace("∞", r"\infty").replace("NaN", r"\mathrm{NaN}")
+    mantissa, mark, exponent = plain.partition("e")
+    return rf"{mantissa} \times 10^{{{exponent}}}" if mark else plain
+
+
+def latex_of(x: Expression, shown: Shown) -> str:
+    """Return an expression in LaTeX."""
+    return shown(x) if not isinstance(x, Operation) else _latex(x, shown)[0]
+
+
+def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
+    if not isinstance(x, Operation):
+        text = shown(x)
+        return (rf"\left({text}\right)", _ATOM) if text.startswith("-") else (text, _ATOM)
+    head, operands = x.head, x.operands
+    if head == "+":
+        return _sum_latex(operands, shown), _SUM
+    if head == "*":
+        factors = [_latex_within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)]
+        return r" \cdot ".join(factors), _PRODUCT
+    if head == "/":
+        return rf"\frac{{{latex_of(operands[0], shown)}}}{{{latex_of(operands[1], shown)}}}", _PRODUCT + 1
+    if head == "neg":
+        return "-" + _latex_within(operands[0], _PRODUCT, shown), _SIGN - 2
+    if head == "**":
+        return f"{_latex_within(operands[0], _ATOM, shown)}^{{{latex_of(operands[1], shown)}}}", _POWER
+    if head == "exp":
+        return f"e^{{{latex_of(operands[0], shown)}}}", _POWER
+    if head == "sqrt":
+        return rf"\sqrt{{{latex_of(operands[0], shown)}}}", _ATOM
+    if head == "abs":
+        return rf"\left|{latex_of(operands[0], shown)}\right|", _ATOM
+    if head in _COMPARISONS:
+        a, b = (_latex_within(y, _SUM, shown) for y in operands)
+        return rf"\left[{a} {_LATEX_COMPARISONS[head]} {b}\right]", _ATOM
+    if head == "where":
+        condition, a, b = (latex_of(y, shown) for y in operands)
+        return rf"\begin{{cases}} {a} & {condition} \\ {b} & \text{{else}} \end{{cases}}", _ATOM
+    inside = ", ".join(latex_of(y, shown) for y in operands)
+    name = _LATEX_NAMES.get(head, rf"\operatorname{{{head.replace('_', ' ')}}}")
+    return rf"{name}\left({inside}\right)", _ATOM
+
+
+def _latex_within(x: Expression, least: int, shown: Shown) -> str:
+    text, strength = _latex(x, shown)
+    return text if strength >= least else rf"\left({text}\right)"
+
+
+def _sum_latex(terms: Sequence[Expression], shown: Shown) -> str:
+    parts = []
+    for i, term in enumerate(terms):
+        if isinstance(term, Operation) and term.head == "neg":
+            sign, term = "-", term.operands[0]
+        elif isinstance(term, Number) and term.value < 0 and i:
+            sign, term = "-", Number(-term.value)
+        else:
+            sign = "+"
+        is_first = not i and sign == "+" and not isinstance(term, Operation)
+        text = latex_of(term, shown) if is_first else _latex_within(term, _PRODUCT, shown)
+        parts.append((f" {sign} " if i else sign.strip("+")) + text)
+    return "".join(parts)

@@ -1,0 +1,327 @@
+"""The scalar layout: every number by its own name, one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import numpy
+
+from stepgrad.explain.elements import Elements
+from stepgrad.explain.evaluate import evaluate
+from stepgrad.explain.expressions import (
+    Expression,
+    Number,
+    Operation,
+    Ref,
+    function,
+    plus,
+    refs,
+    size,
+    times,
+    value_of,
+    without_guards,
+)
+from stepgrad.explain.names import Name
+from stepgrad.explain.notation import decimal_text, last_digit, number_text, text_of
+from stepgrad.explain.quantities import Quantities, Quantity
+from stepgrad.explain.step import Step, Value
+from stepgrad.explain.worked import Given, Line
+
+_MOST_DIGITS = 17  # which say a float64 exactly
+_ROUNDED_GIVEN = ("parameter", "input", "target", "buffer", "state")
+
+
+class ScalarLayout:
+    """Makes the lines of single numbers, each when it is asked for, and the given numbers that they use."""
+
+    def __init__(self, step: Step, digits: int, round_steps: int | None) -> None:
+        self.step, self.digits, self.round_steps = step, digits, round_steps
+        self.elements = Elements(step.values)
+        self.quantities = Quantities(step, self.elements)
+        self.lines: dict[tuple[int, int], list[Line]] = {}
+        self.given: dict[str, Given] = {}
+        self._locals: dict[tuple[int, int, int, int], Quantity] = {}
+        self._products: dict[Ref, Expression] = {}
+        self._rounded: dict[Ref, Decimal] = {}
+        self._settled: dict[Ref, float] = {}
+
+    def gradients(self) -> dict[str, tuple[Value, int]]:
+        """Return for the id of each gradient of the loss what it is the gradient of: a value and a place."""
+        return {
+            quantity.id_at(place): (quantity.of, place)
+            for quantity in self.quantities.lines
+            if quantity.kind == "chain" and quantity.of is not None
+            for place in range(quantity.value.array.size)
+        }
+
+    def all_lines(self) -> list[Line]:
+        """Return every line of the step."""
+        made: list[Line] = []
+        for quantity in self.quantities.lines:
+            for place in range(quantity.value.array.size):
+                made.extend(self.lines_of(quantity, place))
+        return made
+
+    def lines_of(self, quantity: Quantity, place: int) -> list[Line]:
+        """Return the lines that say what one number of a quantity is: the local derivatives that it needs
+        and have not been written yet, then its own.
+        """
+        expression = self.expression(quantity, place)
+        before: list[Line] = []
+        if expression is not None and quantity.kind == "chain" and quantity.of is not None:
+            expression, found = self._with_locals(expression, quantity, place)
+            before = [self._line(each, where, inside, "local") for each, where, inside in found]
+        kind = quantity.kind
+        if kind == "chain" and expression is not None and not self._has_gradient(expression):
+            kind = "local"  # the derivative of the loss itself
+        if self.round_steps is not None and quantity.kind == "chain" and expression is not None:
+            expression = self._multiplied_out(expression, Ref(quantity.value, place))
+        return [*before, self._line(quantity, place, expression, kind)]
+
+    # -------------------------------------------------------------------------------- expressions
+
+    def expression(self, quantity: Quantity, place: int) -> Expression | None:
+        """Return what one number of a quantity is computed from, in numbers that have names."""
+        if self.quantities.of(quantity.value) is not quantity:
+            return Ref(quantity.value, place)  # another name for the same number
+        found = self.elements.of(quantity.value, place)
+        if found is None:
+            return None
+        return self._inlined(found, at_root=quantity.kind in ("forward", "loss"))
+
+    def _inlined(self, x: Expression, at_root: bool = False) -> Expression:
+        """Return an expression in which numbers without a name are written out."""
+        if isinstance(x, Operation):
+            operands = [self._inlined(operand) for operand in x.operands]
+            made = (
+                function(x.head, *operands)
+                if x.head in ("+", "*", "neg", "/")
+                else Operation(x.head, tuple(operands))
+            )
+            return made if at_root else without_guards(made)
+        if isinstance(x, Number):
+            return x
+        value = self.quantities.resolved(x.source)
+        if value.op is None or self.quantities.of(value) is not None:
+            return Ref(value, x.place)
+        found = self.elements.of(value, x.place)
+        if found is None:
+            return Number(x.value)
+        return self._inlined(found, at_root)
+
+    def _has_gradient(self, x: Expression) -> bool:
+        return any(self._is_gradient(ref) for ref in refs(x))
+
+    def _is_gradient(self, ref: Ref) -> bool:
+        known = self.quantities.of(ref.source)
+        return known is not None and known.kind == "chain"
+
+    def _with_locals(
+        self, x: Expression, quantity: Quantity, place: int
+    ) -> tuple[Expression, list[tuple[Quantity, int, Expression]]]:
+        """Split each term g · d of a gradient, d a formula and not just a number, into g and the local
+        derivative d, which gets a line of its own.
+        """
+        found: list[tuple[Quantity, int, Expression]] = []
+        terms = x.operands if isinstance(x, Operation) and x.head == "+" else (x,)
+        return plus(*(self._split(term, quantity, place, found) for term in terms)), found
+
+    def _split(
+        self, term: Expression, quantity: Quantity, place: int, found: list[tuple[Quantity, int, Expression]]
+    ) -> Expression:
+        minus = isinstance(term, Operation) and term.head == "neg"
+        inside = term.operands[0] if minus and isinstance(term, Operation) else term
+        if not isinstance(inside, Operation) or inside.head != "*":
+            return term
+        upstream = [f for f in inside.operands if isinstance(f, Ref) and self._is_gradient(f)]
+        rest = [f for f in inside.operands if not (isinstance(f, Ref) and self._is_gradient(f))]
+        if len(upstream) != 1 or any(self._has_gradient(f) for f in rest):
+            return term
+        local = times(Number(-1 if minus else 1), *rest)
+        if size(local) < 1 or (minus and size(local) < 2):
+            return term
+        of = self.quantities.of(upstream[0].source)
+        owner = None if of is None or of.of is None else self.quantities.of(of.of)
+        if owner is None or quantity.of is None:
+            return term
+        by = self.quantities.of(quantity.of) or self.quantities.leaf(quantity.of)
+        made, is_new = self._local(owner, upstream[0].place, by, place, local)
+        if is_new:
+            found.append((made, 0, local))
+        return times(upstream[0], Ref(made.value, 0))
+
+    def _local(
+        self, owner: Quantity, place: int, by: Quantity, by_place: int, local: Expression
+    ) -> tuple[Quantity, bool]:
+        """Return the quantity ∂owner/∂by of two numbers, and whether it is new."""
+        key = (id(owner.value), place, id(by.value), by_place)
+        if key in self._locals:
+            return self._locals[key], False
+        value = Value(numpy.array(value_of(local)))
+        value.op, value.module, value.origin = owner.value.op, owner.value.module, "local"
+        path = f"local/{owner.id_at(place).removeprefix('forward/')}"
+        if any(k[:2] == key[:2] for k in self._locals):
+            path += "/" + by.id_at(by_place).removeprefix("forward/").removeprefix("given/")
+        name = owner.name_at(place).by(by.name_at(by_place))
+        quantity = Quantity(value, "local", path, name)
+        self._locals[key] = self.quantities.add_local(quantity)
+        return quantity, True
+
+    def _multiplied_out(self, x: Expression, own: Ref) -> Expression:
+        """Return a gradient with the gradients in it replaced by the products that they are, as a textbook
+        writes the chain rule: so that rounding is done on local derivatives and not on what is passed on.
+        """
+        made = _replaced(x, self._products)
+        is_product = (
+            isinstance(made, Operation)
+            and made.head in ("*", "neg")
+            and not any(
+                isinstance(part, Operation) and part.head not in ("*", "neg") for part in _factors(made)
+            )
+        )
+        if is_product or isinstance(made, Ref):
+            self._products[own] = made
+        return made
+
+    # -------------------------------------------------------------------------------------- lines
+
+    def _line(self, quantity: Quantity, place: int, expression: Expression | None, kind: str) -> Line:
+        value = quantity.value
+        name = quantity.name if quantity.kind == "local" else quantity.name_at(place)
+        number = float(value.array.reshape(-1)[place])
+        own_id = quantity.path if quantity.kind == "local" else quantity.id_at(place)
+        names: dict[str, str] = {}
+        shown: dict[str, str] = {}
+        formula = substituted = ""
+        if expression is None:
+            text = self._rounded_text(Ref(value, place), Decimal(repr(number)))
+        else:
+            used = refs(expression)
+            for ref in used:
+                names[self.name_of(ref).text()] = self.id_of(ref)
+            substituted, text, numbers, digits, number = self._numbers(expression, Ref(value, place), number)
+            formula = self._formula(expression, digits)
+            shown = {self.id_of(ref): numbers[ref] for ref in used}
+        if self.round_steps is not None:
+            number = float(self._rounded[Ref(value, place)])
+        return Line(
+            own_id, kind, name.text(), formula, substituted, number, text, value.op.name if value.op else "",
+            value.module, tuple(names.values()), names, name, expression, shown,
+        )  # fmt: skip
+
+    def _formula(self, expression: Expression, digits: int) -> str:
+        def named(leaf: Ref | Number) -> str:
+            return self.name_of(leaf).text() if isinstance(leaf, Ref) else number_text(leaf.value, digits)
+
+        return text_of(expression, named)
+
+    def _numbers(
+        self, expression: Expression, own: Ref, number: float
+    ) -> tuple[str, str, dict[Ref, str], int, float]:
+        """Return the text with numbers, the text of the value, the text of each operand, the digits used,
+        and the value.
+
+        With as many digits as it takes for the text to give the value that is printed.
+        """
+        operands = refs(expression)
+        if self.round_steps is not None:
+            texts = {ref: self._rounded_operand(ref) for ref in operands}
+            substituted = _substituted(expression, texts, _MOST_DIGITS)
+            return substituted, self._rounded_text(own, evaluate(substituted)), texts, _MOST_DIGITS, number
+        text = number_text(number, self.digits)
+        for digits in range(self.digits, _MOST_DIGITS + 1):
+            texts = {ref: number_text(self._settled.get(ref, ref.value), digits) for ref in operands}
+            substituted = _substituted(expression, texts, digits)
+            found = evaluate(substituted)
+            if not found.is_finite() or not numpy.isfinite(number):
+                return substituted, text, texts, digits, number
+            if abs(found - Decimal(text.replace("−", "-"))) <= last_digit(text):
+                return substituted, text, texts, digits, number
+        # Terms that cancel leave nothing but the rounding of float64: the text is right, not the float.
+        largest = max((abs(ref.value) for ref in operands), default=0.0)
+        if abs(float(found) - number) <= 1e-12 * max(largest, 1e-300):
+            number = self._settled[own] = float(found)
+            text = number_text(number, self.digits)
+        return substituted, text, texts, digits, number
+
+    def _rounded_operand(self, ref: Ref) -> str:
+        if ref not in self._rounded:
+            exact = Decimal(repr(ref.value))
+            is_rounded = ref.source.op is not None or ref.source.origin in _ROUNDED_GIVEN
+            self._rounded[ref] = rounded(exact, self.round_steps or 0) if is_rounded else exact.normalize()
+        return decimal_text(self._rounded[ref])
+
+    def _rounded_text(self, own: Ref, found: Decimal) -> str:
+        if self.round_steps is None:
+            return number_text(float(found), self.digits)
+        self._rounded[own] = rounded(found, self.round_steps) if found.is_finite() else found
+        return decimal_text(self._rounded[own]) if found.is_finite() else number_text(float(found), 4)
+
+    # -------------------------------------------------------------------------------------- names
+
+    def name_of(self, ref: Ref) -> Name:
+        """Return the name of a number, and note it as given if it is a leaf."""
+        quantity = self._quantity(ref)
+        return quantity.name if quantity.kind == "local" else quantity.name_at(ref.place)
+
+    def id_of(self, ref: Ref) -> str:
+        """Return the id of a number."""
+        quantity = self._quantity(ref)
+        return quantity.path if quantity.kind == "local" else quantity.id_at(ref.place)
+
+    def _quantity(self, ref: Ref) -> Quantity:
+        quantity = self.quantities.of(ref.source) or self.quantities.leaf(ref.source)
+        if quantity.kind == "given":
+            id = quantity.id_at(ref.place)
+            if id not in self.given:
+                name = quantity.name_at(ref.place)
+                text = (
+                    number_text(ref.value, _MOST_DIGITS)
+                    if self.round_steps is None
+                    else self._rounded_operand(ref)
+                )
+                module = (
+                    ref.source.path.rpartition("/")[0].rpartition(".")[0]
+                    or ref.source.path.rpartition(".")[0]
+                )
+                self.given[id] = Given(id, name.text(), ref.value, text, ref.source.origin, module, name)
+        return quantity
+
+
+def rounded(value: Decimal, decimals: int) -> Decimal:
+    """Return a number rounded half up to so many decimals, as a person does it; one that would become 0 keeps
+    as many significant digits instead.
+
+    >>> rounded(Decimal("0.65651"), 4), rounded(Decimal("-0.00001234"), 2)
+    (Decimal('0.6565'), Decimal('-0.000012'))
+    >>> rounded(Decimal("0.22002"), 4), rounded(Decimal("0.220"), 4)
+    (Decimal('0.2200'), Decimal('0.22'))
+    """
+    made = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    if made.is_zero() and not value.is_zero():
+        made = value.quantize(Decimal(1).scaleb(value.adjusted() - decimals + 1), ROUND_HALF_UP)
+    return made.normalize() if made == value else made
+
+
+def _substituted(x: Expression, texts: dict[Ref, str], digits: int) -> str:
+    def shown(leaf: Ref | Number) -> str:
+        return texts[leaf] if isinstance(leaf, Ref) else number_text(leaf.value, digits)
+
+    return text_of(x, shown)
+
+
+def _replaced(x: Expression, by: dict[Ref, Expression]) -> Expression:
+    if isinstance(x, Ref):
+        return by.get(x, x)
+    if isinstance(x, Operation):
+        return function(x.head, *(_replaced(operand, by) for operand in x.operands))
+    return x
+
+
+def _factors(x: Operation) -> Iterable[Any]:
+    for operand in x.operands:
+        yield operand
+        if isinstance(operand, Operation):
+            yield from _factors(operand)

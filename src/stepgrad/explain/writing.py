@@ -1,0 +1,64 @@
+"""`explain`: a training step of any model as worked lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stepgrad.errors import ArgumentError
+from stepgrad.explain.scalar import ScalarLayout
+from stepgrad.explain.step import run_step
+from stepgrad.explain.worked import Worked
+from stepgrad.nn.module import Module
+
+
+def explain(
+    model: Module,
+    loss: Callable[..., Any],
+    optimizer: Any,
+    x: Any,
+    y: Any,
+    *,
+    digits: int = 6,
+    round_steps: int | None = None,
+) -> Worked:
+    """Return one training step of `model` written out: forward pass, loss, chain rule, update.
+
+    `x` is the input (a tensor, an array, a list of numbers, or a tuple of these for a model of several
+    inputs), `y` the target; `loss` takes the model's output and `y`; `optimizer` is one of
+    `stepgrad.optim`, or None for no update. The step runs on copies in float64: model, optimizer and random
+    streams stay as they are.
+
+    Numbers are printed with `digits` significant digits; a line that needs more for its text to give its
+    value has more. With `round_steps` every value is rounded to so many decimals before its next use, as a
+    textbook does.
+
+    Raises `ArgumentError` for a loss that is not one number.
+
+    >>> import stepgrad as sg
+    >>> model = sg.nn.Sequential(sg.nn.Linear(1, 1), sg.nn.Sigmoid())
+    >>> for p in model.parameters():
+    ...     _ = p.data.fill_(0.5)
+    >>> optimizer = sg.optim.SGD(model.parameters(), lr=1.0)
+    >>> for line in explain(model, sg.nn.BCELoss(), optimizer, [1.0], [0.0]):
+    ...     print(line)
+    z⁽¹⁾ = w⁽¹⁾·x + b⁽¹⁾ = 0.5·1 + 0.5 = 1
+    ŷ = 1/(1 + e^(−z⁽¹⁾)) = 1/(1 + e^(−1)) = 0.731059
+    L = −(y·ln(ŷ) + (1 − y)·ln(1 − ŷ)) = −(0·ln(0.731059) + (1 − 0)·ln(1 − 0.731059)) = 1.31326
+    ∂L/∂ŷ = (ŷ − y)/(ŷ·(1 − ŷ)) = (0.731059 − 0)/(0.731059·(1 − 0.731059)) = 3.71828
+    ∂ŷ/∂z⁽¹⁾ = ŷ·(1 − ŷ) = 0.731059·(1 − 0.731059) = 0.196612
+    ∂L/∂z⁽¹⁾ = ∂L/∂ŷ·∂ŷ/∂z⁽¹⁾ = 3.71828·0.196612 = 0.731059
+    ∂L/∂w⁽¹⁾ = ∂L/∂z⁽¹⁾·x = 0.731059·1 = 0.731059
+    ∂L/∂b⁽¹⁾ = ∂L/∂z⁽¹⁾ = 0.731059
+    w⁽¹⁾′ = w⁽¹⁾ − η·∂L/∂w⁽¹⁾ = 0.5 − 1·0.731059 = −0.231059
+    b⁽¹⁾′ = b⁽¹⁾ − η·∂L/∂b⁽¹⁾ = 0.5 − 1·0.731059 = −0.231059
+    """
+    if not isinstance(model, Module):
+        raise ArgumentError(f"explain takes a Module as its model, not {type(model).__name__}.")
+    for name, value, least in (("digits", digits, 2), ("round_steps", round_steps, 1)):
+        if value is not None and not (type(value) is int and least <= value <= 15):
+            raise ArgumentError(f"{name} is a whole number from {least} to 15, not {value!r}.")
+    step = run_step(model, loss, optimizer, x if isinstance(x, tuple) else (x,), y)
+    layout = ScalarLayout(step, digits, round_steps)
+    lines = layout.all_lines()
+    return Worked(lines, layout)

@@ -1,0 +1,95 @@
+"""The worked example: every quantity, in full and as a textbook of four decimals prints it."""
+
+import pytest
+
+from tests.explain.examples import example
+
+EXACT = {
+    "forward/0/z": [0.6477999999999999, 0.7225],
+    "forward/1/a": [0.6565145265936446, 0.6731572963701318],
+    "forward/2/z": [-0.3415492970772158],
+    "forward/3/a": [0.4154331834389303],
+    "loss": 0.5368841905553434,
+    "grad/3/a": [1.7106684328797],
+    "local/3/a": [0.24284845353672638],
+    "grad/2/z": [0.4154331834389303],
+    "grad/2.weight": [[0.2727379197567001, 0.27965187858618734]],
+    "grad/2.bias": [0.4154331834389303],
+    "grad/1/a": [-0.07166222414321548, 0.04690240641025523],
+    "local/1/a": [0.22550320296516732, 0.22001655071378634],
+    "grad/0/z": [-0.016160061075902833, 0.010319305678560538],
+    "grad/0.weight": [
+        [-0.016160061075902833, -0.016160061075902833],
+        [0.010319305678560538, 0.010319305678560538],
+    ],
+    "grad/0.bias": [-0.016160061075902833, 0.010319305678560538],
+    "update/0.weight": [[0.4513600610759028, 0.3706600610759028], [0.18478069432143945, 0.47318069432143944]],
+    "update/0.bias": [-0.12573993892409716, 0.03358069432143947],
+    "update/2.weight": [[-0.4452379197567001, -0.16675187858618734]],
+    "update/2.bias": [-0.7197331834389303],
+}
+TEXTBOOK = {
+    "forward/0/z": ["0.6478", "0.7225"],
+    "forward/1/a": ["0.6565", "0.6732"],
+    "forward/2/z": ["−0.3415"],
+    "forward/3/a": ["0.4154"],
+    "grad/3/a": ["1.7106"],
+    "local/3/a": ["0.2428"],
+    "grad/2.weight[0,0]": "0.2727",
+    "update/0.weight": [["0.4514", "0.3707"], ["0.1848", "0.4732"]],
+    "update/0.bias": ["−0.1257", "0.0336"],
+    "update/2.weight": [["−0.4452", "−0.1667"]],
+    "update/2.bias": ["−0.7196"],
+}
+
+
+def flat(quantities):
+    """``{id: number}`` of nested lists under the beginnings of ids."""
+    found = {}
+
+    def add(path, value, index):
+        if isinstance(value, list):
+            for i, part in enumerate(value):
+                add(path, part, [*index, str(i)])
+        else:
+            found[path + (f"[{','.join(index)}]" if index else "")] = value
+
+    for path, value in quantities.items():
+        add(path, value, [])
+    return found
+
+
+def test_every_quantity_of_the_example():
+    worked = example()
+    expected = flat(EXACT)
+    assert {line.id for line in worked} == set(expected)
+    for id, value in expected.items():
+        assert worked[id].value == pytest.approx(value, abs=1e-12), id
+
+
+def test_four_decimals_as_in_a_textbook():
+    worked = example(round_steps=4)
+    for id, text in flat(TEXTBOOK).items():
+        assert worked[id].text == text, str(worked[id])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"digits": 3}, {"digits": 12}, {"round_steps": 4}, {"round_steps": 2}]
+)
+def test_the_example_is_true(options):
+    checked = example(**options).check()
+    assert not checked.faults
+    assert checked.lines == len(flat(EXACT))
+    assert not checked.left_out
+
+
+def test_the_text_of_lines():
+    worked = example()
+    assert str(worked["forward/0/z[0]"]) == (
+        "z⁽¹⁾₁ = w⁽¹⁾₁₁·x₁ + w⁽¹⁾₁₂·x₂ + b⁽¹⁾₁ = 0.4352·1 + 0.3545·1 + (−0.1419) = 0.6478"
+    )
+    assert str(worked["local/3/a[0]"]) == ("∂ŷ/∂z⁽²⁾ = ŷ·(1 − ŷ) = 0.415433·(1 − 0.415433) = 0.242848")
+    line = worked["grad/0.weight[1,0]"]
+    assert (line.kind, line.op, line.module) == ("chain", "matmul", "")
+    assert line.references == ("grad/0/z[1]", "given/x[0]")
+    assert worked.given[0].id == "given/0.weight[0,0]"
