@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from stepgrad import cuda as cuda
     from stepgrad import data as data
     from stepgrad import files as files
+    from stepgrad import onnx as onnx
     from stepgrad import sklearn as sklearn
     from stepgrad import train as train
     from stepgrad import utils as utils
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 
 # Imported when first used, so that ``import stepgrad`` stays light.
-_MODULES = ("cuda", "data", "files", "sklearn", "train", "utils")
+_MODULES = ("cuda", "data", "files", "onnx", "sklearn", "train", "utils")
 _NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",

@@ -40,6 +40,10 @@ class CaptureError(StepgradError, RuntimeError):
     """A step that cannot be captured, because what it does depends on values that change."""
 
 
+class ExportError(StepgradError, RuntimeError):
+    """A model or an operation that another program's format cannot express."""
+
+
 class ArgumentError(StepgradError, ValueError):
     """An argument out of its range."""
 

@@ -17,6 +17,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.compile.simplify import frozen, simplified
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.compile.value import Constant, NotCompiled, Value
+from stepgrad.ops.promotion import promoted
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find
 
@@ -107,7 +108,7 @@ class Builder:
         not lowered.
         """
         if op.kind == "composite":
-            operands = _promoted(self, op, inputs)
+            operands = promoted(self, op, inputs)
             assert op.expand is not None
             return op.expand(self, *operands, **attrs)
         if op.kind == "elementwise":
@@ -118,7 +119,7 @@ class Builder:
         return method(self, op, *inputs, **attrs)
 
     def _elementwise(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Value:
-        operands = tuple(self._value(x, inputs) for x in _promoted(self, op, inputs))
+        operands = tuple(self._value(x, inputs) for x in promoted(self, op, inputs))
         shape = numpy.broadcast_shapes(*(x.shape for x in operands))
         if op.name == "cast":
             dtype = numpy.dtype(attrs["dtype"])
@@ -161,7 +162,7 @@ class Builder:
         for i in dims:
             count *= x.shape[i]
         if op.name == "mean":
-            total = self._reduce(find("sum"), _promoted(self, op, (x,))[0], dim=dim, keepdim=keepdim)
+            total = self._reduce(find("sum"), promoted(self, op, (x,))[0], dim=dim, keepdim=keepdim)
             return total / (float(count) if count else float("nan"))
         how = _REDUCTIONS[op.name]
         dtype = numpy.dtype(bool) if how in ("any", "all") else x.dtype
@@ -266,7 +267,7 @@ class Builder:
         return self._made("special", op, (x,), {"index": index}, shape, x.dtype)
 
     def _cat(self, op: Op, *parts: Value, dim: int) -> Value:
-        operands = _promoted(self, op, parts)
+        operands = promoted(self, op, parts)
         shape = list(operands[0].shape)
         shape[dim] = sum(p.shape[dim] for p in operands)
         return self._made("special", op, tuple(operands), {"dim": dim}, shape, operands[0].dtype)
@@ -274,7 +275,7 @@ class Builder:
     # ------------------------------------------------------------------------------ contractions
 
     def _matmul(self, op: Op, a: Any, b: Any) -> Value:
-        a, b = _promoted(self, op, (a, b))
+        a, b = promoted(self, op, (a, b))
         batch = numpy.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         if a.shape[-1] == 0 or a.size == 0 or b.size == 0:
             return self.number(0, a.dtype, (*batch, a.shape[-2], b.shape[-1]))
@@ -299,7 +300,7 @@ class Builder:
         return self.cast(total, dtype=a.dtype)
 
     def _linear(self, op: Op, x: Value, weight: Value, bias: Value | None) -> Value:
-        operands = _promoted(self, op, (x, weight) if bias is None else (x, weight, bias))
+        operands = promoted(self, op, (x, weight) if bias is None else (x, weight, bias))
         x, weight = operands[:2]
         shape = x.shape
         flat = x if x.ndim == 2 else self._reshape(find("reshape"), x, shape=(x.size // shape[-1], shape[-1]))
@@ -473,24 +474,3 @@ def _first(part: Any) -> Any:
     dimension of length 1.
     """
     return 0 if isinstance(part, int) else slice(None) if isinstance(part, slice) else part
-
-
-def _promoted(builder: Builder, op: Op, inputs: tuple[Any, ...]) -> list[Any]:
-    """Return the inputs in one type, by the same rules as in eager mode."""
-    operands = list(inputs)
-    if op.promotes is None:
-        return operands
-    first = 1 if op.name == "where" else 0
-    present = [x for x in operands[first:] if x is not None]
-    # What `result_type` looks at: ndim and dtype of arrays, and Python numbers.
-    to = dtypes.result_type(present)
-    if op.promotes == "floating" and not to.is_floating_point:
-        to = dtypes.get_default_dtype()
-    cast = find("cast")
-    for i in range(first, len(operands)):
-        x = operands[i]
-        if isinstance(x, Value) and x.dtype != to.numpy:
-            operands[i] = builder.apply(cast, x, dtype=to.numpy)
-        elif isinstance(x, (bool, int, float)):
-            operands[i] = builder.number(x, to.numpy)
-    return operands

@@ -20,6 +20,7 @@ class sigmoid:
     def partials(m, x, y):
         return (y * (1 - y),)
 
+    onnx = "Sigmoid"
     samples = unary(-6, 6)
 
 
@@ -38,6 +39,7 @@ class tanh:
     def partials(m, x, y):
         return (1 - y * y,)
 
+    onnx = "Tanh"
     samples = unary(-3, 3)
 
 
@@ -54,6 +56,7 @@ class relu:
     def partials(m, x, y):
         return (y != 0,)  # y ≥ 0, and a NaN lets the gradient through, as in PyTorch
 
+    onnx = "Relu"
     samples = unary(away_from=(0,))
 
 
@@ -69,6 +72,9 @@ class leaky_relu:
     def partials(m, x, y, *, negative_slope):
         # sign x is the 1 that has the dtype of x.
         return (m.where(x > 0, m.sign(x), negative_slope),)
+
+    def onnx(g, x, *, negative_slope):
+        return g("LeakyRelu", x, alpha=float(negative_slope))
 
     samples = unary(away_from=(0,), negative_slope=0.01)
 
@@ -100,6 +106,9 @@ class elu:
 
     def partials(m, x, y, *, alpha):
         return (m.where(x > 0, 1.0, y + alpha),)
+
+    def onnx(g, x, *, alpha):
+        return g("Elu", x, alpha=float(alpha))
 
     samples = [*unary(away_from=(0,), alpha=1.0), Sample(real(away_from=(0,)), alpha=0.5)]
 
@@ -133,6 +142,7 @@ class gelu:
         density = math.sqrt(0.5 / math.pi) * m.exp(-0.5 * x * x)
         return (0.5 * (1 + m.erf(x * math.sqrt(0.5))) + x * density,)
 
+    onnx = "Gelu"
     samples = unary(-4, 4)
 
 
@@ -149,6 +159,9 @@ class gelu_tanh:
         t = m.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))
         inner = math.sqrt(2 / math.pi) * (1 + 0.134145 * x * x)
         return (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner,)
+
+    def onnx(g, x):
+        return g("Gelu", x, approximate="tanh")
 
     samples = unary(-4, 4)
 

@@ -22,6 +22,7 @@ class add:
     def partials(m, a, b, y):
         return 1, 1
 
+    onnx = "Add"
     samples = binary()
 
 
@@ -38,6 +39,7 @@ class sub:
     def partials(m, a, b, y):
         return 1, -1
 
+    onnx = "Sub"
     samples = binary()
 
 
@@ -54,6 +56,7 @@ class mul:
     def partials(m, a, b, y):
         return b, a
 
+    onnx = "Mul"
     samples = binary()
 
 
@@ -69,6 +72,7 @@ class div:
     def partials(m, a, b, y):
         return 1 / b, -y / b
 
+    onnx = "Div"
     samples = binary(0.5, 2)
 
 
@@ -82,6 +86,7 @@ class neg:
     def partials(m, x, y):
         return (-1,)
 
+    onnx = "Neg"
     samples = unary()
 
 
@@ -97,6 +102,7 @@ class reciprocal:
     def partials(m, x, y):
         return (-y * y,)
 
+    onnx = "Reciprocal"
     samples = unary(0.5, 2)
 
 
@@ -134,6 +140,7 @@ class pow_:
         by_exponent = None if isinstance(b, (int, float)) else _times_log(m, a, b, y)
         return _power_rule(m, a, b), by_exponent
 
+    onnx = "Pow"
     samples = [*binary(0.5, 2), Sample(real(), 3), Sample(real(0.5, 2), -1.5), Sample(2.0, real())]
 
 
@@ -168,6 +175,7 @@ class exp:
     def partials(m, x, y):
         return (y,)
 
+    onnx = "Exp"
     samples = unary()
 
 
@@ -182,6 +190,10 @@ class expm1:
 
     def partials(m, x, y):
         return (y + 1,)
+
+    def onnx(g, x):
+        t = g.tanh(0.5 * x)  # exact near 0, where eˣ − 1 is not
+        return g.where(x < 1, 2 * t / (1 - t), g.exp(x) - 1)
 
     samples = unary()
 
@@ -198,6 +210,7 @@ class log:
     def partials(m, x, y):
         return (1 / x,)
 
+    onnx = "Log"
     samples = unary(0.2, 3)
 
 
@@ -212,6 +225,10 @@ class log1p:
 
     def partials(m, x, y):
         return (1 / (1 + x),)
+
+    def onnx(g, x):
+        u = 1 + x  # rounded; ln(u) · x / (u − 1) makes up for it (Kahan)
+        return g.where((u == 1) | g.isinf(u), x, g.log(u) * (x / (u - 1)))
 
     samples = unary(-0.5, 3)
 
@@ -228,6 +245,7 @@ class sqrt:
     def partials(m, x, y):
         return (0.5 / y,)
 
+    onnx = "Sqrt"
     samples = unary(0.2, 3)
 
 
@@ -258,6 +276,7 @@ class sin:
     def partials(m, x, y):
         return (m.cos(x),)
 
+    onnx = "Sin"
     samples = unary(-4, 4)
 
 
@@ -273,6 +292,7 @@ class cos:
     def partials(m, x, y):
         return (-m.sin(x),)
 
+    onnx = "Cos"
     samples = unary(-4, 4)
 
 
@@ -288,6 +308,7 @@ class erf:
     def partials(m, x, y):
         return (2 / math.sqrt(math.pi) * m.exp(-x * x),)
 
+    onnx = "Erf"
     samples = unary(-3, 3)
 
 
@@ -301,6 +322,7 @@ class abs_:
     def partials(m, x, y):
         return (m.sign(x),)
 
+    onnx = "Abs"
     samples = unary(away_from=(0,))
 
 
@@ -314,6 +336,7 @@ class sign:
     def partials(m, x, y):
         return (0,)
 
+    onnx = "Sign"
     samples = unary(away_from=(0,))
 
 
@@ -327,6 +350,7 @@ class maximum:
     def partials(m, a, b, y):
         return (a > b) + 0.5 * (a == b), (b > a) + 0.5 * (a == b)
 
+    onnx = "Max"
     samples = [Sample(real(-2, 2), real(2.1, 3)), Sample(real(0, 1, (3, 1)), real(-2, -1, (4,)))]
 
 
@@ -340,6 +364,7 @@ class minimum:
     def partials(m, a, b, y):
         return (a < b) + 0.5 * (a == b), (b < a) + 0.5 * (a == b)
 
+    onnx = "Min"
     samples = [Sample(real(-2, 2), real(2.1, 3)), Sample(real(0, 1, (3, 1)), real(-2, -1, (4,)))]
 
 
@@ -355,6 +380,9 @@ class clamp:
         if low is None:
             return (x <= high,)
         return (x >= low,) if high is None else ((x >= low) & (x <= high),)
+
+    def onnx(g, x, *, low, high):
+        return g("Clip", x, *(None if end is None else g.number(end, x.dtype) for end in (low, high)))
 
     samples = [
         Sample(real(away_from=(-1, 1)), low=-1.0, high=1.0),
@@ -372,6 +400,9 @@ class where:
 
     def partials(m, condition, a, b, y):
         return None, condition, m.logical_not(condition)
+
+    def onnx(g, condition, a, b):
+        return g("Where", g.as_type(condition, bool), a, b)
 
     samples = [
         Sample(boolean(), real(), real()),
@@ -396,4 +427,8 @@ class cast:
         return (xp.cast(g, dtype=x.dtype),)
 
     reads = ()
+
+    def onnx(g, x, *, dtype):
+        return g.as_type(x, dtype)
+
     samples = [Sample(real(), dtype="float64"), Sample(real(shape=()), dtype="float64")]

@@ -6,6 +6,20 @@ from stepgrad.ops.record import elementwise
 from stepgrad.ops.samples import Sample, binary, boolean, unary
 
 
+def _ordered(operator):
+    """Return the ONNX form of a comparison by size; booleans, which it does not take, as integers."""
+
+    def onnx(g, a, b):
+        return g(operator, *(g.as_type(x, "int32") if x.dtype == bool else x for x in (a, b)))
+
+    return onnx
+
+
+def _logical(operator):
+    """Return the ONNX form of a logical operation, which takes booleans alone."""
+    return lambda g, *operands: g(operator, *(g.as_type(x, bool) for x in operands))
+
+
 @elementwise
 class eq:
     """a = b."""
@@ -13,6 +27,7 @@ class eq:
     def value(m, a, b):
         return a == b
 
+    onnx = "Equal"
     samples = binary()
 
 
@@ -22,6 +37,9 @@ class ne:
 
     def value(m, a, b):
         return a != b
+
+    def onnx(g, a, b):
+        return g("Not", g("Equal", a, b))
 
     samples = binary()
 
@@ -33,6 +51,7 @@ class lt:
     def value(m, a, b):
         return a < b
 
+    onnx = _ordered("Less")
     samples = binary()
 
 
@@ -43,6 +62,7 @@ class le:
     def value(m, a, b):
         return a <= b
 
+    onnx = _ordered("LessOrEqual")
     samples = binary()
 
 
@@ -53,6 +73,7 @@ class gt:
     def value(m, a, b):
         return a > b
 
+    onnx = _ordered("Greater")
     samples = binary()
 
 
@@ -63,6 +84,7 @@ class ge:
     def value(m, a, b):
         return a >= b
 
+    onnx = _ordered("GreaterOrEqual")
     samples = binary()
 
 
@@ -73,6 +95,7 @@ class logical_and:
     def value(m, a, b):
         return m.logical_and(a, b)
 
+    onnx = _logical("And")
     samples = [Sample(boolean(), boolean()), Sample(boolean((3, 1)), boolean((4,)))]
 
 
@@ -83,6 +106,7 @@ class logical_or:
     def value(m, a, b):
         return m.logical_or(a, b)
 
+    onnx = _logical("Or")
     samples = [Sample(boolean(), boolean()), Sample(boolean((3, 1)), boolean((4,)))]
 
 
@@ -93,6 +117,7 @@ class logical_xor:
     def value(m, a, b):
         return m.logical_xor(a, b)
 
+    onnx = _logical("Xor")
     samples = [Sample(boolean(), boolean()), Sample(boolean((3, 1)), boolean((4,)))]
 
 
@@ -103,6 +128,7 @@ class logical_not:
     def value(m, x):
         return m.logical_not(x)
 
+    onnx = _logical("Not")
     samples = [Sample(boolean()), *unary()]
 
 
@@ -113,6 +139,7 @@ class isnan:
     def value(m, x):
         return m.isnan(x)
 
+    onnx = "IsNaN"
     samples = unary()
 
 
@@ -123,4 +150,5 @@ class isinf:
     def value(m, x):
         return m.isinf(x)
 
+    onnx = "IsInf"
     samples = unary()

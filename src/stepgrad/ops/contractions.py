@@ -34,6 +34,7 @@ class matmul:
 
     reads = {"a": ("b",), "b": ("a",)}
 
+    onnx = "MatMul"
     samples = [
         Sample(real(shape=(3, 4)), real(shape=(4, 2))),
         Sample(real(shape=(2, 3, 4)), real(shape=(4, 2))),
@@ -70,6 +71,13 @@ class linear:
         return gx, gw, gb
 
     reads = {"x": ("weight",), "weight": ("x",), "bias": ()}
+
+    def onnx(g, x, weight, bias):
+        if x.ndim == 2 and bias is not None:
+            return g("Gemm", x, weight, bias, transB=1)
+        y = g("MatMul", x, g("Transpose", weight, perm=[1, 0]))
+        return y if bias is None else g("Add", y, bias)
+
     samples = [
         Sample(real(shape=(5, 3)), real(shape=(2, 3)), real(shape=(2,))),
         Sample(real(shape=(5, 3)), real(shape=(2, 3)), None),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from stepgrad.arrays import dtypes
 from stepgrad.arrays import random as streams
 from stepgrad.ops.record import constant, random
 from stepgrad.ops.samples import Sample, integer, real
+
+_RANDOM = "its random numbers are a function of seed and position, which ONNX does not have"
 
 
 @constant
@@ -18,6 +22,9 @@ class full:
             return np.full(shape, value, dtype=dtype)
         return np.zeros(shape, dtype=dtype)
 
+    def onnx(g, *, shape, value, dtype):
+        return g("Expand", g.number(value, dtype), g.sizes(shape))
+
     samples = [Sample(shape=(2, 3), value=1.5, dtype="float64")]
 
 
@@ -28,6 +35,10 @@ class arange:
     def forward(np, *, start, stop, step, dtype):
         return np.arange(start, stop, step, dtype=dtype)
 
+    def onnx(g, *, start, stop, step, dtype):
+        ends = (g.scalar(n, dtype) for n in (start, stop, step))
+        return g("Range", *ends)
+
     samples = [Sample(start=0, stop=5, step=2, dtype="int64")]
 
 
@@ -36,6 +47,9 @@ class eye:
     """Whether row and column are equal: (n, n) booleans."""
 
     def forward(np, like, *, n):
+        return np.eye(n, dtype=bool)
+
+    def onnx(g, like, *, n):
         return np.eye(n, dtype=bool)
 
     samples = [Sample(real(), n=3)]
@@ -48,6 +62,10 @@ class one_hot:
     def forward(np, x, *, classes, dtype):
         return (x[..., None] == np.arange(classes)).astype(dtype)
 
+    def onnx(g, x, *, classes, dtype):
+        column = g("Unsqueeze", x, g.integers(-1))
+        return g.as_type(g("Equal", column, np.arange(classes, dtype=x.dtype)), dtype)
+
     samples = [Sample(integer(0, 3, (2, 3)), classes=3, dtype="float64")]
 
 
@@ -58,6 +76,7 @@ class rand:
     def forward(np, *, shape, dtype, seed, stream, position):
         return np.asarray(streams.uniform(seed, stream, position, shape, dtypes.as_dtype(dtype)))
 
+    no_onnx = _RANDOM
     samples = [Sample(shape=(3,), dtype="float64", seed=1, stream=2, position=3)]
 
 
@@ -68,6 +87,7 @@ class randn:
     def forward(np, *, shape, dtype, seed, stream, position):
         return np.asarray(streams.normal(seed, stream, position, shape, dtypes.as_dtype(dtype)))
 
+    no_onnx = _RANDOM
     samples = [Sample(shape=(3,), dtype="float64", seed=1, stream=2, position=3)]
 
 
@@ -83,4 +103,5 @@ class dropout_mask:
         u = np.asarray(streams.uniform(seed, stream, position, x.shape, wide))
         return (u >= p) * x.dtype.type(1 / (1 - p) if p < 1 else 0)
 
+    no_onnx = _RANDOM
     samples = [Sample(real(), p=0.25, seed=1, stream=2, position=3)]

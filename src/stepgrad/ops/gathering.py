@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stepgrad.ops import onnx_forms as forms
 from stepgrad.ops.record import gather
 from stepgrad.ops.samples import Sample, integer, real
 
@@ -21,6 +22,10 @@ class index:
         return (xp.index_add(g, *indices, spec=spec, shape=tuple(x.shape)), *(None for _ in indices))
 
     reads = ("indices",)
+
+    def onnx(g, x, *indices, spec):
+        return forms.picked(g, x, indices, spec)
+
     samples = [
         Sample(real(), integer(0, 3, (5,)), spec=("tensor",)),
         Sample(real(), integer(0, 4, (2, 2)), spec=(slice(None), "tensor")),
@@ -41,6 +46,10 @@ class index_add:
         return (xp.index(g, *indices, spec=spec), *(None for _ in indices))
 
     reads = ("indices",)
+
+    def onnx(g, x, *indices, spec, shape):
+        return forms.scattered(g, g.zeros_like(x, shape), x, indices, spec, accumulate=True)
+
     samples = [
         Sample(real(shape=(5, 4)), integer(0, 3, (5,)), spec=("tensor",), shape=(3, 4)),
         Sample(
@@ -85,6 +94,10 @@ class index_put:
         return gx, gv, *(None for _ in indices)
 
     reads = ("indices",)
+
+    def onnx(g, x, value, *indices, spec, accumulate):
+        return forms.scattered(g, x, value, indices, spec, accumulate)
+
     samples = [
         Sample(real(), real(shape=(4,)), spec=(1,), accumulate=False),
         Sample(real(), real(shape=(1, 1, 4)), spec=(1,), accumulate=False),
@@ -105,6 +118,11 @@ class take_along:
         return xp.add_along(g, index, dim=dim, shape=tuple(x.shape)), None
 
     reads = ("index",)
+
+    def onnx(g, x, index, *, dim):
+        extent = [slice(None) if i == dim else slice(n) for i, n in enumerate(index.shape)]
+        return g("GatherElements", forms.sliced(g, x, tuple(extent)), index, axis=dim)
+
     samples = [
         Sample(real(), integer(0, 4, (3, 2)), dim=1),
         Sample(real(), integer(0, 3, (2, 3)), dim=0),
@@ -131,6 +149,11 @@ class add_along:
         return xp.take_along(g, index, dim=dim), None
 
     reads = ("index",)
+
+    def onnx(g, x, index, *, dim, shape):
+        zeros = g.zeros_like(x, shape)
+        return g("ScatterElements", zeros, index, x, axis=dim, reduction="add")
+
     samples = [Sample(real(shape=(3, 2)), integer(0, 4, (3, 2)), dim=1, shape=(3, 4))]
 
 
@@ -145,6 +168,10 @@ class embedding:
         return xp.add_rows(g, index, count=weight.shape[0], padding_idx=padding_idx), None
 
     reads = ("index",)
+
+    def onnx(g, weight, index, *, padding_idx):
+        return g("Gather", weight, index, axis=0)
+
     samples = [
         Sample(real(shape=(6, 3)), integer(0, 6, (4, 2)), padding_idx=None),
         Sample(real(shape=(6, 3)), integer(0, 6, (0,)), padding_idx=None),
@@ -176,6 +203,12 @@ class add_rows:
         return xp.embedding(g, index, padding_idx=None), None
 
     reads = ("index",)
+
+    def onnx(g, x, index, *, count, padding_idx):
+        rows, flat = g.reshape(x, shape=(-1, x.shape[-1])), g.reshape(index, shape=(-1, 1))
+        y = g("ScatterND", g.zeros_like(x, (count, x.shape[-1])), flat, rows, reduction="add")
+        return y if padding_idx is None else g("Mul", y, forms.without_row(count, padding_idx, x.dtype))
+
     samples = [
         Sample(real(shape=(4, 2, 3)), integer(0, 6, (4, 2)), count=6, padding_idx=None),
         Sample(real(shape=(5, 3)), integer(0, 6, (5,)), count=6, padding_idx=2),

@@ -56,6 +56,9 @@ class Op:
     * `why_not`: for an operation whose inputs have no derivative, why not; the error that refuses it says so.
     * `written`: `value` or `expand` as a textbook states it, where that one guards against overflow; worked
       lines show it wherever it gives the same numbers.
+    * `onnx`: the name of the ONNX operator with the same inputs, or ``onnx(g, *inputs, **attributes)``, which
+      makes one of others (`stepgrad.onnx.builder`). Without it, an operation is exported as its expansion or
+      its formula. `no_onnx`: why it cannot be exported at all.
     * `samples`: calls from which the registry tests draw.
     """
 
@@ -68,6 +71,8 @@ class Op:
     promotes: str | None = None
     is_view = False
     why_not = ""
+    onnx: str | Callable[..., Any] | None = None
+    no_onnx = ""
     samples: list[Sample] = []
 
     def __init__(self, body: type) -> None:

@@ -41,6 +41,47 @@ def _total(np, x, dim, keepdim):
     return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float32 if x.dtype.char == "e" else None)
 
 
+def _reduced(operator):
+    """Return the ONNX form of a reduction; of booleans and small integers as that of larger ones."""
+
+    def onnx(g, x, *, dim, keepdim):
+        axes = tuple(range(x.ndim)) if dim is None else dim
+        if not axes:
+            return x
+        wide = x.dtype if x.dtype.kind == "f" or x.dtype.itemsize > 2 else "int32"
+        y = g(operator, g.as_type(x, wide), g.integers(*axes), keepdims=int(keepdim))
+        return y if wide is x.dtype else g.as_type(y, x.dtype)
+
+    return onnx
+
+
+def _of_booleans(operator):
+    """Return the ONNX form of `any` or `all`."""
+
+    def onnx(g, x, *, dim, keepdim):
+        axes = tuple(range(x.ndim)) if dim is None else dim
+        holds = g.as_type(x, bool)
+        if not axes:
+            return holds
+        return g.as_type(
+            g(operator, g.as_type(holds, "int32"), g.integers(*axes), keepdims=int(keepdim)), bool
+        )
+
+    return onnx
+
+
+def _place_of(operator):
+    """Return the ONNX form of an argmax or argmin."""
+
+    def onnx(g, x, *, dim, keepdim):
+        if dim is not None:
+            return g(operator, x, axis=dim, keepdims=int(keepdim))
+        place = g(operator, g.reshape(x, shape=(-1,)), axis=0, keepdims=0)
+        return g("Reshape", place, g.integers(*[1] * x.ndim)) if keepdim else place
+
+    return onnx
+
+
 @reduce
 class sum_:
     """Σ x."""
@@ -57,6 +98,7 @@ class sum_:
         return (spread(xp, g, x.shape, dim, keepdim),)
 
     reads = ()
+    onnx = _reduced("ReduceSum")
     samples = _each()
 
 
@@ -81,6 +123,7 @@ class mean:
         return (spread(xp, g / count(x.shape, dim), x.shape, dim, keepdim),)
 
     reads = ()
+    onnx = _reduced("ReduceMean")
     samples = _each()
 
 
@@ -99,6 +142,7 @@ class amax:
     def vjp(xp, g, y, x, *, needs, dim, keepdim):
         return (_shared(xp, g, y, x, dim, keepdim),)
 
+    onnx = _reduced("ReduceMax")
     samples = _each()
 
 
@@ -117,6 +161,7 @@ class amin:
     def vjp(xp, g, y, x, *, needs, dim, keepdim):
         return (_shared(xp, g, y, x, dim, keepdim),)
 
+    onnx = _reduced("ReduceMin")
     samples = _each()
 
 
@@ -153,6 +198,7 @@ class prod:
         return (xp.permute(products, dims=back) * spread(xp, g, x.shape, dim, keepdim),)
 
     reads = ("x",)
+    onnx = _reduced("ReduceProd")
     samples = _each()
 
 
@@ -168,6 +214,7 @@ class any_:
     def forward(np, x, *, dim, keepdim):
         return np.any(x, axis=dim, keepdims=keepdim)
 
+    onnx = _of_booleans("ReduceMax")
     samples = [Sample(boolean(), dim=None, keepdim=False), Sample(boolean(), dim=(1,), keepdim=True)]
 
 
@@ -183,6 +230,7 @@ class all_:
     def forward(np, x, *, dim, keepdim):
         return np.all(x, axis=dim, keepdims=keepdim)
 
+    onnx = _of_booleans("ReduceMin")
     samples = [Sample(boolean(), dim=None, keepdim=False), Sample(boolean(), dim=(1,), keepdim=True)]
 
 
@@ -193,6 +241,7 @@ class argmax:
     def forward(np, x, *, dim, keepdim):
         return np.argmax(x, axis=dim, keepdims=keepdim).astype("int64")
 
+    onnx = _place_of("ArgMax")
     samples = [Sample(real(), dim=None, keepdim=False), Sample(real(), dim=1, keepdim=True)]
 
 
@@ -203,6 +252,7 @@ class argmin:
     def forward(np, x, *, dim, keepdim):
         return np.argmin(x, axis=dim, keepdims=keepdim).astype("int64")
 
+    onnx = _place_of("ArgMin")
     samples = [Sample(real(), dim=None, keepdim=False), Sample(real(), dim=1, keepdim=True)]
 
 
@@ -226,6 +276,12 @@ class sum_to:
         return (xp.expand(g, shape=tuple(x.shape)),)
 
     reads = ()
+
+    def onnx(g, x, *, shape):
+        extra = x.ndim - len(shape)
+        dims = [extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1]
+        return g.reshape(g.sum(x, dim=(*range(extra), *dims), keepdim=True), shape=shape)
+
     samples = [
         Sample(real(shape=(2, 3, 4)), shape=(3, 1)),
         Sample(real(), shape=()),

@@ -13,6 +13,11 @@ def _rounded(function, x):
     return function(x) if x.dtype.kind == "f" else x.copy()
 
 
+def _of_floats(operator):
+    """Return the ONNX form of a rounding: integers stay as they are."""
+    return lambda g, x: g(operator, x) if x.dtype.kind == "f" else x
+
+
 @elementwise
 class floor:
     """The largest integer not above x. Its derivative is 0 wherever it has one."""
@@ -26,6 +31,7 @@ class floor:
     def partials(m, x, y):
         return (0,)
 
+    onnx = _of_floats("Floor")
     samples = unary(away_from=(-1, 0, 1))
 
 
@@ -42,6 +48,7 @@ class ceil:
     def partials(m, x, y):
         return (0,)
 
+    onnx = _of_floats("Ceil")
     samples = unary(away_from=(-1, 0, 1))
 
 
@@ -58,6 +65,7 @@ class round_:
     def partials(m, x, y):
         return (0,)
 
+    onnx = _of_floats("Round")
     samples = unary(away_from=(-1.5, -0.5, 0.5, 1.5))
 
 
@@ -73,6 +81,9 @@ class trunc:
 
     def partials(m, x, y):
         return (0,)
+
+    def onnx(g, x):
+        return g.sign(x) * g.floor(g.abs(x)) if x.dtype.kind == "f" else x
 
     samples = unary(away_from=(-1, 0, 1))
 
@@ -98,6 +109,10 @@ class floor_divide:
     def partials(m, a, b, y):
         return 0, 0
 
+    def onnx(g, a, b):
+        # ONNX divides integers towards zero.
+        return g.floor(a / b) if a.dtype.kind == "f" else g("Div", g("Sub", a, g("Mod", a, b)), b)
+
     samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
 
 
@@ -114,5 +129,8 @@ class remainder:
 
     def partials(m, a, b, y):
         return 1, -m.floor(a / b)
+
+    def onnx(g, a, b):
+        return a - b * g.floor(a / b) if a.dtype.kind == "f" else g("Mod", a, b)
 
     samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]

@@ -31,6 +31,10 @@ class softmax:
         return (y * (g - xp.sum(g * y, dim=(dim,), keepdim=True)),)
 
     reads = ("y",)
+
+    def onnx(g, x, *, dim):
+        return g("Softmax", x, axis=dim)
+
     samples = _each()
 
 
@@ -53,6 +57,10 @@ class log_softmax:
         return (g - xp.exp(y) * xp.sum(g, dim=(dim,), keepdim=True),)
 
     reads = ("y",)
+
+    def onnx(g, x, *, dim):
+        return g("LogSoftmax", x, axis=dim)
+
     samples = _each()
 
 

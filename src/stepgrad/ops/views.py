@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stepgrad.ops import onnx_forms as forms
 from stepgrad.ops.record import gather, view
 from stepgrad.ops.samples import Sample, real
 
@@ -15,6 +16,9 @@ class reshape:
 
     def vjp(xp, g, y, x, *, needs, shape):
         return (xp.reshape(g, shape=tuple(x.shape)),)
+
+    def onnx(g, x, *, shape):
+        return g("Reshape", x, g.new_shape(shape), allowzero=int(0 in shape))
 
     samples = [
         Sample(real(), shape=(2, 6)),
@@ -30,6 +34,9 @@ class detach:
     def forward(np, x):
         return x
 
+    def onnx(g, x):
+        return x
+
     samples = [Sample(real())]
 
 
@@ -42,6 +49,9 @@ class permute:
 
     def vjp(xp, g, y, x, *, needs, dims):
         return (xp.permute(g, dims=tuple(dims.index(i) for i in range(len(dims)))),)
+
+    def onnx(g, x, *, dims):
+        return g("Transpose", x, perm=list(dims))
 
     samples = [Sample(real(shape=(2, 3, 4)), dims=(2, 0, 1)), Sample(real(), dims=(1, 0))]
 
@@ -56,6 +66,9 @@ class expand:
     def vjp(xp, g, y, x, *, needs, shape):
         return (xp.sum_to(g, shape=tuple(x.shape)),)
 
+    def onnx(g, x, *, shape):
+        return g("Expand", x, g.sizes(shape))
+
     samples = [Sample(real(shape=(3, 1)), shape=(2, 3, 4)), Sample(real(shape=()), shape=(2,))]
 
 
@@ -68,6 +81,10 @@ class flip:
 
     def vjp(xp, g, y, x, *, needs, dims):
         return (xp.flip(g, dims=dims),)
+
+    def onnx(g, x, *, dims):
+        reverse = [slice(None, None, -1) if i in dims else slice(None) for i in range(x.ndim)]
+        return forms.sliced(g, x, tuple(reverse))
 
     samples = [Sample(real(), dims=(1,)), Sample(real(), dims=(0, 1))]
 
@@ -83,6 +100,9 @@ class slice_:
 
     def vjp(xp, g, y, x, *, needs, index):
         return (xp.place(g, shape=tuple(x.shape), index=index),)
+
+    def onnx(g, x, *, index):
+        return forms.sliced(g, x, index)
 
     samples = [
         Sample(real(), index=(slice(1, None), slice(None, None, 2))),
@@ -105,6 +125,9 @@ class place:
     def vjp(xp, g, y, x, *, needs, shape, index):
         return (xp.slice(g, index=index),)
 
+    def onnx(g, x, *, shape, index):
+        return forms.placed(g, x, shape, index, g.number(0, x.dtype))
+
     samples = [Sample(real(shape=(2, 2)), shape=(3, 4), index=(slice(1, None), slice(None, None, 2)))]
 
 
@@ -125,5 +148,8 @@ class cat:
             gradients.append(xp.slice(g, index=index) if need else None)
             start = stop
         return tuple(gradients)
+
+    def onnx(g, *parts, dim):
+        return g("Concat", *parts, axis=dim)
 
     samples = [Sample(real(shape=(3, 1)), real(shape=(3, 2)), dim=1), Sample(real(), dim=0)]
