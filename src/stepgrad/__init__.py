@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from stepgrad.files import load as load
     from stepgrad.files import save as save
     from stepgrad.train import Trainer as Trainer
+    from stepgrad.train.health import health as health
+    from stepgrad.train.health import sensitivity as sensitivity
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 
@@ -71,6 +73,8 @@ _NAMES = {
     "load": "stepgrad.files",
     "Trainer": "stepgrad.train",
     "explain": "stepgrad.explain",
+    "health": "stepgrad.train.health",
+    "sensitivity": "stepgrad.train.health",
     "compile": "stepgrad.compile",
     "get_num_threads": "stepgrad.compile.threads",
     "set_num_threads": "stepgrad.compile.threads",

@@ -8,6 +8,7 @@ existing `except` clauses work.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class StepgradError(Exception):
@@ -81,7 +82,13 @@ class WorkerError(StepgradError, RuntimeError):
 
 
 class NotFiniteError(StepgradError, FloatingPointError):
-    """A NaN or an infinity in the loss, a gradient or a weight."""
+    """A NaN or an infinity in the loss, a gradient or a weight.
+
+    `origin` is where a `Trainer` found the first such value: an object with `op`, `module`, `phase`, `value`
+    and `inputs`; None where an input or a parameter was not finite, which the message names.
+    """
+
+    origin: Any = None
 
 
 def suggest(name: str, names: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from stepgrad.train.checkpoint import (
     read_checkpoint,
     write_checkpoint,
 )
+from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.history import History
 from stepgrad.train.trainer import Trainer
 
@@ -18,6 +19,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EpochLog",
+    "HealthCheck",
     "History",
     "LambdaCallback",
     "Progress",

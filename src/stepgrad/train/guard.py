@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import zip_longest
 from operator import is_not
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ import numpy
 from stepgrad.arrays import devices, random
 from stepgrad.autograd.recording import record
 from stepgrad.errors import NotFiniteError
+from stepgrad.graph import Node
 from stepgrad.nn.module import Module
+from stepgrad.ops.record import Absent
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 
@@ -178,15 +181,19 @@ def explain(
 
     `rows`: which rows of the data the batch has, if known.
     """
-    before = Undo(trainer.optimizer, modules)
+    before, origin = Undo(trainer.optimizer, modules), None
     try:
-        origin = _wrong_input(parts, rows) or _wrong_parameter(trainer.model) or _wrong_value(trainer, parts)
+        found = _wrong_input(parts, rows) or _wrong_parameter(trainer.model)
+        if not found and (origin := _wrong_value(trainer, parts)):
+            found = f": the first such value comes from {origin}"
     finally:
         before.restore()
-    return NotFiniteError(
-        f"{problem} in {trainer.place()}{origin}. The weights are as they were before this step. Usual ways "
+    error = NotFiniteError(
+        f"{problem} in {trainer.place()}{found}. The weights are as they were before this step. Usual ways "
         f"out: a lower learning rate, clipping the gradients (clip_norm=1.0), scaled inputs."
     )
+    error.origin = origin
+    return error
 
 
 def _wrong_input(parts: list[Tensor], rows: numpy.ndarray | None) -> str:
@@ -208,14 +215,58 @@ def _wrong_parameter(model: Module) -> str:
     return ""
 
 
-def _wrong_value(trainer: Trainer, parts: list[Tensor]) -> str:
-    """Compute the step again, recording it, and describe the first value that is not finite."""
+def _wrong_value(trainer: Trainer, parts: list[Tensor]) -> Origin | None:
+    """Compute the step again, recording it, and return where the first value that is not finite came from."""
     *inputs, target = parts
     with record() as nodes:
         trainer.loss_of(inputs, target).backward()
+    return first_not_finite(nodes)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The operation that made the first value of a step that is not finite.
+
+    * `op`: its name. `module`: the path of the module that called it, "" for the loss. `phase`: "forward" or
+      "backward". `value`: the value that it made.
+    * `inputs`: each of its inputs that are still known, as text: kind, shape, and the range of its values.
+
+    >>> str(Origin("log", "1", "forward", -math.inf, ("float32[8, 3] from 0 to 2.5",)))
+    'the operation log in 1 (its input: float32[8, 3] from 0 to 2.5)'
+    """
+
+    op: str
+    module: str
+    phase: str
+    value: float
+    inputs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = f" in {self.module}" if self.module else ""
+        phase = " of the backward pass" if self.phase == "backward" else ""
+        given = f" (its input{'s' * (len(self.inputs) > 1)}: {' and '.join(self.inputs)})" * bool(self.inputs)
+        return f"the operation {self.op}{where}{phase}{given}"
+
+
+def first_not_finite(nodes: Iterable[Node]) -> Origin | None:
+    """Return where the first value of recorded nodes that is not finite was made; None if all are finite."""
     for node in nodes:
-        if node.dtype.kind == "f" and not all_finite(node.result):
-            where = f" in {node.module}" if node.module else ""
-            phase = " of the backward pass" if node.phase == "backward" else ""
-            return f": the first such value comes from the operation {node.op.name}{where}{phase}"
-    return ""
+        if node.dtype.kind == "f" and node.result is not None and not all_finite(node.result):
+            values = devices.move(node.result, devices.CPU).reshape(-1)
+            value = float(values[~numpy.isfinite(values)][0])
+            inputs = [_described(x, i, node) for i, x in enumerate(node.inputs)]
+            return Origin(node.op.name, node.module, node.phase, value, tuple(filter(None, inputs)))
+    return None
+
+
+def _described(x: Any, i: int, node: Node) -> str:
+    """Return an input of a node as text: a number, or kind, shape and range; empty if it is gone."""
+    saved = None if node.saved is None else node.saved[i]
+    array = x.result if isinstance(x, Node) else saved if x is None else x._array
+    if isinstance(array, (int, float)):
+        return f"{array:g}"
+    if array is None or isinstance(array, Absent) or not array.size:
+        return ""
+    kind = f"{array.dtype}{list(array.shape)}"
+    low, high = float(array.min()), float(array.max())
+    return f"{kind} from {low:.4g} to {high:.4g}" if low != high else f"{kind} of {low:.4g}"

@@ -1,0 +1,207 @@
+"""What may help a network in trouble, as changes that can be tried on a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from stepgrad import nn
+from stepgrad.arrays import random
+from stepgrad.nn.init import kaiming_normal_, xavier_normal_, zeros_
+from stepgrad.optim.adam import Adam
+from stepgrad.tensor import Tensor
+from stepgrad.train.health.case import Case
+from stepgrad.words.language import Words
+from stepgrad.words.numbers import number
+
+_STEEP = {"Sigmoid", "Tanh", "Softsign", "Hardtanh", "Hardsigmoid", "LogSigmoid"}
+_FLAT_SIDE = {"ReLU", "ReLU6", "Threshold", "Hardswish"}
+_HIDDEN = 64
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change to try: `kind` is a key of `_TEXTS`, `value` its number or place."""
+
+    kind: str
+    value: Any = None
+
+    def text(self, words: Words) -> str:
+        """Return what is changed, as a phrase."""
+        value = number(self.value) if isinstance(self.value, float) else self.value
+        text = _TEXTS[self.kind]
+        if self.kind == "standardise" and self.value is not None:
+            text = "inputs with mean 0 and standard deviation 1, and a learning rate of {value}"
+        return words(text, value=value)
+
+    def applied(self, case: Case) -> Case:
+        """Return a copy of the case with this change; the case itself stays as it is.
+
+        New initial weights come from a stream of their own, so that the default ones are left as they are.
+        """
+        streams = random.get_rng_state()
+        try:
+            random.manual_seed(0)
+            return _APPLY[self.kind](case.copy(), self.value)
+        finally:
+            random.set_rng_state(streams)
+
+
+_TEXTS = {
+    "rate": "a learning rate of {value}",
+    "layer_rate": "the learning rate of {value} as in the other layers",
+    "relu": "ReLU in place of the saturating activations, with He's initial weights",
+    "leaky": "LeakyReLU(0.1) in place of ReLU, with He's initial weights and biases of 0",
+    "initial": "fresh initial weights whose size fits the widths of the layers (He, Glorot)",
+    "standardise": "inputs with mean 0 and standard deviation 1",
+    "standardise_target": "a target with mean 0 and standard deviation 1",
+    "decay": "a weight decay of {value}",
+    "no_decay": "no weight decay",
+    "no_dropout": "no dropout",
+    "hidden": "a further hidden layer of {value} units, trained with Adam",
+    "finite": "a tenth of the learning rate, and gradients clipped to a common norm of 1",
+}
+
+
+def replaced(module: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
+    """Return `module` with `new` wherever it has `old`."""
+    if module is old:
+        return new
+    for parent in list(module.modules()):
+        for name, child in list(parent._modules.items()):
+            if child is old:
+                parent._modules[name] = new
+    return module
+
+
+def _with_rate(case: Case, rate: float) -> Case:
+    assert case.optimizer is not None
+    old = case.optimizer.param_groups[0]["lr"]
+    for group in case.optimizer.param_groups:
+        group["lr"] = group["lr"] * (rate / old) if old else rate
+    return case
+
+
+def _with_layer_rate(case: Case, path: str) -> Case:
+    """Return the case with one learning rate, the middle one of the groups, for all parameters."""
+    assert case.optimizer is not None
+    rates = sorted(group["lr"] for group in case.optimizer.param_groups)
+    own = {id(p) for p in case.model.get_submodule(path).parameters()}
+    others = sorted(
+        group["lr"] for group in case.optimizer.param_groups if any(id(p) not in own for p in group["params"])
+    )
+    rate = others[len(others) // 2] if others else rates[0]
+    for group in case.optimizer.param_groups:
+        if any(id(p) in own for p in group["params"]):
+            group["lr"] = rate
+    return case
+
+
+def _fresh_weights(case: Case, make: Callable[[Tensor], Any]) -> None:
+    """Draw the weights of the layers that have matrices anew, and set their biases to 0."""
+    for module in case.model.modules():
+        matrices = [p for p in module._parameters.values() if p is not None and p.ndim > 1]
+        if not matrices or isinstance(module, nn.Embedding):
+            continue
+        for p in module._parameters.values():
+            if p is not None:
+                make(p) if p.ndim > 1 else zeros_(p)
+
+
+def _forgetting(case: Case) -> Case:
+    """Return the case with an optimizer without memory, as one for other weights must be."""
+    if case.optimizer is not None:
+        case.optimizer.state.clear()
+        case.optimizer._plans.clear()
+    return case
+
+
+def _with_activation(case: Case, names: set[str], make: Callable[[], nn.Module]) -> Case:
+    model = case.model
+    last = [m for m in model.modules() if m._parameters][-1:]
+    after = False
+    for module in list(model.modules()):
+        after = after or any(module is layer for layer in last)
+        # What comes after the last layer with parameters makes a probability, and stays.
+        if not after and module._get_name() in names:
+            model = replaced(model, module, make())
+    case = replace(case, model=model)
+    _fresh_weights(case, kaiming_normal_)
+    return _forgetting(case)
+
+
+def _with_initial(case: Case, _: Any) -> Case:
+    kinds = {m._get_name() for m in case.model.modules()}
+    _fresh_weights(case, xavier_normal_ if kinds & _STEEP else kaiming_normal_)
+    return _forgetting(case)
+
+
+def _standardised(x: Tensor, by: Tensor) -> Tensor:
+    """Return `x` less the mean of the rows `by`, over their standard deviation; integers as they are."""
+    if not x.dtype.is_floating_point or not x.ndim:
+        return x
+    rows = by.detach().double()
+    mean, deviation = rows.mean(0), rows.std(0, unbiased=False)
+    scaled = (x.detach().double() - mean) / deviation.where(deviation > 0, 1.0)
+    return scaled.to(dtype=x.dtype)
+
+
+def _with_standard_inputs(case: Case, rate: float | None) -> Case:
+    inputs = tuple(map(_standardised, case.inputs, case.inputs))
+    validation = case.validation
+    if validation is not None:
+        validation = (*map(_standardised, validation[:-1], case.inputs), validation[-1])
+    case = replace(case, inputs=inputs, validation=validation)
+    return case if rate is None else _with_rate(case, rate)
+
+
+def _with_standard_target(case: Case, _: Any) -> Case:
+    return replace(case, target=_standardised(case.target, case.target), validation=None)
+
+
+def _with_decay(case: Case, decay: float) -> Case:
+    assert case.optimizer is not None
+    for group in case.optimizer.param_groups:
+        if "weight_decay" in group:
+            group["weight_decay"] = decay
+    return case
+
+
+def _without_dropout(case: Case, _: Any) -> Case:
+    for module in case.model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return case
+
+
+def _with_hidden(case: Case, width: int) -> Case:
+    """Return the case with a hidden layer ahead of the last `Linear`, all weights fresh, trained by Adam."""
+    last = [m for m in case.model.modules() if isinstance(m, nn.Linear)][-1]
+    body = nn.Sequential(
+        nn.Linear(last.in_features, width), nn.Tanh(), nn.Linear(width, last.out_features)
+    )  # fmt: skip
+    kind = last.weight.dtype
+    model = replaced(case.model, last, body.to(dtype=kind))
+    return replace(case, model=model, optimizer=Adam(model.parameters(), lr=0.01))
+
+
+def _calmer(case: Case, _: Any) -> Case:
+    assert case.optimizer is not None
+    return replace(_with_rate(case, case.optimizer.param_groups[0]["lr"] / 10), clip_norm=1.0)
+
+
+_APPLY: dict[str, Callable[[Case, Any], Case]] = {
+    "rate": _with_rate,
+    "layer_rate": _with_layer_rate,
+    "relu": lambda case, _: _with_activation(case, _STEEP, nn.ReLU),
+    "leaky": lambda case, _: _with_activation(case, _FLAT_SIDE, lambda: nn.LeakyReLU(0.1)),
+    "initial": _with_initial,
+    "standardise": _with_standard_inputs,
+    "standardise_target": _with_standard_target,
+    "decay": _with_decay,
+    "no_decay": lambda case, _: _with_decay(case, 0.0),
+    "no_dropout": _without_dropout,
+    "hidden": _with_hidden,
+    "finite": _calmer,
+}

@@ -1,0 +1,163 @@
+"""From measurements to findings. The thresholds were set on generated set-ups, see tests/train/health."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from stepgrad.train.health.case import Case
+from stepgrad.train.health.changes import Change
+from stepgrad.train.health.findings import Finding
+from stepgrad.train.health.measure import LayerMeasure, Measurement
+from stepgrad.train.health.rates import rate_of, standardised
+from stepgrad.words.numbers import number
+
+VANISHED = 1e-3  # gradient at the first layer over that at the last
+EXPLODED = 1e3
+LARGE_GRADIENT = 100.0  # over the norm of the weights
+MOSTLY_SATURATED = 0.7
+MOSTLY_DEAD = 0.6
+UPDATE_TOO_LARGE, UPDATE_TOO_SMALL, UPDATE_APART = 0.1, 1e-5, 100.0
+UNSCALED = 30.0
+
+
+def of_gradients(seen: Sequence[Measurement], case: Case) -> Iterator[Finding]:
+    """Yield what gradients, activations and updates show that were measured one or more times."""
+    blocked = [*_saturated(seen, case), *_dead(seen, case)]
+    yield from blocked
+    exploding = list(_exploding(seen, case))
+    yield from exploding
+    if not any(finding.kind == "dead_relu" for finding in blocked):
+        yield from _vanishing(seen)
+    if not exploding:
+        yield from _updates(seen)
+
+
+def not_finite(measurement: Measurement) -> Finding | None:
+    """Return the finding of a value that is not finite, None if all are finite."""
+    origin = measurement.origin
+    if origin is None:
+        return None
+    numbers = {
+        "place": f"step {measurement.step + 1}",
+        "value": number(origin.value),
+        "operation": str(origin),
+    }
+    # What goes wrong in the very first step is wrong with any learning rate.
+    return Finding("not_finite", origin.module, numbers, Change("finite") if measurement.step else None)
+
+
+def _often(seen: Sequence[Measurement]) -> int:
+    """Return in how many of the measurements something must be seen: in half of them."""
+    return max(1, math.ceil(len(seen) / 2))
+
+
+def _vanishing(seen: Sequence[Measurement]) -> Iterator[Finding]:
+    found = []
+    for measurement in seen:
+        layers = measurement.weighted
+        if len(layers) >= 3 and layers[-1].flow > 0:
+            ratio = layers[0].flow / layers[-1].flow
+            if ratio < VANISHED:
+                found.append((ratio, layers))
+    if len(found) >= _often(seen):
+        ratio, layers = found[0]
+        numbers = {
+            "first": _name(layers[0]), "last": _name(layers[-1]), "ratio": ratio, "layers": len(layers) - 1
+        }  # fmt: skip
+        yield Finding("vanishing_gradient", layers[0].path, numbers, Change("relu"))
+
+
+def _exploding(seen: Sequence[Measurement], case: Case) -> Iterator[Finding]:
+    for measurement in seen:
+        layers = measurement.weighted
+        if not layers:
+            continue
+        worst = max(layers, key=_relative)
+        grown = len(layers) >= 3 and layers[-1].flow > 0 and layers[0].flow / layers[-1].flow > EXPLODED
+        if not grown and not _relative(worst) > LARGE_GRADIENT:
+            continue
+        numbers = {
+            "layer": _name(worst), "gradient": worst.gradient, "weight": worst.weight,
+            "ratio": _relative(worst),
+        }  # fmt: skip
+        target, data = _size([case.target]), _size(case.inputs)
+        if target > UNSCALED and target >= data:
+            change, variant, numbers["size"] = Change("standardise_target"), "unscaled_target", target
+        elif data > UNSCALED:
+            change, variant, numbers["size"] = Change("standardise"), "unscaled_input", data
+        else:
+            change, variant = Change("initial"), ""
+        yield Finding("exploding_gradient", worst.path, numbers, change, variant)
+        return
+
+
+def _relative(layer: LayerMeasure) -> float:
+    return layer.gradient / layer.weight if layer.weight > 0.1 else layer.gradient / 0.1
+
+
+def _size(tensors: Sequence) -> float:
+    """Return the root mean square of floating point tensors, the largest."""
+    found = [0.0]
+    for x in tensors:
+        if x.dtype.is_floating_point and x.numel():
+            found.append(float((x.detach().double() ** 2).mean().sqrt().item()))
+    return max(found)
+
+
+def _saturated(seen: Sequence[Measurement], case: Case) -> Iterator[Finding]:
+    places: dict[tuple[str, str, int], list[float]] = {}
+    for measurement in seen:
+        for place, activation in enumerate(measurement.activations):
+            if activation.saturated >= MOSTLY_SATURATED:
+                places.setdefault((activation.module, activation.op, place), []).append(activation.saturated)
+    for place, ((module, op, _), shares) in enumerate(places.items()):
+        if len(shares) < _often(seen):
+            continue
+        numbers = {"share": median(shares), "op": op, "layer": module or "the model"}
+        size = _size(case.inputs)
+        if size > 5 and place == 0:
+            numbers["size"] = size
+            change = standardised(case)[0] if rate_of(case) else Change("standardise")
+            yield Finding("saturated", module, numbers, change, "saturated_by_input")
+        else:
+            yield Finding("saturated", module, numbers, Change("initial"))
+
+
+def _dead(seen: Sequence[Measurement], case: Case) -> Iterator[Finding]:
+    last = seen[-1]
+    for activation in last.activations:
+        if activation.dead >= MOSTLY_DEAD * activation.units:
+            numbers = {
+                "dead": activation.dead, "units": activation.units, "op": activation.op,
+                "layer": activation.module or "the model", "rows": case.rows,
+            }  # fmt: skip
+            yield Finding("dead_relu", activation.module, numbers, Change("leaky"))
+
+
+def _updates(seen: Sequence[Measurement]) -> Iterator[Finding]:
+    """Yield layers whose steps are of another size than those of the others, but for what gradients say."""
+    ratios: dict[str, list[float]] = {}
+    layers: dict[str, LayerMeasure] = {}
+    for measurement in seen:
+        for layer in measurement.weighted:
+            if layer.update is not None and layer.gradient > 0:
+                ratios.setdefault(layer.path, []).append(layer.update)
+                layers.setdefault(layer.path, layer)
+    if len(ratios) < 2:
+        return
+    typical = {path: median(values) for path, values in ratios.items()}
+    for path, update in typical.items():
+        other = median([value for name, value in typical.items() if name != path])
+        numbers = {"layer": _name(layers[path]), "update": update, "other": other}
+        if update > UPDATE_TOO_LARGE and update > UPDATE_APART * other:
+            yield Finding("update_too_large", path, numbers, Change("layer_rate", path))
+        # A layer that is reached by hardly any gradient has another trouble.
+        reached = layers[path].gradient > 1e-3 * max(layer.gradient for layer in layers.values())
+        if update < UPDATE_TOO_SMALL and other > UPDATE_APART * update and reached:
+            yield Finding("update_too_small", path, numbers, Change("layer_rate", path))
+
+
+def _name(layer: LayerMeasure) -> str:
+    return f"{layer.path} ({layer.kind})" if layer.path else layer.kind
