@@ -11,7 +11,8 @@ from stepgrad.nn import functional as F
 
 PAIR_LOSSES = [
     F.mse_loss, F.l1_loss, F.huber_loss, F.smooth_l1_loss, F.binary_cross_entropy,
-    F.binary_cross_entropy_with_logits,
+    F.binary_cross_entropy_with_logits, F.kl_div, F.soft_margin_loss, F.hinge_embedding_loss,
+    F.poisson_nll_loss, F.multilabel_soft_margin_loss,
 ]  # fmt: skip
 pairs = pytest.mark.parametrize("loss", PAIR_LOSSES, ids=lambda f: f.__name__)
 classes = pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss], ids=lambda f: f.__name__)

@@ -50,7 +50,13 @@ def every_layer(lib: Any) -> Any:
         nn.RReLU(0.1, 0.2, True),
         nn.ModuleDict({"a": nn.ReLU(), "b": nn.Sequential(nn.ReLU())}), nn.ParameterList([lib.zeros(2, 3)]),
         nn.ParameterList(), nn.MSELoss(), nn.L1Loss(), nn.HuberLoss(), nn.SmoothL1Loss(), nn.BCELoss(),
-        nn.BCEWithLogitsLoss(), nn.CrossEntropyLoss(), nn.NLLLoss(),
+        nn.BCEWithLogitsLoss(), nn.CrossEntropyLoss(), nn.NLLLoss(), nn.KLDivLoss(log_target=True),
+        nn.SoftMarginLoss(), nn.HingeEmbeddingLoss(2.0), nn.MarginRankingLoss(1.0), nn.MultiMarginLoss(2),
+        nn.MultiLabelMarginLoss(), nn.MultiLabelSoftMarginLoss(), nn.CosineEmbeddingLoss(0.5),
+        nn.TripletMarginLoss(), nn.TripletMarginLoss(2, 1, 1e-3, True), nn.TripletMarginWithDistanceLoss(),
+        nn.PoissonNLLLoss(), nn.GaussianNLLLoss(), nn.CTCLoss(), nn.CosineSimilarity(), nn.PairwiseDistance(),
+        nn.PairwiseDistance(1.0, 1e-3, True), nn.LinearCrossEntropyLoss(3, 4),
+        nn.LinearCrossEntropyLoss(3, 4, out_features=(2,), bias=True, ignore_index=1),
     )  # fmt: skip
 
 

@@ -100,9 +100,22 @@ FUNCTIONAL = [
 FUNCTIONAL += [
     "softmin", "normalize", "hardswish", "glu", "celu", "selu", "hardsigmoid", "mish", "softsign",
     "tanhshrink", "threshold", "softshrink", "hardshrink", "hardtanh", "relu6", "rrelu",
+    "kl_div", "soft_margin_loss", "margin_ranking_loss", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "hinge_embedding_loss", "cosine_embedding_loss", "triplet_margin_loss",
+    "poisson_nll_loss", "gaussian_nll_loss", "linear_cross_entropy", "cosine_similarity",
+    "pairwise_distance", "pdist",
 ]  # fmt: skip
 OPERATIONS |= {(f"nn.functional.{name}", ""): getattr(functional, name) for name in FUNCTIONAL}
 
+# PyTorch's gradient of ctc_loss is that of the scores before log_softmax (which changes no log-probability).
+OPERATIONS["nn.functional.ctc_loss", ""] = lambda x, *lengths, **kwargs: functional.ctc_loss(
+    x.log_softmax(-1), *lengths, **kwargs
+)
+OPERATIONS["nn.functional.triplet_margin_with_distance_loss", ""] = (
+    lambda *vectors, distance_function=None, **kwargs: functional.triplet_margin_with_distance_loss(
+        *vectors, distance_function=distance_function and functional.pairwise_distance, **kwargs
+    )
+)
 OPERATIONS["nn.functional.softmin", "with_dtype"] = functional.softmin
 OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: functional.embedding(
     indices, weight, **kwargs
@@ -123,6 +136,17 @@ MISSING |= {
     },
     ("nn.functional.prelu", ""): {"(float64[], float64[1]": "the result has the shape of the input"},
     ("nn.functional.batch_norm", ""): {"(float64[0], ": "channels are dimension 1"},
+    ("nn.functional.gaussian_nll_loss", ""): dict.fromkeys(
+        [
+            "(float64[5], float64[1], ",
+            "(float64[5], float64[], ",
+            "(float64[5, 5], float64[5], ",
+            "(float64[5, 5], float64[5, 1], ",
+            "(float64[5, 5, 5], float64[5, 5], ",
+            "(float64[5, 5, 5], float64[5, 5, 1], ",
+        ],
+        "a target that would broadcast silently is refused",
+    ),
     ("nn.functional.rrelu", ""): {"training=True": "the slopes are drawn at random"},
 }
 
@@ -150,6 +174,8 @@ NOT_COMPARED = {
     "__ror__": "of integers, bit by bit",
     "index_put": "a record, not a method",
     "index_add": "a record of another signature",
+    "nn.functional.linear_cross_entropy chunked": "a way to save memory that stepgrad does not have",
+    "nn.functional.linear_cross_entropy chunked_none": "the same",
     "nn.functional.silu complex": "complex numbers",
     "norm nuc": "singular values",
     "bmm triton_optimized": "GPU",

@@ -10,8 +10,11 @@ from stepgrad.nn import utils as utils
 from stepgrad.nn.activation import *
 from stepgrad.nn.columns import *
 from stepgrad.nn.container import *
+from stepgrad.nn.distance import *
+from stepgrad.nn.likelihood_loss import *
 from stepgrad.nn.linear import *
 from stepgrad.nn.loss import *
+from stepgrad.nn.margin_loss import *
 from stepgrad.nn.module import *
 from stepgrad.nn.normalization import *
 from stepgrad.nn.parameter import *

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
+from stepgrad.errors import ArgumentError
 from stepgrad.nn import functional as F
 from stepgrad.nn.functional.checks import check_reduction
+from stepgrad.nn.linear import Linear
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 
@@ -13,6 +18,18 @@ class _Loss(Module):
         super().__init__()
         check_reduction(reduction)
         self.reduction = reduction
+
+
+class OptionsLoss(_Loss):
+    """A loss that is the function `_function` of tensors, with the attributes that `_options` names."""
+
+    _function: Any
+    _options: tuple[str, ...] = ()
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """The tensors that the function of the same meaning takes → a number (or one for each row)."""
+        options = {name: getattr(self, name) for name in self._options}
+        return type(self)._function(*tensors, reduction=self.reduction, **options)
 
 
 class MSELoss(_Loss):
@@ -125,12 +142,62 @@ class CrossEntropyLoss(_Loss):
         )
 
 
+class LinearCrossEntropyLoss(_Loss):
+    """Cross entropy of the scores that an affine map, `linear`, gives: a last layer and its loss in one.
+
+    `out_features` (d…) asks for scores (N, num_classes, d…).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: None = None,
+    ) -> None:
+        super().__init__(reduction)
+        if options is not None:
+            raise ArgumentError("LinearCrossEntropyLoss computes all scores at once: options is None.")
+        self.num_classes, self.out_features = num_classes, tuple(out_features)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.register_buffer("weight", weight)
+        count = math.prod(self.out_features, start=num_classes)
+        self.linear = Linear(in_features, count, bias, device, dtype)
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """(N, in_features) or (in_features), and classes (N, d…) or probabilities → a number (or (N, d…))."""
+        shape = (self.num_classes, *self.out_features)
+        return F.linear_cross_entropy(
+            x, self.linear.weight.reshape(*shape, self.linear.in_features), target,
+            linear_bias=None if self.linear.bias is None else self.linear.bias.reshape(shape),
+            weight=self.weight, reduction=self.reduction, ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options=None"
+        )
+
+
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
     "HuberLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
     "NLLLoss",
     "SmoothL1Loss",

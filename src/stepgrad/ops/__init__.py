@@ -16,7 +16,9 @@ from stepgrad.ops import (
     contractions,
     creation,
     gathering,
+    likelihood_losses,
     losses,
+    margin_losses,
     reductions,
     rounding,
     softmaxes,
@@ -27,7 +29,8 @@ from stepgrad.ops.registry import REGISTRY, find
 
 __all__ = [
     "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "creation", "find",
-    "gathering", "losses", "reductions", "rounding", "softmaxes", "views",
+    "gathering", "likelihood_losses", "losses", "margin_losses", "reductions", "rounding", "softmaxes",
+    "views",
 ]  # fmt: skip
 
 

@@ -7,6 +7,9 @@ One file per family; what its `__all__` names is found here.
 from stepgrad.nn.functional.activations import *
 from stepgrad.nn.functional.affine import *
 from stepgrad.nn.functional.class_losses import *
+from stepgrad.nn.functional.distances import *
 from stepgrad.nn.functional.dropouts import *
+from stepgrad.nn.functional.likelihood_losses import *
 from stepgrad.nn.functional.losses import *
+from stepgrad.nn.functional.margin_losses import *
 from stepgrad.nn.functional.normalizations import *

@@ -55,3 +55,20 @@ def check_reduction(reduction: str) -> None:
     """Raise `ArgumentError` for a reduction that is not known."""
     if reduction not in ("mean", "sum", "none"):
         raise ArgumentError(f"reduction is 'mean', 'sum' or 'none', not {reduction!r}.")
+
+
+def check_class_weight(name: str, weight: Tensor | None, classes: int) -> None:
+    """Raise `ShapeError` for a weight that is not one number per class."""
+    if weight is not None and weight.shape != (classes,):
+        raise ShapeError(f"{name} needs a weight per class, ({classes},), not {list(weight.shape)}.")
+
+
+def reduced(x: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    """Return the mean, the sum or all of x; of x times `weight`, whose mean is Σ w x / Σ w."""
+    if weight is not None:
+        x = x * weight
+    if reduction == "none":
+        return x
+    if reduction == "sum":
+        return x.sum()
+    return x.mean() if weight is None else x.sum() / weight.sum()

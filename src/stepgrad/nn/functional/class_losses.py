@@ -5,7 +5,8 @@ from __future__ import annotations
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.methods.base import one_dim
-from stepgrad.nn.functional.checks import check_reduction, check_tensors
+from stepgrad.nn.functional.affine import linear
+from stepgrad.nn.functional.checks import check_class_weight, check_reduction, check_tensors
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
@@ -55,6 +56,31 @@ def cross_entropy(
     return y.reshape(shape) if reduction == "none" else y
 
 
+def linear_cross_entropy(
+    x: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return the cross entropy of the scores that an affine map gives: `cross_entropy` after `linear`.
+
+    `x`: (N, in) or (in). `linear_weight`: (C, in), or (C, d…, in) for scores (N, C, d…); `linear_bias` the
+    same without `in`. The rest as in `cross_entropy`.
+    """
+    shape = linear_weight.shape[:-1]
+    rows = linear_weight.reshape(-1, linear_weight.shape[-1])
+    scores = linear(x, rows, None if linear_bias is None else linear_bias.reshape(-1))
+    if len(shape) > 1:
+        scores = scores.reshape(*x.shape[:-1], *shape)
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, ignored, reduction, label_smoothing)
+
+
 def _cross_entropy_probabilities(
     x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
@@ -65,7 +91,7 @@ def _cross_entropy_probabilities(
             f"convert it with .long()."
         )
     check_reduction(reduction)
-    _check_class_weight("cross_entropy", weight, x.shape[min(1, x.ndim - 1)])
+    check_class_weight("cross_entropy", weight, x.shape[min(1, x.ndim - 1)])
     shape = x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()
     y = apply(
         REGISTRY["cross_entropy_probabilities"], _class_last(x), _class_last(target), weight,
@@ -100,7 +126,7 @@ def _rows(
             f"{list(target.shape)}."
         )
     classes = x.shape[one_dim(min(1, x.ndim - 1), x.ndim)]
-    _check_class_weight(name, weight, classes)
+    check_class_weight(name, weight, classes)
     a = target._array
     wrong = a[((a < 0) | (a >= classes)) & (a != ignore_index)]
     if wrong.size:
@@ -110,9 +136,4 @@ def _rows(
     return _class_last(x), target.reshape(-1), shape
 
 
-def _check_class_weight(name: str, weight: Tensor | None, classes: int) -> None:
-    if weight is not None and weight.shape != (classes,):
-        raise ShapeError(f"{name} needs a weight per class, ({classes},), not {list(weight.shape)}.")
-
-
-__all__ = ["cross_entropy", "nll_loss"]
+__all__ = ["cross_entropy", "linear_cross_entropy", "nll_loss"]

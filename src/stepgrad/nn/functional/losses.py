@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 from stepgrad.autograd.engine import apply
-from stepgrad.errors import ArgumentError
-from stepgrad.nn.functional.checks import check_element_weight, check_pair
+from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.nn.functional.checks import check_element_weight, check_pair, reduced
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Return (x − target)², reduced. Raises `ShapeError` if the shapes differ."""
+def _weighted(
+    name: str, x: Tensor, target: Tensor, weight: Tensor | None, reduction: str, **attrs: float
+) -> Tensor:
+    """Return a loss of pairs of numbers, with a weight for each pair."""
+    if weight is None:
+        return apply(REGISTRY[name], x, target, reduction=reduction, **attrs)
+    if weight.shape != x.shape:
+        raise ShapeError(
+            f"{name} needs a weight of the shape of the input {list(x.shape)}, not {list(weight.shape)}."
+        )
+    return reduced(apply(REGISTRY[name], x, target, reduction="none", **attrs), reduction, weight)
+
+
+def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """Return (x − target)², reduced; with a `weight` of the same shape, whose mean is weighted.
+
+    Raises `ShapeError` if the shapes differ.
+    """
     check_pair("mse_loss", x, target, reduction)
-    return apply(REGISTRY["mse_loss"], x, target, reduction=reduction)
+    return _weighted("mse_loss", x, target, weight, reduction)
 
 
-def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Return |x − target|, reduced. Raises `ShapeError` if the shapes differ."""
+def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+    """Return |x − target|, reduced; `weight` as in `mse_loss`. Raises `ShapeError` if the shapes differ."""
     check_pair("l1_loss", x, target, reduction)
-    return apply(REGISTRY["l1_loss"], x, target, reduction=reduction)
+    return _weighted("l1_loss", x, target, weight, reduction)
 
 
-def huber_loss(x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """Return ½ d² where |d| = |x − target| ≤ δ, else δ (|d| − ½ δ), reduced."""
+def huber_loss(
+    x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Return ½ d² where |d| = |x − target| ≤ δ, else δ (|d| − ½ δ), reduced; `weight` as in `mse_loss`."""
     check_pair("huber_loss", x, target, reduction)
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}.")
-    return apply(REGISTRY["huber_loss"], x, target, reduction=reduction, delta=float(delta))
+    return _weighted("huber_loss", x, target, weight, reduction, delta=float(delta))
 
 
 def smooth_l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
