@@ -68,10 +68,10 @@ def test_each_shape_is_compiled_once():
     f = sg.compile(compiled_step(run))
     for n in (6, 4, 6, 4, 6):
         f(run.x[0][:n], run.classes[0][:n])
-    assert len(f._compiled) == 2
-    before = list(f._compiled.values())
+    assert len(f.programs) == 2
+    before = f.programs
     f(run.x[0], run.classes[0])
-    assert list(f._compiled.values()) == before
+    assert f.programs == before
 
 
 def test_a_learning_rate_that_changes_between_steps():
@@ -206,8 +206,8 @@ def test_a_tensor_that_the_step_makes_and_keeps():
 
     f = sg.compile(remembers)
     assert [f(sg.ones(3)).tolist()[0] for _ in range(4)] == [1, 2, 3, 4]
-    assert all(f._compiled.values())
-    assert f._compiled
+    assert f.programs
+    assert not f.runs_eagerly
 
     def replaces(x: Tensor) -> Tensor:
         state["last"] = x * 2
@@ -344,7 +344,7 @@ def test_results_are_memory_of_their_own():
     first = f(x)
     kept = [t.numpy().copy() for t in first]
     second = f(sg.full((64,), 5.0))
-    arena = next(iter(f._compiled.values())).native._arena
+    arena = f.programs[0].native._arena
     for t, array in zip(first, kept, strict=True):
         numpy.testing.assert_array_equal(t.numpy(), array)
     tensors = [*first, *second, x, p]

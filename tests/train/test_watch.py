@@ -12,7 +12,7 @@ from stepgrad import nn, optim
 from stepgrad.autograd import Function
 from stepgrad.data import DataLoader, TensorDataset
 from stepgrad.train import LambdaCallback
-from stepgrad.train.watch import ForeignRandomness, Watch
+from stepgrad.train.watch import ForeignRandomness, TrainerWatch
 from tests.train.runs import assert_alike, bits, both, losses, plain_net, rich_net, table, trainer_of
 
 
@@ -99,7 +99,7 @@ REASONS = {
     LooksAtValues: r"\.item\(\)",
     Masks: "mask|index|values",
     Counts: r"the step changes calls of the model \(Counts\)",
-    ReplacesBuffer: r"the step changes buffers of the model \(ReplacesBuffer\)",
+    ReplacesBuffer: r"the step changes mean of the model \(ReplacesBuffer\)",
     Remembers: "the step changes seen of the model",
     FlipsCoins: "random numbers by `random` or `numpy.random`",
     AsksNumpy: "random numbers by `random` or `numpy.random`",
@@ -301,24 +301,26 @@ def a_watch():
     trainer = sg.Trainer(
         thing, nn.MSELoss(), optim.SGD(thing.parameters(), lr=0.1), clip_norm=1.0, progress=False
     )
-    return trainer, thing, Watch(trainer, list(thing.modules()))
+    return trainer, thing, TrainerWatch(trainer, list(thing.modules()))
 
 
 CHANGES = {
     "number of the model (Thing)": lambda trainer, thing: setattr(thing, "number", 1.6),
     "text of the model (Thing)": lambda trainer, thing: setattr(thing, "text", "y"),
     "pair of the model (Thing)": lambda trainer, thing: setattr(thing, "pair", (1, [3.0])),
-    "list of the model (Thing)": lambda trainer, thing: thing.list.append(3),
-    "table of the model (Thing)": lambda trainer, thing: thing.table.update(a=2.0),
+    "entry 2 of list of the model (Thing)": lambda trainer, thing: thing.list.append(3),
+    "a of table of the model (Thing)": lambda trainer, thing: thing.table.update(a=2.0),
     "array of the model (Thing)": lambda trainer, thing: setattr(thing, "array", np.zeros(2)),
     "new of the model (Thing)": lambda trainer, thing: setattr(thing, "new", 1),
     "text of the model (Thing) ": lambda trainer, thing: delattr(thing, "text"),
-    "buffers of the model (Thing)": lambda trainer, thing: setattr(thing, "seen", sg.zeros(2)),
-    "modules of the model (Thing)": lambda trainer, thing: setattr(thing, "inner", nn.Linear(2, 2)),
-    "parameters of inner (Linear)": lambda trainer, thing: setattr(thing.inner, "bias", None),
-    "forward_hooks of inner (Linear)": lambda trainer, thing: thing.inner.register_forward_hook(print),
+    "seen of the model (Thing)": lambda trainer, thing: setattr(thing, "seen", sg.zeros(2)),
+    "inner of the model (Thing)": lambda trainer, thing: setattr(thing, "inner", nn.Linear(2, 2)),
+    "bias of inner (Linear)": lambda trainer, thing: setattr(thing.inner, "bias", None),
+    "entry 0 of forward_hooks of inner (Linear)": lambda trainer, thing: thing.inner.register_forward_hook(
+        print
+    ),
     "which parameters are trained": lambda trainer, thing: thing.inner.weight.requires_grad_(False),
-    "momentum of the optimizer": lambda trainer, thing: trainer.optimizer.param_groups[0].update(
+    "momentum of the optimizer (SGD)": lambda trainer, thing: trainer.optimizer.param_groups[0].update(
         momentum=0.5
     ),
     "the groups of the optimizer": lambda trainer, thing: trainer.optimizer.add_param_group(

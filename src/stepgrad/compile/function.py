@@ -15,11 +15,15 @@ from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, tensors_in
 from stepgrad.compile.value import NotCompiled
+from stepgrad.compile.watch import Watch
 from stepgrad.errors import ArgumentError, IndexShapeError
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 
 _log = logging.getLogger("stepgrad.compile")
+
+
+MOST_VARIANTS, MOST_COMPILATIONS = 8, 16
 
 
 class Compiled:
@@ -151,23 +155,45 @@ class CompiledFunction:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        if not callable(function):
+            raise ArgumentError(f"compile takes a function or a module, not a {type(function).__name__}.")
         self.function = function
-        self._compiled: dict[Any, Compiled | None] = {}
+        # For each kind of arguments the code for each state of what the step reads in Python, newest first.
+        self._variants: dict[Any, list[tuple[Compiled, Watch]]] = {}
+        self._compilations: dict[Any, int] = {}
+        self._not_compiled: set[Any] = set()
         # Arguments with which it has run once and made state, so that it was not compiled yet.
         self._begun: set[Any] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arguments = tensors_in((args, kwargs))
         key = (_key((args, kwargs)), state.grad_enabled, _repeated(arguments))
-        compiled = self._compiled.get(key)
-        if compiled is None or not compiled.holds():
-            if compiled is None and key in self._compiled:
+        compiled = self._current(key)
+        if compiled is None:
+            if key in self._not_compiled:
                 return self._eager(*args, **kwargs)
             capture, compiled = self._compile(key, args, kwargs)
             if compiled is None:
                 return capture.result
         outputs = compiled.run(arguments)
         return compiled.capture.output_form(outputs)
+
+    @property
+    def programs(self) -> list[Compiled]:
+        """All that has been compiled and is kept."""
+        return [compiled for variants in self._variants.values() for compiled, _ in variants]
+
+    @property
+    def runs_eagerly(self) -> bool:
+        """Whether calls of some kind run eagerly, since they cannot be compiled."""
+        return bool(self._not_compiled)
+
+    def _current(self, key: Any) -> Compiled | None:
+        """Return the code for arguments of a kind and for modes and Python values as they are now."""
+        for compiled, watch in self._variants.get(key, ()):
+            if compiled.holds() and not watch.change():
+                return compiled
+        return None
 
     def scan(self, *stacked: Tensor) -> Any:
         """Run the function on one entry of `stacked` after the other, in one native call; return the
@@ -192,8 +218,8 @@ class CompiledFunction:
                 "scan takes tensors whose first dimension has one length for all, at least 1."
             )
         key = ("scan", kinds, state.grad_enabled)
-        compiled = self._compiled.get(key)
-        if compiled is None or not compiled.holds():
+        compiled = self._current(key)
+        if compiled is None:
             return self._first_scan(key, [x.detach() for x in stacked])
         outputs = compiled.run(list(stacked), lengths.pop())
         return compiled.capture.output_form(outputs)
@@ -203,7 +229,7 @@ class CompiledFunction:
         done: list[Any] = []
         advance = {i: x[0].numel() for i, x in enumerate(stacked)}
         for turn in range(min(2, len(stacked[0]))):
-            if key in self._compiled and self._compiled[key] is None:
+            if key in self._not_compiled:
                 break
             capture, compiled = self._compile(key, tuple(x[turn].clone() for x in stacked), {}, advance)
             if compiled is not None:
@@ -218,23 +244,40 @@ class CompiledFunction:
         self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], advance: dict[int, int] | None = None
     ) -> tuple[Capture, Compiled | None]:
         """Capture and compile. Without code in what is returned, the run that was captured stands."""
+        watch = Watch({"the step": self.function})
         capture = Capture(self._eager, args, kwargs, advance, again=key in self._begun)
         if capture.is_first:
             self._begun.add(key)
             return capture, None
-        reason = capture.reason
-        if reason is None:
-            try:
-                compiled = Compiled(capture)
-            except NotCompiled as found:
-                reason = found
-            else:
-                capture.undo()
-                self._compiled[key] = compiled
-                return capture, compiled
-        self._compiled[key] = None
-        warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
-        return capture, None
+        try:
+            compiled = self._code(key, capture, watch)
+        except NotCompiled as reason:
+            self._not_compiled.add(key)
+            self._variants.pop(key, None)
+            warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
+            return capture, None
+        capture.undo()
+        self._variants[key] = [(compiled, watch), *self._variants.get(key, [])][:MOST_VARIANTS]
+        return capture, compiled
+
+    def _code(self, key: Any, capture: Capture, watch: Watch) -> Compiled:
+        """Return the code of a captured step; raise `NotCompiled` if later steps could not run it."""
+        if capture.reason is not None:
+            raise capture.reason
+        hooked = next((m for m, _ in capture.modules if m._forward_hooks or m._forward_pre_hooks), None)
+        if hooked is not None:
+            raise NotCompiled(f"{type(hooked).__name__} has a hook, which is to be called in every step")
+        if change := watch.change():
+            raise NotCompiled(f"the step changes {change}, which compiled code could not")
+        count = self._compilations[key] = self._compilations.get(key, 0) + 1
+        if count > MOST_COMPILATIONS:
+            changes = (other.change() for _, other in self._variants.get(key, ()))
+            what = next(filter(None, changes), "the memory or the mode of what it uses")
+            raise NotCompiled(
+                f"it was compiled {count - 1} times and something else has changed again ({what}); a number "
+                f"that changes is best handed in as a tensor"
+            )
+        return Compiled(capture)
 
     def _eager(self, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self.function, Module):
@@ -302,6 +345,16 @@ class _Same:
 
 def compile(function: Callable[..., Any]) -> CompiledFunction:
     """Return `function` as one that runs natively: a training step, or a module for inference.
+
+    It is compiled when it is called, for each kind of arguments (shapes, dtypes, other values) once. What it
+    reads besides them may change between calls. Tensors, learning rates and random streams are read by the
+    compiled code itself. Other Python values (attributes of modules and of objects, hyperparameters of
+    optimizers, closures, global variables, entries of lists and dicts) are constants in it: when one has
+    changed, the step is compiled anew, after sixteen times it runs eagerly. What is read from files, clocks
+    or NumPy arrays is not followed: hand it in as a tensor.
+
+    The step runs eagerly, with one warning that names the reason, if it cannot be compiled. It raises
+    `CaptureError` if it asks for a value that it computes, by ``.item()`` or ``if``.
 
     >>> import stepgrad as sg
     >>> f = sg.compile(lambda x: (x * 2).sigmoid())

@@ -29,7 +29,7 @@ from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import EagerSteps, with_target
 from stepgrad.train.guard import Snapshot, Tables
-from stepgrad.train.watch import ForeignRandomness, Watch, hooked
+from stepgrad.train.watch import ForeignRandomness, TrainerWatch, hooked
 
 if TYPE_CHECKING:
     from stepgrad.compile.function import Compiled
@@ -64,7 +64,7 @@ class NativeSteps:
         self._rows = rows
         self._compiled: dict[int, Compiled] = {}
         self._before: dict[int, Snapshot] = {}
-        self._watched: Watch | None = None
+        self._watched: TrainerWatch | None = None
         self._state: Tables | None = None
         self._seconds_per_step = 0.0
         self._has_begun = False  # whether a step was captured before
@@ -184,7 +184,7 @@ class NativeSteps:
 
         optimizer, modules = self._trainer.optimizer, self._eager.modules
         began = time.perf_counter()
-        tables, watched = Tables(optimizer), Watch(self._trainer, modules)
+        tables, watched = Tables(optimizer), TrainerWatch(self._trainer, modules)
         compiled = None
         try:
             capture = self._captured(size, rows, watched)
@@ -210,7 +210,7 @@ class NativeSteps:
         self.is_eager = True
         warnings.warn(f"training runs eagerly: {reason.rstrip('.')}.", stacklevel=_outside())
 
-    def _captured(self, size: int, rows: numpy.ndarray, watched: Watch) -> Any:
+    def _captured(self, size: int, rows: numpy.ndarray, watched: TrainerWatch) -> Any:
         """Return the captured step, undone; None if it made new state and the next one will be another.
 
         Raises `NotCompiled` or `CaptureError` with the reason why the step cannot be compiled.

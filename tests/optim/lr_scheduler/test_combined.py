@@ -123,7 +123,7 @@ def test_a_compiled_step_follows_momentum_and_rate(name, where):
             run(x)
             if where == "outside":
                 schedule.step()
-        assert not compiled or len(run._compiled) == 1
+        assert not compiled or len(run.programs) == 1
         ends.append([*model.weight.reshape(-1).tolist(), *model.bias.tolist()])
     assert ends[1] == pytest.approx(ends[0], rel=1e-12)
 

@@ -1,0 +1,248 @@
+"""What a step reads in Python, and whether it is still the same.
+
+Compiled code has as constants the Python values that a step read: a dropout probability, a weight decay, a
+number in a closure, a global variable. When one of them changes between steps, the step is compiled anew;
+when a step itself changes one, it cannot be compiled.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from operator import is_
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+from stepgrad.arrays.random import Generator
+from stepgrad.nn.module import Module
+from stepgrad.optim.optimizer import Optimizer
+from stepgrad.tensor import Tensor
+
+_PLAIN = (int, float, str)
+# What a step changes in a way that compiled code follows: learning rates, modes, the names of a recording.
+_FOLLOWED_IN_GROUP = frozenset({"params", "param_names", "lr", "initial_lr"})
+_FOLLOWED_IN_MODULE = frozenset({"training", "_recorded_name"})
+_MOST_TABLES, _MOST_ENTRIES = 2_000, 1_000
+
+
+class Table:
+    """Named values in one place: attributes of an object, entries of a container, variables of a function.
+
+    `read` returns them as a dict. `owner` is the dict or list itself, if a change can be put back there.
+    """
+
+    def __init__(
+        self, what: str, read: Callable[[], dict[Any, Any]], owner: Any = None,
+        followed: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
+        self._what, self._read, self._owner, self._followed = what, read, owner, followed
+        self._names = [*read()]
+        self._objects = [*read().values()]
+
+    def change(self) -> str:
+        """Say which value is another one now; an empty text if none is."""
+        read = self._read()
+        if len(read) == len(self._objects) and all(map(is_, read.values(), self._objects)):
+            return ""
+        before = dict(zip(self._names, self._objects))
+        for name in chain(read, (name for name in before if name not in read)):
+            if name in self._followed:
+                continue
+            if name not in read or name not in before or not _same(read[name], before[name]):
+                return f"{str(name).lstrip('_')} of {self._what}"
+        return ""
+
+    def restore(self) -> None:
+        """Put the values back, where a dict or a list holds them."""
+        if type(self._owner) is list:
+            self._owner[:] = self._objects
+        elif self._owner is not None:
+            self._owner.clear()
+            self._owner.update(zip(self._names, self._objects))
+
+
+class Watch:
+    """The Python values within reach of some objects, by the name of each, as they are now.
+
+    Followed are attributes of modules, hyperparameters of optimizers, and what functions and methods written
+    by a person read: closures, globals, attributes, entries of lists and dicts.
+    """
+
+    def __init__(self, roots: dict[str, Any]) -> None:
+        self._tables: list[Table] = []
+        self._generators: list[tuple[Generator, Any]] = []
+        self._seen: dict[int, Any] = {}
+        # Names that the functions found so far use; objects with methods, of which those so named are read.
+        self._names: set[str] = {"forward", "__call__"}
+        self._objects: list[tuple[str, Any]] = []
+        for name, x in roots.items():
+            self._find(x, name)
+        self._follow_names()
+        for name, x in self._objects:
+            self._add(Table(name, partial(_chosen, vars(x), self._names)))
+
+    def change(self) -> str:
+        """Say which value is another one now; an empty text if none is."""
+        for table in self._tables:
+            if change := table.change():
+                return change
+        return ""
+
+    def restore(self) -> None:
+        """Put back attributes of modules, entries of containers and positions of generators."""
+        for table in self._tables:
+            table.restore()
+        for generator, state in self._generators:
+            generator.set_state(state)
+
+    # ---------------------------------------------------------------------------------- finding
+
+    def _add(self, table: Table) -> None:
+        if len(self._tables) < _MOST_TABLES:
+            self._tables.append(table)
+
+    def _find(self, x: Any, name: str) -> None:
+        """Make tables of an object and of what it leads to."""
+        if x is None or isinstance(x, (*_PLAIN, Tensor, type)) or id(x) in self._seen:
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, Module):
+            self._find_module(x, name)
+        elif isinstance(x, Optimizer):
+            for group in x.param_groups:
+                self._add(
+                    Table(f"{name} ({type(x).__name__})", partial(_as_is, group), None, _FOLLOWED_IN_GROUP)
+                )
+        elif isinstance(x, (dict, list, tuple)):
+            self._find_entries(x, name)
+        elif isinstance(x, FunctionType):
+            self._find_function(x)
+        elif isinstance(x, MethodType):
+            self._find(x.__func__, name)
+            self._find(x.__self__, name)
+        elif isinstance(x, partial):
+            self._find_entries([x.func, *x.args, *x.keywords.values()], name)
+        elif isinstance(x, Generator):
+            self._generators.append((x, x.get_state()))
+        elif not _is_library(type(x)) and hasattr(x, "__dict__"):
+            self._objects.append((name, x))
+
+    def _find_module(self, module: Module, name: str) -> None:
+        label = f"{name} ({type(module).__name__})"
+        attributes = vars(module)
+        self._add(Table(label, partial(_as_is, attributes), attributes, _FOLLOWED_IN_MODULE))
+        for key, value in list(attributes.items()):
+            if key in ("_modules", "_parameters", "_buffers"):
+                self._add(Table(label, partial(_as_is, value), value))
+            elif isinstance(value, (dict, list)):
+                self._find_entries(value, f"{key.lstrip('_')} of {label}")
+            else:
+                self._find(value, key)
+        for key, child in module.named_children():
+            self._find(child, key if name == "the model" else f"{name}.{key}")
+        self._find_class_functions(module)
+
+    def _find_entries(self, x: Any, name: str) -> None:
+        if len(x) > _MOST_ENTRIES:
+            return
+        if isinstance(x, dict):
+            self._add(Table(name, partial(_as_is, x), x))
+            entries = list(x.items())
+        else:
+            entries = [(f"entry {i}", value) for i, value in enumerate(x)]
+            if isinstance(x, list):
+                self._add(Table(name, partial(_numbered, x), x))
+        for key, value in entries:
+            self._find(value, str(key))
+
+    def _find_function(self, function: FunctionType) -> None:
+        if _is_library(function):
+            return
+        names = set(_names_in(function.__code__))
+        self._names |= names
+        self._add(Table(f"{function.__name__}()", partial(_variables, function, names)))
+        for key, value in _variables(function, names).items():
+            self._find(value, key)
+        self._find_entries([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()], "")
+
+    def _follow_names(self) -> None:
+        """Follow the attributes and methods of the objects found, by name, until no more are found."""
+        known = -1
+        while known != len(self._seen):
+            known = len(self._seen)
+            for _, x in list(self._objects):
+                for key, value in _chosen(vars(x), list(self._names)).items():
+                    self._find(value, key)
+                self._find_class_functions(x)
+
+    def _find_class_functions(self, x: Any) -> None:
+        for kind in type(x).__mro__:
+            if _is_library(kind):
+                continue
+            for name, member in list(vars(kind).items()):
+                function = getattr(member, "fget", None) or getattr(member, "__func__", member)
+                if name in self._names and isinstance(function, FunctionType):
+                    self._find(function, name)
+
+
+def _is_library(x: Any) -> bool:
+    """Return whether a function or a class is Python's own, NumPy's or stepgrad's."""
+    top = (getattr(x, "__module__", None) or "builtins").partition(".")[0]
+    return top in ("stepgrad", "numpy") or (top in sys.stdlib_module_names and top != "__main__")
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Return the names of globals and attributes that code uses, functions inside included."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def _variables(function: FunctionType, names: Iterable[str]) -> dict[str, Any]:
+    """Return the variables of its surroundings that a function reads, and those of modules named there."""
+    found: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not filled yet
+            continue
+    found |= _chosen(function.__globals__, names)
+    for name, value in list(found.items()):
+        if isinstance(value, ModuleType) and not _is_library_module(value):
+            found |= _chosen(vars(value), names, f"{name}.")
+    return found
+
+
+def _is_library_module(module: ModuleType) -> bool:
+    top = module.__name__.partition(".")[0]
+    return top in ("stepgrad", "numpy") or top in sys.stdlib_module_names
+
+
+def _as_is(table: dict[Any, Any]) -> dict[Any, Any]:
+    return table
+
+
+def _numbered(values: list[Any]) -> dict[Any, Any]:
+    return {f"entry {i}": value for i, value in enumerate(values)}
+
+
+def _chosen(table: dict[str, Any], names: Iterable[str], prefix: str = "") -> dict[str, Any]:
+    return {prefix + name: table[name] for name in names if name in table}
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Return whether two values are the same object, equal numbers or texts, or tuples of such."""
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, set):
+        return a == b
+    if isinstance(a, MethodType):  # made anew each time it is asked for
+        return a == b
+    return isinstance(a, _PLAIN) and bool(a == b)

@@ -1,0 +1,250 @@
+"""A compiled step follows the Python values that it reads: it is compiled anew when one has changed."""
+
+import sys
+import types
+import warnings
+from functools import partial
+
+import pytest
+
+import stepgrad as sg
+from stepgrad import nn, optim
+from stepgrad.compile.watch import Watch
+
+COEFFICIENT = 1.0
+OFFSET = sg.tensor([1.0])
+X = sg.tensor([1.0, 2.0])
+
+
+def by_global(x):
+    return x * COEFFICIENT
+
+
+def nested(x):
+    return (lambda: by_global(x))()
+
+
+def with_tensor(x):
+    return x + OFFSET
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Dropout(1.0)
+        self.scale, self.unused = 1.0, 0
+        self.options = {"by": [1.0]}
+
+    def forward(self, x):
+        return self.inner(x) * self.scale * self.options["by"][0] * COEFFICIENT
+
+
+class Stepper:
+    def __init__(self):
+        self.rate, self.calls = 1.0, 0
+        self.history = []
+
+    def step(self, x):
+        return self.scaled(x)
+
+    def scaled(self, x):
+        return x * self.rate
+
+    @property
+    def elsewhere(self):
+        return self.calls
+
+
+def test_globals_are_followed(monkeypatch):
+    for function in (by_global, nested):
+        compiled = sg.compile(function)
+        assert compiled(X).tolist() == [1, 2]
+        monkeypatch.setitem(globals(), "COEFFICIENT", 3.0)
+        assert compiled(X).tolist() == [3, 6]
+        monkeypatch.setitem(globals(), "COEFFICIENT", 1.0)
+        assert compiled(X).tolist() == [1, 2]
+        assert len(compiled.programs) == 2  # the first one is found again
+
+
+def test_a_global_tensor_that_is_another_one_now(monkeypatch):
+    compiled = sg.compile(with_tensor)
+    assert compiled(X).tolist() == [2, 3]
+    OFFSET.fill_(2)
+    assert compiled(X).tolist() == [3, 4]
+    OFFSET.fill_(1)
+    assert len(compiled.programs) == 1
+    monkeypatch.setitem(globals(), "OFFSET", sg.tensor([5.0]))
+    assert compiled(X).tolist() == [6, 7]
+
+
+def test_variables_of_other_modules(monkeypatch):
+    settings = types.ModuleType("settings_of_a_person")
+    settings.FACTOR = 2.0
+    monkeypatch.setitem(globals(), "settings", settings)
+    compiled = sg.compile(lambda x: x * settings.FACTOR)
+    assert compiled(X).tolist() == [2, 4]
+    settings.FACTOR = 4.0
+    assert compiled(X).tolist() == [4, 8]
+    assert "settings_of_a_person" not in sys.modules
+
+
+def test_closures_defaults_and_partials():
+    def closure(x):
+        return x * factor * table["a"][1]
+
+    def default(x, numbers=[2.0]):  # noqa: B006 - to be changed
+        return x * numbers[0]
+
+    factor, table = 1.0, {"a": (0, 1.0)}
+    compiled = sg.compile(closure)
+    assert compiled(X).tolist() == [1, 2]
+    factor = 2.0
+    assert compiled(X).tolist() == [2, 4]
+    table["a"] = (0, 3.0)
+    assert compiled(X).tolist() == [6, 12]
+    bound = partial(default, numbers=(numbers := [2.0]))
+    compiled = sg.compile(bound)
+    assert compiled(X).tolist() == [2, 4]
+    numbers[0] = 5.0
+    assert compiled(X).tolist() == [5, 10]
+
+
+def test_attributes_of_modules(monkeypatch):
+    model = Scaled().eval()
+    compiled = sg.compile(model)
+    assert compiled(X).tolist() == [1, 2]
+    model.scale = 2.0
+    assert compiled(X).tolist() == [2, 4]
+    model.options["by"][0] = 2.0
+    assert compiled(X).tolist() == [4, 8]
+    model.train()
+    assert compiled(X).tolist() == [0, 0]
+    model.inner.p = 0.0
+    assert compiled(X).tolist() == [4, 8]
+    monkeypatch.setitem(globals(), "COEFFICIENT", 10.0)
+    assert compiled(X).tolist() == [40, 80]
+
+
+def test_attributes_of_objects_and_no_others():
+    stepper = Stepper()
+    compiled = sg.compile(stepper.step)
+    assert compiled(X).tolist() == [1, 2]
+    for i in range(30):
+        stepper.calls = i
+        stepper.history.append(i)
+        compiled(X)
+    assert len(compiled.programs) == 1
+    stepper.rate = 3.0
+    assert compiled(X).tolist() == [3, 6]
+
+
+def test_hyperparameters_of_optimizers():
+    weight = sg.ones(2, requires_grad=True)
+    optimizer = optim.SGD([weight], lr=1.0)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = (weight * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = sg.compile(step)
+    compiled(sg.zeros(2))
+    assert weight.tolist() == [1, 1]
+    optimizer.param_groups[0]["weight_decay"] = 0.5
+    compiled(sg.zeros(2))
+    assert weight.tolist() == [0.5, 0.5]
+    assert len(compiled.programs) == 2
+    optimizer.param_groups[0]["lr"] = 0.0
+    compiled(sg.zeros(2))
+    assert weight.tolist() == [0.5, 0.5]
+    assert len(compiled.programs) == 2
+
+
+def test_going_to_and_fro_between_modes_compiles_each_once():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5))
+    compiled = sg.compile(model)
+    for _ in range(20):
+        model.train(not model.training)
+        compiled(X)
+    assert len(compiled.programs) == 2
+
+
+def test_a_step_that_counts_runs_eagerly():
+    counter = {"n": 0}
+
+    def step(x):
+        counter["n"] += 1
+        return x * counter["n"]
+
+    compiled = sg.compile(step)
+    with pytest.warns(UserWarning, match="runs eagerly: the step changes n of counter, which compiled"):
+        assert compiled(X).tolist() == [1, 2]
+    assert compiled(X).tolist() == [2, 4]
+    assert compiled.runs_eagerly
+
+
+def test_a_value_that_always_changes_ends_in_eager_runs():
+    factor = [0.0]
+    compiled = sg.compile(lambda x: x * factor[0])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for i in range(20):
+            factor[0] = float(i)
+            assert compiled(X).tolist() == [i, 2 * i]
+    assert len(caught) == 1
+    assert "compiled 16 times and something else has changed again (entry 0 of factor)" in str(
+        caught[0].message
+    )
+    assert compiled.runs_eagerly
+
+
+def test_a_hook_is_called_in_every_step():
+    calls = []
+    model = nn.Linear(2, 1)
+    model.register_forward_hook(lambda *_: calls.append(1))
+    compiled = sg.compile(model)
+    with pytest.warns(UserWarning, match="Linear has a hook, which is to be called in every step"):
+        compiled(X)
+    compiled(X)
+    assert len(calls) == 2
+
+
+def test_what_is_not_callable_is_refused():
+    with pytest.raises(sg.errors.ArgumentError, match="compile takes a function or a module, not a int"):
+        sg.compile(3)
+
+
+def test_a_watch_ends_in_circles():
+    a, b = Stepper(), Stepper()
+    a.rate, b.rate = b, a
+    watch = Watch({"a": a.step, "list": [a, b, [a]]})
+    assert watch.change() == ""
+
+
+def test_a_trainer_follows_the_loss_that_it_calls(monkeypatch):
+    factor = [1.0]
+
+    def loss(y, target):
+        return factor[0] * COEFFICIENT * nn.functional.mse_loss(y, target)
+
+    def weaken(trainer):
+        factor[0] *= 0.5
+        monkeypatch.setitem(globals(), "COEFFICIENT", COEFFICIENT * 0.5)
+
+    found = []
+    for compile in (True, False):
+        factor[0] = 1.0
+        monkeypatch.setitem(globals(), "COEFFICIENT", 1.0)
+        sg.manual_seed(0)
+        model = nn.Linear(3, 1)
+        x = sg.randn(64, 3)
+        trainer = sg.Trainer(
+            model, loss, optim.SGD(model.parameters(), lr=0.0), compile=compile, progress=False,
+            callbacks=[sg.train.LambdaCallback(on_epoch_end=weaken)],
+        )  # fmt: skip
+        history = trainer.fit((x, x.sum(1, keepdim=True)), epochs=4, batch_size=16)
+        found.append([record["loss"] for record in history])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+    assert found[0][3] == pytest.approx(found[0][0] / 64, rel=1e-5)
