@@ -8,7 +8,7 @@ when a step itself changes one, it cannot be compiled.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import is_
@@ -21,46 +21,50 @@ from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 
 _PLAIN = (int, float, str)
-# What a step changes in a way that compiled code follows: learning rates, modes, the names of a recording.
-_FOLLOWED_IN_GROUP = frozenset({"params", "param_names", "lr", "initial_lr"})
-_FOLLOWED_IN_MODULE = frozenset({"training", "_recorded_name"})
+# What a step changes in a way that compiled code follows: rates, modes, the names of a recording.
+_FOLLOWED_IN_GROUP = {"params", "param_names", "initial_lr"}
+_FOLLOWED_IN_MODULE = {"training", "_recorded_name"}
 _MOST_TABLES, _MOST_ENTRIES = 2_000, 1_000
 
 
 class Table:
     """Named values in one place: attributes of an object, entries of a container, variables of a function.
 
-    `read` returns them as a dict. `owner` is the dict or list itself, if a change can be put back there.
+    `place` is the dict or list that holds them, or a function that returns them as a dict.
     """
 
-    def __init__(
-        self, what: str, read: Callable[[], dict[Any, Any]], owner: Any = None,
-        followed: frozenset[str] = frozenset(),
-    ) -> None:  # fmt: skip
-        self._what, self._read, self._owner, self._followed = what, read, owner, followed
-        self._names = [*read()]
-        self._objects = [*read().values()]
+    def __init__(self, what: str, place: Any, followed: Iterable[str] = ()) -> None:
+        self.place, self._what, self._followed = place, what, followed
+        named = self._named()
+        self._names, self._objects = [*named], [*named.values()]
+
+    def _named(self) -> dict[Any, Any]:
+        if isinstance(self.place, dict):
+            return self.place
+        if isinstance(self.place, list):
+            return {f"entry {i}": value for i, value in enumerate(self.place)}
+        return self.place()
 
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
-        read = self._read()
-        if len(read) == len(self._objects) and all(map(is_, read.values(), self._objects)):
+        now = self._named()
+        if len(now) == len(self._objects) and all(map(is_, now.values(), self._objects)):
             return ""
         before = dict(zip(self._names, self._objects))
-        for name in chain(read, (name for name in before if name not in read)):
+        for name in chain(now, (name for name in before if name not in now)):
             if name in self._followed:
                 continue
-            if name not in read or name not in before or not _same(read[name], before[name]):
+            if name not in now or name not in before or not _same(now[name], before[name]):
                 return f"{str(name).lstrip('_')} of {self._what}"
         return ""
 
     def restore(self) -> None:
-        """Put the values back, where a dict or a list holds them."""
-        if type(self._owner) is list:
-            self._owner[:] = self._objects
-        elif self._owner is not None:
-            self._owner.clear()
-            self._owner.update(zip(self._names, self._objects))
+        """Put the values back into the dict or list."""
+        if isinstance(self.place, list):
+            self.place[:] = self._objects
+        elif isinstance(self.place, dict):
+            self.place.clear()
+            self.place.update(zip(self._names, self._objects))
 
 
 class Watch:
@@ -82,10 +86,18 @@ class Watch:
         self._follow_names()
         for name, x in self._objects:
             self._add(Table(name, partial(_chosen, vars(x), self._names)))
+        # Dicts and lists are looked at all at once: this runs before every step.
+        held = [t.place for t in self._tables if not callable(t.place)]
+        self._views = [place.values() if isinstance(place, dict) else place for place in held]
+        self._values = [*chain.from_iterable(self._views)]
+        self._others = [t for t in self._tables if callable(t.place)]
 
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
-        for table in self._tables:
+        are_same = sum(map(len, self._views)) == len(self._values) and all(
+            map(is_, chain.from_iterable(self._views), self._values)
+        )
+        for table in self._others if are_same else self._tables:
             if change := table.change():
                 return change
         return ""
@@ -112,9 +124,8 @@ class Watch:
             self._find_module(x, name)
         elif isinstance(x, Optimizer):
             for group in x.param_groups:
-                self._add(
-                    Table(f"{name} ({type(x).__name__})", partial(_as_is, group), None, _FOLLOWED_IN_GROUP)
-                )
+                followed = _FOLLOWED_IN_GROUP | set(x.changing)
+                self._add(Table(f"{name} ({type(x).__name__})", group, followed))
         elif isinstance(x, (dict, list, tuple)):
             self._find_entries(x, name)
         elif isinstance(x, FunctionType):
@@ -132,10 +143,10 @@ class Watch:
     def _find_module(self, module: Module, name: str) -> None:
         label = f"{name} ({type(module).__name__})"
         attributes = vars(module)
-        self._add(Table(label, partial(_as_is, attributes), attributes, _FOLLOWED_IN_MODULE))
+        self._add(Table(label, attributes, _FOLLOWED_IN_MODULE))
         for key, value in list(attributes.items()):
             if key in ("_modules", "_parameters", "_buffers"):
-                self._add(Table(label, partial(_as_is, value), value))
+                self._add(Table(label, value))
             elif isinstance(value, (dict, list)):
                 self._find_entries(value, f"{key.lstrip('_')} of {label}")
             else:
@@ -148,12 +159,12 @@ class Watch:
         if len(x) > _MOST_ENTRIES:
             return
         if isinstance(x, dict):
-            self._add(Table(name, partial(_as_is, x), x))
+            self._add(Table(name, x))
             entries = list(x.items())
         else:
             entries = [(f"entry {i}", value) for i, value in enumerate(x)]
             if isinstance(x, list):
-                self._add(Table(name, partial(_numbered, x), x))
+                self._add(Table(name, x))
         for key, value in entries:
             self._find(value, str(key))
 
@@ -219,14 +230,6 @@ def _variables(function: FunctionType, names: Iterable[str]) -> dict[str, Any]:
 def _is_library_module(module: ModuleType) -> bool:
     top = module.__name__.partition(".")[0]
     return top in ("stepgrad", "numpy") or top in sys.stdlib_module_names
-
-
-def _as_is(table: dict[Any, Any]) -> dict[Any, Any]:
-    return table
-
-
-def _numbered(values: list[Any]) -> dict[Any, Any]:
-    return {f"entry {i}": value for i, value in enumerate(values)}
 
 
 def _chosen(table: dict[str, Any], names: Iterable[str], prefix: str = "") -> dict[str, Any]:
