@@ -75,7 +75,7 @@ def test_what_has_no_derivative():
     without = {op.name for op in REGISTRY.values() if not op.differentiable}
     assert without == {
         "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not",
-        "isnan", "isinf", "any", "all", "argmax", "argmin",
+        "isnan", "isinf", "any", "all", "argmax", "argmin", "window_argmax",
         "full", "arange", "eye", "one_hot", "rand", "randn", "dropout_mask",
         "detach",
     }  # fmt: skip

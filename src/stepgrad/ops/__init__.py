@@ -14,6 +14,7 @@ from stepgrad.ops import (
     arithmetic,
     comparison,
     contractions,
+    convolutions,
     creation,
     gathering,
     likelihood_losses,
@@ -23,14 +24,15 @@ from stepgrad.ops import (
     rounding,
     softmaxes,
     views,
+    windowing,
 )
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import REGISTRY, find
 
 __all__ = [
-    "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "creation", "find",
-    "gathering", "likelihood_losses", "losses", "margin_losses", "reductions", "rounding", "softmaxes",
-    "views",
+    "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "convolutions",
+    "creation", "find", "gathering", "likelihood_losses", "losses", "margin_losses", "reductions",
+    "rounding", "softmaxes", "views", "windowing",
 ]  # fmt: skip
 
 

@@ -113,22 +113,25 @@ class slice_:
 
 @gather
 class place:
-    """Zeros of `shape` with x at `index`: what a slice takes, put back."""
+    """Zeros of `shape`, or the number `fill`, with x at `index`: what a slice takes, put back."""
 
     promotes, reads = None, ()
 
-    def forward(np, x, *, shape, index):
-        y = np.zeros(shape, dtype=x.dtype)
+    def forward(np, x, *, shape, index, fill=0):
+        y = np.full(shape, fill, dtype=x.dtype) if fill else np.zeros(shape, dtype=x.dtype)
         y[index] = x
         return y
 
-    def vjp(xp, g, y, x, *, needs, shape, index):
+    def vjp(xp, g, y, x, *, needs, shape, index, fill=0):
         return (xp.slice(g, index=index),)
 
-    def onnx(g, x, *, shape, index):
-        return forms.placed(g, x, shape, index, g.number(0, x.dtype))
+    def onnx(g, x, *, shape, index, fill=0):
+        return forms.placed(g, x, shape, index, g.number(fill, x.dtype))
 
-    samples = [Sample(real(shape=(2, 2)), shape=(3, 4), index=(slice(1, None), slice(None, None, 2)))]
+    samples = [
+        Sample(real(shape=(2, 2)), shape=(3, 4), index=(slice(1, None), slice(None, None, 2))),
+        Sample(real(shape=(2, 2)), shape=(3, 4), index=(slice(1, None), slice(1, 3)), fill=1.5),
+    ]
 
 
 @gather

@@ -189,8 +189,8 @@ def slice_(x: Array, *, index: tuple[Any, ...]) -> Array:
 
 
 @reference
-def place(x: Array, *, shape: tuple[int, ...], index: tuple[Any, ...]) -> Array:
-    return index_add(x, spec=index, shape=shape)
+def place(x: Array, *, shape: tuple[int, ...], index: tuple[Any, ...], fill: float = 0) -> Array:
+    return index_put(numpy.full(shape, float(fill)), x, spec=index, accumulate=False)
 
 
 @reference
