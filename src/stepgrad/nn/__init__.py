@@ -8,8 +8,10 @@ from stepgrad.nn import functional as functional
 from stepgrad.nn import init as init
 from stepgrad.nn import utils as utils
 from stepgrad.nn.activation import *
+from stepgrad.nn.channels import *
 from stepgrad.nn.columns import *
 from stepgrad.nn.container import *
+from stepgrad.nn.convolution import *
 from stepgrad.nn.distance import *
 from stepgrad.nn.likelihood_loss import *
 from stepgrad.nn.linear import *
@@ -17,5 +19,8 @@ from stepgrad.nn.loss import *
 from stepgrad.nn.margin_loss import *
 from stepgrad.nn.module import *
 from stepgrad.nn.normalization import *
+from stepgrad.nn.padding import *
 from stepgrad.nn.parameter import *
+from stepgrad.nn.pooling import *
+from stepgrad.nn.resizing import *
 from stepgrad.nn.summaries import *

@@ -40,15 +40,11 @@ class Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class BatchNorm1d(Module):
-    """Normalises each channel of (N, C) or (N, C, L) by its mean and variance (Ioffe and Szegedy, 2015).
+class BatchNorm(Module):
+    """What the batch normalisations have in common; they differ in the shapes that they take."""
 
-    In training by those of the batch, which also move `running_mean` and `running_var` by `momentum`
-    (None: their average over all batches); in evaluation by the running ones. `weight` and `bias` (C)
-    with `affine`; no `bias` with ``bias=False``.
-    """
-
-    _dimensions = (2, 3)
+    _dimensions: tuple[int, ...]
+    _shapes: str
 
     def __init__(
         self,
@@ -88,10 +84,10 @@ class BatchNorm1d(Module):
         _reset(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C) or (N, C, L) → the same shape. Raises `ShapeError` for other shapes."""
+        """(N, C, …) → the same shape. Raises `ShapeError` for other shapes."""
         if x.ndim not in self._dimensions or x.shape[1] != self.num_features:
             raise ShapeError(
-                f"{self._get_name()} of {self.num_features} channels takes (N, C) or (N, C, L), not "
+                f"{self._get_name()} of {self.num_features} channels takes {self._shapes}, not "
                 f"{list(x.shape)}."
             )
         mean, variance = self.running_mean, self.running_var
@@ -112,6 +108,34 @@ class BatchNorm1d(Module):
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
+
+
+class BatchNorm1d(BatchNorm):
+    """Normalises each channel of (N, C) or (N, C, L) by its mean and variance (Ioffe and Szegedy, 2015).
+
+    In training by those of the batch, which also move `running_mean` and `running_var` by `momentum`
+    (None: their average over all batches); in evaluation by the running ones. `weight` and `bias` (C)
+    with `affine`; no `bias` with ``bias=False``.
+    """
+
+    _dimensions, _shapes = (2, 3), "(N, C) or (N, C, L)"
+
+
+class BatchNorm2d(BatchNorm):
+    """Normalises each channel of (N, C, H, W) by its mean and variance; arguments as for `BatchNorm1d`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.BatchNorm2d(3)(sg.rand(2, 3, 4, 4)).mean((0, 2, 3)).abs().max() < 1e-5
+    tensor(True)
+    """
+
+    _dimensions, _shapes = (4,), "(N, C, H, W)"
+
+
+class BatchNorm3d(BatchNorm):
+    """Normalises each channel of (N, C, D, H, W) by its mean and variance; arguments as for `BatchNorm1d`."""
+
+    _dimensions, _shapes = (5,), "(N, C, D, H, W)"
 
 
 class LayerNorm(Module):
@@ -151,4 +175,4 @@ class LayerNorm(Module):
         )
 
 
-__all__ = ["BatchNorm1d", "Dropout", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "Dropout", "LayerNorm"]

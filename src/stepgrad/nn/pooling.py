@@ -1,0 +1,328 @@
+"""Pooling layers: each is the function of `stepgrad.nn.functional` of the same name with fixed arguments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.nn import functional as F
+from stepgrad.nn.functional.sliding import sizes
+from stepgrad.nn.module import Module
+from stepgrad.tensor import Tensor
+
+
+class _MaxPool(Module):
+    _function: Any
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+        return_indices: bool = False, ceil_mode: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.dilation = padding, dilation
+        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, sizes…) or (C, sizes…) → the largest of each window; with `return_indices` a pair."""
+        return type(self)._function(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class MaxPool1d(_MaxPool):
+    """The largest element of each window of (N, C, L).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MaxPool1d(2)(sg.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[3., 2.]])
+    """
+
+    _function = staticmethod(F.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
+    """The largest element of each window of (N, C, H, W).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MaxPool2d(2)(sg.zeros(1, 16, 28, 28)).shape
+    (1, 16, 14, 14)
+    """
+
+    _function = staticmethod(F.max_pool2d)
+
+
+class MaxPool3d(_MaxPool):
+    """The largest element of each window of (N, C, D, H, W)."""
+
+    _function = staticmethod(F.max_pool3d)
+
+
+class _MaxUnpool(Module):
+    _dims: int
+    _function: Any
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        name, dims = self._get_name(), self._dims
+        self.kernel_size = sizes(name, "kernel_size", kernel_size, dims)
+        self.stride = sizes(name, "stride", kernel_size if stride is None else stride, dims)
+        self.padding = sizes(name, "padding", padding, dims, 0)
+
+    def forward(self, x: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        """Values and their indices, as a max pool returns them → zeros with the values in their places."""
+        return type(self)._function(x, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Zeros (N, C, L) with the values of a `MaxPool1d` where they were."""
+
+    _dims, _function = 1, staticmethod(F.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Zeros (N, C, H, W) with the values of a `MaxPool2d` where they were."""
+
+    _dims, _function = 2, staticmethod(F.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Zeros (N, C, D, H, W) with the values of a `MaxPool3d` where they were."""
+
+    _dims, _function = 3, staticmethod(F.max_unpool3d)
+
+
+class _AvgPool(Module):
+    _function: Any
+    divisor_override: int | None
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True, divisor_override: int | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
+        self.padding, self.ceil_mode = padding, ceil_mode
+        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, sizes…) or (C, sizes…) → the mean of each window."""
+        return type(self)._function(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            self.divisor_override,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_AvgPool):
+    """The mean of each window of (N, C, L).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AvgPool1d(2)(sg.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    tensor([[2., 1.]])
+    """
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:  # fmt: skip
+        stride = kernel_size if stride is None else stride
+        one = [
+            sizes("AvgPool1d", what, value, 1, least)
+            for what, value, least in (
+                ("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0)
+            )
+        ]  # fmt: skip
+        super().__init__(*one, ceil_mode, count_include_pad)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, L) or (C, L) → the mean of each window."""
+        return F.avg_pool1d(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
+
+
+class AvgPool2d(_AvgPool):
+    """The mean of each window of (N, C, H, W)."""
+
+    _function = staticmethod(F.avg_pool2d)
+
+
+class AvgPool3d(_AvgPool):
+    """The mean of each window of (N, C, D, H, W)."""
+
+    _function = staticmethod(F.avg_pool3d)
+
+
+class _LPPool(Module):
+    _function: Any
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size, self.stride = norm_type, kernel_size, stride
+        self.ceil_mode = ceil_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, sizes…) or (C, sizes…) → (Σ xᵖ)^(1/p) of each window."""
+        return type(self)._function(x, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPool):
+    """(Σ xᵖ)^(1/p) of each window of (N, C, L)."""
+
+    _function = staticmethod(F.lp_pool1d)
+
+
+class LPPool2d(_LPPool):
+    """(Σ xᵖ)^(1/p) of each window of (N, C, H, W)."""
+
+    _function = staticmethod(F.lp_pool2d)
+
+
+class LPPool3d(_LPPool):
+    """(Σ xᵖ)^(1/p) of each window of (N, C, D, H, W)."""
+
+    _function = staticmethod(F.lp_pool3d)
+
+
+class _AdaptiveAvgPool(Module):
+    _function: Any
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, sizes…) or (C, sizes…) → means over `output_size` windows."""
+        return type(self)._function(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """Means of (N, C, L) over `output_size` windows that cover L evenly."""
+
+    _function = staticmethod(F.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """Means of (N, C, H, W) over `output_size` windows that cover H and W evenly.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AdaptiveAvgPool2d(1)(sg.zeros(2, 512, 7, 7)).shape
+    (2, 512, 1, 1)
+    """
+
+    _function = staticmethod(F.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """Means of (N, C, D, H, W) over `output_size` windows that cover D, H and W evenly."""
+
+    _function = staticmethod(F.adaptive_avg_pool3d)
+
+
+class _AdaptiveMaxPool(Module):
+    _function: Any
+
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, sizes…) or (C, sizes…) → the largest of `output_size` windows; with `return_indices` a pair."""
+        return type(self)._function(x, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """The largest of (N, C, L) in `output_size` windows that cover L evenly."""
+
+    _function = staticmethod(F.adaptive_max_pool1d)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """The largest of (N, C, H, W) in `output_size` windows that cover H and W evenly."""
+
+    _function = staticmethod(F.adaptive_max_pool2d)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """The largest of (N, C, D, H, W) in `output_size` windows that cover D, H and W evenly."""
+
+    _function = staticmethod(F.adaptive_max_pool3d)
+
+
+class _FractionalMaxPool(Module):
+    _function: Any
+
+    def __init__(
+        self, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+        return_indices: bool = False, _random_samples: Tensor | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_size, self.output_size, self.output_ratio = kernel_size, output_size, output_ratio
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, sizes…) or (C, sizes…) → the largest of windows at random places."""
+        return type(self)._function(
+            x, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+        )
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest of windows at random places of (N, C, H, W) (Graham, 2014)."""
+
+    _function = staticmethod(F.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest of windows at random places of (N, C, D, H, W) (Graham, 2014)."""
+
+    _function = staticmethod(F.fractional_max_pool3d)
+
+
+class LocalResponseNorm(Module):
+    """x / (k + α/size Σ x²)^β over `size` neighbouring channels (Krizhevsky, Sutskever and Hinton, 2012)."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, …) → the same shape."""
+        return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+__all__ = [
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+    "LPPool1d", "LPPool2d", "LPPool3d", "LocalResponseNorm", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
+]  # fmt: skip
