@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stepgrad import nn
+from tests.oracle.spatial import SPATIAL_MODULES
 from tests.oracle.translate import Failures, assert_same, compare, described, tensors_in, to_stepgrad
 
 pytestmark = pytest.mark.oracle
@@ -21,6 +22,7 @@ MODULES = [
     "LinearCrossEntropyLoss", "CTCLoss",
     "Hardshrink", "Softshrink", "Tanhshrink", "GLU", "Softmin", "Softmax2d",
 ]  # fmt: skip
+MODULES += SPATIAL_MODULES
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them.
 MISSING: dict[str, dict[str, str]] = {
@@ -30,6 +32,8 @@ MISSING: dict[str, dict[str, str]] = {
     },
     "LinearCrossEntropyLoss": {"options=Linear": "a way to save memory that stepgrad does not have"},
     "BatchNorm1d": {"float64[0, 5, 9]": "the statistics of no rows are refused"},
+    "BatchNorm2d": {"float64[0, 5, 2, 2]": "the same"},
+    "BatchNorm3d": {"float64[0, 5, 2, 2, 2]": "the same"},
 }
 
 # PyTorch's gradient of CTCLoss is that of the scores before log_softmax (which changes no log-probability).

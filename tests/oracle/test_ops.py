@@ -7,6 +7,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad.nn import functional
+from tests.oracle.spatial import MISSING_SPATIAL, NOT_COMPARED_SPATIAL, SPATIAL
 from tests.oracle.translate import TOLERANCE, Failures, compare, described, tensors_in, to_stepgrad
 
 pytestmark = pytest.mark.oracle
@@ -120,6 +121,7 @@ OPERATIONS["nn.functional.softmin", "with_dtype"] = functional.softmin
 OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: functional.embedding(
     indices, weight, **kwargs
 )
+OPERATIONS |= SPATIAL
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them (see `described`).
 MISSING: dict[tuple[str, str], dict[str, str]] = {
@@ -152,6 +154,7 @@ MISSING |= {
 
 # A constant in PyTorch's derivative is rounded to float32.
 ROUNDED = {"nn.functional.celu": 1e-7, "nn.functional.hardsigmoid": 1e-7}
+MISSING |= MISSING_SPATIAL
 
 # Operations of which the name is all that stepgrad's have in common, or whose results are random.
 NOT_COMPARED = {
@@ -182,6 +185,7 @@ NOT_COMPARED = {
     "linspace tensor_overload": "bounds that are tensors",
     "nn.functional.batch_norm without_cudnn": "the same samples as those of batch_norm",
 }
+NOT_COMPARED |= NOT_COMPARED_SPATIAL
 
 
 @pytest.fixture(scope="module")

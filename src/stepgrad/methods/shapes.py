@@ -152,6 +152,29 @@ class ShapeMethods(TensorBase):
         reverse = some_dims(chosen, self._array.ndim) if chosen else ()
         return apply(REGISTRY["flip"], self, dims=reverse)
 
+    def unfold(self, dimension: int, size: int, step: int) -> Tensor:
+        """Return windows of `size` elements along a dimension, each `step` after the one before: a view.
+
+        The windows stand where the dimension was, their elements in a new last dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(5).unfold(0, 3, 2)
+        tensor([[0, 1, 2],
+                [2, 3, 4]])
+        """
+        ndim = self._array.ndim
+        if not ndim:
+            return self.reshape(1).unfold(0, size, step)[0]
+        d = one_dim(dimension, ndim)
+        if not 0 <= size <= self._array.shape[d] or step < 1:
+            raise ShapeError(
+                f"unfold needs windows of 0 to {self._array.shape[d]} elements and a step of 1 or more, not "
+                f"size={size} and step={step} along dimension {d} of {list(self._array.shape)}."
+            )
+        last = self if d == ndim - 1 else self.transpose(d, ndim - 1)
+        found = apply(REGISTRY["windows"], last, size=(size,), stride=(step,), dilation=(1,))
+        return found if d == ndim - 1 else found.transpose(d, ndim - 1)
+
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
         """Return `length` entries from `start` along a dimension."""
         d = one_dim(dim, self._array.ndim)

@@ -1,4 +1,4 @@
-"""Layers of channels: dropout of whole ones, their normalisation in each image, softmax over them."""
+"""Layers of channels: dropout of whole ones, their normalisation in each image."""
 
 from __future__ import annotations
 
@@ -130,17 +130,6 @@ class GroupNorm(Module):
         )
 
 
-class Softmax2d(Module):
-    """Softmax over the channels at each place of an image: (N, C, H, W) or (C, H, W) → the same shape."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) or (C, H, W) → the same shape."""
-        if x.ndim not in (3, 4):
-            raise ShapeError(f"Softmax2d takes (N, C, H, W) or (C, H, W), not {list(x.shape)}.")
-        return F.softmax(x, -3)
-
-
 __all__ = [
     "Dropout1d", "Dropout2d", "Dropout3d", "GroupNorm", "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d",
-    "Softmax2d",
 ]  # fmt: skip

@@ -35,9 +35,7 @@ class _Convolution(Module):
                 f"{name} needs channels that groups={groups} divides, not {in_channels} and {out_channels}."
             )
         if padding_mode not in _MODES:
-            raise ArgumentError(
-                f"{name} knows the padding modes {', '.join(_MODES)}, not {padding_mode!r}."
-            )
+            raise ArgumentError(f"{name} knows the padding modes {', '.join(_MODES)}, not {padding_mode!r}.")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = sizes(name, "kernel_size", kernel_size, dims)
         self.stride = sizes(name, "stride", stride, dims)
@@ -46,7 +44,9 @@ class _Convolution(Module):
         self.output_padding = sizes(name, "output_padding", output_padding, dims, 0)
         self.transposed, self.padding_mode = transposed, padding_mode
         if isinstance(padding, str) and padding not in ("valid", "same"):
-            raise ArgumentError(f"{name} knows the paddings 'valid' and 'same', and numbers, not {padding!r}.")
+            raise ArgumentError(
+                f"{name} knows the paddings 'valid' and 'same', and numbers, not {padding!r}."
+            )
         if padding == "same" and any(s != 1 for s in self.stride):
             raise ArgumentError(f"{name} with padding='same' needs a stride of 1, not {list(self.stride)}.")
         first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)

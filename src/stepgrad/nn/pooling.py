@@ -289,7 +289,12 @@ class _FractionalMaxPool(Module):
     def forward(self, x: Tensor) -> Any:
         """(N, C, sizes…) or (C, sizes…) → the largest of windows at random places."""
         return type(self)._function(
-            x, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
+            x,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            self._random_samples,
         )
 
 

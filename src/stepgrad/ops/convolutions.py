@@ -140,7 +140,7 @@ class convolution_weight:
         depth = x.shape[1] // groups * math.prod(size)
         y = np.zeros((groups, outputs // groups, depth), dtype=g.dtype)
         for part in _parts(count, groups * max(depth * rows.shape[3], depth * rows.shape[2])):
-            columns = _columns(np, x[part], size, stride, dilation, groups)[..., : rows.shape[3]]
+            columns = _columns(np, x[part], size, stride, dilation, groups)
             y += np.matmul(rows[part], columns.swapaxes(2, 3)).sum(0)
         return y.reshape(outputs, x.shape[1] // groups, *size)
 

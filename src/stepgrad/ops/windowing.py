@@ -147,9 +147,7 @@ class window_pick:
     reads = ("index",)
     samples = [
         Sample(real(shape=(2, 7)), integer(0, 3, (2, 3)), size=(3,), stride=(2,), dilation=(1,)),
-        Sample(
-            real(shape=(2, 5, 6)), integer(0, 6, (2, 3, 2)), size=(2, 3), stride=(1, 2), dilation=(2, 1)
-        ),
+        Sample(real(shape=(2, 5, 6)), integer(0, 6, (2, 3, 2)), size=(2, 3), stride=(1, 2), dilation=(2, 1)),
         Sample(real(shape=(2, 4, 6)), integer(0, 4, (2, 2, 3)), size=(2, 2), stride=(2, 2), dilation=(1, 1)),
     ]
 

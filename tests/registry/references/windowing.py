@@ -69,9 +69,7 @@ def window_pick(x: Array, index: Array, *, size: Place, stride: Place, dilation:
 
 
 @reference
-def window_put(
-    x: Array, index: Array, *, shape: Place, size: Place, stride: Place, dilation: Place
-) -> Array:
+def window_put(x: Array, index: Array, *, shape: Place, size: Place, stride: Place, dilation: Place) -> Array:
     every = numpy.zeros((*x.shape, *size))
     for place in numpy.ndindex(*x.shape):
         every[(*place, *numpy.unravel_index(index[place], size))] = x[place]

@@ -156,14 +156,16 @@ def _fractional(
         output_size = [int(n * r) for n, r in zip(lengths, ratios, strict=True)]
     counts = sizes(name, "output_size", output_size, dims)
     if any(c + k - 1 > n for c, k, n in zip(counts, size, lengths, strict=True)):
-        raise ShapeError(f"{name} has no {list(counts)} different windows of {list(size)} in {list(x.shape)}.")
+        raise ShapeError(
+            f"{name} has no {list(counts)} different windows of {list(size)} in {list(x.shape)}."
+        )
     rows = x if x.ndim == dims + 2 else x.unsqueeze(0)
     if samples is None:
         samples = rand(rows.shape[0], rows.shape[1], dims, dtype=x.dtype)
     places: Any = None
     for i, (n, k, c) in enumerate(zip(lengths, size, counts, strict=True)):
-        # PyTorch's samples are in the order of the dimensions from the last to the first.
-        starts = _starts(samples[..., dims - 1 - i], n, k, c)
+        # PyTorch's samples of images are in the order (W, H), those of volumes in the order (D, H, W).
+        starts = _starts(samples[: rows.shape[0], :, 1 - i if dims == 2 else i], n, k, c)
         here = starts.unsqueeze(-1) + tensor(numpy.arange(k))
         if places is None:
             places = here

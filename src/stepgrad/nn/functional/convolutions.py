@@ -96,13 +96,20 @@ def _convolved(
 
 
 def _padding(
-    name: str, padding: Any, size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...], dims: int
+    name: str,
+    padding: Any,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    dims: int,
 ) -> Pairs:
     if isinstance(padding, str):
         if padding == "valid":
             return ((0, 0),) * dims
         if padding != "same":
-            raise ArgumentError(f"{name} knows the paddings 'valid' and 'same', and numbers, not {padding!r}.")
+            raise ArgumentError(
+                f"{name} knows the paddings 'valid' and 'same', and numbers, not {padding!r}."
+            )
         if any(s != 1 for s in stride):
             raise ArgumentError(f"{name} with padding='same' needs a stride of 1, not {list(stride)}.")
         added = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]

@@ -63,7 +63,10 @@ def pad_zeros(x: Tensor, pairs: Sequence[Pair], fill: Any = 0) -> Tensor:
         x = x[(..., *cut)]
         lengths = x.shape[lead:]
     starts = [max(b, 0) for b, _ in pairs]
-    shape = (*x.shape[:lead], *(n + s + max(a, 0) for n, s, (_, a) in zip(lengths, starts, pairs, strict=True)))
+    shape = (
+        *x.shape[:lead],
+        *(n + s + max(a, 0) for n, s, (_, a) in zip(lengths, starts, pairs, strict=True)),
+    )
     index = (Ellipsis, *(slice(s, s + n) for s, n in zip(starts, lengths, strict=True)))
     fill = float(fill) if x.is_floating_point() else int(fill)
     return apply(REGISTRY["place"], x, shape=shape, index=index, fill=fill)
@@ -81,6 +84,9 @@ def _padded(x: Tensor, dim: int, pair: Pair, mode: str) -> Tensor:
             )
     start, stop = max(-before, 0), n - max(-after, 0)
     parts = [x.narrow(dim, start, stop - start)] if (start, stop) != (0, n) else [x]
+    if mode == "circular":
+        # What is cut off is gone, where the others still mirror or repeat it.
+        x = parts[0]
     if before > 0:
         parts.insert(0, _ENDS[mode](x, dim, before, True))
     if after > 0:
