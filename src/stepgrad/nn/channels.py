@@ -23,7 +23,9 @@ class Dropout1d(Dropout):
 
 
 class Dropout2d(Dropout):
-    """In training, sets whole channels of (N, C, H, W) to 0 with probability `p` (Tompson and others, 2015)."""
+    """In training, sets whole channels of (N, C, H, W) to 0 with probability `p` (Tompson and others,
+    2015).
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
@@ -50,8 +52,8 @@ class _InstanceNorm(BatchNorm):
         (dims,) = self._dimensions
         if x.ndim not in (dims, dims - 1) or (self.affine and x.shape[1 - dims] != self.num_features):
             raise ShapeError(
-                f"{self._get_name()} of {self.num_features} channels takes {self._shapes}, with N or without, "
-                f"not {list(x.shape)}."
+                f"{self._get_name()} of {self.num_features} channels takes {self._shapes}, with N or "
+                f"without, not {list(x.shape)}."
             )
         if x.ndim == dims - 1:
             return self.forward(x.unsqueeze(0)).squeeze(0)
@@ -83,7 +85,9 @@ class InstanceNorm2d(_InstanceNorm):
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """Normalises each channel of each volume (N, C, D, H, W) by its own mean and variance; see `InstanceNorm1d`."""
+    """Normalises each channel of each volume (N, C, D, H, W) by its own mean and variance; see
+    `InstanceNorm1d`.
+    """
 
     _dimensions, _shapes = (5,), "(N, C, D, H, W)"
 
@@ -105,7 +109,8 @@ class GroupNorm(Module):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
             raise ArgumentError(
-                f"GroupNorm needs channels in equal groups, not {num_channels} channels in {num_groups} groups."
+                f"GroupNorm needs channels in equal groups, not {num_channels} channels in {num_groups} "
+                "groups."
             )
         place = {"device": device, "dtype": dtype}
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine

@@ -112,8 +112,8 @@ class _Straight(_Convolution):
 class Conv1d(_Straight):
     """Convolution over (N, C, L): `stepgrad.nn.functional.conv1d` with a learned weight and bias.
 
-    `padding` in elements at both ends, or "same" or "valid"; `padding_mode`: "zeros", "reflect", "replicate" or
-    "circular". `weight` (out_channels, in_channels / groups, K) and `bias` (out_channels).
+    `padding` in elements at both ends, or "same" or "valid"; `padding_mode`: "zeros", "reflect",
+    "replicate" or "circular". `weight` (out_channels, in_channels / groups, K) and `bias` (out_channels).
 
     >>> import stepgrad as sg
     >>> sg.nn.Conv1d(3, 8, 5, padding="same")(sg.zeros(2, 3, 20)).shape
@@ -139,7 +139,8 @@ class Conv2d(_Straight):
 class Conv3d(_Straight):
     """Convolution over (N, C, D, H, W): `stepgrad.nn.functional.conv3d` with a learned weight and bias.
 
-    Arguments as for `Conv1d`, each a number or three. `weight` (out_channels, in_channels / groups, K₁, K₂, K₃).
+    Arguments as for `Conv1d`, each a number or three. `weight` (out_channels, in_channels / groups, K₁, K₂,
+    K₃).
     """
 
     _dims, _function = 3, staticmethod(F.conv3d)
@@ -161,7 +162,9 @@ class _Transposed(_Convolution):
         )  # fmt: skip
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
-        """(N, C, sizes…) → (N, out_channels, sizes…); `output_size` chooses among the sizes that a stride allows."""
+        """(N, C, sizes…) → (N, out_channels, sizes…); `output_size` chooses among the sizes that a stride
+        allows.
+        """
         extra = self.output_padding if output_size is None else self._extra(x, tuple(output_size))
         return type(self)._function(
             x, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
@@ -176,13 +179,15 @@ class _Transposed(_Convolution):
         if len(extra) != self._dims or any(not 0 <= e < s for e, s in zip(extra, self.stride)):
             most = [n + s - 1 for n, s in zip(least, self.stride)]
             raise ShapeError(
-                f"{self._get_name()} of {list(x.shape)} makes sizes from {least} to {most}, not {list(wanted)}."
+                f"{self._get_name()} of {list(x.shape)} makes sizes from {least} to {most}, not "
+                f"{list(wanted)}."
             )
         return extra
 
 
 class ConvTranspose1d(_Transposed):
-    """Transposed convolution over (N, C, L): `stepgrad.nn.functional.conv_transpose1d`, with learned parameters.
+    """Transposed convolution over (N, C, L): `stepgrad.nn.functional.conv_transpose1d`, with learned
+    parameters.
 
     `weight` (in_channels, out_channels / groups, K) and `bias` (out_channels).
 
@@ -195,7 +200,9 @@ class ConvTranspose1d(_Transposed):
 
 
 class ConvTranspose2d(_Transposed):
-    """Transposed convolution over (N, C, H, W): `stepgrad.nn.functional.conv_transpose2d`, with learned parameters."""
+    """Transposed convolution over (N, C, H, W): `stepgrad.nn.functional.conv_transpose2d`, with learned
+    parameters.
+    """
 
     _dims, _function = 2, staticmethod(F.conv_transpose2d)
 

@@ -249,7 +249,9 @@ class _AdaptiveMaxPool(Module):
         self.output_size, self.return_indices = output_size, return_indices
 
     def forward(self, x: Tensor) -> Any:
-        """(N, C, sizes…) or (C, sizes…) → the largest of `output_size` windows; with `return_indices` a pair."""
+        """(N, C, sizes…) or (C, sizes…) → the largest of `output_size` windows; with `return_indices` a
+        pair.
+        """
         return type(self)._function(x, self.output_size, self.return_indices)
 
     def extra_repr(self) -> str:

@@ -10,7 +10,8 @@ from stepgrad.tensor import Tensor
 
 
 class Upsample(Module):
-    """(N, C, sizes…) in another `size`, or multiplied by `scale_factor`: `stepgrad.nn.functional.interpolate`.
+    """(N, C, sizes…) in another `size`, or multiplied by `scale_factor`:
+    `stepgrad.nn.functional.interpolate`.
 
     >>> import stepgrad as sg
     >>> sg.nn.Upsample(scale_factor=2, mode="bilinear")(sg.zeros(1, 3, 4, 5)).shape

@@ -1,7 +1,7 @@
 """Convolutions: sums of products over sliding windows. Three that are each other's derivatives.
 
-x (N, C, L…), weight (O, C / groups, K…), y (N, O, windows…). `stride` and `dilation` have an entry per sliding
-dimension, `padding` a pair: how many zeros before and after.
+x (N, C, L…), weight (O, C / groups, K…), y (N, O, windows…). `stride` and `dilation` have an entry per
+sliding dimension, `padding` a pair: how many zeros before and after.
 """
 
 from __future__ import annotations
@@ -123,10 +123,14 @@ class convolution_input:
     samples = [
         Sample(real(shape=(2, 4, 5, 7)), real(shape=(4, 3, 3, 2)), shape=(5, 6), **_attrs(padding=1)),
         Sample(real(shape=(2, 6, 4)), real(shape=(6, 2, 3)), shape=(7,), **_attrs(1, 2, ((1, 2),), 1, 2)),
-        Sample(real(shape=(1, 3, 2, 2)), real(shape=(3, 2, 2, 2)), shape=(6, 5), **_attrs(dilation=2, stride=2)),
+        Sample(
+            real(shape=(1, 3, 2, 2)), real(shape=(3, 2, 2, 2)), shape=(6, 5), **_attrs(dilation=2, stride=2)
+        ),
         Sample(real(shape=(2, 3, 2, 3)), real(shape=(3, 2, 2, 2)), shape=(4, 6), **_attrs(stride=2)),
-        Sample(real(shape=(1, 6, 4, 4)), real(shape=(6, 1, 3, 3)), shape=(4, 4), **_attrs(padding=1, groups=3)),
-    ]  # fmt: skip
+        Sample(
+            real(shape=(1, 6, 4, 4)), real(shape=(6, 1, 3, 3)), shape=(4, 4), **_attrs(padding=1, groups=3)
+        ),
+    ]
 
 
 @contract
@@ -156,6 +160,10 @@ class convolution_weight:
     samples = [
         Sample(real(shape=(2, 4, 5, 7)), real(shape=(2, 3, 5, 6)), size=(3, 2), **_attrs(padding=1)),
         Sample(real(shape=(2, 6, 4)), real(shape=(2, 4, 7)), size=(3,), **_attrs(1, 2, ((1, 2),), 1, 2)),
-        Sample(real(shape=(1, 3, 2, 2)), real(shape=(1, 2, 6, 5)), size=(2, 2), **_attrs(dilation=2, stride=2)),
-        Sample(real(shape=(1, 6, 4, 4)), real(shape=(1, 3, 4, 4)), size=(3, 3), **_attrs(padding=1, groups=3)),
-    ]  # fmt: skip
+        Sample(
+            real(shape=(1, 3, 2, 2)), real(shape=(1, 2, 6, 5)), size=(2, 2), **_attrs(dilation=2, stride=2)
+        ),
+        Sample(
+            real(shape=(1, 6, 4, 4)), real(shape=(1, 3, 4, 4)), size=(3, 3), **_attrs(padding=1, groups=3)
+        ),
+    ]

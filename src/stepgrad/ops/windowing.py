@@ -1,6 +1,7 @@
 """Sliding windows over the last dimensions: what convolutions and pooling are made of.
 
-With sizes L, windows of size K, `stride` s and `dilation` d there are O = ⌊(L − d (K − 1) − 1) / s⌋ + 1 windows;
+With sizes L, windows of size K, `stride` s and `dilation` d there are O = ⌊(L − d (K − 1) − 1) / s⌋ + 1
+windows;
 element k of window o is element o s + k d. Each is a tuple with an entry per dimension that is slid over.
 """
 

@@ -81,7 +81,9 @@ def adaptive_avg_pool1d(x: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
-    """Return means of x (N, C, H, W) or (C, H, W) over windows that cover H and W; see `adaptive_avg_pool1d`."""
+    """Return means of x (N, C, H, W) or (C, H, W) over windows that cover H and W; see
+    `adaptive_avg_pool1d`.
+    """
     return _adaptive_mean("adaptive_avg_pool2d", 2, x, output_size)
 
 

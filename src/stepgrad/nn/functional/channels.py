@@ -52,8 +52,8 @@ def dropout2d(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = 
 
 
 def dropout3d(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Return x (N, C, D, H, W) or (C, D, H, W) with channels set to 0 with probability p, the others divided by
-    1 − p.
+    """Return x (N, C, D, H, W) or (C, D, H, W) with channels set to 0 with probability p, the others
+    divided by 1 − p.
     """
     return _dropped("dropout3d", x, p, training, inplace, (4, 5), 4)
 
@@ -93,9 +93,11 @@ def instance_norm(
 def group_norm(
     x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Return (x − mean) / √(var + ε) · weight + bias with the statistics of each group of channels of each image.
+    """Return (x − mean) / √(var + ε) · weight + bias with the statistics of each group of channels of each
+    image.
 
-    Wu and He, 2018. x (N, C, …), `weight` and `bias` (C). Raises `ShapeError` if C is no multiple of the groups.
+    Wu and He, 2018. x (N, C, …), `weight` and `bias` (C). Raises `ShapeError` if C is no multiple of the
+    groups.
 
     >>> import stepgrad as sg
     >>> group_norm(sg.tensor([[1.0, 3.0, 5.0, 9.0]]), 2).round()

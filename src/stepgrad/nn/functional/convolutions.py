@@ -29,7 +29,8 @@ def conv1d(
 ) -> Tensor:
     """Return the convolution of x (N, C, L) or (C, L) with weight (O, C / groups, K), plus bias (O).
 
-    yₙₒₚ = Σ over c and k of x[n, c, p · stride + k · dilation − padding] w[o, c, k] + b[o]. `padding`: zeros at
+    yₙₒₚ = Σ over c and k of x[n, c, p · stride + k · dilation − padding] w[o, c, k] + b[o]. `padding`:
+    zeros at
     both ends, or "valid" (none), or "same" (so many that L stays, for a stride of 1). Raises `ShapeError` or
     `ArgumentError` naming the sizes that do not fit.
 
@@ -49,7 +50,8 @@ def conv2d(
     dilation: Any = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Return the convolution of x (N, C, H, W) or (C, H, W) with weight (O, C / groups, K₁, K₂), plus bias (O).
+    """Return the convolution of x (N, C, H, W) or (C, H, W) with weight (O, C / groups, K₁, K₂), plus bias
+    (O).
 
     Numbers, or pairs of them, as in `conv1d`.
 
@@ -127,8 +129,8 @@ def _check_weight(
     channels = x.shape[x.ndim - dims - 1]
     if groups < 1 or weight.ndim != dims + 2 or weight.shape[0] % groups:
         raise ShapeError(
-            f"{name} takes a weight of {dims + 2} dimensions whose first is a multiple of groups={groups}, not "
-            f"{list(weight.shape)}."
+            f"{name} takes a weight of {dims + 2} dimensions whose first is a multiple of "
+            f"groups={groups}, not {list(weight.shape)}."
         )
     expected = weight.shape[0] if of_input == 0 else weight.shape[1] * groups
     if channels != expected:
@@ -269,8 +271,8 @@ def unfold(x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, str
 def fold(
     x: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:
-    """Return images (N, C, *output_size) in which columns (N, C · K₁ · K₂, windows) are added where their windows
-    lie: the adjoint of `unfold`. col2im.
+    """Return images (N, C, *output_size) in which columns (N, C · K₁ · K₂, windows) are added where their
+    windows lie: the adjoint of `unfold`. col2im.
 
     >>> import stepgrad as sg
     >>> fold(sg.ones(1, 2, 2), (2, 2), (2, 1))

@@ -30,8 +30,8 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
         raise no_tensor("pad", x)
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
         raise ArgumentError(
-            f"pad needs two numbers for each dimension, at most {2 * x.ndim} for the input {list(x.shape)}, not "
-            f"{list(pad)}."
+            f"pad needs two numbers for each dimension, at most {2 * x.ndim} for the input "
+            f"{list(x.shape)}, not {list(pad)}."
         )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     _check_lengths(x, pairs)
@@ -80,7 +80,8 @@ def _padded(x: Tensor, dim: int, pair: Pair, mode: str) -> Tensor:
         most = {"reflect": n - 1, "circular": n, "replicate": max(pair) if n else 0}[mode]
         if max(pair) > most:
             raise ShapeError(
-                f"pad with mode={mode!r} adds at most {most} elements to a dimension of length {n}, not {pair}."
+                f"pad with mode={mode!r} adds at most {most} elements to a dimension of length {n}, not "
+                f"{pair}."
             )
     start, stop = max(-before, 0), n - max(-after, 0)
     parts = [x.narrow(dim, start, stop - start)] if (start, stop) != (0, n) else [x]

@@ -34,7 +34,8 @@ class _Windows:
         reach = [d * (k - 1) + 1 for k, d in zip(self.size, self.dilation, strict=True)]
         if any(p > r // 2 for p, r in zip(self.padding, reach, strict=True)):
             raise ArgumentError(
-                f"{name} needs a padding of at most half a window {list(self.size)}, not {list(self.padding)}."
+                f"{name} needs a padding of at most half a window {list(self.size)}, not "
+                f"{list(self.padding)}."
             )
         padded = tuple(n + 2 * p for n, p in zip(self.lengths, self.padding, strict=True))
         if not ceil_mode:
@@ -85,8 +86,8 @@ def max_pool1d(
     """Return the largest of each window of x (N, C, L) or (C, L).
 
     `stride`: the size of a window if not given. `padding`: so many −∞ at both ends. `ceil_mode`: also a last
-    window that the input does not fill. With `return_indices` a pair, the second int64: where the largest lies
-    in L. Raises `ArgumentError` or `ShapeError` for sizes that do not fit.
+    window that the input does not fill. With `return_indices` a pair, the second int64: where the largest
+    lies in L. Raises `ArgumentError` or `ShapeError` for sizes that do not fit.
 
     >>> import stepgrad as sg
     >>> max_pool1d(sg.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)

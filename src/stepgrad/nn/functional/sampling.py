@@ -14,8 +14,8 @@ from stepgrad.tensor import Tensor
 
 
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
-    """Return the grid (N, H, W, 2) that theta (N, 2, 3) makes of the places of an image (N, C, H, W); or (N, D, H,
-    W, 3) of theta (N, 3, 4). `size` is the shape of the image; places go from −1 to 1, x first.
+    """Return the grid (N, H, W, 2) that theta (N, 2, 3) makes of the places of an image (N, C, H, W); or
+    (N, D, H, W, 3) of theta (N, 3, 4). `size` is the shape of the image; places go from −1 to 1, x first.
 
     >>> import stepgrad as sg
     >>> affine_grid(sg.tensor([[[1.0, 0, 0], [0, 1, 0]]]), (1, 1, 1, 2), align_corners=True)
@@ -26,8 +26,8 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
     dims = len(lengths)
     if dims not in (2, 3) or theta.shape != (size[0], dims, dims + 1):
         raise ShapeError(
-            f"affine_grid takes theta (N, 2, 3) for a size (N, C, H, W), or (N, 3, 4) for (N, C, D, H, W); not "
-            f"{list(theta.shape)} for {tuple(size)}."
+            f"affine_grid takes theta (N, 2, 3) for a size (N, C, H, W), or (N, 3, 4) for (N, C, D, H, "
+            f"W); not {list(theta.shape)} for {tuple(size)}."
         )
     ends = [numpy.linspace(-1, 1, n) if n > 1 else numpy.zeros(1) for n in lengths]
     if not align_corners:
@@ -44,7 +44,8 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool | None = None,
 ) -> Tensor:
-    """Return x (N, C, H, W) at the places of grid (N, H₂, W₂, 2): (N, C, H₂, W₂). With three dimensions likewise.
+    """Return x (N, C, H, W) at the places of grid (N, H₂, W₂, 2): (N, C, H₂, W₂). With three dimensions
+    likewise.
 
     Places go from −1 to 1 (the middle of the first and last element with `align_corners`, else their outer
     edges), x first. `mode`: "bilinear", "nearest" or "bicubic"; `padding_mode`: what lies outside, "zeros",
@@ -58,8 +59,8 @@ def grid_sample(
     dims = x.ndim - 2
     if dims not in (2, 3) or grid.shape[0] != x.shape[0] or grid.ndim != x.ndim or grid.shape[-1] != dims:
         raise ShapeError(
-            f"grid_sample takes (N, C, H, W) with a grid (N, H, W, 2), or (N, C, D, H, W) with (N, D, H, W, 3); "
-            f"not {list(x.shape)} with {list(grid.shape)}."
+            f"grid_sample takes (N, C, H, W) with a grid (N, H, W, 2), or (N, C, D, H, W) with (N, D, H, "
+            f"W, 3); not {list(x.shape)} with {list(grid.shape)}."
         )
     if mode not in ("bilinear", "nearest", "bicubic") or (mode == "bicubic" and dims != 2):
         raise ArgumentError(

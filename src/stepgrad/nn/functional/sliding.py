@@ -32,8 +32,8 @@ def check_input(name: str, x: Any, dims: int) -> None:
         raise no_tensor(name, x)
     if x.ndim not in (dims + 1, dims + 2):
         raise ShapeError(
-            f"{name} slides over the last {dims} of {dims + 2} dimensions (N, C, …), or of {dims + 1} without "
-            f"a batch; this input has the shape {list(x.shape)}."
+            f"{name} slides over the last {dims} of {dims + 2} dimensions (N, C, …), or of {dims + 1} "
+            f"without a batch; this input has the shape {list(x.shape)}."
         )
 
 
@@ -55,6 +55,6 @@ def check_lengths(
     reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
     if any(k > n for k, n in zip(reach, lengths, strict=True)):
         raise ShapeError(
-            f"{name} has windows of {reach} elements (size {list(size)}, dilation {list(dilation)}), more than "
-            f"the {list(lengths)} of the input {list(x.shape)} with its padding."
+            f"{name} has windows of {reach} elements (size {list(size)}, dilation {list(dilation)}), more "
+            f"than the {list(lengths)} of the input {list(x.shape)} with its padding."
         )
