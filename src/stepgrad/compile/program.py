@@ -8,6 +8,7 @@ Composites are expanded on the way, equal values are made once, and what can be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy
 
 from stepgrad.arrays import dtypes
 from stepgrad.compile.simplify import frozen, simplified
+from stepgrad.compile.sliding import RULES
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.compile.value import Constant, NotCompiled, Value
 from stepgrad.ops.promotion import promoted
@@ -113,6 +115,8 @@ class Builder:
             return op.expand(self, *operands, **attrs)
         if op.kind == "elementwise":
             return self._elementwise(op, inputs, attrs)
+        if op.name in RULES:
+            return RULES[op.name](self, *inputs, **attrs)
         method = getattr(type(self), f"_{op.name}", None) or getattr(type(self), f"_{op.kind}", None)
         if method is None:
             raise NotCompiled(f"the operation {op.name} ({op.kind}) is not compiled")
@@ -263,8 +267,14 @@ class Builder:
             return self._permute(op, x.inputs[0], dims=tuple(inner[d] for d in dims))
         return self._view(op, x, dims=tuple(dims))
 
-    def _place(self, op: Op, x: Value, *, shape: tuple[int, ...], index: Any) -> Value:
-        return self._made("special", op, (x,), {"index": index}, shape, x.dtype)
+    def _place(self, op: Op, x: Value, *, shape: tuple[int, ...], index: Any, fill: Any = 0) -> Value:
+        return self._made("special", op, (x,), {"index": index, "fill": fill}, shape, x.dtype)
+
+    def special(
+        self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], shape: tuple[int, ...], dtype: Any
+    ) -> Value:
+        """Return what an operation with a kernel of its own makes of values that have a place in memory."""
+        return self._made("special", op, tuple(map(self._stored, inputs)), attrs, shape, dtype)
 
     def _cat(self, op: Op, *parts: Value, dim: int) -> Value:
         operands = promoted(self, op, parts)
@@ -289,6 +299,15 @@ class Builder:
             return self._integer_product(a, b)
         operands = (self._stored(a), self._stored(b))
         return self._made("contract", op, operands, {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
+
+    def contraction(self, a: Value, b: Value, rows: int) -> Value:
+        """Return the sums of products over k of a (batch, M…, K…) and b (batch, K, N): (batch, M, N).
+
+        `rows`: how many dimensions M has.
+        """
+        m, k = a.shape[1 : 1 + rows], a.shape[1 + rows :]
+        flat = self._reshape(find("reshape"), a, shape=(a.shape[0], math.prod(m), math.prod(k)))
+        return self._matmul(find("matmul"), flat, b)
 
     def _integer_product(self, a: Value, b: Value) -> Value:
         """Return a matrix product of integers or booleans as a sum over products: no speed is needed

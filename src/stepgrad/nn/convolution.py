@@ -65,7 +65,7 @@ class _Convolution(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, sizes…) or (C, sizes…) → (N, out_channels, windows…) or without N."""
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             x = F.pad(x, self._around(), mode=self.padding_mode)
             padding = 0
@@ -75,13 +75,13 @@ class _Convolution(Module):
 
     def _around(self) -> list[int]:
         """Return how many elements come before and after each dimension, from the last one on."""
-        around = []
+        around: list[int] = []
         for i in reversed(range(self._dims)):
-            if self.padding == "same":
-                total = self.dilation[i] * (self.kernel_size[i] - 1)
+            if isinstance(self.padding, str):
+                total = self.dilation[i] * (self.kernel_size[i] - 1) if self.padding == "same" else 0
                 around += [total // 2, total - total // 2]
             else:
-                around += [0, 0] if self.padding == "valid" else [self.padding[i]] * 2
+                around += [self.padding[i]] * 2
         return around
 
     def extra_repr(self) -> str:

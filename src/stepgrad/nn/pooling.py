@@ -137,13 +137,10 @@ class AvgPool1d(_AvgPool):
         count_include_pad: bool = True,
     ) -> None:  # fmt: skip
         stride = kernel_size if stride is None else stride
-        one = [
-            sizes("AvgPool1d", what, value, 1, least)
-            for what, value, least in (
-                ("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0)
-            )
-        ]  # fmt: skip
-        super().__init__(*one, ceil_mode, count_include_pad)
+        size = sizes("AvgPool1d", "kernel_size", kernel_size, 1)
+        between = sizes("AvgPool1d", "stride", stride, 1)
+        around = sizes("AvgPool1d", "padding", padding, 1, 0)
+        super().__init__(size, between, around, ceil_mode, count_include_pad)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, L) or (C, L) → the mean of each window."""

@@ -15,6 +15,7 @@ from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.strides import viewed_strides
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.ops.registry import find
+from stepgrad.ops.windowing import places_in
 
 
 def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
@@ -44,9 +45,10 @@ def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
 
 
 def _copy(
-    w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage, Register], lanes: int = 8
-) -> None:
-    """Copy one buffer, or a number, to another of the same shape."""
+    w: Writer, source: Buffer | float, target: Buffer, bases: dict[Storage, Register], lanes: int = 8,
+    adds: bool = False,
+) -> None:  # fmt: skip
+    """Copy one buffer, or a number, to another of the same shape; or add it there."""
     buffers = [target] if not isinstance(source, Buffer) else [target, source.broadcast(target.shape)]
     order = sorted(range(len(target.shape)), key=lambda d: -abs(target.strides[d]))
     (sizes,), strides = collapsed(target.shape, [b.strides for b in buffers], [order])
@@ -77,6 +79,8 @@ def _copy(
                     x = load(w, accesses[1].buffer, here[1], width, stride[1], mask)
                 else:
                     x = w.constant(source, element, width)  # type: ignore[arg-type]
+                if adds:
+                    x = load(w, accesses[0].buffer, here[0], width, stride[0], mask) + x
                 store(w, x, accesses[0].buffer, here[0], width, stride[0], mask)
                 return []
 
@@ -97,8 +101,31 @@ def _place(
             find("slice"), {"index": value.attrs["index"]}, out.shape, out.strides, value.inputs[0].shape
         )
         window = Buffer(out.storage, value.inputs[0].shape, strides, out.offset + moved)
-        _copy(w, 0, out, bases)
+        _copy(w, value.attrs["fill"], out, bases)
         _copy(w, inputs[0] if inputs[0] is not None else value.inputs[0].number, window, bases)
+
+
+def _add_windows(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
+    """Add the windows where they lie. The input has the dimensions of the result, in `places` the windows,
+    and at the end the elements of a window.
+    """
+    x, out = inputs[0], outputs[0]
+    places, ndim = value.attrs["places"], len(out.shape)
+    _copy(w, 0, out, bases)
+    for place in places_in(x.shape[ndim:]):
+        strides, to = list(out.strides), out.offset
+        start = x.offset
+        steps = zip(places, place, value.attrs["stride"], value.attrs["dilation"], strict=True)
+        for (d, k, s, e), step in zip(steps, x.strides[ndim:], strict=True):
+            to += k * e * out.strides[d]
+            start += k * step
+            strides[d] = s * out.strides[d]
+        source = Buffer(x.storage, x.shape[:ndim], x.strides[:ndim], start)
+        _copy(w, source, Buffer(out.storage, x.shape[:ndim], tuple(strides), to), bases, adds=True)
+    for other in outputs[1:]:
+        _copy(w, out, other, bases)
 
 
 def _cat(
@@ -382,6 +409,6 @@ def _rand(
 
 
 _WRITERS = {
-    "index": _index, "index_put": _index_put, "place": _place, "cat": _cat, "argmax": _arg, "argmin": _arg,
-    "rand": _rand,
+    "add_windows": _add_windows, "index": _index, "index_put": _index_put, "place": _place, "cat": _cat,
+    "argmax": _arg, "argmin": _arg, "rand": _rand,
 }  # fmt: skip

@@ -1,0 +1,334 @@
+"""How a program states what slides: convolutions as contractions, pooling as work on slices.
+
+Images come as (N, C, L…), in memory with the channels either before the sliding dimensions or last. Results
+of convolutions have them last: then vectors run along channels, whatever the sizes of images and windows are,
+and the windows of a contraction are read where the images lie. To the program all have PyTorch's shapes; the
+order in memory is that of a view.
+
+Each rule takes the Builder and what the record of the same name takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from stepgrad.compile.value import NotCompiled, Value
+from stepgrad.ops.promotion import promoted
+from stepgrad.ops.registry import find
+from stepgrad.ops.windowing import count_windows, elements_at, places_in
+
+if TYPE_CHECKING:
+    from stepgrad.compile.program import Builder
+
+Sizes = tuple[int, ...]
+# From so many elements in a window on, code for each of them would be too long.
+_LARGE_WINDOW = 64
+
+
+def _inverse(order: Sizes) -> Sizes:
+    return tuple(order.index(d) for d in range(len(order)))
+
+
+class _Layout:
+    """The order in memory of an array whose last `sliding` dimensions slide, after `lead` others.
+
+    `order`: the dimensions in that order; `places`: where in it those that slide stand.
+    """
+
+    def __init__(self, b: Builder, x: Value, sliding: int, lead: int) -> None:
+        strides = b.strides_of(x)
+        every = range(lead + sliding)
+        self.order = tuple(every)
+        if lead and x.shape[lead - 1] > 1 and strides[lead - 1] == 1 and math.prod(x.shape[lead:]) > 1:
+            self.order = (*range(lead - 1), *range(lead, lead + sliding), lead - 1)
+        self.places = tuple(self.order.index(lead + i) for i in range(sliding))
+
+    def ordered(self, b: Builder, x: Value) -> Value:
+        """Return a value with its dimensions in the order of memory."""
+        return b.permute(x, dims=self.order)
+
+    def restored(self, b: Builder, x: Value) -> Value:
+        """Return a value in the order of memory with its dimensions as they were."""
+        return b.permute(x, dims=_inverse(self.order))
+
+    def elements(self, b: Builder, x: Value, size: Sizes, stride: Sizes, dilation: Sizes) -> list[Value]:
+        """Return for each place of the windows of an ordered value the elements that lie there."""
+        counts = count_windows([x.shape[i] for i in self.places], size, stride, dilation)
+        found = []
+        for place in places_in(size):
+            index = [slice(None)] * x.ndim
+            slices = elements_at(place, counts, stride, dilation)[1:]
+            for i, part in zip(self.places, slices, strict=True):
+                index[i] = part
+            found.append(b.slice(x, index=tuple(index)))
+        return found
+
+    def spread(self, shape: Sizes, size: Sizes | None = None) -> Sizes:
+        """Return an ordered shape with a dimension after each that slides: its size of windows, or 1."""
+        result: list[int] = []
+        for i, n in enumerate(shape):
+            result.append(n)
+            if i in self.places:
+                result.append(1 if size is None else size[self.places.index(i)])
+        return tuple(result)
+
+
+# ------------------------------------------------------------------------------------------------ pooling
+
+
+def _search(b: Builder, x: Value, size: Sizes, stride: Sizes, dilation: Sizes) -> tuple[Value, Value]:
+    """Return the largest element of each window and its place."""
+    layout = _Layout(b, x, len(size), x.ndim - len(size))
+    first, *rest = layout.elements(b, layout.ordered(b, x), size, stride, dilation)
+    largest, at = first, b.number(0, "int64", first.shape)
+    for k, here in enumerate(rest, 1):
+        better = here > largest
+        if x.dtype.kind == "f":
+            better = better | (here != here)
+        largest, at = b.maximum(largest, here), b.where(better, k, at)
+    return layout.restored(b, largest), layout.restored(b, at)
+
+
+def _flat_windows(b: Builder, x: Value, size: Sizes, stride: Sizes, dilation: Sizes) -> Value:
+    every = b.windows(x, size=size, stride=stride, dilation=dilation)
+    return b.reshape(every, shape=(*every.shape[: x.ndim], math.prod(size)))
+
+
+def _window_argmax(b: Builder, x: Value, *, size: Sizes, stride: Sizes, dilation: Sizes) -> Value:
+    if math.prod(size) < _LARGE_WINDOW:
+        return _search(b, x, size, stride, dilation)[1]
+    return b.argmax(_flat_windows(b, x, size, stride, dilation), dim=x.ndim, keepdim=False)
+
+
+def _window_pick(b: Builder, x: Value, index: Value, *, size: Sizes, stride: Sizes, dilation: Sizes) -> Value:
+    if math.prod(size) >= _LARGE_WINDOW:
+        every = _flat_windows(b, x, size, stride, dilation)
+        return b.reshape(
+            b.take_along(every, b.reshape(index, shape=(*index.shape, 1)), dim=x.ndim), shape=index.shape
+        )
+    largest, at = _search(b, x, size, stride, dilation)
+    if at is index:
+        return largest
+    layout = _Layout(b, x, len(size), x.ndim - len(size))
+    picked, *rest = layout.elements(b, layout.ordered(b, x), size, stride, dilation)
+    index = layout.ordered(b, index)
+    for k, here in enumerate(rest, 1):
+        picked = b.where(index == k, here, picked)
+    return layout.restored(b, picked)
+
+
+def _window_put(
+    b: Builder, x: Value, index: Value, *, shape: Sizes, size: Sizes, stride: Sizes, dilation: Sizes
+) -> Value:
+    d = len(shape)
+    layout = _Layout(b, index, d, x.ndim - d)
+    if math.prod(size) < 256:
+        # Few bytes to keep from the forward pass.
+        index = b.cast(index, dtype=numpy.dtype("uint8"))
+    x, index = layout.ordered(b, x), layout.ordered(b, index)
+    small = layout.spread((1,) * x.ndim, size)
+    numbers = numpy.arange(math.prod(size)).reshape(size)
+    order = sorted(range(d), key=lambda i: layout.places[i])
+    places = b.constant(numpy.ascontiguousarray(numbers.transpose(order)).astype(index.dtype).reshape(small))
+    between = layout.spread(x.shape)
+    chosen = b.reshape(index, shape=between) == places
+    every = b.where(chosen, b.reshape(x, shape=between), b.number(0, x.dtype))
+    return _joined(b, layout, every, shape, size, stride, dilation)
+
+
+def _add_windows(b: Builder, x: Value, *, shape: Sizes, stride: Sizes, dilation: Sizes) -> Value:
+    d = len(shape)
+    lead, size = x.ndim - 2 * d, x.shape[x.ndim - d :]
+    layout = _Layout(b, x, d, lead)
+    order: list[int] = []
+    for i in layout.order:
+        order.append(i)
+        if i >= lead:
+            order.append(i + d)
+    return _joined(b, layout, b.permute(x, dims=tuple(order)), shape, size, stride, dilation)
+
+
+def _joined(
+    b: Builder, layout: _Layout, every: Value, shape: Sizes, size: Sizes, stride: Sizes, dilation: Sizes
+) -> Value:
+    """Return the sums of windows whose elements stand, in the order of memory, after each dimension that
+    slides.
+    """
+    at = [i for i, _ in enumerate(layout.order) if i in layout.places]
+    outer, inner, position = [], [], 0
+    for i in range(len(layout.order)):
+        outer.append(position)
+        position += 1
+        if i in at:
+            inner.append(position)
+            position += 1
+    lengths = [every.shape[i] for i in outer]
+    wanted = list(lengths)
+    for i, n in zip(layout.places, shape, strict=True):
+        wanted[i] = n
+    if every.size == 0:
+        return layout.restored(b, b.number(0, every.dtype, tuple(wanted)))
+    apart = all((s >= k and e == 1) or k == 1 for k, s, e in zip(size, stride, dilation, strict=True))
+    tight = apart and all(s == k for k, s in zip(size, stride, strict=True))
+    if tight:
+        # Windows side by side: what they add up to is another shape of the same.
+        whole = [n * size[layout.places.index(i)] if i in at else n for i, n in enumerate(lengths)]
+        y = b.reshape(every, shape=tuple(whole))
+        if whole != wanted:
+            y = b.place(y, shape=tuple(wanted), index=tuple(slice(0, n) for n in whole))
+        return layout.restored(b, y)
+    every = b.permute(every, dims=(*outer, *inner))
+    attrs = {"places": tuple(at), "stride": _sorted(layout, stride), "dilation": _sorted(layout, dilation)}
+    y = b.special(find("add_windows"), (every,), attrs, tuple(wanted), every.dtype)
+    return layout.restored(b, y)
+
+
+def _sorted(layout: _Layout, values: Sizes) -> Sizes:
+    """Return values of the sliding dimensions in the order of memory."""
+    return tuple(values[i] for i in sorted(range(len(values)), key=lambda i: layout.places[i]))
+
+
+# ------------------------------------------------------------------------------------------- convolutions
+
+
+def _operands(b: Builder, name: str, *values: Value | None) -> list[Any]:
+    found = promoted(b, find(name), values)
+    if found[0].dtype.kind != "f":
+        raise NotCompiled(f"a {name} of {found[0].dtype.name} is not compiled")
+    return found
+
+
+def _channels_last(b: Builder, x: Value) -> Value:
+    return b.permute(x, dims=(0, *range(2, x.ndim), 1))
+
+
+def _channels_second(b: Builder, x: Value) -> Value:
+    return b.permute(x, dims=(0, x.ndim - 1, *range(1, x.ndim - 1)))
+
+
+def _padded(b: Builder, x: Value, pairs: Any) -> Value:
+    """Return images (N, L…, C) with zeros around, or with less of them where a number is negative."""
+    starts = [max(-p, 0) for p, _ in pairs]
+    ends = [n - max(-q, 0) for n, (_, q) in zip(x.shape[1:], pairs, strict=False)]
+    if any(p < 0 or q < 0 for p, q in pairs):
+        x = b.slice(x, index=(slice(None), *map(slice, starts, ends)))
+    pairs = [(max(p, 0), max(q, 0)) for p, q in pairs]
+    if not any(map(any, pairs)):
+        return x
+    lengths = x.shape[1:-1]
+    shape = (x.shape[0], *(n + p + q for n, (p, q) in zip(lengths, pairs, strict=True)), x.shape[-1])
+    index = (slice(None), *(slice(p, p + n) for n, (p, _) in zip(lengths, pairs, strict=True)), slice(None))
+    return b.place(x, shape=shape, index=index)
+
+
+def _windows_of(b: Builder, x: Value, size: Sizes, stride: Sizes, dilation: Sizes, groups: int) -> Value:
+    """Return the windows of images (N, L…, C) as (groups, N, O…, K…, C / groups)."""
+    d = len(size)
+    x = b.reshape(x, shape=(*x.shape[:-1], groups, x.shape[-1] // groups))
+    x = b.permute(x, dims=(d + 1, 0, d + 2, *range(1, d + 1)))
+    every = b.windows(x, size=size, stride=stride, dilation=dilation)
+    return b.permute(every, dims=(0, 1, *range(3, 3 + 2 * d), 2))
+
+
+def _grouped(b: Builder, x: Value, groups: int) -> Value:
+    """Return (N, O…, C) as a matrix for each group: (groups, N · O…, C / groups)."""
+    parts = b.reshape(x, shape=(math.prod(x.shape[:-1]), groups, x.shape[-1] // groups))
+    return b.permute(parts, dims=(1, 0, 2))
+
+
+def _ungrouped(b: Builder, x: Value, shape: Sizes) -> Value:
+    """Return the matrices of the groups as (N, O…, C)."""
+    parts = x if x.shape[0] == 1 else b.permute(x, dims=(1, 0, 2))
+    return b.reshape(parts, shape=shape)
+
+
+def _convolution(
+    b: Builder, x: Value, weight: Value, bias: Value | None, *, stride: Sizes, padding: Any,
+    dilation: Sizes, groups: int,
+) -> Value:  # fmt: skip
+    x, weight, bias = _operands(b, "convolution", x, weight, bias)
+    size, outputs = weight.shape[2:], weight.shape[0]
+    y = _correlated(b, _padded(b, _channels_last(b, x), padding), weight, stride, dilation, groups)
+    y = y if bias is None else y + b.reshape(bias, shape=(1, outputs))
+    counts = count_windows(
+        [n + p + q for n, (p, q) in zip(x.shape[2:], padding, strict=True)], size, stride, dilation
+    )
+    return _channels_second(b, b.reshape(y, shape=(x.shape[0], *counts, outputs)))
+
+
+def _correlated(b: Builder, x: Value, weight: Value, stride: Sizes, dilation: Sizes, groups: int) -> Value:
+    """Return the products of the windows of padded images (N, L…, C) with weight (O, C / groups, K…), as a
+    matrix (N · windows, O).
+    """
+    size, outputs, d = weight.shape[2:], weight.shape[0], weight.ndim - 2
+    every = _windows_of(b, x, size, stride, dilation, groups)
+    depth = math.prod(size) * weight.shape[1]
+    factor = b.reshape(weight, shape=(groups, outputs // groups, *weight.shape[1:]))
+    factor = b.permute(factor, dims=(0, *range(3, 3 + d), 2, 1))
+    factor = b.reshape(factor, shape=(groups, depth, outputs // groups))
+    y = b.contraction(every, factor, 1 + d)
+    return _ungrouped(b, y, (y.shape[1], outputs))
+
+
+def _convolution_weight(
+    b: Builder, g: Value, x: Value, *, size: Sizes, stride: Sizes, padding: Any, dilation: Sizes, groups: int
+) -> Value:
+    g, x = _operands(b, "convolution_weight", g, x)
+    outputs, inputs, d = g.shape[1], x.shape[1] // groups, len(size)
+    every = _windows_of(b, _padded(b, _channels_last(b, x), padding), size, stride, dilation, groups)
+    order = (0, *range(2 + d, 3 + 2 * d), *range(1, 2 + d))
+    factor = _grouped(b, _channels_last(b, g), groups)
+    y = b.contraction(b.permute(every, dims=order), factor, 1 + d)
+    y = b.reshape(y, shape=(groups, *size, inputs, outputs // groups))
+    y = b.permute(y, dims=(0, 2 + d, 1 + d, *range(1, 1 + d)))
+    return b.reshape(y, shape=(outputs, inputs, *size))
+
+
+def _convolution_input(
+    b: Builder, g: Value, weight: Value, *, shape: Sizes, stride: Sizes, padding: Any, dilation: Sizes,
+    groups: int,
+) -> Value:  # fmt: skip
+    g, weight = _operands(b, "convolution_input", g, weight)
+    d, size, inputs = len(shape), weight.shape[2:], weight.shape[1] * groups
+    rows = _channels_last(b, g)
+    if all(s == 1 for s in stride):
+        # A convolution of what surrounds each element, with the weight turned round.
+        reach = [e * (k - 1) for k, e in zip(size, dilation, strict=True)]
+        lengths = zip(reach, padding, shape, g.shape[2:], strict=True)
+        around = [(r - p, n + r - (r - p) - o) for r, (p, _), n, o in lengths]
+        turned = b.flip(weight, dims=tuple(range(2, 2 + d)))
+        turned = b.reshape(turned, shape=(groups, weight.shape[0] // groups, inputs // groups, *size))
+        turned = b.reshape(
+            b.permute(turned, dims=(0, 2, 1, *range(3, 3 + d))),
+            shape=(inputs, weight.shape[0] // groups, *size),
+        )
+        y = _correlated(b, _padded(b, rows, around), turned, stride, dilation, groups)
+        return _channels_second(b, b.reshape(y, shape=(g.shape[0], *shape, inputs)))
+    factor = b.reshape(weight, shape=(groups, weight.shape[0] // groups, *weight.shape[1:]))
+    factor = b.permute(factor, dims=(0, 1, *range(3, 3 + d), 2))
+    factor = b.reshape(factor, shape=(*factor.shape[:2], math.prod(factor.shape[2:])))
+    y = b.matmul(_grouped(b, rows, groups), factor)
+    # (groups, N, O…, K…, C / groups) → (N, C, O…, K…), the channels last in memory.
+    y = b.reshape(y, shape=(groups, g.shape[0], *g.shape[2:], *size, inputs // groups))
+    y = b.permute(y, dims=(*range(1, 2 + 2 * d), 0, 2 + 2 * d))
+    y = b.reshape(y, shape=(*y.shape[: 1 + 2 * d], inputs))
+    y = b.permute(y, dims=(0, 1 + 2 * d, *range(1, 1 + 2 * d)))
+    lengths = tuple(n + p + q for n, (p, q) in zip(shape, padding, strict=True))
+    whole = b.add_windows(y, shape=lengths, stride=stride, dilation=dilation)
+    inner = (slice(p, p + n) for n, (p, _) in zip(shape, padding, strict=True))
+    return b.slice(whole, index=(slice(None), slice(None), *inner)) if any(map(any, padding)) else whole
+
+
+RULES: dict[str, Callable[..., Value]] = {
+    "window_argmax": _window_argmax,
+    "window_pick": _window_pick,
+    "window_put": _window_put,
+    "add_windows": _add_windows,
+    "convolution": _convolution,
+    "convolution_weight": _convolution_weight,
+    "convolution_input": _convolution_input,
+}
