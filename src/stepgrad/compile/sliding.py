@@ -317,8 +317,8 @@ def _convolution_input(
     y = b.permute(y, dims=(*range(1, 2 + 2 * d), 0, 2 + 2 * d))
     y = b.reshape(y, shape=(*y.shape[: 1 + 2 * d], inputs))
     y = b.permute(y, dims=(0, 1 + 2 * d, *range(1, 1 + 2 * d)))
-    lengths = tuple(n + p + q for n, (p, q) in zip(shape, padding, strict=True))
-    whole = b.add_windows(y, shape=lengths, stride=stride, dilation=dilation)
+    padded = tuple(n + p + q for n, (p, q) in zip(shape, padding, strict=True))
+    whole = b.add_windows(y, shape=padded, stride=stride, dilation=dilation)
     inner = (slice(p, p + n) for n, (p, _) in zip(shape, padding, strict=True))
     return b.slice(whole, index=(slice(None), slice(None), *inner)) if any(map(any, padding)) else whole
 

@@ -55,6 +55,12 @@ def _attrs(dims=2, stride=1, padding=0, dilation=1, groups=1):
     return {"stride": (stride,) * dims, "padding": pairs, "dilation": (dilation,) * dims, "groups": groups}
 
 
+def _onnx_attrs(weight, stride, padding, dilation, groups):
+    before, after = zip(*padding, strict=True)
+    attrs = {"strides": stride, "pads": (*before, *after), "dilations": dilation, "group": groups}
+    return attrs | {"kernel_shape": tuple(weight.shape[2:])}
+
+
 @contract
 class convolution:
     """yₙₒₚ = Σ over c and k of xₙ,c,(p · stride + k · dilation) wₒ,c,ₖ + bₒ, bias (O) or None."""
@@ -80,6 +86,9 @@ class convolution:
         if needs[2]:
             gb = xp.sum(g, dim=(0, *range(2, g.ndim)), keepdim=False)
         return gx, gw, gb
+
+    def onnx(g, x, weight, bias, *, stride, padding, dilation, groups):
+        return g("Conv", x, weight, bias, **_onnx_attrs(weight, stride, padding, dilation, groups))
 
     reads = {"x": ("weight",), "weight": ("x",), "bias": ()}
     samples = [
@@ -119,6 +128,15 @@ class convolution_input:
             gw = xp.convolution_weight(x, g, size=tuple(weight.shape[2:]), **attrs)
         return gx, gw
 
+    def onnx(g, upstream, weight, *, shape, stride, padding, dilation, groups):
+        # What the windows do not reach is padding of another length at the end.
+        parts = zip(upstream.shape[2:], weight.shape[2:], shape, stride, padding, dilation, strict=True)
+        around = tuple((p, (n - 1) * s + d * (k - 1) + 1 - p - m) for n, k, m, s, (p, _), d in parts)
+        if any(after < 0 for _, after in around):
+            raise g.unsupported("a transposed convolution with elements that no window reaches")
+        attrs = _onnx_attrs(weight, stride, around, dilation, groups)
+        return g("ConvTranspose", upstream, weight, **attrs)
+
     reads = {"g": ("weight",), "weight": ("g",)}
     samples = [
         Sample(real(shape=(2, 4, 5, 7)), real(shape=(4, 3, 3, 2)), shape=(5, 6), **_attrs(padding=1)),
@@ -155,6 +173,8 @@ class convolution_weight:
         if needs[1]:
             gx = xp.convolution_input(upstream, g, shape=tuple(x.shape[2:]), **attrs)
         return gg, gx
+
+    no_onnx = "it is the derivative of a convolution by its weight, and ONNX has none"
 
     reads = {"g": ("x",), "x": ("g",)}
     samples = [

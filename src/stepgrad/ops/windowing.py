@@ -10,6 +10,8 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
+
 from stepgrad.ops.record import composite, gather, view
 from stepgrad.ops.samples import Sample, integer, real
 
@@ -56,6 +58,16 @@ class windows:
     def vjp(xp, g, y, x, *, needs, size, stride, dilation):
         return (xp.add_windows(g, shape=tuple(_slid(x, size)), stride=stride, dilation=dilation),)
 
+    def onnx(g, x, *, size, stride, dilation):
+        lead = x.ndim - len(size)
+        counts = count_windows(_slid(x, size), size, stride, dilation)
+        y = x
+        for i in reversed(range(len(size))):
+            starts = np.arange(counts[i])[:, None] * stride[i]
+            y = g("Gather", y, starts + np.arange(size[i]) * dilation[i], axis=lead + i)
+        pairs = range(lead, lead + 2 * len(size))
+        return g("Transpose", y, perm=[*range(lead), *pairs[::2], *pairs[1::2]])
+
     samples = [
         Sample(real(shape=(2, 7)), size=(3,), stride=(2,), dilation=(1,)),
         Sample(real(shape=(2, 5, 6)), size=(2, 3), stride=(1, 2), dilation=(2, 1)),
@@ -81,6 +93,16 @@ class add_windows:
     def vjp(xp, g, y, x, *, needs, shape, stride, dilation):
         size = tuple(x.shape[x.ndim - len(shape) :])
         return (xp.windows(g, size=size, stride=stride, dilation=dilation),)
+
+    def onnx(g, x, *, shape, stride, dilation):
+        d = len(shape)
+        counts, size = x.shape[x.ndim - 2 * d : x.ndim - d], x.shape[x.ndim - d :]
+        whole, y = (*x.shape[: x.ndim - 2 * d], *shape), None
+        for place in places_in(size):
+            part = g.slice(x, index=(Ellipsis, *place))
+            part = g.place(part, shape=whole, index=elements_at(place, counts, stride, dilation))
+            y = part if y is None else y + part
+        return y
 
     samples = [
         Sample(real(shape=(2, 3, 3)), shape=(8,), stride=(2,), dilation=(1,)),
@@ -112,11 +134,20 @@ class window_argmax:
             np.copyto(at, k, where=better)
         return at
 
+    def onnx(g, x, *, size, stride, dilation):
+        every = _onnx_windows(g, x, size, stride, dilation)
+        return g.argmax(every, dim=x.ndim, keepdim=False)
+
     samples = [
         Sample(real(shape=(2, 7)), size=(3,), stride=(2,), dilation=(1,)),
         Sample(real(shape=(2, 5, 6)), size=(2, 3), stride=(1, 2), dilation=(2, 1)),
         Sample(real(shape=(1, 8, 9)), size=(8, 8), stride=(1, 1), dilation=(1, 1)),
     ]
+
+
+def _onnx_windows(g, x, size, stride, dilation):
+    every = g.windows(x, size=size, stride=stride, dilation=dilation)
+    return g.reshape(every, shape=(*every.shape[: x.ndim], math.prod(size)))
 
 
 def _flat_windows(np, x, size, stride, dilation):
@@ -145,6 +176,11 @@ class window_pick:
         shape = tuple(_slid(x, size))
         return xp.window_put(g, index, shape=shape, size=size, stride=stride, dilation=dilation), None
 
+    def onnx(g, x, index, *, size, stride, dilation):
+        every = _onnx_windows(g, x, size, stride, dilation)
+        picked = g.take_along(every, g.reshape(index, shape=(*index.shape, 1)), dim=x.ndim)
+        return g.reshape(picked, shape=index.shape)
+
     reads = ("index",)
     samples = [
         Sample(real(shape=(2, 7)), integer(0, 3, (2, 3)), size=(3,), stride=(2,), dilation=(1,)),
@@ -169,6 +205,13 @@ class window_put:
 
     def vjp(xp, g, y, x, index, *, needs, shape, size, stride, dilation):
         return xp.window_pick(g, index, size=size, stride=stride, dilation=dilation), None
+
+    def onnx(g, x, index, *, shape, size, stride, dilation):
+        ones = (1,) * len(size)
+        places = g.leaf(np.arange(math.prod(size)).reshape(size))
+        chosen = g.reshape(index, shape=(*index.shape, *ones)) == places
+        every = g.where(chosen, g.reshape(x, shape=(*x.shape, *ones)), g.number(0, x.dtype))
+        return g.add_windows(every, shape=shape, stride=stride, dilation=dilation)
 
     reads = ("index",)
     samples = [
@@ -208,6 +251,11 @@ class max_pool:
         index = xp.window_argmax(x, size=size, stride=stride, dilation=dilation)
         shape = tuple(_slid(x, size))
         return (xp.window_put(g, index, shape=shape, size=size, stride=stride, dilation=dilation),)
+
+    def onnx(g, x, *, size, stride, dilation):
+        if x.ndim - len(size) == 2 and len(size) <= 3:
+            return g("MaxPool", x, kernel_shape=size, strides=stride, dilations=dilation)
+        return max_pool.expand(g, x, size=size, stride=stride, dilation=dilation)
 
     reads = ("x",)
     samples = [
