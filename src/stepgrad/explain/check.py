@@ -15,8 +15,7 @@ import numpy
 
 from stepgrad.errors import ArgumentError
 from stepgrad.explain.evaluate import decimal, evaluate
-from stepgrad.explain.notation import last_digit
-from stepgrad.explain.quantities import index_text
+from stepgrad.explain.notation import tolerance
 from stepgrad.explain.step import Step, Value
 from stepgrad.ops.record import Composite
 
@@ -94,23 +93,25 @@ def check_line(worked: Worked, line: Line) -> Fault | None:
         if id not in worked:
             return Fault(line.id, "reference", id, "the id of a line or a given number")
         used, text = worked[id], line.shown[id]
-        if not _agree(decimal(text), Decimal(repr(used.value)), text):
+        if not _agree(decimal(text), Decimal(repr(used.value)), text, worked):
             return Fault(line.id, "operand", f"{text} for {id}", repr(used.value))
         if used.symbol != name:
             return Fault(line.id, "reference", f"{name} for {id}", used.symbol)
-    if not _agree(found, decimal(line.text), line.text):
+    if not _agree(found, decimal(line.text), line.text, worked):
         return Fault(line.id, "value", line.text, f"{found:.12g}")
     if not _same(found, by_name):
         return Fault(line.id, "formula", f"{by_name:.12g}", f"{found:.12g}")
-    if not _agree(decimal(line.text), Decimal(repr(line.value)), line.text):
+    if not _agree(decimal(line.text), Decimal(repr(line.value)), line.text, worked):
         return Fault(line.id, "value", line.text, repr(line.value))
     return None
 
 
-def _agree(a: Decimal, b: Decimal, printed: str) -> bool:
+def _agree(a: Decimal, b: Decimal, printed: str, worked: Worked) -> bool:
     if not a.is_finite() or not b.is_finite():
         return str(a) == str(b)
-    return abs(a - b) <= last_digit(printed)
+    if worked.round_steps is not None:
+        return abs(a - b) <= Decimal(1).scaleb(-worked.round_steps)
+    return abs(a - b) <= tolerance(printed, worked.digits)
 
 
 def _same(a: Decimal, b: Decimal) -> bool:
@@ -123,11 +124,12 @@ def _same(a: Decimal, b: Decimal) -> bool:
 
 
 def _check_gradients(worked: Worked, checked: Checked) -> None:
-    known = worked.source.gradients()
+    known = worked.source.places
     wanted: dict[int, tuple[Value, list[tuple[Line, int]]]] = {}
     for line in worked:
-        if line.id in known:
-            value, place = known[line.id]
+        quantity, place = known.get(line.id, (None, 0))
+        if quantity is not None and line.kind in ("chain", "local") and quantity.of is not None:
+            value = quantity.of
             wanted.setdefault(id(value), (value, []))[1].append((line, place))
     for value, lines in wanted.values():
         replay = Replay(worked.step, value)
@@ -144,13 +146,14 @@ def _check_gradients(worked: Worked, checked: Checked) -> None:
 def _check_outcome(worked: Worked, checked: Checked) -> None:
     """Compare the loss and the new parameters with those of the same step taken without being watched."""
     outcome = worked.step.again()
-    expected = {"loss": outcome.loss}
-    for name, array in outcome.parameters.items():
-        for place, number in enumerate(array.reshape(-1).tolist()):
-            expected[f"update/{name}{index_text(array.shape, place)}"] = number
     for line in worked:
-        if line.id in expected and not abs(line.value - expected[line.id]) <= 1e-9 * max(1, abs(line.value)):
-            checked.faults.append(Fault(line.id, "outcome", repr(line.value), repr(expected[line.id])))
+        expected = outcome.loss if line.id == "loss" else None
+        if line.kind == "update":
+            quantity, place = worked.source.places[line.id]
+            array = outcome.parameters.get(quantity.path.removeprefix("update/"))
+            expected = None if array is None else float(array.reshape(-1)[place])
+        if expected is not None and not abs(line.value - expected) <= 1e-9 * max(1, abs(line.value)):
+            checked.faults.append(Fault(line.id, "outcome", repr(line.value), repr(expected)))
 
 
 class Replay:

@@ -54,19 +54,29 @@ def decimal_text(value: Decimal) -> str:
     return text.replace("-", "−", 1) if value < 0 else text
 
 
-def last_digit(text: str) -> Decimal:
-    """Return what one in the last digit of a number's text is worth.
+def tolerance(text: str, digits: int) -> Decimal:
+    """Return what one in the last digit of a printed number is worth.
 
-    >>> last_digit("−0.0162"), last_digit("3.33e-10"), last_digit("12")
-    (Decimal('0.0001'), Decimal('1E-12'), Decimal('1'))
+    A number that is printed with fewer than `digits` significant digits is exact, so its last digit is the
+    one that it would have with all of them.
+
+    >>> tolerance("−0.0162", 3), tolerance("3.33e-10", 3), tolerance("12", 4)
+    (Decimal('0.0001'), Decimal('1E-12'), Decimal('0.01'))
     """
-    exponent = Decimal(text.replace("−", "-")).as_tuple().exponent
-    return Decimal(1).scaleb(exponent) if isinstance(exponent, int) else Decimal(0)
+    number = Decimal(text.replace("−", "-"))
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return Decimal(0)
+    return Decimal(1).scaleb(min(exponent, number.adjusted() - digits + 1) if number else -digits)
 
 
 def text_of(x: Expression, shown: Shown) -> str:
     """Return an expression as text that `evaluate` reads."""
-    return shown(x) if not isinstance(x, Operation) else _text(x, shown)[0]
+    if not isinstance(x, Operation):
+        return shown(x)
+    text, strength = _text(x, shown)
+    # A comparison is a number, 1 or 0; the parentheses keep its sign apart from those of the line.
+    return f"({text})" if strength == _COMPARED else text
 
 
 def _text(x: Expression, shown: Shown) -> tuple[str, int]:
@@ -90,7 +100,7 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
     if head in _COMPARISONS:
         a, b = (_within(y, _SUM, shown) if isinstance(y, Operation) else shown(y) for y in operands)
         return f"{a} {_COMPARISONS[head]} {b}", _COMPARED
-    inside_text = ", ".join(text_of(y, shown) for y in operands)
+    inside_text = ", ".join(_text(y, shown)[0] if isinstance(y, Operation) else shown(y) for y in operands)
     if head == "abs":
         return f"|{inside_text}|", _ATOM
     if head == "sqrt":

@@ -29,8 +29,8 @@ _PLAIN = {"add", "sub", "mul", "div", "neg", "square", "cast"}
 
 @dataclass(eq=False)
 class Quantity:
-    """A value with a name. `path` begins its ids, `kind` is that of its lines; `of` is what a gradient is of,
-    `layer` the number of the layer.
+    """A value with a name. `path` begins its ids, `kind` is that of its lines; `of` is what a gradient or a
+    new value is of, `layer` the number of the layer (0: of none).
     """
 
     value: Value
@@ -38,6 +38,7 @@ class Quantity:
     path: str
     name: Name
     of: Value | None = None
+    layer: int = 0
 
     def id_at(self, place: int) -> str:
         """Return the id of the number at a flat position: the path and the indices."""
@@ -60,7 +61,9 @@ def index_text(shape: tuple[int, ...], place: int) -> str:
 
 
 class Quantities:
-    """The quantities of a step, in the order in which they were computed; `of(value)` is that of a value."""
+    """The quantities of a step: `lines` in the order in which they were computed; `of(value)` is that of a
+    value; `layers` has the number of each module's layer.
+    """
 
     def __init__(self, step: Step, elements: Elements) -> None:
         self._step, self._elements = step, elements
@@ -68,7 +71,8 @@ class Quantities:
         self.lines: list[Quantity] = []
         self._paths: Counter[str] = Counter()
         self._names: Counter[Name] = Counter()
-        self._layers: dict[str, int] = {}
+        self.layers: dict[str, int] = {}
+        self.by_path: dict[str, Quantity] = {}
         self._written_out: set[int] = set()  # within the lines of composites
         self._leaves()
         self._forward()
@@ -90,7 +94,7 @@ class Quantities:
 
     def layer(self, module: str) -> int:
         """Return the number of the layer that a module is, or follows."""
-        return self._layers.get(module, 0)
+        return self.layers.get(module, 0)
 
     # ------------------------------------------------------------------------------------- leaves
 
@@ -99,12 +103,12 @@ class Quantities:
         holders = {name.rpartition(".")[0] for name in self._step.parameters}
         number = 0
         for value in self._step.forward:
-            if value.module not in self._layers and not value.in_loss:
+            if value.module not in self.layers and not value.in_loss:
                 number += value.module in holders
-                self._layers[value.module] = number
-        for holder in sorted(holders - set(self._layers)):
+                self.layers[value.module] = number
+        for holder in sorted(holders - set(self.layers)):
             number += 1
-            self._layers[holder] = number
+            self.layers[holder] = number
         for name, value in self._step.parameters.items():
             module, _, own = name.rpartition(".")
             self._add(value, "given", f"given/{name}", Name(_PARAMETERS.get(own, own), self.layer(module)))
@@ -254,6 +258,8 @@ class Quantities:
             self._between(whole, "update", "update")
             name = Name(owner.name.base, owner.name.layer, prime=True)
             self._add(whole, "update", "update/" + owner.path.removeprefix("given/"), name, leaf)
+        # A rule may use a new parameter in its new state, or the other way round.
+        self.lines.sort(key=lambda q: q.value.order if q.kind == "update" else -1)
 
     def _between(self, whole: Value, kind: str, prefix: str) -> None:
         """Name what stands between `whole` and the quantities that it is computed from, where it should."""
@@ -267,9 +273,12 @@ class Quantities:
         self._paths[path] += 1
         if self._paths[path] > 1:
             path = f"{path}{self._paths[path]}"
-        quantity = Quantity(value, kind, path, self._unique(name), of)
+        owner = None if of is None else self.of(of)
+        layer = name.layer if owner is None else owner.layer
+        quantity = Quantity(value, kind, path, self._unique(name), of, layer)
         if kind != "given":
             self.lines.append(quantity)
+        self.by_path[path] = quantity
         # A gradient that is passed on as it is belongs to the first that had it.
         self._found.setdefault(id(value), quantity)
         return quantity

@@ -16,6 +16,7 @@ from stepgrad.explain.expressions import (
     Operation,
     Ref,
     function,
+    negative,
     plus,
     refs,
     size,
@@ -24,8 +25,9 @@ from stepgrad.explain.expressions import (
     without_guards,
 )
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import decimal_text, last_digit, number_text, text_of
+from stepgrad.explain.notation import decimal_text, number_text, text_of, tolerance
 from stepgrad.explain.quantities import Quantities, Quantity
+from stepgrad.explain.selection import Selection, places_of
 from stepgrad.explain.step import Step, Value
 from stepgrad.explain.worked import Given, Line
 
@@ -40,29 +42,18 @@ class ScalarLayout:
         self.step, self.digits, self.round_steps = step, digits, round_steps
         self.elements = Elements(step.values)
         self.quantities = Quantities(step, self.elements)
-        self.lines: dict[tuple[int, int], list[Line]] = {}
-        self.given: dict[str, Given] = {}
+        self.places: dict[str, tuple[Quantity, int]] = {}
+        self._used: dict[str, Ref] = {}
         self._locals: dict[tuple[int, int, int, int], Quantity] = {}
         self._products: dict[Ref, Expression] = {}
         self._rounded: dict[Ref, Decimal] = {}
         self._settled: dict[Ref, float] = {}
 
-    def gradients(self) -> dict[str, tuple[Value, int]]:
-        """Return for the id of each gradient of the loss what it is the gradient of: a value and a place."""
-        return {
-            quantity.id_at(place): (quantity.of, place)
-            for quantity in self.quantities.lines
-            if quantity.kind == "chain" and quantity.of is not None
-            for place in range(quantity.value.array.size)
-        }
-
-    def all_lines(self) -> list[Line]:
-        """Return every line of the step."""
-        made: list[Line] = []
-        for quantity in self.quantities.lines:
-            for place in range(quantity.value.array.size):
-                made.extend(self.lines_of(quantity, place))
-        return made
+    def write(self, selection: Selection) -> tuple[list[Line], list[Given]]:
+        """Return the lines of what was selected, and the numbers without a line that they use."""
+        lines = [line for place in places_of(self, selection) for line in self.lines_of(*place)]
+        written = {line.id for line in lines}
+        return lines, [self._given(id, ref) for id, ref in self._used.items() if id not in written]
 
     def lines_of(self, quantity: Quantity, place: int) -> list[Line]:
         """Return the lines that say what one number of a quantity is: the local derivatives that it needs
@@ -121,36 +112,49 @@ class ScalarLayout:
     def _with_locals(
         self, x: Expression, quantity: Quantity, place: int
     ) -> tuple[Expression, list[tuple[Quantity, int, Expression]]]:
-        """Split each term g · d of a gradient, d a formula and not just a number, into g and the local
-        derivative d, which gets a line of its own.
+        """Split what multiplies each upstream gradient off, where it is a formula and not just a number: the
+        local derivative, which gets a line of its own.
         """
         found: list[tuple[Quantity, int, Expression]] = []
-        terms = x.operands if isinstance(x, Operation) and x.head == "+" else (x,)
-        return plus(*(self._split(term, quantity, place, found) for term in terms)), found
+        rest: list[Expression] = []
+        by_upstream: dict[Ref, list[Expression]] = {}
+        for term in x.operands if isinstance(x, Operation) and x.head == "+" else (x,):
+            upstream, local = self._split(term)
+            if upstream is None:
+                rest.append(term)
+            else:
+                by_upstream.setdefault(upstream, []).append(local)
+        for upstream, locals_ in by_upstream.items():
+            local = plus(*locals_)
+            rest.append(times(upstream, self._as_line(upstream, local, quantity, place, found)))
+        return plus(*rest), found
 
-    def _split(
-        self, term: Expression, quantity: Quantity, place: int, found: list[tuple[Quantity, int, Expression]]
-    ) -> Expression:
+    def _split(self, term: Expression) -> tuple[Ref | None, Expression]:
+        """Return the upstream gradient in a term and what it is multiplied by."""
         minus = isinstance(term, Operation) and term.head == "neg"
         inside = term.operands[0] if minus and isinstance(term, Operation) else term
-        if not isinstance(inside, Operation) or inside.head != "*":
-            return term
-        upstream = [f for f in inside.operands if isinstance(f, Ref) and self._is_gradient(f)]
-        rest = [f for f in inside.operands if not (isinstance(f, Ref) and self._is_gradient(f))]
+        factors = inside.operands if isinstance(inside, Operation) and inside.head == "*" else (inside,)
+        upstream = [f for f in factors if isinstance(f, Ref) and self._is_gradient(f)]
+        rest = [f for f in factors if not (isinstance(f, Ref) and self._is_gradient(f))]
         if len(upstream) != 1 or any(self._has_gradient(f) for f in rest):
-            return term
-        local = times(Number(-1 if minus else 1), *rest)
-        if size(local) < 1 or (minus and size(local) < 2):
-            return term
-        of = self.quantities.of(upstream[0].source)
+            return None, term
+        local = times(*rest) if rest else Number(1)
+        return upstream[0], negative(local) if minus else local
+
+    def _as_line(
+        self, upstream: Ref, local: Expression, quantity: Quantity, place: int, found: list[Any]
+    ) -> Expression:
+        """Return the name of a local derivative that is worth a line, itself if it is not."""
+        of = self.quantities.of(upstream.source)
         owner = None if of is None or of.of is None else self.quantities.of(of.of)
-        if owner is None or quantity.of is None:
-            return term
+        inside = local.operands[0] if isinstance(local, Operation) and local.head == "neg" else local
+        if size(inside) < 1 or owner is None or quantity.of is None:
+            return local
         by = self.quantities.of(quantity.of) or self.quantities.leaf(quantity.of)
-        made, is_new = self._local(owner, upstream[0].place, by, place, local)
+        made, is_new = self._local(owner, upstream.place, by, place, local)
         if is_new:
             found.append((made, 0, local))
-        return times(upstream[0], Ref(made.value, 0))
+        return Ref(made.value, 0)
 
     def _local(
         self, owner: Quantity, place: int, by: Quantity, by_place: int, local: Expression
@@ -200,10 +204,13 @@ class ScalarLayout:
         else:
             used = refs(expression)
             for ref in used:
-                names[self.name_of(ref).text()] = self.id_of(ref)
+                names[self.name_of(ref).text()] = id = self.id_of(ref)
+                self._used.setdefault(id, ref)
             substituted, text, numbers, digits, number = self._numbers(expression, Ref(value, place), number)
             formula = self._formula(expression, digits)
             shown = {self.id_of(ref): numbers[ref] for ref in used}
+        if kind != "local" or quantity.kind != "local":
+            self.places[own_id] = (quantity, place)
         if self.round_steps is not None:
             number = float(self._rounded[Ref(value, place)])
         return Line(
@@ -237,7 +244,7 @@ class ScalarLayout:
             found = evaluate(substituted)
             if not found.is_finite() or not numpy.isfinite(number):
                 return substituted, text, texts, digits, number
-            if abs(found - Decimal(text.replace("−", "-"))) <= last_digit(text):
+            if abs(found - Decimal(text.replace("−", "-"))) <= tolerance(text, self.digits):
                 return substituted, text, texts, digits, number
         # Terms that cancel leave nothing but the rounding of float64: the text is right, not the float.
         largest = max((abs(ref.value) for ref in operands), default=0.0)
@@ -262,7 +269,7 @@ class ScalarLayout:
     # -------------------------------------------------------------------------------------- names
 
     def name_of(self, ref: Ref) -> Name:
-        """Return the name of a number, and note it as given if it is a leaf."""
+        """Return the name of a number."""
         quantity = self._quantity(ref)
         return quantity.name if quantity.kind == "local" else quantity.name_at(ref.place)
 
@@ -272,22 +279,17 @@ class ScalarLayout:
         return quantity.path if quantity.kind == "local" else quantity.id_at(ref.place)
 
     def _quantity(self, ref: Ref) -> Quantity:
-        quantity = self.quantities.of(ref.source) or self.quantities.leaf(ref.source)
-        if quantity.kind == "given":
-            id = quantity.id_at(ref.place)
-            if id not in self.given:
-                name = quantity.name_at(ref.place)
-                text = (
-                    number_text(ref.value, _MOST_DIGITS)
-                    if self.round_steps is None
-                    else self._rounded_operand(ref)
-                )
-                module = (
-                    ref.source.path.rpartition("/")[0].rpartition(".")[0]
-                    or ref.source.path.rpartition(".")[0]
-                )
-                self.given[id] = Given(id, name.text(), ref.value, text, ref.source.origin, module, name)
-        return quantity
+        return self.quantities.of(ref.source) or self.quantities.leaf(ref.source)
+
+    def _given(self, id: str, ref: Ref) -> Given:
+        """Return a number that lines use and that has no line."""
+        name, source = self.name_of(ref), ref.source
+        text = (
+            number_text(ref.value, _MOST_DIGITS) if self.round_steps is None else self._rounded_operand(ref)
+        )
+        origin = "computed" if source.op is not None else source.origin
+        module = source.module if source.op is not None else source.path.partition("/")[0].rpartition(".")[0]
+        return Given(id, name.text(), ref.value, text, origin, module, name)
 
 
 def rounded(value: Decimal, decimals: int) -> Decimal:

@@ -20,10 +20,11 @@ KINDS = ("forward", "loss", "local", "chain", "update", "after")
 
 @dataclass(frozen=True)
 class Given:
-    """A number that the step starts from: of the input, the target, a parameter, the optimizer.
+    """A number that lines use and that has none: of the input, the target, a parameter, the optimizer.
 
-    `text` is the number as lines show it, `origin` what it belongs to ("input", "target", "parameter",
-    "buffer", "state", "rate"), `module` the path of the module that holds it.
+    `text` is the number in full, `origin` what it belongs to ("input", "target", "parameter", "buffer",
+    "state", "rate"; "computed" in the step, where it was not picked to be written out), `module` the path of
+    the module that holds it.
     """
 
     id: str
@@ -79,9 +80,8 @@ class Worked:
     `round_steps` the decimals to which every value was rounded before its next use (None: not at all).
     """
 
-    def __init__(self, lines: list[Line], source: ScalarLayout) -> None:
-        self.lines = lines
-        self.given = list(source.given.values())
+    def __init__(self, lines: list[Line], given: list[Given], source: ScalarLayout) -> None:
+        self.lines, self.given = lines, given
         self.layout, self.digits, self.round_steps = "scalar", source.digits, source.round_steps
         self.source = source
         every: list[Line | Given] = [*self.given, *lines]

@@ -7,6 +7,7 @@ from typing import Any
 
 from stepgrad.errors import ArgumentError
 from stepgrad.explain.scalar import ScalarLayout
+from stepgrad.explain.selection import Selection
 from stepgrad.explain.step import run_step
 from stepgrad.explain.worked import Worked
 from stepgrad.nn.module import Module
@@ -21,6 +22,10 @@ def explain(
     *,
     digits: int = 6,
     round_steps: int | None = None,
+    sample: int | None = None,
+    layer: int | str | None = None,
+    neuron: int | None = None,
+    path: str | None = None,
 ) -> Worked:
     """Return one training step of `model` written out: forward pass, loss, chain rule, update.
 
@@ -33,7 +38,13 @@ def explain(
     value has more. With `round_steps` every value is rounded to so many decimals before its next use, as a
     textbook does.
 
-    Raises `ArgumentError` for a loss that is not one number.
+    Of a large network the reader picks what is written out: a `sample` of the batch and a `neuron`, both
+    counted from 0; a `layer` by its number, from 1, or by the path of its module; or with `path` one
+    weight, such as ``"0.weight[3,17]"``, and the way from it to the loss. What the lines use and do not show
+    is among `Worked.given`.
+
+    Raises `ArgumentError` for a loss that is not one number, for a pick that is not there, and for more than
+    20,000 lines.
 
     >>> import stepgrad as sg
     >>> model = sg.nn.Sequential(sg.nn.Linear(1, 1), sg.nn.Sigmoid())
@@ -60,5 +71,5 @@ def explain(
             raise ArgumentError(f"{name} is a whole number from {least} to 15, not {value!r}.")
     step = run_step(model, loss, optimizer, x if isinstance(x, tuple) else (x,), y)
     layout = ScalarLayout(step, digits, round_steps)
-    lines = layout.all_lines()
-    return Worked(lines, layout)
+    lines, given = layout.write(Selection(sample, layer, neuron, path))
+    return Worked(lines, given, layout)
