@@ -81,7 +81,7 @@ class _Filter:
                 f"there is no neuron {self._neuron} in what was picked; neurons count from 0."
             )
 
-    def _number(self, layout: ScalarLayout, layer: int | str) -> int:
+    def _number(self, layout: ScalarLayout, layer: int | str) -> int | None:
         known = layout.quantities.layers
         number = known.get(str(layer)) if isinstance(layer, str) else layer
         if number not in known.values():
