@@ -15,6 +15,7 @@ from stepgrad import autograd as autograd
 from stepgrad import nn as nn
 from stepgrad import ops as ops
 from stepgrad import optim as optim
+from stepgrad import special as special
 from stepgrad.arrays.devices import device as device
 from stepgrad.arrays.dtypes import bool_ as bool  # noqa: F401 - a public name
 from stepgrad.arrays.dtypes import dtype as dtype

@@ -19,12 +19,15 @@ from stepgrad.methods.base import one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
 from stepgrad.methods.in_place import InPlaceMethods
+from stepgrad.methods.mathematics import MathematicsMethods
 from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.shapes import ShapeMethods
 from stepgrad.ops.registry import REGISTRY
 
 
-class Tensor(ElementwiseMethods, ReductionMethods, ShapeMethods, InPlaceMethods, ExchangeMethods):
+class Tensor(
+    ElementwiseMethods, MathematicsMethods, ReductionMethods, ShapeMethods, InPlaceMethods, ExchangeMethods
+):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
 
     Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in

@@ -77,7 +77,8 @@ def test_what_has_no_derivative():
         "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not",
         "isnan", "isinf", "any", "all", "argmax", "argmin", "window_argmax",
         "full", "arange", "eye", "one_hot", "rand", "randn", "dropout_mask",
-        "detach",
+        "detach", "signbit", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift",
+        "bitwise_right_shift",
     }  # fmt: skip
 
 
@@ -131,7 +132,7 @@ FLOATING = [op for op in REGISTRY.values() if op.promotes == "floating"]
 SAME = [op for op in REGISTRY.values() if op.promotes == "same"]
 COMPARISONS = {
     "eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "logical_not",
-    "isnan", "isinf",
+    "isnan", "isinf", "signbit",
 }  # fmt: skip
 
 

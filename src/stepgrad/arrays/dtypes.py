@@ -147,3 +147,8 @@ def result_type(operands: Iterable[Any]) -> dtype:
     if strongest is None:
         raise DtypeError("result_type needs at least one operand.")
     return strongest
+
+
+def largest(kind: dtype) -> Any:
+    """Return the largest number of a type."""
+    return (numpy.finfo if kind.is_floating_point else numpy.iinfo)(kind.numpy).max

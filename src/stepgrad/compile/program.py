@@ -36,9 +36,10 @@ _COMPARISONS = {
     "logical_not",
     "isnan",
     "isinf",
+    "signbit",
 }
 # Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
-_FAILING = ("pow", "floor_divide", "remainder")
+_FAILING = ("pow", "floor_divide", "trunc_divide", "remainder", "fmod")
 _BY_MASK = "indexing by a boolean mask has a shape that depends on values, so it is not compiled"
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 

@@ -78,18 +78,18 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["remainder"], other, self)
 
     def __invert__(self) -> Tensor:
-        if dtypes.of(self._array) is not dtypes.bool_:
-            raise ArgumentError("~ takes a boolean tensor; for integers there is no bitwise not in stepgrad.")
-        return apply(REGISTRY["logical_not"], self)
+        return self._as_tensor().bitwise_not()
 
     def __and__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["logical_and"], _boolean(self, "&"), _boolean(other, "&"))
+        return self._as_tensor().bitwise_and(other)
 
     def __or__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["logical_or"], _boolean(self, "|"), _boolean(other, "|"))
+        return self._as_tensor().bitwise_or(other)
 
     def __xor__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["logical_xor"], _boolean(self, "^"), _boolean(other, "^"))
+        return self._as_tensor().bitwise_xor(other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
     def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
         return apply(REGISTRY["eq"], self, other) if _is_operand(other) else NotImplemented
@@ -130,12 +130,7 @@ class ElementwiseMethods(TensorBase):
             return apply(_div, self, other)
         if rounding_mode not in ("floor", "trunc"):
             raise ArgumentError(f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}.")
-        if rounding_mode == "floor":
-            return apply(REGISTRY["floor_divide"], self, other)
-        if dtypes.result_type([self._array, _raw(other)]).is_floating_point:
-            return apply(REGISTRY["trunc"], apply(_div, self, other))
-        signs = apply(_mul, self.sign(), apply(REGISTRY["sign"], other))
-        return apply(REGISTRY["floor_divide"], self.abs(), apply(REGISTRY["abs"], other)) * signs
+        return apply(REGISTRY[f"{rounding_mode}_divide"], self, other)
 
     def pow(self, exponent: Operand) -> Tensor:
         """Return self to the power of `exponent`."""
@@ -300,10 +295,13 @@ class ElementwiseMethods(TensorBase):
         if all(isinstance(b, (int, float)) for b in bounds):
             x = x.to(dtypes.result_type([self._array, *bounds]))
             return apply(REGISTRY["clamp"], x, low=min, high=max)
-        x = x if min is None else x.maximum(min)
-        return x if max is None else x.minimum(max)
+        x = x if min is None else _bounded(x, min, x < min)
+        return x if max is None else _bounded(x, max, x > max)
 
     clip = clamp
+    absolute, negative, fix = abs, neg, trunc
+    subtract, multiply, divide, true_divide = sub, mul, div, div
+    greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
     def where(self, condition: Tensor, other: Operand) -> Tensor:
         """Return self where `condition` holds, else `other`."""
@@ -335,12 +333,13 @@ class ElementwiseMethods(TensorBase):
         return self._array.shape == other._array.shape and bool((self == other).all())
 
 
-def _boolean(x: Operand, sign: str) -> Operand:
-    if isinstance(x, bool) or (isinstance(x, TensorBase) and dtypes.of(x._array) is dtypes.bool_):
-        return x
-    raise ArgumentError(
-        f"{sign} takes boolean tensors, such as (x > 0) {sign} (x < 1); mind the parentheses."
-    )
+def _bounded(x: Tensor, bound: Operand, beyond: Tensor) -> Tensor:
+    """Return the bound where x is beyond it; NaN, of no gradient, where one of two tensors is NaN."""
+    where, isnan = REGISTRY["where"], REGISTRY["isnan"]
+    y = apply(where, beyond, bound, x)
+    if not isinstance(bound, TensorBase) or not y.is_floating_point():
+        return y
+    return apply(where, apply(isnan, x) | apply(isnan, bound), float("nan"), y)
 
 
 def _is_operand(x: Any) -> bool:

@@ -12,17 +12,22 @@ stepgrad.errors.ArgumentError: there is no operation 'sigmod'. Did you mean 'sig
 from stepgrad.ops import (
     activations,
     arithmetic,
+    bits,
+    choices,
     comparison,
     contractions,
     convolutions,
     creation,
     gathering,
     likelihood_losses,
+    logarithms,
     losses,
     margin_losses,
     reductions,
     rounding,
     softmaxes,
+    special,
+    trigonometry,
     views,
     windowing,
 )
@@ -30,9 +35,10 @@ from stepgrad.ops.record import Op
 from stepgrad.ops.registry import REGISTRY, find
 
 __all__ = [
-    "REGISTRY", "Op", "activations", "arithmetic", "comparison", "contractions", "convolutions",
-    "creation", "find", "gathering", "likelihood_losses", "losses", "margin_losses", "reductions",
-    "rounding", "softmaxes", "views", "windowing",
+    "REGISTRY", "Op", "activations", "arithmetic", "bits", "choices", "comparison", "contractions",
+    "convolutions", "creation", "find", "gathering", "likelihood_losses", "logarithms", "losses",
+    "margin_losses", "reductions", "rounding", "softmaxes", "special", "trigonometry", "views",
+    "windowing",
 ]  # fmt: skip
 
 

@@ -348,7 +348,8 @@ class maximum:
         return m.maximum(a, b)
 
     def partials(m, a, b, y):
-        return (a > b) + 0.5 * (a == b), (b > a) + 0.5 * (a == b)
+        # Where one is NaN, both get the gradient.
+        return m.logical_not(a < b) - 0.5 * (a == b), m.logical_not(b < a) - 0.5 * (a == b)
 
     onnx = "Max"
     samples = [Sample(real(-2, 2), real(2.1, 3)), Sample(real(0, 1, (3, 1)), real(-2, -1, (4,)))]
@@ -362,7 +363,7 @@ class minimum:
         return m.minimum(a, b)
 
     def partials(m, a, b, y):
-        return (a < b) + 0.5 * (a == b), (b < a) + 0.5 * (a == b)
+        return m.logical_not(a > b) - 0.5 * (a == b), m.logical_not(b > a) - 0.5 * (a == b)
 
     onnx = "Min"
     samples = [Sample(real(-2, 2), real(2.1, 3)), Sample(real(0, 1, (3, 1)), real(-2, -1, (4,)))]

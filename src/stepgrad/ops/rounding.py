@@ -117,6 +117,25 @@ class floor_divide:
 
 
 @elementwise
+class trunc_divide:
+    """a/b without its fraction, of integers an integer. Its derivative is 0 wherever it has one."""
+
+    def forward(np, a, b):
+        _check_divisor(np, a, b)
+        if not are_integers(np, a, b):
+            return np.trunc(a / b)
+        return np.floor_divide(np.abs(a), np.abs(b)) * np.sign(a) * np.sign(b)
+
+    def value(m, a, b):
+        return m.trunc(a / b)
+
+    def partials(m, a, b, y):
+        return 0, 0
+
+    samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
+
+
+@elementwise
 class remainder:
     """a − b ⌊a/b⌋, with the sign of b."""
 
@@ -128,7 +147,24 @@ class remainder:
         return a - b * m.floor(a / b)
 
     def partials(m, a, b, y):
-        return 1, -m.floor(a / b)
+        return 1, -m.floor_divide(a, b)
+
+    samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
+
+
+@elementwise
+class fmod:
+    """a − b trunc(a/b), with the sign of a."""
+
+    def forward(np, a, b):
+        _check_divisor(np, a, b)
+        return np.fmod(a, b)
+
+    def value(m, a, b):
+        return m.fmod(a, b)
+
+    def partials(m, a, b, y):
+        return 1, -m.trunc_divide(a, b)
 
     def onnx(g, a, b):
         return a - b * g.floor(a / b) if a.dtype.kind == "f" else g("Mod", a, b)

@@ -4,7 +4,16 @@
 this folder files those of every family; a new family is one more file and one more name here.
 """
 
-from tests.registry.references import activations, basic, losses, more_losses, windowing
+from tests.registry.references import (
+    activations,
+    basic,
+    losses,
+    mathematics,
+    more_losses,
+    windowing,
+)
 from tests.registry.references.filing import REFERENCES
 
-__all__ = ["REFERENCES", "activations", "basic", "losses", "more_losses", "windowing"]
+__all__ = [
+    "REFERENCES", "activations", "basic", "losses", "mathematics", "more_losses", "windowing",
+]  # fmt: skip

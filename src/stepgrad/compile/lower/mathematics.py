@@ -2,7 +2,7 @@
 
 The functions are computed by range reduction and series, in the precision of their argument, with fused
 multiply-add; the largest errors found over the whole range are stated with each, in units of the last
-place (ulp), and held by tests. sin, cos and general powers call the C library, one lane at a time.
+place (ulp), and held by tests. What has no code here is in `library`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy
 
 from stepgrad.arrays.special import MIDDLE, SMALL
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.library import Library
 from stepgrad.compile.lower.register import Register
 
 # ln 2 in two parts, the first short enough that n · LN2_HIGH is exact for every exponent n.
@@ -32,7 +33,7 @@ _LOG_TERMS = {"float": 5, "double": 11}
 OF_THEIR_OWN = {"pow": "power", "floor_divide": "floor_divide", "remainder": "remainder"}
 
 
-class Mathematics:
+class Mathematics(Library):
     """The functions of `ops.namespace.SCALAR` on registers of one writer; handed to a record's `value` as
     m.
     """
@@ -175,14 +176,6 @@ class Mathematics:
         """√x, rounded correctly."""
         return self.writer.intrinsic("sqrt", x)
 
-    def sin(self, x: Register) -> Register:
-        """sin x, by the C library."""
-        return self.writer.intrinsic("sin", x)
-
-    def cos(self, x: Register) -> Register:
-        """cos x, by the C library."""
-        return self.writer.intrinsic("cos", x)
-
     # ------------------------------------------------------------------------------ powers
 
     def power(self, a: Any, b: Any) -> Register:
@@ -201,6 +194,8 @@ class Mathematics:
             return self._power_of_number(a, b)
         a, b = w.matched(a, b)
         return w.intrinsic("pow", a, b)
+
+    pow = power
 
     def _whole_power(self, a: Register, n: int) -> Register:
         result = None
@@ -283,12 +278,11 @@ class Mathematics:
         return self.writer.select(x < 0, -x, x)
 
     def sign(self, x: Register) -> Register:
-        """−1, 0 or 1; NaN of NaN."""
+        """−1, 0 or 1; 0 of NaN."""
         w = self.writer
         one = w.constant(1, x.element, x.lanes)
         zero = w.constant(0, x.element, x.lanes)
-        result = w.select(x > 0, one, w.select(x < 0, -one, zero))
-        return w.select(x != x, x, result) if x.is_float else result
+        return w.select(x > 0, one, w.select(x < 0, -one, zero))
 
     def floor(self, x: Register) -> Register:
         """The largest integer not above x."""

@@ -1,0 +1,80 @@
+"""Special functions under the names of `torch.special`.
+
+>>> import stepgrad as sg
+>>> sg.special.ndtr(sg.tensor([0.0, 1.96]))
+tensor([0.5000, 0.9750])
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.autograd.engine import apply
+from stepgrad.functions import polygamma
+from stepgrad.ops.registry import REGISTRY
+from stepgrad.tensor import Tensor
+
+
+def entr(input: Tensor) -> Tensor:
+    """Return −x ln x, 0 at 0 and −inf below."""
+    return apply(REGISTRY["entr"], input)
+
+
+def erfcx(input: Tensor) -> Tensor:
+    """Return e^(x²) erfc x."""
+    return apply(REGISTRY["erfcx"], input)
+
+
+def i0e(input: Tensor) -> Tensor:
+    """Return e^(−|x|) I₀(x), I₀ the modified Bessel function."""
+    return apply(REGISTRY["i0e"], input)
+
+
+def i1(input: Tensor) -> Tensor:
+    """Return the modified Bessel function I₁(x)."""
+    return apply(REGISTRY["i1"], input)
+
+
+def i1e(input: Tensor) -> Tensor:
+    """Return e^(−|x|) I₁(x)."""
+    return apply(REGISTRY["i1e"], input)
+
+
+def log_ndtr(input: Tensor) -> Tensor:
+    """Return the logarithm of the normal distribution function, exact in both tails."""
+    return apply(REGISTRY["log_ndtr"], input)
+
+
+def ndtr(input: Tensor) -> Tensor:
+    """Return the normal distribution function."""
+    return apply(REGISTRY["ndtr"], input)
+
+
+def ndtri(input: Tensor) -> Tensor:
+    """Return the quantile of the normal distribution; ±inf at 0 and 1, nan outside."""
+    return apply(REGISTRY["ndtri"], input)
+
+
+def xlog1py(input: Any, other: Any) -> Tensor:
+    """Return input · ln(1 + other), 0 where input is 0."""
+    return apply(REGISTRY["xlog1py"], input, other)
+
+
+def zeta(input: Any, other: Any) -> Tensor:
+    """Return Hurwitz's ζ(input, other) = Σ (other + k)^(−input) over k ≥ 0, for input > 1 and other > 0."""
+    return apply(REGISTRY["zeta"], input, other)
+
+
+digamma = psi = Tensor.digamma
+erf, erfc, erfinv = Tensor.erf, Tensor.erfc, Tensor.erfinv
+exp2, expm1, log1p = Tensor.exp2, Tensor.expm1, Tensor.log1p
+expit, logit, round, sinc = Tensor.sigmoid, Tensor.logit, Tensor.round, Tensor.sinc
+gammaln, multigammaln = Tensor.lgamma, Tensor.mvlgamma
+i0, xlogy = Tensor.i0, Tensor.xlogy
+log_softmax, softmax, logsumexp = Tensor.log_softmax, Tensor.softmax, Tensor.logsumexp
+
+__all__ = [
+    "digamma", "entr", "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammaln", "i0", "i0e",
+    "i1", "i1e", "log1p", "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri",
+    "polygamma", "psi", "round", "sinc", "softmax", "xlog1py", "xlogy", "zeta",
+]  # fmt: skip
