@@ -18,6 +18,9 @@ from stepgrad import optim as optim
 from stepgrad import special as special
 from stepgrad.arrays.devices import device as device
 from stepgrad.arrays.dtypes import bool_ as bool  # noqa: F401 - a public name
+from stepgrad.arrays.dtypes import channels_last as channels_last
+from stepgrad.arrays.dtypes import channels_last_3d as channels_last_3d
+from stepgrad.arrays.dtypes import contiguous_format as contiguous_format
 from stepgrad.arrays.dtypes import dtype as dtype
 from stepgrad.arrays.dtypes import float16 as float16
 from stepgrad.arrays.dtypes import float32 as float32
@@ -27,6 +30,8 @@ from stepgrad.arrays.dtypes import int8 as int8
 from stepgrad.arrays.dtypes import int16 as int16
 from stepgrad.arrays.dtypes import int32 as int32
 from stepgrad.arrays.dtypes import int64 as int64
+from stepgrad.arrays.dtypes import memory_format as memory_format
+from stepgrad.arrays.dtypes import preserve_format as preserve_format
 from stepgrad.arrays.dtypes import promote_types as promote_types
 from stepgrad.arrays.dtypes import set_default_dtype as set_default_dtype
 from stepgrad.arrays.dtypes import uint8 as uint8

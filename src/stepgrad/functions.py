@@ -112,6 +112,7 @@ flatten = Tensor.flatten
 flip = Tensor.flip
 float_power = Tensor.float_power
 floor = Tensor.floor
+floor_divide = Tensor.floor_divide
 fmax = Tensor.fmax
 fmin = Tensor.fmin
 fmod = Tensor.fmod
@@ -281,6 +282,7 @@ __all__ = [
     "flip",
     "float_power",
     "floor",
+    "floor_divide",
     "fmax",
     "fmin",
     "fmod",

@@ -275,11 +275,11 @@ class Tensor(
         """Return the tensor on a GPU."""
         return self.to(devices.device(device))
 
-    def clone(self) -> Tensor:
-        """Return a copy; gradients flow through."""
+    def clone(self, *, memory_format: Any = dtypes.preserve_format) -> Tensor:
+        """Return a copy, in row-major order whatever the `memory_format`; gradients flow through."""
         return apply(REGISTRY["cast"], self, dtype=self._array.dtype)
 
-    def contiguous(self) -> Tensor:
+    def contiguous(self, memory_format: Any = dtypes.contiguous_format) -> Tensor:
         """Return the tensor with its elements in row-major order: itself, or a copy."""
         return self if self._array.flags.c_contiguous else self.clone()
 

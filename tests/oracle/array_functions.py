@@ -56,6 +56,9 @@ ARRAY_FUNCTIONS |= {
     ("__rmod__", ""): lambda x, other: other % x,
     ("__rmul__", ""): lambda x, other: other * x,
     ("__rpow__", ""): lambda x, other: other**x,
+    ("__rand__", ""): lambda x, other: other & x,
+    ("__ror__", ""): lambda x, other: other | x,
+    ("__rxor__", ""): lambda x, other: other ^ x,
     ("__rsub__", ""): lambda x, other: other - x,
     ("where", ""): lambda x, condition, other: sg.where(condition, x, other),
 }

@@ -149,6 +149,21 @@ def result_type(operands: Iterable[Any]) -> dtype:
     return strongest
 
 
+class memory_format:
+    """An order of elements in memory, for which PyTorch's code may ask; results are in row-major order."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"stepgrad.{self._name}"
+
+
+contiguous_format, preserve_format, channels_last, channels_last_3d = (
+    memory_format(n) for n in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+)
+
+
 def largest(kind: dtype) -> Any:
     """Return the largest number of a type."""
     return (numpy.finfo if kind.is_floating_point else numpy.iinfo)(kind.numpy).max

@@ -15,6 +15,7 @@ import numpy
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import record
 from stepgrad.explain.expressions import (
+    LANGUAGE,
     ZERO,
     Expression,
     Number,
@@ -74,7 +75,7 @@ class Elements:
 
     # --------------------------------------------------------------------------------- elementwise
 
-    def _elementwise(self, value: Value, place: int) -> Expression:
+    def _elementwise(self, value: Value, place: int) -> Expression | None:
         op = value.op
         assert isinstance(op, Elementwise)
         names = op.input_names()
@@ -88,7 +89,10 @@ class Elements:
             formula = op.written
         if op.name == "cast":  # which changes the type of a number and not the number
             return operands[names[0]]
-        return _from_symbol(formula(Symbol, *arguments, **value.attrs), operands)
+        written = formula(Symbol, *arguments, **value.attrs)
+        if isinstance(written, Symbol) and not written.heads() <= LANGUAGE:
+            return None  # a function that no line can compute again
+        return _from_symbol(written, operands)
 
     def _operand(self, value: Value, i: int, place: int) -> Expression:
         """Return the number of input i that meets the result's number at `place`."""

@@ -216,6 +216,9 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "maximum": max, "minimum": min, "isnan": math.isnan, "isinf": math.isinf,
 }  # fmt: skip
 
+LANGUAGE = {*_FUNCTIONS, "-", "where", "log1p", "expm1", "cast"}
+"""The operators and functions that lines are written with."""
+
 
 def value_of(x: Expression) -> float:
     """Return the value in float64."""

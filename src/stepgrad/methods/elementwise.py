@@ -132,6 +132,10 @@ class ElementwiseMethods(TensorBase):
             raise ArgumentError(f"rounding_mode is None, 'floor' or 'trunc', not {rounding_mode!r}.")
         return apply(REGISTRY[f"{rounding_mode}_divide"], self, other)
 
+    def floor_divide(self, other: Operand) -> Tensor:
+        """Return ⌊self / other⌋, element by element."""
+        return apply(REGISTRY["floor_divide"], self, other)
+
     def pow(self, exponent: Operand) -> Tensor:
         """Return self to the power of `exponent`."""
         return self**exponent

@@ -17,6 +17,7 @@ class bitwise_and:
     def value(m, a, b):
         return a & b
 
+    onnx = "BitwiseAnd"
     samples = _pairs()
 
 
@@ -27,6 +28,7 @@ class bitwise_or:
     def value(m, a, b):
         return a | b
 
+    onnx = "BitwiseOr"
     samples = _pairs()
 
 
@@ -37,6 +39,7 @@ class bitwise_xor:
     def value(m, a, b):
         return a ^ b
 
+    onnx = "BitwiseXor"
     samples = _pairs()
 
 
@@ -47,6 +50,7 @@ class bitwise_left_shift:
     def value(m, a, b):
         return m.left_shift(a, b)
 
+    no_onnx = "ONNX moves the bits of unsigned integers alone"
     samples = _pairs(5)
 
 
@@ -57,6 +61,7 @@ class bitwise_right_shift:
     def value(m, a, b):
         return m.right_shift(a, b)
 
+    no_onnx = "ONNX moves the bits of unsigned integers alone"
     samples = _pairs(5)
 
 
@@ -70,4 +75,5 @@ class bitwise_not:
     def value(m, x):
         return x ^ -1
 
+    onnx = "BitwiseNot"
     samples = [Sample(integer(-16, 16, (3, 4))), Sample(integer(0, 9, ()))]

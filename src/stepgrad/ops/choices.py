@@ -19,6 +19,9 @@ class fmax:
         first = (a >= b) | m.isnan(b)
         return first, m.logical_not(first)
 
+    def onnx(g, a, b):
+        return g.where((a >= b) | g.isnan(b), a, b)
+
     samples = binary()
 
 
@@ -32,6 +35,9 @@ class fmin:
     def partials(m, a, b, y):
         first = (a <= b) | m.isnan(b)
         return first, m.logical_not(first)
+
+    def onnx(g, a, b):
+        return g.where((a <= b) | g.isnan(b), a, b)
 
     samples = binary()
 
@@ -48,6 +54,10 @@ class copysign:
     def partials(m, a, b, y):
         return m.where(a == 0, 0.0, y / a), 0
 
+    def onnx(g, a, b):
+        # ONNX cannot tell −0 from 0.
+        return g.where(b < 0, -g.abs(a), g.abs(a))
+
     samples = binary(away_from=(0,))
 
 
@@ -57,6 +67,9 @@ class signbit:
 
     def value(m, x):
         return m.signbit(x)
+
+    def onnx(g, x):
+        return x < 0
 
     samples = unary(away_from=(0,))
 

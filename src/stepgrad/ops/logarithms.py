@@ -20,6 +20,9 @@ class exp2:
     def partials(m, x, y):
         return (y * math.log(2),)
 
+    def onnx(g, x):
+        return g.exp(x * math.log(2))
+
     samples = unary()
 
 
@@ -35,6 +38,9 @@ class log2:
     def partials(m, x, y):
         return (1 / (x * math.log(2)),)
 
+    def onnx(g, x):
+        return g.log(x) / math.log(2)
+
     samples = unary(0.2, 3)
 
 
@@ -49,6 +55,9 @@ class log10:
 
     def partials(m, x, y):
         return (1 / (x * math.log(10)),)
+
+    def onnx(g, x):
+        return g.log(x) / math.log(10)
 
     samples = unary(0.2, 3)
 

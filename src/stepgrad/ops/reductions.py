@@ -348,6 +348,8 @@ class logsumexp:
     promotes = "floating"
 
     def expand(xp, x, *, dim, keepdim):
+        if not count(x.shape, dim):
+            return xp.log(xp.sum(x, dim=dim, keepdim=keepdim))
         largest = xp.amax(x, dim=dim, keepdim=True)
         largest = xp.where(xp.isinf(largest), 0.0, largest)
         total = xp.log(xp.sum(xp.exp(x - largest), dim=dim, keepdim=keepdim))

@@ -126,6 +126,10 @@ class trunc_divide:
             return np.trunc(a / b)
         return np.floor_divide(np.abs(a), np.abs(b)) * np.sign(a) * np.sign(b)
 
+    def onnx(g, a, b):
+        # ONNX divides integers towards zero.
+        return g.trunc(a / b) if a.dtype.kind == "f" else g("Div", a, b)
+
     def value(m, a, b):
         return m.trunc(a / b)
 
@@ -149,6 +153,9 @@ class remainder:
     def partials(m, a, b, y):
         return 1, -m.floor_divide(a, b)
 
+    def onnx(g, a, b):
+        return a - b * g.floor(a / b) if a.dtype.kind == "f" else g("Mod", a, b)
+
     samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]
 
 
@@ -167,6 +174,6 @@ class fmod:
         return 1, -m.trunc_divide(a, b)
 
     def onnx(g, a, b):
-        return a - b * g.floor(a / b) if a.dtype.kind == "f" else g("Mod", a, b)
+        return g("Mod", a, b, fmod=1)
 
     samples = [Sample(real(2.1, 2.8), real(0.95, 1.0)), Sample(real(2.1, 2.9), 1.0)]

@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import math
 
+from stepgrad.ops.namespace import SPECIAL
 from stepgrad.ops.record import elementwise
 from stepgrad.ops.samples import Sample, real, unary
+
+
+def special_onnx(g, name, x):
+    """Return a special function as ONNX operators: those in which it is stated, in float64."""
+    return g.cast(SPECIAL[name](g, g.cast(x, dtype="float64")), dtype=x.dtype)
 
 
 @elementwise
@@ -22,6 +28,9 @@ class erfc:
 
     def partials(m, x, y):
         return (-2 / math.sqrt(math.pi) * m.exp(-x * x),)
+
+    def onnx(g, x):
+        return special_onnx(g, "erfc", x)
 
     samples = unary(-3, 3)
 
@@ -38,6 +47,9 @@ class erfcx:
     def partials(m, x, y):
         return (2 * x * y - 2 / math.sqrt(math.pi),)
 
+    def onnx(g, x):
+        return special_onnx(g, "erfcx", x)
+
     samples = unary(-1, 3)
 
 
@@ -52,6 +64,9 @@ class erfinv:
 
     def partials(m, x, y):
         return (math.sqrt(math.pi) / 2 * m.exp(y * y),)
+
+    def onnx(g, x):
+        return special_onnx(g, "erfinv", x)
 
     samples = unary(-0.9, 0.9)
 
@@ -82,6 +97,9 @@ class ndtri:
 
     def partials(m, x, y):
         return (math.sqrt(2 * math.pi) * m.exp(0.5 * y * y),)
+
+    def onnx(g, x):
+        return special_onnx(g, "ndtri", x)
 
     samples = unary(0.1, 0.9)
 
@@ -132,6 +150,9 @@ class lgamma:
     def partials(m, x, y):
         return (m.digamma(x),)
 
+    def onnx(g, x):
+        return special_onnx(g, "lgamma", x)
+
     samples = unary(0.3, 5)
 
 
@@ -146,6 +167,9 @@ class digamma:
 
     def partials(m, x, y):
         return (m.polygamma(1, x),)
+
+    def onnx(g, x):
+        return special_onnx(g, "digamma", x)
 
     samples = unary(0.3, 5)
 
@@ -162,6 +186,7 @@ class polygamma:
     def partials(m, n, x, y):
         return None, m.polygamma(n + 1, x)
 
+    no_onnx = "ONNX has no such function"
     samples = [Sample(1, real(0.3, 5)), Sample(2, real(0.3, 5, ())), Sample(3, real(-0.6, -0.4))]
 
 
@@ -177,6 +202,7 @@ class zeta:
     def partials(m, s, q, y):
         return None, -s * m.zeta(s + 1, q)
 
+    no_onnx = "ONNX has no such function"
     samples = [Sample(real(1.5, 4), real(0.3, 5, (4,))), Sample(2.5, real(0.3, 5))]
 
 
@@ -191,6 +217,9 @@ class i0:
 
     def partials(m, x, y):
         return (m.i1(x),)
+
+    def onnx(g, x):
+        return special_onnx(g, "i0", x)
 
     samples = unary(-3, 3)
 
@@ -207,6 +236,9 @@ class i0e:
     def partials(m, x, y):
         return (m.i1e(x) - m.sign(x) * y,)
 
+    def onnx(g, x):
+        return special_onnx(g, "i0e", x)
+
     samples = unary(-3, 3, away_from=(0,))
 
 
@@ -222,6 +254,9 @@ class i1:
     def partials(m, x, y):
         return (m.where(m.abs(x) > 0, m.i0(x) - y / x, 0.5),)
 
+    def onnx(g, x):
+        return special_onnx(g, "i1", x)
+
     samples = unary(-3, 3, away_from=(0,))
 
 
@@ -236,5 +271,8 @@ class i1e:
 
     def partials(m, x, y):
         return (m.where(m.abs(x) > 0, m.i0e(x) - y * (m.sign(x) + 1 / x), 0.5),)
+
+    def onnx(g, x):
+        return special_onnx(g, "i1e", x)
 
     samples = unary(-3, 3, away_from=(0,))

@@ -70,6 +70,12 @@ class Symbol(metaclass=_Functions):
             return {self.head}
         return set().union(*(x.names() for x in self.operands if isinstance(x, Symbol)))
 
+    def heads(self) -> set[str]:
+        """Return the operators and functions that occur in the formula."""
+        if self.operands is None:
+            return set()
+        return {self.head}.union(*(x.heads() for x in self.operands if isinstance(x, Symbol)))
+
     def _strength(self) -> int:
         return _STRENGTH["name"] if self.operands is None else _STRENGTH.get(self.head, _STRENGTH["name"])
 

@@ -20,6 +20,7 @@ class tan:
     def partials(m, x, y):
         return (1 + y * y,)
 
+    onnx = "Tan"
     samples = unary(-1.2, 1.2)
 
 
@@ -35,6 +36,7 @@ class asin:
     def partials(m, x, y):
         return (1 / m.sqrt(1 - x * x),)
 
+    onnx = "Asin"
     samples = unary(-0.9, 0.9)
 
 
@@ -50,6 +52,7 @@ class acos:
     def partials(m, x, y):
         return (-1 / m.sqrt(1 - x * x),)
 
+    onnx = "Acos"
     samples = unary(-0.9, 0.9)
 
 
@@ -65,6 +68,7 @@ class atan:
     def partials(m, x, y):
         return (1 / (1 + x * x),)
 
+    onnx = "Atan"
     samples = unary(-3, 3)
 
 
@@ -82,6 +86,11 @@ class atan2:
         square = m.where(square == 0, math.inf, square)
         return b / square, -a / square
 
+    def onnx(g, a, b):
+        turned = g.where(a < 0, -math.pi, math.pi)
+        angle = g.atan(a / b) + g.where(b < 0, turned, 0.0)
+        return g.where((a == 0) & (b == 0), 0.0, angle)
+
     samples = binary(0.5, 2)
 
 
@@ -97,6 +106,7 @@ class sinh:
     def partials(m, x, y):
         return (m.cosh(x),)
 
+    onnx = "Sinh"
     samples = unary()
 
 
@@ -112,6 +122,7 @@ class cosh:
     def partials(m, x, y):
         return (m.sinh(x),)
 
+    onnx = "Cosh"
     samples = unary()
 
 
@@ -127,6 +138,7 @@ class asinh:
     def partials(m, x, y):
         return (1 / m.sqrt(x * x + 1),)
 
+    onnx = "Asinh"
     samples = unary(-3, 3)
 
 
@@ -142,6 +154,7 @@ class acosh:
     def partials(m, x, y):
         return (1 / m.sqrt(x * x - 1),)
 
+    onnx = "Acosh"
     samples = unary(1.2, 3)
 
 
@@ -157,6 +170,7 @@ class atanh:
     def partials(m, x, y):
         return (1 / (1 - x * x),)
 
+    onnx = "Atanh"
     samples = unary(-0.9, 0.9)
 
 
@@ -171,6 +185,10 @@ class hypot:
 
     def partials(m, a, b, y):
         return a / y, b / y
+
+    def onnx(g, a, b):
+        larger, smaller = g.maximum(g.abs(a), g.abs(b)), g.minimum(g.abs(a), g.abs(b))
+        return larger * g.sqrt(1 + g.square(smaller / g.where(larger == 0, 1.0, larger)))
 
     samples = binary(0.5, 2)
 
