@@ -147,3 +147,32 @@ def test_the_first_value_that_is_not_finite():
     assert (origin.op, origin.module, origin.phase) == ("log", "1", "forward")
     assert math.isnan(origin.value)
     assert origin.inputs == ("float32[1, 2] from -2 to -1",)
+
+
+@pytest.mark.parametrize(
+    "make, dead, saturated",
+    [(nn.ReLU6, 2, 1.0), (nn.Hardtanh, 2, 1.0), (nn.Softsign, 0, 1.0), (nn.Hardsigmoid, 2, 1.0),
+     (nn.Mish, 1, 0.0), (nn.Hardswish, 1, 0.0), (nn.SELU, 1, 0.0), (lambda: nn.PReLU(2), 0, 0.0)],
+)  # fmt: skip
+def test_units_that_are_flat_on_one_side_or_both(make, dead, saturated):
+    net = nn.Sequential(nn.Linear(1, 2), make(), nn.Linear(2, 1))
+    with sg.no_grad():
+        net[0].bias.copy_(sg.tensor([-30.0, 30.0]))
+    (seen,) = look(net, nn.MSELoss(), None, sg.randn(6, 1), sg.zeros(6, 1)).activations
+    assert (seen.dead, seen.saturated) == (dead, saturated)
+
+
+@pytest.mark.parametrize("make", [nn.Hardshrink, nn.Softshrink, nn.Tanhshrink, lambda: nn.GLU(1)])
+def test_functions_that_are_flat_on_purpose_are_not_counted(make):
+    net = nn.Sequential(nn.Linear(1, 4), make(), nn.Linear(2, 1))
+    if not isinstance(net[1], nn.GLU):
+        net[2] = nn.Linear(4, 1)
+    assert look(net, nn.MSELoss(), None, sg.randn(6, 1), sg.zeros(6, 1)).activations == ()
+
+
+def test_an_optimizer_that_computes_the_loss_several_times():
+    net = nn.Linear(2, 1)
+    x = sg.randn(20, 2)
+    found = sg.health(net, nn.MSELoss(), optim.LBFGS(net.parameters()), x, x.sum(1, keepdim=True))
+    assert found
+    assert found.measurements[1].loss < 1e-3 < found.measurements[0].loss

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy
@@ -23,6 +24,10 @@ from stepgrad.train.evaluation import EvaluationMode
 from stepgrad.train.guard import Snapshot, Tables
 
 MOST_ROWS = 256
+
+
+class _NotFinite(Exception):
+    """Ends a trial whose loss became infinite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,16 +99,23 @@ class Case:
         try:
             with numpy.errstate(all="ignore"):
                 for rows in self._batches(steps, batch_size, seed):
-                    self.optimizer.zero_grad()
-                    loss = self.loss_of(tuple(x[rows] for x in self.inputs), self.target[rows])
-                    if not math.isfinite(loss.item()):
-                        return False
-                    loss.backward()
-                    self.clip()
-                    self.optimizer.step()
+                    # An optimizer may compute the loss several times in a step, as LBFGS does.
+                    self.optimizer.step(partial(self._backward, rows))
             return True
+        except _NotFinite:
+            return False
         finally:
             random.set_rng_state(streams)
+
+    def _backward(self, rows: Tensor) -> Tensor:
+        assert self.optimizer is not None
+        self.optimizer.zero_grad()
+        loss = self.loss_of(tuple(x[rows] for x in self.inputs), self.target[rows])
+        if not math.isfinite(loss.item()):
+            raise _NotFinite
+        loss.backward()
+        self.clip()
+        return loss
 
     def _batches(self, steps: int, size: int, seed: int) -> Iterator[Tensor]:
         generator, order = random.stream(seed, "health"), numpy.empty(0, "int64")

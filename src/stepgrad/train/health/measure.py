@@ -9,13 +9,13 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import devices
+from stepgrad.autograd.engine import TENSORS
 from stepgrad.autograd.gradients import grad
-from stepgrad.autograd.modes import no_grad
+from stepgrad.autograd.modes import enable_grad, no_grad
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.errors import ArgumentError
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
-from stepgrad.ops.namespace import namespace_of
 from stepgrad.tensor import Tensor
 from stepgrad.train.guard import Origin, first_not_finite
 from stepgrad.train.health.case import Case, untouched
@@ -23,7 +23,11 @@ from stepgrad.train.health.case import Case, untouched
 SATURATED = 0.05  # of the largest derivative: σ' below 0.0125, tanh' below 0.05
 _DEAD = 2e-3
 _SMALLEST_WEIGHT = 0.01  # below it, weights were set to (nearly) 0 on purpose and say nothing about steps
-_TWO_SIDED = {"sigmoid": 0.25, "tanh": 1.0}  # the largest derivative of what saturates on both sides
+# The largest derivative of what saturates on both sides; the last two become exactly flat there.
+_TWO_SIDED = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0, "hardtanh": 1.0, "hardsigmoid": 1 / 6}
+_SMOOTH = ("sigmoid", "tanh", "softsign")
+# What is flat around 0 on purpose, or has no derivative at all.
+_FLAT = ("step", "hardshrink", "softshrink", "tanhshrink")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class ActivationMeasure:
 
     `module` is the path of the module that uses it, `op` the operation, `units` the number of units,
     `dead` how many of them have a derivative of 0 for every row, `saturated` the share of numbers where the
-    derivative of a sigmoid or tanh is below 5 % of its largest; 0 for other functions.
+    derivative of a function that is flat on both sides, as sigmoid and tanh are, is below 5 % of its largest;
+    0 for other functions.
     """
 
     module: str
@@ -241,16 +246,15 @@ def _leads_to_weights(nodes: list[Node]) -> set[Node]:
     return leading
 
 
-def _derivative(node: Node) -> Any:
-    """Return the derivative of an elementwise operation at the inputs that it had, None if they are gone."""
+def _derivative(node: Node) -> numpy.ndarray | None:
+    """Return the derivative of a function of each element at the inputs that it had, None if it is none."""
     arrays = [x.result if isinstance(x, Node) else getattr(x, "_array", x) for x in node.inputs]
-    if node.op.vjp is None or arrays[0] is None or node.result is None:
+    if node.op.name in _FLAT or arrays[0] is None or arrays[0].shape != node.shape:
         return None
-    np = devices.module_of(arrays[0])
-    ones = np.ones_like(node.result)
-    needs = (True, *(False for _ in arrays[1:]))
-    values = node.op.vjp(namespace_of(np), ones, node.result, *arrays, needs=needs, **node.attrs)
-    return devices.move(values[0], devices.CPU)
+    with enable_grad():
+        x = Tensor._of(arrays[0]).requires_grad_()
+        y = getattr(TENSORS, node.op.name)(x, *arrays[1:], **node.attrs)
+        return devices.move(grad(y.sum(), x)[0]._array, devices.CPU)
 
 
 def _activation(node: Node, derivative: numpy.ndarray) -> ActivationMeasure:
@@ -259,7 +263,7 @@ def _activation(node: Node, derivative: numpy.ndarray) -> ActivationMeasure:
     others = tuple(i for i in range(derivative.ndim) if i != axis)
     units = derivative.shape[axis] if derivative.ndim else 1
     largest = _TWO_SIDED.get(node.op.name)
-    dead = 0 if largest else int((steep.max(axis=others) < _DEAD).sum())
+    dead = 0 if node.op.name in _SMOOTH else int((steep.max(axis=others) < _DEAD).sum())
     saturated = float((steep < SATURATED * largest).mean()) if largest else 0.0
     return ActivationMeasure(node.module, node.op.name, units, dead, saturated)
 
