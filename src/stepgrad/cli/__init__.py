@@ -1,4 +1,4 @@
-"""The command line: ``stepgrad train``, ``predict``, ``evaluate`` and ``completion``, one file each."""
+"""The command line: ``stepgrad train``, ``predict``, ``evaluate``, ``doctor``, …: one file each."""
 
 from __future__ import annotations
 

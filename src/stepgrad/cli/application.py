@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import click
 
 from stepgrad.cli.completion import completion
+from stepgrad.cli.doctor import doctor
 from stepgrad.cli.evaluate import evaluate
 from stepgrad.cli.help import Group
 from stepgrad.cli.options import lang_option
@@ -49,7 +50,7 @@ def stepgrad(context: click.Context) -> None:
         context.exit(USAGE)
 
 
-for _command in (train, predict, evaluate, completion):
+for _command in (train, predict, evaluate, doctor, completion):
     stepgrad.add_command(_command)
 
 

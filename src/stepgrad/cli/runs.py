@@ -114,11 +114,11 @@ def load_model(run: str) -> tuple[TableModel, str]:
                     f"the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}"
                 )
             raise BadInput(
-                f"'{run}' is not the folder of a finished run: it has no {MODEL_NAME}.{_other_run(run)}"
+                f"'{run}' is not the folder of a finished run: it has no {MODEL_NAME}.{other_run(run)}"
             )
         path = file
     elif not path.exists():
-        raise BadInput(f"there is no run '{run}'.{_other_run(run)}")
+        raise BadInput(f"there is no run '{run}'.{other_run(run)}")
     return TableModel.load(path), os.fspath(path)
 
 
@@ -128,11 +128,11 @@ def check_run(run: str) -> Path:
 
     folder = Path(run)
     if not (folder / config_name).is_file():
-        raise BadInput(f"there is no run to resume in '{run}'.{_other_run(run)}")
+        raise BadInput(f"there is no run to resume in '{run}'.{other_run(run)}")
     return folder
 
 
-def _other_run(run: str) -> str:
+def other_run(run: str) -> str:
     """Return the run that was probably meant: a neighbour of a similar name."""
     path = Path(run)
     folder = path.parent if path.parent.is_dir() and path.parent != Path() else RUNS

@@ -152,4 +152,24 @@ _CHANGES = {
     "Nothing is wrong.": "이상이 없습니다.",
 }
 
-HEALTH: dict[str, str] = _FINDINGS | _CHANGES
+_SHOWN = {
+    "The health of training": "학습 상태",
+    "The layers while they learned": "학습하는 동안의 계층",
+    "gradient": "기울기",
+    "a step over the weights": "한 스텝 / 가중치",
+    "gradient, epoch {epoch}": "기울기, 에포크 {epoch}",
+    "epoch {epoch}": "에포크 {epoch}",
+    "Says what went wrong in a training run.": "학습에서 무엇이 잘못되었는지 말합니다.",
+    (
+        "Says what went wrong in a training run: gradients that vanish or explode, units that are dead or "
+        "saturated, steps that are too long or too short, over- and underfitting; each with its numbers, its "
+        "cause, and a change that was tried on a copy of the network."
+    ): (
+        "학습에서 무엇이 잘못되었는지 말합니다. 기울기 소실과 폭주, 죽거나 포화된 뉴런, 너무 길거나 짧은 "
+        "스텝, 과대적합과 과소적합을 수치와 원인, 그리고 신경망의 복사본에서 해 본 처방과 함께 보여 줍니다."
+    ),
+    "The folder of a run.": "학습 결과 폴더.",
+    "findings, and the layers while they learned": "문제점과, 학습하는 동안의 계층",
+}
+
+HEALTH: dict[str, str] = _FINDINGS | _CHANGES | _SHOWN

@@ -75,7 +75,8 @@ class HealthCheck(Callback):
 
     def on_epoch_end(self, trainer: Trainer) -> None:
         """Look at the network, if it is time."""
-        if trainer.epoch >= self._next:
+        is_last = trainer.epoch >= trainer.last_epoch or bool(trainer.history.stopped)
+        if trainer.epoch >= self._next or is_last:
             self._look(trainer)
             done = trainer.epoch - trainer.first_epoch
             total = max(trainer.last_epoch - trainer.first_epoch, 1)

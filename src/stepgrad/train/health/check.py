@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stepgrad.errors import ArgumentError
 from stepgrad.train.health.case import MOST_ROWS, Case, make_case
 from stepgrad.train.health.findings import Finding
-from stepgrad.train.health.fitting import constant_loss, of_curves
+from stepgrad.train.health.fitting import of_curves
 from stepgrad.train.health.measure import Measurement, measure
+from stepgrad.train.health.plain import plain_numbers, true_numbers
 from stepgrad.train.health.rates import STEPS, of_inputs, of_rates
 from stepgrad.train.health.rules import not_finite, of_gradients
 from stepgrad.words.language import Words
@@ -56,6 +57,11 @@ class Trial:
     def __str__(self) -> str:
         return self.text(Words())
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the trial as plain values, but for the finding; infinity as text."""
+        losses = {"start": self.start, "without": self.without, "with_change": self.with_change}
+        return {"steps": self.steps, "rows": self.rows, **plain_numbers(losses)}
+
 
 class Health:
     """What a look at a network found.
@@ -63,12 +69,14 @@ class Health:
     * `findings`: what is wrong, the gravest first; empty for a healthy network.
     * `measurements`: what was measured, one `Measurement` per look, in order.
     * `case`: the model and data that `try_out` makes copies of, None if they are not at hand.
+    * `trials`: what `try_out` has returned.
     """
 
     def __init__(
         self, findings: Iterable[Finding], measurements: Sequence[Measurement], case: Case | None = None
     ) -> None:
         self.findings, self.measurements, self.case = list(findings), list(measurements), case
+        self.trials: list[Trial] = []
 
     def __bool__(self) -> bool:
         """Whether all is well."""
@@ -100,7 +108,8 @@ class Health:
             # In units of its own, the loss says something only beside what it began with.
             scale = chosen.change.applied(self.case).whole_loss()
             ends[1] *= start / scale if scale else 1.0
-        return Trial(chosen, steps, start, ends[0], ends[1], rows)
+        self.trials.append(Trial(chosen, steps, start, ends[0], ends[1], rows))
+        return self.trials[-1]
 
     def _chosen(self, finding: Finding | int | None) -> Finding:
         if isinstance(finding, Finding):
@@ -126,11 +135,23 @@ class Health:
         return f"<Health: {self.text(Words())}>"
 
     def to_json(self) -> dict[str, Any]:
-        """Return findings and measurements as plain values; NaN and infinity stay as they are."""
+        """Return findings, trials and measurements as plain values; NaN and infinity as text."""
         return {
             "findings": [finding.to_json() for finding in self.findings],
-            "measurements": [asdict(measurement) for measurement in self.measurements],
+            "trials": [
+                {"finding": self.findings.index(trial.finding), **trial.to_json()} for trial in self.trials
+            ],
+            "measurements": [measurement.to_json() for measurement in self.measurements],
         }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Health:
+        """Return what `to_json` described, without a case; `KeyError` or `TypeError` for other values."""
+        measurements = [Measurement.from_json(each) for each in value["measurements"]]
+        found = cls([Finding.from_json(each) for each in value["findings"]], measurements)
+        for each in map(true_numbers, value["trials"]):
+            found.trials.append(Trial(**{**each, "finding": found.findings[each["finding"]]}))
+        return found
 
 
 def _end(case: Case, rows: str, steps: int, batch_size: int) -> float:
@@ -140,11 +161,11 @@ def _end(case: Case, rows: str, steps: int, batch_size: int) -> float:
 
 
 def diagnose(
-    case: Case, seen: Sequence[Measurement], history: Any = None, restored: int = 0, late: Case | None = None
+    case: Case, seen: Sequence[Measurement], history: Any = None, restored: int = 0
 ) -> list[Finding]:
     """Return what is wrong with a case: from measurements, from trials on copies, from the curves of a run.
 
-    `case` is how it began, `late` how it is now, if that is another.
+    `case` is how the run began; `restored` the epoch whose weights were put back at its end, 0 if none were.
     """
     for measurement in seen:
         if (found := not_finite(measurement)) is not None:
@@ -155,7 +176,7 @@ def diagnose(
     if not begins_large and not any(finding.kind == "zigzag" for finding in findings):
         findings += of_rates(case, seen)
     if history is not None and not findings:
-        findings += of_curves(history, constant_loss(case), late or case, restored)
+        findings += of_curves(history, case, restored)
     return findings
 
 

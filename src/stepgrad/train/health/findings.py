@@ -4,11 +4,11 @@ try.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from stepgrad.train.health.changes import Change
+from stepgrad.train.health.plain import plain_numbers, true_numbers
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import number, percent
 
@@ -177,24 +177,16 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """Return the finding as plain values; NaN and infinity, which JSON has not, as text."""
         change = None if self.change is None else {"kind": self.change.kind, "value": self.change.value}
-        numbers = {
-            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in self.numbers.items()
-        }
         return {
-            "kind": self.kind, "where": self.where, "variant": self.variant, "numbers": numbers,
-            "change": change,
+            "kind": self.kind, "where": self.where, "variant": self.variant,
+            "numbers": plain_numbers(self.numbers), "change": change,
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Finding:
         """Return the finding that `to_json` described."""
-        change = value["change"]
-        numbers = {
-            name: float(number) if number in ("nan", "inf", "-inf") else number
-            for name, number in value["numbers"].items()
-        }
-        return cls(**{**value, "numbers": numbers, "change": None if change is None else Change(**change)})
+        change = None if value["change"] is None else Change(**value["change"])
+        return cls(**{**value, "numbers": true_numbers(value["numbers"]), "change": change})
 
     def _shown(self) -> dict[str, Any]:
         return {name: _shown(name, value) for name, value in self.numbers.items()}

@@ -23,14 +23,12 @@ _HIGH = 0.3  # of the loss of the best constant answer
 _BELOW = 0.6  # how far below the loss another network must get
 
 
-def of_curves(
-    history: Any, base: float | None = None, case: Case | None = None, restored: int = 0
-) -> Iterator[Finding]:
+def of_curves(history: Any, case: Case | None = None, restored: int = 0) -> Iterator[Finding]:
     """Yield what the curves of a run say.
 
     * `history`: the epochs, dicts with "loss" and perhaps "validation_loss".
-    * `base`: the loss of the best constant answer; the largest training loss where it is not known.
-    * `case`: with it, a network with a further hidden layer is tried before underfitting is said.
+    * `case`: with it, the loss is compared with that of the best constant answer, and underfitting is said
+      where a change helps; without it, where the loss has hardly fallen.
     * `restored`: the epoch whose weights were put back at the end, 0 if none were.
     """
     epochs = [record for record in history if math.isfinite(record["loss"])]
@@ -40,7 +38,7 @@ def of_curves(
     if overfitting is not None:
         yield overfitting
         return
-    underfitting = _underfitting(epochs, base, case)
+    underfitting = _underfitting(epochs, case)
     if underfitting is not None:
         yield underfitting
 
@@ -76,15 +74,18 @@ def _or_infinite(value: float) -> float:
     return value if math.isfinite(value) else math.inf
 
 
-def _underfitting(epochs: list[dict[str, Any]], base: float | None, case: Case | None) -> Finding | None:
+def _underfitting(epochs: list[dict[str, Any]], case: Case | None) -> Finding | None:
     losses = [record["loss"] for record in epochs]
     few = max(1, len(losses) // 10)
     middle = len(losses) // 2
     before, now = (float(numpy.mean(part)) for part in (losses[middle : middle + few], losses[-few:]))
-    reference = max(losses) if base is None else base
     validation = epochs[-1].get("validation_loss")
     apart = validation is not None and validation > 1.25 * now
-    if before - now > _FLAT * before or now < _HIGH * reference or apart:
+    if before - now > _FLAT * before or apart:
+        return None
+    base = None if case is None else constant_loss(case)
+    reference = max(losses) if base is None else base
+    if now < _HIGH * reference:
         return None
     numbers = {"loss": now, "base": reference}
     if case is None:

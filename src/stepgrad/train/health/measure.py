@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy
@@ -19,6 +19,7 @@ from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 from stepgrad.train.guard import Origin, first_not_finite
 from stepgrad.train.health.case import Case, untouched
+from stepgrad.train.health.plain import plain_numbers, true_numbers
 
 SATURATED = 0.05  # of the largest derivative: σ' below 0.0125, tanh' below 0.05
 _DEAD = 2e-3
@@ -104,6 +105,32 @@ class Measurement:
     def weighted(self) -> list[LayerMeasure]:
         """The layers with matrices of weights, in the order of their first use."""
         return [layer for layer in self.layers if layer.matrices]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the measurement as plain values; NaN and infinity as text."""
+        parts = {
+            name: [plain_numbers(asdict(each)) for each in getattr(self, name)] for name in _KINDS_OF_PARTS
+        }
+        origin = None if self.origin is None else plain_numbers(asdict(self.origin))
+        head = plain_numbers({"loss": self.loss, "epoch": self.epoch, "step": self.step})
+        return {**head, **parts, "origin": origin}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Measurement:
+        """Return the measurement that `to_json` described."""
+        parts = {
+            name: tuple(kind(**true_numbers(each)) for each in value[name])
+            for name, kind in _KINDS_OF_PARTS.items()
+        }
+        origin = value["origin"]
+        if origin is not None:
+            origin = Origin(**{**true_numbers(origin), "inputs": tuple(origin["inputs"])})
+        return cls(**{**true_numbers(value), **parts, "origin": origin})
+
+
+_KINDS_OF_PARTS: dict[str, Any] = {
+    "layers": LayerMeasure, "activations": ActivationMeasure, "inputs": InputMeasure
+}  # fmt: skip
 
 
 def measure(case: Case, epoch: int = 0, step: int = 0) -> Measurement:

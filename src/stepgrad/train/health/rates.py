@@ -31,7 +31,7 @@ def of_rates(case: Case, seen: Sequence[Measurement]) -> Iterator[Finding]:
     if end > 0.98 * start and max(updates) > LONG_STEP:
         kind, factors = "rate_too_high", (0.1, 0.01, 0.001)
     elif end > 0.98 * start and typical < SHORT_STEP:
-        kind, factors = "rate_too_low", (30.0, 1e3, 3e4)
+        kind, factors = "rate_too_low", (30.0, 1e3, 3e4, 1e6)
     else:
         return
     tried = {rate * factor: fall(Change("rate", rate * factor).applied(case)) for factor in factors}

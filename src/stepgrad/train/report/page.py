@@ -9,6 +9,7 @@ from stepgrad.train.report.confusion import confusion_table
 from stepgrad.train.report.curves import loss_curve, metric_curve
 from stepgrad.train.report.examples import examples_section
 from stepgrad.train.report.headline import command, data_name, headline_section, task_name
+from stepgrad.train.report.health import health_parts
 from stepgrad.train.report.importance import importance_chart
 from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.train.report.scatter import predicted_against_actual
@@ -31,6 +32,7 @@ def report_page(result: TableResult, words: Words) -> str:
             words("What it gets right and wrong"), _answers(result, words), *examples_section(result, words)
         ),
         _importance(result, words),
+        _health(result, words),
         _section(words("The data"), _data(result, words)),
         _section(words("The network and its settings"), _network(result, words)),
         _section(words("How to go on"), *_go_on(result, words)),
@@ -128,6 +130,12 @@ def _importance(result: TableResult, words: Words) -> Html | None:
     columns = list(result.examples[0].cells) if result.examples else []
     chart = importance_chart(result.importance, columns, result.task == "regression", words)
     return _section(words("The most important inputs"), tag("p", text, class_="quiet"), chart)
+
+
+def _health(result: TableResult, words: Words) -> Html | None:
+    if result.health is None:
+        return None
+    return _section(words("The health of training"), *health_parts(result.health, words))
 
 
 def _data(result: TableResult, words: Words) -> Html:

@@ -18,8 +18,11 @@ from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import Split, split_rows
 from stepgrad.data.table.task import find_task
 from stepgrad.errors import ArgumentError, DataError, FileError
+from stepgrad.files.atomic import write_atomically
 from stepgrad.files.paths import file_error
 from stepgrad.train.callbacks import Callback, EpochLog
+from stepgrad.train.health import Health
+from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.table import config
 from stepgrad.train.table.defaults import with_defaults
 from stepgrad.train.table.evaluate import baseline, evaluate_table
@@ -33,8 +36,10 @@ from stepgrad.train.table.settings import TableSettings
 
 MODEL_NAME = "model.safetensors"
 METRICS_NAME = "metrics.jsonl"
+HEALTH_NAME = "health.json"
 CHECKPOINTS_NAME = "checkpoints"
 _MOST_POINTS = 2_000
+_MOST_TRIALS = 3
 
 
 def train_table(
@@ -48,10 +53,10 @@ def train_table(
     once.
 
     With a `folder`, everything is kept there: `config.toml` and `metrics.jsonl` from the start, `checkpoints`
-    while it trains, `model.safetensors` at the end. With `resume`, a run that was interrupted in `folder`
-    goes on to the same bits; `settings` are then those of ``read_config(folder)``. `callbacks` are those of a
-    `Trainer`; they are called in the refit on all known rows as well. The default random streams are left as
-    they are.
+    while it trains, `health.json` and `model.safetensors` at the end. With `resume`, a run that was
+    interrupted in `folder` goes on to the same bits; `settings` are then those of ``read_config(folder)``.
+    `callbacks` are those of a `Trainer`; they are called in the refit on all known rows as well. The default
+    random streams are left as they are.
 
     Raises `DataError` if the table cannot be learned from (see `find_task`, `split_rows` and
     `Preparation.fit`) or is not the one that a resumed run was begun with; `ArgumentError` for impossible
@@ -75,21 +80,34 @@ def train_table(
     preparation = Preparation.fit(table, settings.target, task, split.train)
     settings = with_defaults(settings, task.kind, len(split.train))
     path = None if folder is None else _begin_folder(Path(folder), table, settings, resume)
+    validation = _part(preparation, table, split.validation) if len(split.validation) else None
+    check = HealthCheck(
+        validation=None if validation is None else validation.dataset(task.kind == "multiclass").tensors
+    )
     fitted = fit_network(
         preparation, settings,
         _part(preparation, table, split.train),
-        _part(preparation, table, split.validation) if len(split.validation) else None,
+        validation,
         None if path is None else path / CHECKPOINTS_NAME,
         callbacks,
-        [] if path is None else [EpochLog(path / METRICS_NAME)],
+        [] if path is None else [EpochLog(path / METRICS_NAME), check],
         resume,
     )  # fmt: skip
     model = TableModel(fitted.network, preparation)
     result = _result(table, settings, split, model, fitted)
     if path is None:
         return result
+    _write_health(check.health, path / HEALTH_NAME)
     model.save(path / MODEL_NAME, _record(result))
-    return replace(result, run=str(path), model=str(path / MODEL_NAME))
+    return replace(result, run=str(path), model=str(path / MODEL_NAME), health=check.health)
+
+
+def _write_health(health: Health, path: Path) -> None:
+    """Try out what the first findings propose, and write all that is known."""
+    for finding in [finding for finding in health.findings if finding.change][:_MOST_TRIALS]:
+        health.try_out(finding)
+    text = json.dumps({"version": 1, **health.to_json()}, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, text.encode())
 
 
 def _part(preparation: Preparation, table: Table, rows: numpy.ndarray) -> Part:

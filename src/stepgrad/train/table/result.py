@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy
 
+from stepgrad.train.health import Health
 from stepgrad.train.table.settings import TableSettings
 
 JSON_VERSION = 1
@@ -105,7 +106,7 @@ class TableResult:
     * `examples`: test rows, right and wrong. `importance`: columns, the most important first, measured on
       `importance_rows` ("validation", "test" or "training") rows.
     * `notes`: sentences about what was decided about the table. `run`, `model`: folder and file, None if not
-      written.
+      written. `health`: what went wrong in training, None without a folder.
     """
 
     task: str
@@ -134,6 +135,7 @@ class TableResult:
     notes: list[str] = field(default_factory=list)
     run: str | None = None
     model: str | None = None
+    health: Health | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``stepgrad train --json`` prints.
@@ -157,6 +159,7 @@ class TableResult:
             "seconds": round(self.seconds, 3),
             "test": test,
             "baseline": {"answer": self.baseline.answer, **self.baseline.scores},
+            "health": [] if self.health is None else self.health.kinds(),
             "run": self.run,
             "model": self.model,
         }
