@@ -15,6 +15,7 @@ from stepgrad.train.health.measure import Measurement
 
 STEPS = 24
 _MOSTLY_OFFSET = 0.8  # of the mean square of the inputs is their mean
+_OTHERS = {"rate_too_high": (0.1, 0.01, 0.001), "rate_too_low": (30.0, 1e3, 3e4, 1e6)}
 _FACTORS = (1.0, 10.0, 100.0)
 LONG_STEP, SHORT_STEP = 0.02, 1e-4  # a step over the size of the weights, beyond which other rates are tried
 
@@ -28,13 +29,10 @@ def of_rates(case: Case, seen: Sequence[Measurement]) -> Iterator[Finding]:
     if not rate or not updates or not math.isfinite(start):
         return
     end, typical = fall(case), median(updates)
-    if end > 0.98 * start and max(updates) > LONG_STEP:
-        kind, factors = "rate_too_high", (0.1, 0.01, 0.001)
-    elif end > 0.98 * start and typical < SHORT_STEP:
-        kind, factors = "rate_too_low", (30.0, 1e3, 3e4, 1e6)
-    else:
+    if end <= 0.98 * start or SHORT_STEP <= typical and max(updates) <= LONG_STEP:
         return
-    tried = {rate * factor: fall(Change("rate", rate * factor).applied(case)) for factor in factors}
+    kind = "rate_too_high" if max(updates) > LONG_STEP else "rate_too_low"
+    tried = {rate * factor: fall(Change("rate", rate * factor).applied(case)) for factor in _OTHERS[kind]}
     other = min(tried, key=lambda r: tried[r])
     better = tried[other]
     too_low = start - better > max(10 * (start - end), 0.1 * start)
