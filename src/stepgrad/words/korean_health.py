@@ -123,8 +123,8 @@ _CHANGES = {
     "ReLU in place of the saturating activations, with He's initial weights": (
         "포화되는 활성화 함수 대신 ReLU를 쓰고 초기 가중치를 He 초기화로 정하기"
     ),
-    "LeakyReLU(0.1) in place of ReLU, with He's initial weights and biases of 0": (
-        "ReLU 대신 LeakyReLU(0.1)를 쓰고, 초기 가중치는 He 초기화, 편향은 0으로 하기"
+    "LeakyReLU(0.1) as activation, with He's initial weights and biases of 0": (
+        "활성화 함수를 LeakyReLU(0.1)로 하고, 초기 가중치는 He 초기화, 편향은 0으로 하기"
     ),
     "fresh initial weights whose size fits the widths of the layers (He, Glorot)": (
         "계층의 너비에 맞는 크기의 새 초기 가중치(He, Glorot)"

@@ -16,7 +16,7 @@ from stepgrad.words.language import Words
 from stepgrad.words.numbers import number
 
 _STEEP = {"Sigmoid", "Tanh", "Softsign", "Hardtanh", "Hardsigmoid", "LogSigmoid"}
-_FLAT_SIDE = {"ReLU", "ReLU6", "Threshold", "Hardswish"}
+_FLAT_SIDE = {"ReLU", "ReLU6", "Threshold", "Hardswish", "SiLU", "GELU", "Mish", "ELU", "CELU", "SELU"}
 _HIDDEN = 64
 
 
@@ -52,7 +52,7 @@ _TEXTS = {
     "rate": "a learning rate of {value}",
     "layer_rate": "the learning rate of {value} as in the other layers",
     "relu": "ReLU in place of the saturating activations, with He's initial weights",
-    "leaky": "LeakyReLU(0.1) in place of ReLU, with He's initial weights and biases of 0",
+    "leaky": "LeakyReLU(0.1) as activation, with He's initial weights and biases of 0",
     "initial": "fresh initial weights whose size fits the widths of the layers (He, Glorot)",
     "standardise": "inputs with mean 0 and standard deviation 1",
     "standardise_target": "a target with mean 0 and standard deviation 1",

@@ -170,11 +170,15 @@ def diagnose(
     for measurement in seen:
         if (found := not_finite(measurement)) is not None:
             return [found]
+    from_start = list(of_gradients(seen[:1], case))
     findings = list(of_inputs(case, seen)) or list(of_gradients(seen, case))
     # A gradient that explodes from the start comes with any learning rate; later, of a high one.
-    begins_large = any(finding.kind == "exploding_gradient" for finding in of_gradients(seen[:1], case))
-    if not begins_large and not any(finding.kind == "zigzag" for finding in findings):
-        findings += of_rates(case, seen)
+    is_explained = any(finding.kind == "zigzag" for finding in findings)
+    if not is_explained and not any(finding.kind == "exploding_gradient" for finding in from_start):
+        rates = list(of_rates(case, seen))
+        if any(finding.kind == "rate_too_high" for finding in rates):
+            findings = from_start  # what came later came of it
+        findings = rates + findings
     if history is not None and not findings:
         findings += of_curves(history, case, restored)
     return findings

@@ -29,7 +29,7 @@ def of_rates(case: Case, seen: Sequence[Measurement]) -> Iterator[Finding]:
     if not rate or not updates or not math.isfinite(start):
         return
     end, typical = fall(case), median(updates)
-    if end <= 0.98 * start or SHORT_STEP <= typical and max(updates) <= LONG_STEP:
+    if end <= 0.98 * start or (typical >= SHORT_STEP and max(updates) <= LONG_STEP):
         return
     kind = "rate_too_high" if max(updates) > LONG_STEP else "rate_too_low"
     tried = {rate * factor: fall(Change("rate", rate * factor).applied(case)) for factor in _OTHERS[kind]}

@@ -141,21 +141,21 @@ def _updates(seen: Sequence[Measurement]) -> Iterator[Finding]:
     ratios: dict[str, list[float]] = {}
     layers: dict[str, LayerMeasure] = {}
     for measurement in seen:
+        largest = max((layer.gradient for layer in measurement.weighted), default=0.0)
         for layer in measurement.weighted:
-            if layer.update is not None and layer.gradient > 0:
+            # A layer that is reached by hardly any gradient has another trouble.
+            if layer.update is not None and layer.gradient > 1e-3 * largest:
                 ratios.setdefault(layer.path, []).append(layer.update)
                 layers.setdefault(layer.path, layer)
-    if len(ratios) < 2:
-        return
-    typical = {path: median(values) for path, values in ratios.items()}
+    typical = {path: median(values) for path, values in ratios.items() if len(values) >= _often(seen)}
     for path, update in typical.items():
-        other = median([value for name, value in typical.items() if name != path])
-        numbers = {"layer": _name(layers[path]), "update": update, "other": other}
-        if update > UPDATE_TOO_LARGE and update > UPDATE_APART * other:
+        others = [value for name, value in typical.items() if name != path]
+        if not others:
+            return
+        numbers = {"layer": _name(layers[path]), "update": update, "other": median(others)}
+        if update > UPDATE_TOO_LARGE and update > UPDATE_APART * median(others):
             yield Finding("update_too_large", path, numbers, Change("layer_rate", path))
-        # A layer that is reached by hardly any gradient has another trouble.
-        reached = layers[path].gradient > 1e-3 * max(layer.gradient for layer in layers.values())
-        if update < UPDATE_TOO_SMALL and other > UPDATE_APART * update and reached:
+        if update < UPDATE_TOO_SMALL and median(others) > UPDATE_APART * update:
             yield Finding("update_too_small", path, numbers, Change("layer_rate", path))
 
 
