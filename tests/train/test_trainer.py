@@ -386,3 +386,37 @@ def test_parts_of_another_kind():
         sg.Trainer(net, nn.MSELoss(), "adam")
     with pytest.raises(ArgumentError, match="this Trainer has no checkpoint folder"):
         eager().save_checkpoint()
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    model, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    with pytest.raises(ArgumentError, match="the optimizer has none of the parameters of the model"):
+        sg.Trainer(model, nn.MSELoss(), sg.optim.Adam(other.parameters()))
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"clip_norm": -1.0}, "clip_norm is a number above 0, or None, not -1.0"),
+        ({"clip_norm": "a"}, "clip_norm is a number above 0, or None, not 'a'"),
+        ({"clip_value": 0}, "clip_value is a number above 0, or None, not 0"),
+        ({"schedule": "cosine"}, r"schedule is one of stepgrad.optim.lr_scheduler, such as .* not 'cosine'"),
+    ],
+)
+def test_settings_are_looked_at_when_it_is_made(settings, message):
+    model = nn.Linear(2, 1)
+    with pytest.raises(ArgumentError, match=message):
+        sg.Trainer(model, nn.MSELoss(), sg.optim.Adam(model.parameters()), **settings)
+
+
+def test_validation_data_without_rows_are_refused_at_once():
+    model = nn.Linear(2, 1)
+    trainer = sg.Trainer(model, nn.MSELoss(), sg.optim.Adam(model.parameters()), progress=False)
+    with pytest.raises(DataError, match="the validation data have no rows"):
+        trainer.fit((sg.zeros(4, 2), sg.zeros(4, 1)), (sg.zeros(0, 2), sg.zeros(0, 1)), epochs=1)
+    assert trainer.step == 0
+
+
+def test_accuracy_of_numbers_is_refused():
+    with pytest.raises(ArgumentError, match="accuracy compares classes"):
+        sg.train.metrics.accuracy([0.5, 1.5], [0.5, 1.0])

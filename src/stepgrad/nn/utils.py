@@ -28,6 +28,8 @@ def clip_grad_norm_(
     As in PyTorch the factor is max_norm / (norm + 1e-6), at most 1. Raises `NotFiniteError` for a norm of
     NaN or infinity with `error_if_nonfinite`.
     """
+    if not max_norm >= 0:
+        raise ArgumentError(f"clip_grad_norm_ needs a norm >= 0, not {max_norm}.")
     gradients, norm_type = _gradients(parameters), float(norm_type)
     if not gradients:
         return tensor(0.0)

@@ -43,6 +43,10 @@ def accuracy(predicted: Any, target: Any) -> float:
     0.75
     """
     p, t = _pair("accuracy", predicted, target)
+    if t.dtype.kind == "f" and (t != numpy.round(t)).any():
+        raise ArgumentError(
+            "accuracy compares classes, which are whole numbers; for other numbers there is r2."
+        )
     return float((p == t).mean())
 
 

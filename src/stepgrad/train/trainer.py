@@ -99,10 +99,7 @@ class Trainer:
         progress: bool = True,
     ) -> None:
         _check_parts(model, loss, optimizer)
-        if schedule_every not in ("epoch", "batch"):
-            raise ArgumentError(f"schedule_every is 'epoch' or 'batch', not {schedule_every!r}.")
-        if schedule_every == "batch" and isinstance(schedule, ReduceLROnPlateau):
-            raise ArgumentError("ReduceLROnPlateau looks at a value of each epoch; leave schedule_every out.")
+        _check_settings(schedule, schedule_every, clip_norm, clip_value)
         if checkpoint_every is not None and (checkpoint is None or checkpoint_every < 1):
             raise ArgumentError("checkpoint_every counts updates, at least 1, and needs a checkpoint folder.")
         if keep < 1:
@@ -400,6 +397,8 @@ class Trainer:
     def _as_validation(self, data: Any) -> Any:
         """Return validation data as something that can be gone through again and again."""
         data = None if data is None else evaluation.as_dataset(data)
+        if data is not None and hasattr(data, "__len__") and not len(data):
+            raise DataError("the validation data have no rows; leave validation out, or give it some.")
         if data is None or isinstance(data, (DataLoader, TensorDataset)):
             return data
         return DataLoader(data, batch_size=1024, seed=self.seed)
@@ -432,6 +431,28 @@ def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:
         raise ArgumentError(
             f"Trainer takes an optimizer such as stepgrad.optim.Adam(model.parameters()), not {optimizer!r}."
         )
+    learned = [*model.parameters(), *(loss.parameters() if isinstance(loss, Module) else ())]
+    held = {p for group in optimizer.param_groups for p in group["params"]}
+    if learned and not held.intersection(learned):
+        raise ArgumentError(
+            "the optimizer has none of the parameters of the model, so nothing would be learned; make it "
+            "with optimizer = stepgrad.optim.Adam(model.parameters()) of the same model."
+        )
+
+
+def _check_settings(schedule: Any, every: str, clip_norm: Any, clip_value: Any) -> None:
+    if every not in ("epoch", "batch"):
+        raise ArgumentError(f"schedule_every is 'epoch' or 'batch', not {every!r}.")
+    if schedule is not None and not callable(getattr(schedule, "step", None)):
+        raise ArgumentError(
+            f"schedule is one of stepgrad.optim.lr_scheduler, such as CosineAnnealingLR(optimizer, epochs), "
+            f"not {schedule!r}."
+        )
+    if every == "batch" and isinstance(schedule, ReduceLROnPlateau):
+        raise ArgumentError("ReduceLROnPlateau looks at a value of each epoch; leave schedule_every out.")
+    for name, value in (("clip_norm", clip_norm), ("clip_value", clip_value)):
+        if value is not None and not (isinstance(value, (int, float)) and value > 0):
+            raise ArgumentError(f"{name} is a number above 0, or None, not {value!r}.")
 
 
 def _checked_callbacks(callbacks: Any) -> list[Callback]:
