@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from stepgrad.train.report.markup import Html, join, tag
+from stepgrad.markup import Html, join, tag
 from stepgrad.words.numbers import number
 
 WIDTH, HEIGHT = 460, 280

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepgrad.train.report.markup import Html, tag
+from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import percent
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from stepgrad.markup import Html, join, tag
 from stepgrad.train.report.axes import (
     BOTTOM,
     HEIGHT,
@@ -17,7 +18,6 @@ from stepgrad.train.report.axes import (
     picture,
     scale_for,
 )
-from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import capitalised, number, score_name
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from stepgrad.markup import Html, tag
 from stepgrad.train.report.images import brightest_value, image, side_of_image
-from stepgrad.train.report.markup import Html, tag
 from stepgrad.train.table.result import Example, TableResult
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import number, percent

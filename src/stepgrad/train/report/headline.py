@@ -9,8 +9,8 @@ import re
 import shlex
 from pathlib import PurePath
 
+from stepgrad.markup import Html, join, tag
 from stepgrad.train.report.axes import Scale, picture, tick_text
-from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.train.table.result import Score, TableResult
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import LOWER_IS_BETTER, duration, number, percent, score_name, score_text

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy
 
-from stepgrad.train.report.markup import Html, tag
+from stepgrad.markup import Html, tag
 
 _NAME = re.compile(r"(p|px|pix|pixels?|image|img)[_-]?(\d+(?:[_x-]\d+)?)", re.IGNORECASE)
 _FEWEST_PIXELS = 36

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from stepgrad.markup import Html, tag
 from stepgrad.train.report.axes import picture
 from stepgrad.train.report.images import side_of_image
-from stepgrad.train.report.markup import Html, tag
 from stepgrad.train.table.result import InputImportance
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import number

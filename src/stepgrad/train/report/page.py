@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
+from stepgrad.markup import Html, join, tag
 from stepgrad.train.report.confusion import confusion_table
 from stepgrad.train.report.curves import loss_curve, metric_curve
 from stepgrad.train.report.examples import examples_section
 from stepgrad.train.report.headline import command, data_name, headline_section, task_name
 from stepgrad.train.report.health import health_parts
 from stepgrad.train.report.importance import importance_chart
-from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.train.report.scatter import predicted_against_actual
 from stepgrad.train.table.result import TableResult
 from stepgrad.version import __version__

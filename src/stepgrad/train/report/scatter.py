@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy
 
+from stepgrad.markup import Html, join, tag
 from stepgrad.train.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Scale, frame, picture
-from stepgrad.train.report.markup import Html, join, tag
 from stepgrad.words.language import Words
 
 

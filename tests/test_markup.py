@@ -1,4 +1,4 @@
-from stepgrad.train.report.markup import Html, join, tag
+from stepgrad.markup import Html, join, tag
 
 
 def test_text_is_escaped_in_children_and_attributes():
