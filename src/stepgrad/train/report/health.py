@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from stepgrad.markup import Html, tag
 from stepgrad.train.health import Health
 from stepgrad.train.health.measure import Measurement
-from stepgrad.train.report.markup import Html, tag
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import number, percent
 
