@@ -41,6 +41,10 @@ class CaptureError(StepgradError, RuntimeError):
     """A step that cannot be captured, because what it does depends on values that change."""
 
 
+class DifferenceError(StepgradError, ArithmeticError):
+    """Compiled code that gives other numbers than the operations one at a time, found by ``check=True``."""
+
+
 class ExportError(StepgradError, RuntimeError):
     """A model or an operation that another program's format cannot express."""
 

@@ -4,6 +4,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from stepgrad.compile.explain import log_if_asked
 from stepgrad.compile.function import CompiledFunction, compile
 
 __all__ = ["CompiledFunction", "compile"]
@@ -19,3 +20,4 @@ class _Callable(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Callable
+log_if_asked()

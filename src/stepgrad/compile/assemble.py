@@ -5,6 +5,7 @@ that runs them.
 from __future__ import annotations
 
 import ctypes
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -61,11 +62,12 @@ class Native:
     """A compiled program. ``run(steps)`` runs it on the memory that `table` points to.
 
     `slots`: (entry of the table, slot) for each slot; `output_entries`: the entries of the outputs. The
-    other entries are filled in already.
+    other entries are filled in already. `seconds`: what its stages took.
     """
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        began = time.perf_counter()
         self.slots: list[tuple[int, Slot]] = []
         self.storages: list[Storage] = []
         self._leaf_storage: dict[int, Storage] = {}
@@ -82,8 +84,13 @@ class Native:
         self.arena_bytes = plan_arena(scratch)
         self._packed: Storage | None = None
         self.kernels: list[Kernel] = []
+        fused = time.perf_counter()
         self.text = self._write()
+        written = time.perf_counter()
         self.module = Module(self.text)
+        self.seconds = {
+            "fusion": fused - began, "text": written - fused, "LLVM": time.perf_counter() - written,
+        }  # fmt: skip
         self._run = self.module.function("run", *_RUN)
         self._arena = _aligned(self.arena_bytes)
         self._packing_memory = _aligned(self._packing_bytes() * threads.MOST)

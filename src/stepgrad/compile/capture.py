@@ -9,6 +9,7 @@ every step, also the first, is a native one.
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +66,18 @@ class NumberSlot(Slot):
         self.memory = numpy.zeros(1)
 
 
+class _Copying(Recording):
+    """A recording that keeps copies of all results."""
+
+    def __init__(self, values_hidden: bool = False) -> None:
+        super().__init__(values_hidden)
+        self.copies: list[Any] = []
+
+    def add(self, node: Node, result: Any) -> None:
+        super().add(node, result)
+        self.copies.append(result._array.copy())
+
+
 class Capture:
     """A captured step: its `program`, the `result` of the run that was recorded, and what a further run
     depends on.
@@ -76,20 +89,24 @@ class Capture:
     * `is_first`: whether the step made state that the next one will find; then there is no program, and
       the next call is to be captured.
     * `reason`: why there is no program, if it cannot be compiled.
+    * `exposed`: with `expose`, the nodes of the step with copies of their values in the recorded run; the
+      program has the same as further outputs.
     * `output_form`: how to make the result of a run from the program's outputs.
     """
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-        advance: Any = None, again: bool = False,
+        advance: Any = None, again: bool = False, expose: bool = False,
     ) -> None:  # fmt: skip
+        began = time.perf_counter()
         self.arguments = tensors_in((args, kwargs))
         self._advance = advance or {}
         self._generators = [random.default_generator, random.dropout_generator]
         self._starts = [g.get_state() for g in self._generators]
         self.is_first = False
         self.reason: NotCompiled | None = None
-        with record(values_hidden=True) as self._recording:
+        self.exposed: list[tuple[Node, Any]] = []
+        with record(recording=_Copying(True) if expose else Recording(True)) as self._recording:
             self._recording.arguments = {id(t) for t in self.arguments}
             self._read = self._recording.read
             try:
@@ -104,6 +121,7 @@ class Capture:
                     self._translate(self._recording, kept)
                 except NotCompiled as reason:
                     self.reason = reason
+        self.seconds = time.perf_counter() - began
 
     def _kept(self) -> list[Tensor]:
         """Return the tensors made by the step that something holds on to, besides its result and
@@ -130,6 +148,10 @@ class Capture:
         self._values: dict[Node | int, Value] = {}
         self._contents = Contents()
         self._times: dict[Node, int] = {}
+        self._names: dict[int, str] = {}
+        for module in dict.fromkeys(m for m, _ in recording.modules):  # those outside of others come first
+            for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+                self._names.setdefault(id(tensor), name)
         self.modules, self.effects = recording.modules, recording.effects
         self._asked = {id(tensor): (i, ask) for i, (tensor, ask) in enumerate(recording.numbers)}
         self._open_streams(recording)
@@ -149,6 +171,10 @@ class Capture:
         writes = self._writes()
         outputs: list[Value] = []
         self.output_form = self._form(self.result, outputs)
+        for node, copy in zip(recording, getattr(recording, "copies", ())):
+            if self._values[node].kind not in ("leaf", "number"):
+                self.exposed.append((node, copy))
+                outputs.append(self._own(self._values[node]))
         self.program = Program(outputs, writes, self.builder)
 
     def reads_the_same(self) -> bool:
@@ -227,7 +253,8 @@ class Capture:
         position = self._position(tensor)
         key = (position, place_of(tensor._array))
         if key not in self.slots:
-            name = f"argument {position}" if position is not None else f"slot {len(self.slots)}"
+            name = self._names.get(id(tensor), f"slot {len(self.slots)}")
+            name = name if position is None else f"argument {position}"
             slot = TensorSlot(name, tensor, position, self._advance.get(position, 0))
             self.slots[key] = slot
             self._values[id(slot)] = self.builder.leaf(slot, slot.shape, slot.dtype)

@@ -14,6 +14,7 @@ from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, tensors_in
+from stepgrad.compile.explain import explained, log
 from stepgrad.compile.value import NotCompiled
 from stepgrad.compile.watch import Watch
 from stepgrad.errors import ArgumentError, IndexShapeError
@@ -154,10 +155,10 @@ class CompiledFunction:
     from then on.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], check: bool = False) -> None:
         if not callable(function):
             raise ArgumentError(f"compile takes a function or a module, not a {type(function).__name__}.")
-        self.function = function
+        self.function, self._check = function, check
         # For each kind of arguments the code for each state of what the step reads in Python, newest first.
         self._variants: dict[Any, list[tuple[Compiled, Watch]]] = {}
         self._compilations: dict[Any, int] = {}
@@ -175,8 +176,28 @@ class CompiledFunction:
             capture, compiled = self._compile(key, args, kwargs)
             if compiled is None:
                 return capture.result
+        if self._check:
+            from stepgrad.compile.check import checked_run
+
+            return checked_run(compiled, self._eager, args, kwargs)
         outputs = compiled.run(arguments)
         return compiled.capture.output_form(outputs)
+
+    def explain(self) -> str:
+        """Return what became of the step, as text: slots, kernels with what was fused into each, costs.
+
+        All programs one after the other; a sentence if there is none yet.
+
+        >>> import stepgrad as sg
+        >>> f = sg.compile(lambda x: (x * 2).sigmoid())
+        >>> _ = f(sg.zeros(3, 4))
+        >>> print(f.explain())
+        2 values in 1 kernels; 0 bytes for what lies between them
+        ...
+        """
+        if not self.programs:
+            return "Nothing is compiled yet: it is compiled when it is called."
+        return "\n\n".join(map(explained, self.programs))
 
     @property
     def programs(self) -> list[Compiled]:
@@ -277,7 +298,9 @@ class CompiledFunction:
                 f"it was compiled {count - 1} times and something else has changed again ({what}); a number "
                 f"that changes is best handed in as a tensor"
             )
-        return Compiled(capture)
+        compiled = Compiled(capture)
+        log(compiled)
+        return compiled
 
     def _eager(self, *args: Any, **kwargs: Any) -> Any:
         if isinstance(self.function, Module):
@@ -343,7 +366,7 @@ class _Same:
         return id(self._thing)
 
 
-def compile(function: Callable[..., Any]) -> CompiledFunction:
+def compile(function: Callable[..., Any], check: bool = False) -> CompiledFunction:
     """Return `function` as one that runs natively: a training step, or a module for inference.
 
     It is compiled when it is called, for each kind of arguments (shapes, dtypes, other values) once. What it
@@ -353,6 +376,10 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
     changed, the step is compiled anew, after sixteen times it runs eagerly. What is read from files, clocks
     or NumPy arrays is not followed: hand it in as a tensor.
 
+    With `check`, every call runs eagerly as well; `DifferenceError` names the first operation that differs by
+    more than rounding can. With STEPGRAD_LOG=compile in the environment, graph, kernels, LLVM's text and the
+    time of each stage are logged on standard error; ``explain()`` of the result tells the same.
+
     The step runs eagerly, with one warning that names the reason, if it cannot be compiled. It raises
     `CaptureError` if it asks for a value that it computes, by ``.item()`` or ``if``.
 
@@ -361,4 +388,4 @@ def compile(function: Callable[..., Any]) -> CompiledFunction:
     >>> f(sg.zeros(3)), f(sg.zeros(3))
     (tensor([0.5000, 0.5000, 0.5000]), tensor([0.5000, 0.5000, 0.5000]))
     """
-    return CompiledFunction(function)
+    return CompiledFunction(function, check)

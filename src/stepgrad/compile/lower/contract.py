@@ -184,6 +184,17 @@ class Contraction:
         self.place_b, self.place_a, self.place_sums = places
         self.scratch_bytes = end * self.bytes
 
+    def loops(self) -> str:
+        """Return the loop nest in words."""
+        batch = f"{self.batches} of " if self.batches > 1 else ""
+        size = f"{batch}({self.rows} × {self.depth}) · ({self.depth} × {self.columns})"
+        if self.dot:
+            return f"{size}, vectors of {self.widest} along {self.depth}"
+        tile = f"tiles of {self.tiles.largest} × {self.strip} vectors of {self.lanes}"
+        packed = [name for name, is_packed in (("A", self.packs_a), ("B", self.packs_b)) if is_packed]
+        blocks = f", {self.depth} in {self.blocks} blocks" if self.blocks > 1 else ""
+        return f"{size}, {tile}{blocks}{', packed: ' if packed else ''}{', '.join(packed)}"
+
     # -------------------------------------------------------------------------------------- write
 
     def write(

@@ -24,7 +24,8 @@ class Kernel:
     """A function of the module: its name, the storages it gets pointers to, and how its work can be shared.
 
     `units`: into how many parts the work can be cut without changing a bit; 0 if it cannot. `work`: a
-    rough number of operations, by which it is decided whether threads pay (`is_shared`).
+    rough number of operations, by which it is decided whether threads pay (`is_shared`). `loops`: its loop
+    nest in words.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Kernel:
     units: int = 0
     work: float = 0.0
     is_shared: bool = False
+    loops: str = ""
 
 
 @dataclass
@@ -72,6 +74,11 @@ def write_kernel(w: Writer, name: str, task: Task) -> Kernel:
     return kernel
 
 
+def sizes_in_words(sizes: tuple[int, ...]) -> str:
+    """Return lengths of loops as text: "64 × 32", "1" without any."""
+    return " × ".join(map(str, sizes)) or "1"
+
+
 class _Map:
     """Elementwise values over one space."""
 
@@ -102,6 +109,7 @@ class _Map:
         addresses = self.nest.start()
         self.nest.place(evaluator, -1, addresses, None)
         kernel.work = float(math.prod(self.sizes)) * (len(self.nest.values) + 1)
+        kernel.loops = f"{sizes_in_words(self.sizes)}, vectors of {self.lanes} along the last"
         if not self.sizes:
             self.nest.put(evaluator, addresses, None, 1)
             return
@@ -237,6 +245,11 @@ class _Reduction:
         if self.kept_sizes:
             self.outside.place(evaluator, -1, outer, None)
         kernel.work = float(math.prod(self.sizes)) * (len(self.before) + 1)
+        along = "kept" if self.column else "reduced"
+        kernel.loops = (
+            f"{sizes_in_words(self.kept_sizes)} kept, {sizes_in_words(self.reduced_sizes)} reduced, "
+            f"vectors of {self.lanes} along the last {along}"
+        )
         if len(self.kept_sizes) > (1 if self.column else 0):
             kernel.units = self.kept_sizes[0]
         elif self.column:

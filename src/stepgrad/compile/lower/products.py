@@ -33,6 +33,7 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
         kernel.units = plan.units
         part = (arguments[-2], arguments[-1]) if kernel.units else None
         plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part)
+    kernel.loops = plan.loops()
     kernel.work = 2.0 * anchor.size * a.shape[-1]
     return kernel
 

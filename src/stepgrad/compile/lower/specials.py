@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.kernels import Kernel, Task, collapsed
+from stepgrad.compile.lower.kernels import Kernel, Task, collapsed, sizes_in_words
 from stepgrad.compile.lower.loops import Access, in_vectors, load, store
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
@@ -41,6 +41,7 @@ def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
             status,
         )
     kernel.work = float(anchor.size)
+    kernel.loops = f"{sizes_in_words(anchor.shape)}, {anchor.op.name}"
     return kernel
 
 

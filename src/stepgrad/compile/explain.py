@@ -1,0 +1,85 @@
+"""What became of a step, as text: its slots, its kernels with what was fused into each, and what it cost."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from stepgrad.compile.assemble import Native, Slot
+from stepgrad.compile.lower.kernels import Kernel
+from stepgrad.compile.schedule import Cluster, live_values
+from stepgrad.compile.value import Value
+
+if TYPE_CHECKING:
+    from stepgrad.compile.capture import Capture
+    from stepgrad.compile.function import Compiled
+
+_log = logging.getLogger("stepgrad.compile")
+
+
+def explained(compiled: Compiled) -> str:
+    """Return the slots, the kernels and the costs of compiled code as text."""
+    native = compiled.native
+    computed = sum(len(cluster.members) for cluster in native.schedule.clusters)
+    lines = [
+        f"{computed} values in {len(native.kernels)} kernels; "
+        f"{_bytes(native.arena_bytes)} for what lies between them",
+        costs(compiled.capture, native),
+        "",
+        "slots:",
+    ]
+    lines += [f"  {_slot(slot)}" for _, slot in native.slots] or ["  none"]
+    written = {value: slot.attrs["leaf"] for slot, value in native.program.writes}
+    for kernel, cluster in zip(native.kernels, native.schedule.clusters):
+        lines += ["", *_kernel(kernel, cluster, written, native.program.outputs)]
+    return "\n".join(lines)
+
+
+def costs(capture: Capture, native: Native) -> str:
+    """Return what the stages of a compilation took, as a line of text."""
+    stages = {"capture": capture.seconds, **native.seconds}
+    listed = ", ".join(f"{name} {1e3 * seconds:.1f}" for name, seconds in stages.items())
+    return f"compiled in {1e3 * sum(stages.values()):.1f} ms: {listed}"
+
+
+def _kernel(kernel: Kernel, cluster: Cluster, written: dict[Value, Slot], outputs: list[Value]) -> list[str]:
+    shared = f", shared by threads in {kernel.units} parts" if kernel.is_shared else ""
+    lines = [f"{kernel.name}: {kernel.loops}; about {kernel.work:,.0f} operations{shared}"]
+    for member in cluster.members:
+        goals = [f"→ {written[member].name}"] if member in written else []
+        goals += ["→ result"] if any(member is x for x in outputs) else []
+        lines.append(f"  {member!r} {' '.join(goals)}".rstrip())
+    return lines
+
+
+def _slot(slot: Slot) -> str:
+    step = f", moves on by {slot.advance} each step" if slot.advance else ""
+    return f"{slot.name}: {slot.dtype.name}{list(slot.shape)}{step}"
+
+
+def _bytes(count: int) -> str:
+    return f"{count} bytes" if count < 10_000 else f"{count / 1e3:,.0f} kB"
+
+
+def log(compiled: Compiled) -> None:
+    """Log the graph, the kernels, LLVM's text and the costs of what was compiled, at level DEBUG."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return
+    native = compiled.native
+    values = live_values([*native.program.outputs, *(v for _, v in native.program.writes)])
+    _log.debug("graph:\n%s", "\n".join(map(repr, values)))
+    _log.debug("kernels:\n%s", explained(compiled))
+    _log.debug("LLVM:\n%s", native.text)
+    _log.debug("%s", costs(compiled.capture, native))
+
+
+def log_if_asked() -> None:
+    """Let the compiler's log go to standard error if STEPGRAD_LOG holds the word "compile"."""
+    if "compile" not in os.environ.get("STEPGRAD_LOG", "").replace(",", " ").split():
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.DEBUG)
