@@ -9,10 +9,10 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
+from stepgrad.autograd.snapshot import Snapshot, all_finite
 from stepgrad.data import DataLoader, TensorDataset
 from stepgrad.errors import ArgumentError, IndexShapeError, NotFiniteError, StepgradError
 from stepgrad.train import LambdaCallback
-from stepgrad.train.guard import Snapshot, all_finite
 from tests.train.runs import bits, plain_net, rich_net, table, trainer_of
 
 native_and_eager = pytest.mark.parametrize("compiled", [True, False], ids=["native", "eager"])

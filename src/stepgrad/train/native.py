@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from stepgrad.autograd.snapshot import Snapshot
 from stepgrad.compile.value import NotCompiled
 from stepgrad.creation import from_numpy
 from stepgrad.data.dataset import Subset, TensorDataset
@@ -28,7 +29,7 @@ from stepgrad.errors import CaptureError, IndexShapeError, StepgradError
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import EagerSteps, with_target
-from stepgrad.train.guard import Snapshot, Tables
+from stepgrad.train.guard import Tables
 from stepgrad.train.watch import ForeignRandomness, TrainerWatch, hooked
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import numpy
 
 from stepgrad.arrays import random
 from stepgrad.autograd.modes import no_grad
+from stepgrad.autograd.snapshot import Snapshot
 from stepgrad.creation import as_tensor, from_numpy
 from stepgrad.errors import ArgumentError, DataError
 from stepgrad.nn.module import Module
@@ -21,7 +22,7 @@ from stepgrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.evaluation import EvaluationMode
-from stepgrad.train.guard import Snapshot, Tables
+from stepgrad.train.guard import Tables
 
 MOST_ROWS = 256
 
