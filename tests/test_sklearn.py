@@ -126,3 +126,32 @@ def test_without_scikit_learn_the_import_says_what_to_install():
     is_import_error, message = json.loads(out)
     assert is_import_error
     assert "pip install 'stepgrad[sklearn]'" in message
+
+
+def test_one_number_of_hidden_units_is_one_layer() -> None:
+    x = numpy.linspace(0, 1, 40)[:, None]
+    regressor = Regressor(hidden=8, epochs=2, random_state=0).fit(x, x[:, 0])
+    assert regressor.model_.network[0].out_features == 8
+    for wrong in ("64", 0, (3, "x"), 2.5):
+        with pytest.raises(
+            ArgumentError, match="a number of hidden units must be a whole number of at least 1"
+        ):
+            Regressor(hidden=wrong).fit(x, x[:, 0])
+
+
+def test_repeated_columns_and_missing_classes_are_refused() -> None:
+    frame = pandas.DataFrame(numpy.zeros((20, 2)), columns=["a", "a"])
+    with pytest.raises(DataError, match="X has two columns named 'a'; rename one of them"):
+        Classifier().fit(frame, ["b", "c"] * 10)
+    with pytest.raises(DataError, match=r"y\[3\] is missing; leave such rows out"):
+        Classifier().fit(numpy.arange(20.0)[:, None], numpy.array(["b", "c", "b", None] * 5, dtype=object))
+    with pytest.raises(DataError, match=r"y\[3\] is missing; leave such rows out"):
+        Classifier().fit(frame.set_axis(["a", "b"], axis=1), ["b", "c", "b", None] * 5)
+
+
+def test_a_linear_model_goes_on_along_its_line() -> None:
+    x = numpy.linspace(0, 1, 60)[:, None]
+    line = Regressor(hidden=(), lr=0.05, epochs=150, random_state=0).fit(x, 3 * x[:, 0])
+    assert line.predict([[2.0]])[0] == pytest.approx(6, abs=0.4)
+    bounded = Regressor(epochs=20, random_state=0).fit(x, 3 * x[:, 0])
+    assert bounded.predict([[90.0]])[0] <= 3.3

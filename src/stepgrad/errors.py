@@ -88,11 +88,16 @@ class WorkerError(StepgradError, RuntimeError):
 class NotFiniteError(StepgradError, FloatingPointError):
     """A NaN or an infinity in the loss, a gradient or a weight.
 
-    `origin` is where a `Trainer` found the first such value: an object with `op`, `module`, `phase`, `value`
-    and `inputs`; None where an input or a parameter was not finite, which the message names.
+    `what` is the message without the ways out. `origin` is where a `Trainer` found the first such value: an
+    object with `op`, `module`, `phase`, `value` and `inputs`; None where an input or a parameter was not
+    finite, which the message names.
     """
 
     origin: Any = None
+
+    def __init__(self, what: str, ways_out: str = "") -> None:
+        super().__init__(f"{what} {ways_out}".rstrip())
+        self.what = what
 
 
 def suggest(name: str, names: Iterable[str]) -> str:

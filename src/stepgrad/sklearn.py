@@ -11,7 +11,8 @@ from typing import Any
 import numpy
 
 from stepgrad.data.table.columns import Column, Numbers, Texts
-from stepgrad.data.table.frame import Table
+from stepgrad.data.table.convert import column_from_values
+from stepgrad.data.table.frame import Table, refuse_repeated
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import FEWEST_ROWS, split_rows
 from stepgrad.data.table.task import Task
@@ -41,7 +42,7 @@ class _Estimator(BaseEstimator):
 
     def __init__(
         self,
-        hidden: tuple[int, ...] | None = None,
+        hidden: int | tuple[int, ...] | None = None,
         activation: str | None = None,
         *,
         lr: float | None = None,
@@ -86,7 +87,7 @@ class _Estimator(BaseEstimator):
         if self.validation_fraction and len(table) >= FEWEST_ROWS:
             split = split_rows(target, task, settings.fractions, settings.seed)
             train, validation = split.train, split.validation
-        preparation = Preparation.fit(table, name, task, train)
+        preparation = Preparation.fit(table, name, task, train, settings.bounded)
         parts = [
             Part(prepared.numbers, prepared.codes, preparation.target_values(table, rows))
             for rows in (train, validation)
@@ -111,6 +112,7 @@ class _Estimator(BaseEstimator):
     def _checked(self, X: Any, y: Any, y_numeric: bool) -> tuple[Table, numpy.ndarray]:
         """Return the columns of X, and y as an array, checked for fitting as scikit-learn does."""
         if _is_frame(X):
+            refuse_repeated([str(name) for name in X.columns], "X")
             X, y = validate_data(self, X, y, skip_check_array=True)
             check_consistent_length(X, y)
             y = column_or_1d(y, warn=True)
@@ -135,10 +137,19 @@ class _Estimator(BaseEstimator):
     def _predict(self, X: Any) -> Predictions:
         check_is_fitted(self)
         if _is_frame(X):
+            refuse_repeated([str(name) for name in X.columns], "X")
             X = validate_data(self, X, reset=False, skip_check_array=True)
         else:
             X = validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite="allow-nan")
         return self.model_.predict(_table(X, self._names))
+
+
+def _refuse_missing(y: numpy.ndarray) -> None:
+    """Raise `DataError` for a class that is None, NaN or another missing value."""
+    if y.dtype.kind == "O":
+        rows = numpy.flatnonzero(column_from_values(y, "y").missing())
+        if len(rows):
+            raise DataError(f"y[{rows[0]}] is missing; leave such rows out.")
 
 
 def _is_frame(X: Any) -> bool:
@@ -156,9 +167,10 @@ def _table(X: Any, names: list[str] | None) -> Table:
 class Classifier(ClassifierMixin, _Estimator):
     """A network that predicts classes. Parameters that are None are chosen from the data.
 
-    * `hidden`: units of each hidden layer. `activation`: "elu", "gelu", "leaky_relu", "relu", "sigmoid",
-      "silu" or "tanh". `lr`: the highest learning rate. `batch_size`, `epochs`: rows in a step, and the most
-      passes over all. `optimizer`: "adam", "adamw" or "sgd". `weight_decay`, `dropout`: against overfitting.
+    * `hidden`: units of each hidden layer, such as (64, 64), or 64 for one. `activation`: "elu", "gelu",
+      "leaky_relu", "relu", "sigmoid", "silu" or "tanh". `lr`: the highest learning rate. `batch_size`,
+      `epochs`: rows in a step, and the most passes over all. `optimizer`: "adam", "adamw" or "sgd".
+      `weight_decay`, `dropout`: against overfitting.
     * `validation_fraction` of the rows say when to stop: when their loss did not fall for `patience` epochs.
       With `refit` the network is then trained anew on all rows for the best number of epochs. With fewer than
       10 rows all are for training.
@@ -183,6 +195,7 @@ class Classifier(ClassifierMixin, _Estimator):
     def fit(self, X: Any, y: Any) -> Classifier:
         """Train on X (rows, columns) and classes y (rows,) of any type; return the estimator."""
         table, y = self._checked(X, y, y_numeric=False)
+        _refuse_missing(y)
         check_classification_targets(y)
         self.classes_, codes = numpy.unique(y, return_inverse=True)
         count = len(self.classes_)
@@ -208,7 +221,8 @@ class Classifier(ClassifierMixin, _Estimator):
 class Regressor(RegressorMixin, _Estimator):
     """A network that predicts a number. Its parameters, X and attributes are those of `Classifier`.
 
-    Predictions stay near the range that y had in training: a tenth of it beyond either end at most.
+    Predictions stay near the range that y had in training: a tenth of it beyond either end at most. Those of
+    a linear model, with ``hidden=()``, have no limits.
 
     >>> x = numpy.linspace(0, 1, 50)[:, None]
     >>> regressor = Regressor(random_state=0).fit(x, 3 * x[:, 0])

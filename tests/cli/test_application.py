@@ -1,8 +1,12 @@
 """The command as a whole: help, version, languages, errors, pipes."""
 
 import os
+import shlex
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +43,8 @@ def test_every_command_has_help_with_examples_in_both_languages(stepgrad, comman
 
 def test_train_help_explains_every_option(stepgrad):
     options = (
-        "--target --task --hidden --activation --optimizer --lr --batch-size --epochs --patience --seed "
-        "--device --out --resume --json --quiet --lang"
+        "--target --task --hidden --activation --optimizer --lr --weight-decay --dropout --batch-size "
+        "--epochs --patience --seed --device --out --resume --json --quiet --lang"
     )
     text = stepgrad("train", "--help").out
     for option in options.split():
@@ -130,19 +134,18 @@ def test_a_closed_pipe_ends_quietly(command, house_run):
     arguments = [*PROGRAM, command, house_run.run, house_run.data, "--quiet"]
     ran = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
-    assert (ran.returncode, ran.stderr) == (1, b"")
+    assert (ran.returncode, ran.stderr) == (141, b"")  # 128 + 13, as of a program that SIGPIPE ends
 
 
 def test_an_unexpected_error_of_the_system_is_one_line(stepgrad, monkeypatch, house_run):
     import stepgrad.cli.predict as command
 
     def fail(*_):
-        raise OSError(28, "No space left on device", "/dev/full")
+        raise OSError(5, "Input/output error", "disk.csv")
 
-    monkeypatch.setattr(command, "write_csv", fail)
+    monkeypatch.setattr(command, "read_data", fail)
     ran = stepgrad("predict", house_run.run, house_run.data)
-    assert ran.code == 1
-    assert "Error: cannot read or write '/dev/full': No space left on device." in ran.err
+    assert (ran.code, ran.err) == (1, "Error: cannot read or write 'disk.csv': Input/output error.\n")
 
 
 def test_too_little_memory_is_one_line(stepgrad, monkeypatch, house_run):
@@ -168,3 +171,75 @@ def test_warnings_of_the_library_are_shown_and_the_logger_is_left_as_it_was(step
     ran = stepgrad("predict", house_run.run, house_run.data)
     assert "Warning: a file is odd\n" in ran.err
     assert logger.handlers == before
+
+
+def shell(line: str, **variables: object) -> subprocess.CompletedProcess:
+    """Run a line of bash in which $stepgrad is the program."""
+    program = shlex.join(PROGRAM)
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    command = ["bash", "-c", f'stepgrad() {{ {program} "$@"; }}; {line}']
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+needs_bash = pytest.mark.skipif(os.name == "nt", reason="no bash")
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+FAST = "--epochs 2 --hidden 4"
+
+
+@needs_bash
+@needs_full
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_results_that_cannot_be_written_are_an_error_that_names_their_place(command, house_run):
+    ran = shell(f"stepgrad {command} $run $data -q > /dev/full", run=house_run.run, data=house_run.data)
+    message = "Error: cannot write to standard output: No space left on device.\n"
+    assert (ran.returncode, ran.stderr) == (1, message)
+
+
+@needs_bash
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", pytest.param("2>/dev/full", marks=needs_full)])
+def test_a_run_goes_on_where_what_it_tells_is_lost(closed, flowers):
+    ran = shell(f"stepgrad train $data -t kind {FAST} --out run {closed}", data=flowers)
+    assert (ran.returncode, ran.stderr) == (0, "" if "2>" in closed else ran.stderr)
+    assert Path("run/report.html").exists()
+    assert "Traceback" not in ran.stderr
+
+
+@needs_bash
+def test_the_end_of_a_pipe_is_no_error_of_the_run(flowers):
+    ran = shell(f"set -o pipefail; stepgrad train $data -t kind {FAST} --out run 2>&1 | true", data=flowers)
+    assert (ran.returncode, ran.stderr) == (141, "")
+    assert Path("run/report.html").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
+def test_ctrl_c_during_the_imports_is_quiet():
+    """At each of several moments while the program starts."""
+    code = "import sys; from stepgrad_command import main; sys.exit(main())"
+    for moment in (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.4):
+        program = subprocess.Popen(
+            [sys.executable, "-c", f"import stepgrad_command; print(flush=True); {code}", "train"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0,
+        )  # fmt: skip
+        program.stdout.readline()  # Python itself has started
+        time.sleep(moment)
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=60)
+        assert program.returncode in (-signal.SIGINT, 130), err
+        assert "Traceback" not in err
+        assert "KeyboardInterrupt" not in err
+    assert not Path("runs").exists() or not any(Path("runs").iterdir())
+
+
+def test_the_program_and_the_command_are_one(stepgrad, monkeypatch, capsys):
+    import stepgrad_command
+
+    monkeypatch.setattr(sys, "argv", ["stepgrad", "--version"])
+    assert stepgrad_command.main() == 0
+    assert capsys.readouterr().out == f"stepgrad {__version__}\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_messages_have_one_line_without_tabs(stepgrad):
+    ran = stepgrad("completion")
+    message = "Error: Missing argument 'SHELL'. Choose from: bash, zsh, fish\n"
+    assert ran.err == message + "Help: stepgrad completion --help\n"

@@ -150,7 +150,10 @@ def test_a_run_that_diverges_leaves_no_folder(stepgrad, monkeypatch):
     monkeypatch.setattr(job, "fit_network", diverge)
     Path("data.csv").write_text(TABLE, encoding="utf-8")
     ran = stepgrad("train", "data.csv", "--target", "kind")
-    assert (ran.code, ran.err) == (1, "Error: the loss is nan.\n")
+    assert (ran.code, ran.err) == (
+        1,
+        "Error: the loss is nan. Choose a lower learning rate, such as --lr 0.001.\n",
+    )
     assert everything() == {"data.csv": TABLE.encode()}
     assert not Path("runs").exists()
 
@@ -214,7 +217,9 @@ class TestWithARun:
         Path("new.csv").write_text("length,width,colour,kind\n" + "long,1,red,rose\n" * 5, encoding="utf-8")
         ran = stepgrad(command, flower_run.run, "new.csv")
         assert ran.code == 1
-        assert "column 'length' held numbers in training, but holds texts such as 'long' here" in ran.err
+        assert (
+            "column 'length' held numbers in training, but holds texts such as 'long' (row 1) here" in ran.err
+        )
 
     def test_no_such_table(self, stepgrad, command, flower_run):
         ran = stepgrad(command, flower_run.run, "none.csv")

@@ -133,3 +133,85 @@ def test_a_file_that_cannot_be_written(stepgrad, flower_run):
     assert (ran.code, ran.out) == (1, "")
     assert "cannot write 'none/out.csv': there is no folder" in ran.err
     assert list(Path().iterdir()) == []
+
+
+def test_no_digit_of_a_prediction_is_cut(stepgrad):
+    rows = [f"{i},{10**12 + 0.25 * i}" for i in range(40)]
+    Path("far.csv").write_text("\n".join(["x,y", *rows, ""]), encoding="utf-8")
+    choices = ["--hidden", "none", "--epochs", 60, "--lr", 0.05, "--out", "run", "-q"]
+    assert stepgrad("train", "far.csv", "-t", "y", *choices).code == 0
+    said = stepgrad("predict", "run", "far.csv", "--json", "-q").json["predictions"]
+    values = [each["prediction"] for each in said]
+    assert len(set(values)) == 40  # and not 1000000000000.0 in every row
+    assert [
+        float(row["prediction"]) for row in rows_of(stepgrad("predict", "run", "far.csv", "-q").out)
+    ] == values
+    assert stepgrad("predict", "run", "far.csv", "-o", "out.parquet", "-q").code == 0
+    column = polars.read_parquet("out.parquet")["prediction"]
+    assert column.dtype == polars.Float64
+    assert column.to_list() == values
+
+
+def test_predictions_at_the_limit_are_told_of_and_a_linear_model_has_none(stepgrad, house_run):
+    Path("big.csv").write_text("id,size,garden\n1,100000,yes\n2,90000,no\n3,90,no\n", encoding="utf-8")
+    ran = stepgrad("predict", house_run.run, "big.csv")
+    note = next(line for line in ran.err.splitlines() if "limit" in line)
+    assert note.startswith("Note: 2 predictions lie at the limit of what the network predicts, ")
+    assert note.endswith("the range of 'price' in training and a tenth of it on either side.")
+    one, two, three = (float(row["prediction"]) for row in rows_of(ran.out))
+    assert one == two > three
+    assert "한계" in stepgrad("predict", house_run.run, "big.csv", "--lang", "ko").err
+
+    choices = ["-t", "price", "--hidden", "none", "--epochs", 60, "--lr", 0.05, "--out", "line", "-q"]
+    assert stepgrad("train", house_run.data, *choices).code == 0
+    Path("big.csv").write_text("id,size,garden\n1,400,yes\n2,300,no\n", encoding="utf-8")
+    ran = stepgrad("predict", "line", "big.csv")
+    assert "limit" not in ran.err
+    assert float(rows_of(ran.out)[0]["prediction"]) > 500_000  # 430,000 is the highest price of the table
+
+
+def test_texts_that_training_did_not_have_are_told_of(stepgrad, flower_run):
+    text = "length,width,colour\n1,0.5,red\n2,0.5,mauve\n3,0.5,\n4,0.5,green\n"
+    Path("new.csv").write_text(text, encoding="utf-8")
+    ran = stepgrad("predict", flower_run.run, "new.csv")
+    assert ran.code == 0
+    note = "column 'colour': 2 of 3 cells hold what the network does not know, such as 'mauve' (row 2)"
+    assert note in ran.err
+    assert "신경망이 모르는" in stepgrad("predict", flower_run.run, "new.csv", "--lang", "ko").err
+
+
+def test_numbers_far_beyond_training_are_told_of(stepgrad, flower_run):
+    Path("new.csv").write_text("length,width,colour\n1,0.5,red\n2,0.5,red\n1e300,0.5,red\n", encoding="utf-8")
+    ran = stepgrad("predict", flower_run.run, "new.csv")
+    assert (ran.code, len(ran.err.splitlines())) == (0, 1)
+    assert (
+        "column 'length': 1 of 3 cells are far beyond the numbers in training, such as 1e+300 (row 3)"
+        in ran.err
+    )
+
+
+def test_a_text_among_numbers_is_named_with_its_row(stepgrad, flower_run):
+    rows = [f"{0.1 * i - 3:.3f},0.5,red" for i in range(40)]
+    rows[30] = "foo,0.5,red"
+    Path("new.csv").write_text("\n".join(["length,width,colour", *rows, ""]), encoding="utf-8")
+    ran = stepgrad("predict", flower_run.run, "new.csv")
+    assert ran.code == 1
+    assert "'length' held numbers in training, but holds texts such as 'foo' (row 31) here" in ran.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_a_full_disk_is_one_line_and_leaves_no_half_file(stepgrad, flower_run, name, monkeypatch):
+    import builtins
+
+    opened = builtins.open
+
+    def full(path, mode="r", *rest, **named):
+        return opened("/dev/full" if "x" in mode else path, mode.replace("x", "w"), *rest, **named)
+
+    monkeypatch.setattr(builtins, "open", full)
+    ran = stepgrad("predict", flower_run.run, flower_run.data, "-o", name)
+    monkeypatch.undo()
+    assert (ran.code, len(ran.err.splitlines())) == (1, 1)
+    assert f"cannot write '{name}': no space left on the disk" in ran.err
+    assert not Path(name).exists()

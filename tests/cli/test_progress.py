@@ -19,7 +19,7 @@ def clock(monkeypatch):
 
 
 def a_trainer(epochs: int = 10) -> SimpleNamespace:
-    return SimpleNamespace(epoch=0, last_epoch=epochs, last_loss=0.75, batches=(0, 4), history=[])
+    return SimpleNamespace(epoch=0, last_epoch=epochs, mean_loss=0.75, batches=(0, 4), history=[])
 
 
 def train(callback: RunProgress, trainer: SimpleNamespace, clock, seconds_per_batch: float) -> None:

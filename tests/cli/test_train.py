@@ -10,6 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import polars
 import pytest
 
 PROGRAM = [sys.executable, "-c", "import sys; from stepgrad.cli import main; sys.exit(main())"]
@@ -114,6 +115,8 @@ def test_every_choice_reaches_the_run(stepgrad, flowers):
         "optimizer": ("sgd", "sgd"),
         "lr": ("0.01", 0.01),
         "batch_size": ("16", 16),
+        "weight_decay": ("0.2", 0.2),
+        "dropout": ("0.25", 0.25),
         "epochs": ("1", 1),
         "patience": ("2", 2),
         "seed": ("11", 11),
@@ -164,16 +167,17 @@ def _program(*arguments: object) -> subprocess.Popen:
     )
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows sends no SIGINT to one process")
-def test_ctrl_c_saves_a_checkpoint_and_the_run_goes_on_to_the_same_bits(stepgrad, flowers):
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to one process")
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_saves_a_checkpoint_and_the_run_goes_on_to_the_same_bits(stepgrad, flowers, number, code):
     choices = ["--target", "kind", "--epochs", 60, "--patience", 0, "--batch-size", 8, "--hidden", 8]
     program = _program("train", flowers, *choices, "--out", "cut")
     metrics = Path("cut/metrics.jsonl")
     while not (metrics.exists() and metrics.stat().st_size):
         assert program.poll() is None, program.communicate()
-    program.send_signal(signal.SIGINT)
+    program.send_signal(number)
     out, err = program.communicate(timeout=60)
-    assert program.returncode == 130, err
+    assert program.returncode == code, err
     assert out == ""
     *_, saved, resume = err.splitlines()
     assert saved == "Interrupted; the checkpoint is saved."
@@ -213,3 +217,76 @@ def test_ctrl_c_before_the_first_checkpoint_leaves_nothing(stepgrad, monkeypatch
     assert ran.code == 130
     assert "Resume" not in ran.err
     assert [path.name for path in Path().iterdir()] == ["flowers.csv"]
+
+
+def test_sigterm_before_the_first_checkpoint_leaves_nothing(stepgrad, monkeypatch, flowers):
+    from stepgrad.train.table import job
+
+    monkeypatch.setattr(job, "fit_network", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    ran = stepgrad("train", flowers, "--target", "kind", "--out", "some/where")
+    assert (ran.code, ran.err.strip()) == (143, "Interrupted.")
+    assert [path.name for path in Path().iterdir()] == ["flowers.csv"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_disk_that_gets_full_keeps_the_last_checkpoint_and_the_message_says_how_to_go_on(
+    stepgrad, monkeypatch, flowers
+):
+    from stepgrad.errors import FileError
+    from stepgrad.train.table.model import TableModel
+
+    def fail(self, path, record=None):
+        raise FileError(f"cannot write '{path}': no space left on the disk.")
+
+    choices = ["--target", "kind", "--epochs", 3, "--hidden", 4]
+    with monkeypatch.context() as patched:
+        patched.setattr(TableModel, "save", fail)
+        ran = stepgrad("train", flowers, *choices, "--out", "full", "--quiet")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.splitlines() == [
+        "Error: cannot write 'full/model.safetensors': no space left on the disk.",
+        "The last checkpoint is unharmed.",
+        "Resume with: stepgrad train --resume full",
+    ]
+    assert stepgrad("train", "--resume", "full", "--quiet").code == 0
+    assert stepgrad("train", flowers, *choices, "--out", "whole", "--quiet").code == 0
+    assert Path("full/model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+
+
+def test_a_rate_too_high_is_answered_with_the_option(stepgrad, houses):
+    ran = stepgrad("train", houses, "-t", "price", "--optimizer", "sgd", "--lr", 1e9, "-q")
+    assert ran.code == 1
+    (line,) = ran.err.splitlines()
+    assert line.startswith("Error: the loss is inf in epoch 1, batch ")
+    assert line.endswith("Choose a lower learning rate, such as --lr 0.001.")
+    assert "clip_norm" not in line
+
+
+def test_hidden_layers_that_fit_in_no_memory_are_named(stepgrad, houses, monkeypatch):
+    from stepgrad.train.table import fit
+
+    def make(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(fit, "make_network", make)
+    ran = stepgrad("train", houses, "-t", "price", "--hidden", "1000000,1000000", "-q")
+    assert (ran.code, ran.err) == (
+        2,
+        "Error: there is not enough memory for a network with hidden layers of 1,000,000, 1,000,000 units, "
+        "which has 1,000,003,000,000 weights; choose fewer.\n",
+    )
+    ran = stepgrad("train", houses, "-t", "price", "--hidden", "2", "-q")
+    assert "use fewer rows" in ran.err
+
+
+def test_two_rows_are_too_few_whatever_the_target(stepgrad):
+    Path("two.csv").write_text("x,y\n1,2.5\n2,3.5\n", encoding="utf-8")
+    ran = stepgrad("train", "two.csv", "-t", "y")
+    assert (ran.code, ran.err) == (1, "Error: only 2 rows have 'y'; training needs at least 10.\n")
+
+
+def test_a_target_of_a_type_that_cannot_be_learned(stepgrad):
+    polars.DataFrame({"x": [1.0] * 20, "y": [[1.0, 2.0]] * 20}).write_parquet("lists.parquet")
+    ran = stepgrad("train", "lists.parquet", "-t", "y")
+    assert ran.code == 2
+    assert "column 'y' has the type List(Float64), which a network cannot use; make it numbers" in ran.err

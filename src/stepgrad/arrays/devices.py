@@ -67,8 +67,8 @@ def import_cupy() -> ModuleType:
         import cupy
     except ImportError:
         raise DeviceError(
-            "device 'cuda' needs CuPy, which is not installed: pip install 'stepgrad[cuda]' (for CUDA 13; "
-            "for CUDA 12: pip install cupy-cuda12x)."
+            "device 'cuda' needs CuPy, which is not installed: pip install 'stepgrad[cuda]' (for drivers of "
+            "CUDA 12 and newer)."
         ) from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()

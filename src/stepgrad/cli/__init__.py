@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -11,12 +13,16 @@ _APP_MODULES = {"click", "rich", "polars"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, by default that of this process, and return its exit code.
 
-    0: all went well; 1: an error in the run; 2: wrong usage; 130: Ctrl-C.
+    0: all went well; 1: an error in the run; 2: wrong usage; 130: Ctrl-C; 141: the reader of a pipe left
+    early, as `head` does; 143: SIGTERM.
 
     >>> main(["--version"])
     stepgrad ...
     0
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell, as `>&-` does
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for this process
     try:
         from stepgrad.cli.application import run
 
@@ -30,3 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stderr.write(message)
         return 1
+
+
+def load() -> None:
+    """Import what every command needs. A package that is missing is reported by `main`."""
+    with contextlib.suppress(ModuleNotFoundError):
+        import stepgrad.cli.application  # noqa: F401 - for the import's own sake

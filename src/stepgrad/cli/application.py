@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterator
 
@@ -15,7 +14,13 @@ from stepgrad.cli.doctor import doctor
 from stepgrad.cli.evaluate import evaluate
 from stepgrad.cli.help import Group
 from stepgrad.cli.options import lang_option
-from stepgrad.cli.output import Output, Warnings
+from stepgrad.cli.output import (
+    Output,
+    Warnings,
+    interrupted_code,
+    to_stderr,
+    writing_results,
+)
 from stepgrad.cli.predict import predict
 from stepgrad.cli.problems import BadInput
 from stepgrad.cli.train import train
@@ -23,7 +28,7 @@ from stepgrad.errors import StepgradError, suggest
 from stepgrad.version import __version__
 from stepgrad.words.language import Words, choose_language
 
-USAGE, INTERRUPTED = 2, 130
+USAGE = 2
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -46,7 +51,7 @@ def _version(context: click.Context, parameter: click.Parameter, value: bool) ->
 def stepgrad(context: click.Context) -> None:
     """Hold the commands together; without one, show what there is."""
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
+        to_stderr(context.get_help())
         context.exit(USAGE)
 
 
@@ -61,21 +66,20 @@ def run(arguments: list[str]) -> int:
         output.words = Words(choose_language(_asked_language(arguments)))
         with _warnings_shown(output):
             code = stepgrad.main(arguments, prog_name="stepgrad", obj=output, standalone_mode=False)
-        sys.stdout.flush()
+        with writing_results():
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         output.tell(output.words("Interrupted."))
-        return INTERRUPTED
+        return interrupted_code(error.__cause__ or error)
     except click.UsageError as error:
         _say_usage_error(error, output)
         return error.exit_code
     except click.ClickException as error:
         output.error(error.format_message())
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of a pipe has left, as `head` does. Python must not try to write the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except click.exceptions.Exit as error:
+        return error.exit_code
     except StepgradError as error:
         output.error(str(error))
         return error.exit_code
@@ -119,7 +123,7 @@ def _say_usage_error(error: click.UsageError, output: Output) -> None:
     output.error(message)
     if error.ctx is not None and not isinstance(error, BadInput):
         path = error.ctx.command_path
-        click.echo(output.words("Help: {command}", command=f"{path} --help"), err=True)
+        output.tell(output.words("Help: {command}", command=f"{path} --help"))
 
 
 def _option_names(context: click.Context) -> list[str]:

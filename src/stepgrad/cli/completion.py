@@ -22,7 +22,7 @@ _SHELLS = ("bash", "zsh", "fish")
         ("stepgrad completion fish | source", "in ~/.config/fish/config.fish"),
     ],
 )
-@click.argument("shell", type=click.Choice(_SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(_SHELLS))
 @lang_option
 @click.pass_obj
 def completion(output: Output, shell: str) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stepgrad.errors import FileError
 from stepgrad.words.language import Words
 
 if TYPE_CHECKING:
     import rich.console
+
+PIPE_CLOSED = 141  # 128 + 13, the exit code of a program that SIGPIPE ends
 
 
 @dataclass
@@ -26,21 +32,22 @@ class Output:
     quiet: bool = False
 
     def result(self, text: str) -> None:
-        """Write a line of the result to stdout."""
-        click.echo(text)
+        """Write a line of the result to stdout. Raises `FileError` if it cannot be written."""
+        with writing_results():
+            click.echo(text)
 
     def json_object(self, value: dict[str, Any]) -> None:
         """Write the one object of ``--json`` to stdout."""
-        click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        self.result(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
     def note(self, text: str) -> None:
         """Write a line to stderr, unless the person wants quiet."""
         if not self.quiet:
-            click.echo(text, err=True)
+            self.tell(text)
 
     def tell(self, text: str) -> None:
         """Write a line to stderr that a person must not miss."""
-        click.echo(text, err=True)
+        to_stderr(text)
 
     def notes(self, sentences: Iterable[str]) -> None:
         """Write sentences of the library to stderr, in the person's language."""
@@ -49,25 +56,61 @@ class Output:
 
     def warning(self, text: str) -> None:
         """Write a warning of the library to stderr."""
-        click.echo(self.words("Warning: {text}", text=self.words.sentence(text)), err=True)
+        self.tell(self.words("Warning: {text}", text=self.words.sentence(text)))
 
     def error(self, text: str) -> None:
         """Write what went wrong to stderr, in one line."""
-        one_line = " ".join(self.words.sentence(text).split("\n"))
-        click.echo(self.words("Error: {text}", text=one_line), err=True)
+        one_line = re.sub(r"\s*\n\s*", " ", text)
+        self.tell(self.words("Error: {text}", text=self.words.sentence(one_line)))
 
     def print(self, *parts: Any) -> None:
         """Write readable parts to stdout, without the spaces at the ends of lines that nobody sees."""
         console = self.console()
         with console.capture() as captured:
             console.print(*parts, sep="\n")
-        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        self.result("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def console(self) -> rich.console.Console:
         """Return the console for readable results on stdout; plain text where it is no terminal."""
         from rich.console import Console
 
         return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def writing_results() -> Iterator[None]:
+    """Within it results are written to stdout. Raises `FileError` if that is impossible, and ends the command
+    where the reader of a pipe has left.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        _write_no_more(sys.stdout)
+        raise click.exceptions.Exit(PIPE_CLOSED) from None
+    except OSError as error:
+        _write_no_more(sys.stdout)
+        raise FileError(f"cannot write to standard output: {error.strerror or error}.") from None
+
+
+def to_stderr(text: str) -> None:
+    """Write a line to stderr. Where that is impossible (a full disk, a closed pipe) it is lost: nothing that
+    is told there is worth the end of a run.
+    """
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _write_no_more(sys.stderr)
+
+
+def interrupted_code(error: BaseException) -> int:
+    """Return the exit code of a run that Ctrl-C (130) or SIGTERM (143) ended."""
+    return getattr(error, "exit_code", 130)
+
+
+def _write_no_more(stream: Any) -> None:
+    """Lead a stream nowhere, so that Python does not try to write the rest when it ends."""
+    with contextlib.suppress(OSError, ValueError):  # a stream in memory has no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class Warnings(logging.Handler):

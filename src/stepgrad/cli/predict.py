@@ -6,11 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy
 
 from stepgrad.cli.help import Command
 from stepgrad.cli.options import json_option, lang_option, quiet_option
-from stepgrad.cli.output import Output
+from stepgrad.cli.output import Output, writing_results
 from stepgrad.cli.problems import read_data
 from stepgrad.cli.runs import load_model
 from stepgrad.cli.tables import check_output, rows_with, write_csv, write_table
@@ -18,8 +17,6 @@ from stepgrad.cli.tables import check_output, rows_with, write_csv, write_table
 if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
     from stepgrad.train.table.model import Predictions
-
-_DIGITS = 7  # as many as the float32 weights of a network carry
 
 
 @click.command(
@@ -71,19 +68,22 @@ def _write_rows(data: str, table: Table, added: dict[str, list[Any]], out: str |
     series = {name: polars.Series(values) for name, values in added.items()}
     frame = rows_with(data, table, series, as_text=out is None or out.lower().endswith(".csv"))
     if out is None:
-        write_csv(frame, sys.stdout.buffer)
+        with writing_results():
+            write_csv(frame, sys.stdout.buffer)
     else:
         write_table(frame, out)
 
 
 def _columns(predictions: Predictions) -> dict[str, list[Any]]:
-    """Return the columns to be added: "prediction" and, for classes, "probability"."""
+    """Return the columns to be added: "prediction" and, for classes, "probability".
+
+    Numbers are those that were computed, float64; all writers give the shortest digits that mean just these.
+    """
     if predictions.values is not None:
-        return {"prediction": [float(f"{value:.{_DIGITS}g}") for value in predictions.values.tolist()]}
+        return {"prediction": predictions.values.tolist()}
     assert predictions.labels is not None
     assert predictions.probabilities is not None
-    chances = numpy.round(predictions.probabilities.max(axis=1), _DIGITS)
-    return {"prediction": predictions.labels, "probability": chances.tolist()}
+    return {"prediction": predictions.labels, "probability": predictions.probabilities.max(axis=1).tolist()}
 
 
 def _objects(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:

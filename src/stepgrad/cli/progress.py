@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from stepgrad.cli.output import to_stderr
 from stepgrad.train.callbacks import Callback
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import duration, number
@@ -58,7 +60,8 @@ class RunProgress(Callback):
     def on_fit_end(self, trainer: Trainer) -> None:
         """Remove the live line; elsewhere, write the last numbers."""
         if self._live:
-            self._live.stop()
+            with contextlib.suppress(OSError):
+                self._live.stop()
             self._live = None
         elif len(trainer.history):
             self._show(trainer, trainer.history[-1]["epoch"])
@@ -71,10 +74,10 @@ class RunProgress(Callback):
         time_taken = duration(self._last - self._begun, self._words)
         text = ", ".join([self._stage(epoch, trainer.last_epoch), *self._losses(trainer), time_taken])
         if self._live:
-            self._live.update(self._line(trainer, text), refresh=True)
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                self._live.update(self._line(trainer, text), refresh=True)
         elif text != self._last_text:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            to_stderr(text)
             self._last_text = text
 
     def _stage(self, epoch: int, epochs: int) -> str:
@@ -84,7 +87,7 @@ class RunProgress(Callback):
 
     def _losses(self, trainer: Trainer) -> list[str]:
         if not len(trainer.history):
-            return [self._words("loss {value}", value=number(trainer.last_loss, 3))]
+            return [self._words("loss {value}", value=number(trainer.mean_loss, 3))]
         record = trainer.history[-1]
         texts = [self._words("loss {value}", value=number(record["loss"], 3))]
         validation = record.get("validation_loss")

@@ -28,7 +28,6 @@ def new_run(out: str | None, data: str | None) -> Iterator[Path]:
     behind. Raises `BadInput` if `out` holds files already, `FileError` if the folder cannot be made.
     """
     from stepgrad.files.paths import file_error
-    from stepgrad.train.checkpoint import checkpoint_paths
     from stepgrad.train.table.config import NAME as config_name
     from stepgrad.train.table.job import CHECKPOINTS_NAME, METRICS_NAME
 
@@ -41,11 +40,10 @@ def new_run(out: str | None, data: str | None) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        checkpoints = folder / CHECKPOINTS_NAME
-        if not checkpoint_paths(checkpoints):
+        if not has_checkpoint(folder):
             for name in (config_name, METRICS_NAME):
                 (folder / name).unlink(missing_ok=True)
-            _remove([*made, checkpoints])
+            _remove([*made, folder / CHECKPOINTS_NAME])
         raise
 
 
@@ -101,15 +99,14 @@ def load_model(run: str) -> tuple[TableModel, str]:
 
     Raises `BadInput` if there is no such run, `FileError` if the file is damaged or holds something else.
     """
-    from stepgrad.train.checkpoint import checkpoint_paths
-    from stepgrad.train.table.job import CHECKPOINTS_NAME, MODEL_NAME
+    from stepgrad.train.table.job import MODEL_NAME
     from stepgrad.train.table.model import TableModel
 
     path = Path(run)
     if path.is_dir():
         file = path / MODEL_NAME
         if not file.exists():
-            if checkpoint_paths(path / CHECKPOINTS_NAME):
+            if has_checkpoint(path):
                 raise BadInput(
                     f"the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}"
                 )
@@ -120,6 +117,14 @@ def load_model(run: str) -> tuple[TableModel, str]:
     elif not path.exists():
         raise BadInput(f"there is no run '{run}'.{other_run(run)}")
     return TableModel.load(path), os.fspath(path)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether the run in `folder` can go on from a checkpoint."""
+    from stepgrad.train.checkpoint import checkpoint_paths
+    from stepgrad.train.table.job import CHECKPOINTS_NAME
+
+    return bool(checkpoint_paths(folder / CHECKPOINTS_NAME))
 
 
 def check_run(run: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -70,7 +71,10 @@ def write_table(frame: polars.DataFrame, path: str) -> None:
     from stepgrad.files.atomic import write_atomically
 
     if Path(path).suffix.lower() == ".parquet":
-        write_atomically(path, lambda file: frame.write_parquet(file))
+        # Into memory first: of a full disk polars raises an error of its own, without the cause.
+        content = io.BytesIO()
+        frame.write_parquet(content)
+        write_atomically(path, content.getvalue())
     else:
         write_atomically(path, lambda file: write_csv(frame, file))
 

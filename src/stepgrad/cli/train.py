@@ -10,9 +10,10 @@ import click
 
 from stepgrad.cli.help import Command
 from stepgrad.cli.options import HiddenLayers, json_option, lang_option, quiet_option
-from stepgrad.cli.output import Output
+from stepgrad.cli.output import Output, interrupted_code
 from stepgrad.cli.problems import BadInput, check_column, read_data
-from stepgrad.cli.runs import REPORT_NAME, check_run, new_run
+from stepgrad.cli.runs import REPORT_NAME, check_run, has_checkpoint, new_run
+from stepgrad.errors import FileError, NotFiniteError
 
 if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
@@ -73,6 +74,12 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
 @click.option("--activation", metavar="NAME", help="relu, silu, gelu, tanh, sigmoid, elu or leaky_relu.")
 @click.option("--optimizer", metavar="NAME", help="adamw, adam or sgd.")
 @click.option("--lr", type=float, metavar="NUMBER", help="The learning rate.")
+@click.option(
+    "--weight-decay", type=float, metavar="NUMBER", help="How fast weights shrink that nothing holds up."
+)
+@click.option(
+    "--dropout", type=float, metavar="SHARE", help="Share of the hidden units that a step leaves out."
+)
 @click.option("--batch-size", type=int, metavar="ROWS", help="Rows in one step.")
 @click.option("--epochs", type=int, metavar="NUMBER", help="At most so many passes over the training rows.")
 @click.option(
@@ -98,7 +105,6 @@ def train(output: Output, /, data: str | None, out: str | None, resume: str | No
         result = _resume(check_run(resume), output)
     else:
         result = _train(data, out, chosen, output)
-    _report(result, output)
     if output.json:
         output.json_object(result.to_json())
     elif output.quiet:
@@ -146,28 +152,39 @@ def _table(data: str | None) -> Table:
 
 def _run(table: Table, settings: TableSettings, folder: Path, output: Output, resume: bool) -> TableResult:
     from stepgrad.cli.progress import RunProgress
-    from stepgrad.train.checkpoint import checkpoint_paths
-    from stepgrad.train.table.job import CHECKPOINTS_NAME, train_table
+    from stepgrad.train.interrupts import terminations
+    from stepgrad.train.report import write_report
+    from stepgrad.train.table.job import train_table
 
     callbacks = [] if output.quiet else [RunProgress(output.words)]
     try:
-        return train_table(table, settings, folder, callbacks, resume)
-    except KeyboardInterrupt:
-        if checkpoint_paths(folder / CHECKPOINTS_NAME):
-            from stepgrad.train.report.headline import command
+        with terminations():
+            result = train_table(table, settings, folder, callbacks, resume)
+            write_report(result, folder / REPORT_NAME, output.words.language)
+            return result
+    except KeyboardInterrupt as error:
+        if not has_checkpoint(folder):
+            raise
+        output.tell(output.words("Interrupted; the checkpoint is saved."))
+        _tell_how_to_go_on(folder, output)
+        raise click.exceptions.Exit(interrupted_code(error)) from None
+    except FileError as error:
+        if not has_checkpoint(folder):
+            raise
+        output.error(str(error))
+        output.tell(output.words("The last checkpoint is unharmed."))
+        _tell_how_to_go_on(folder, output)
+        raise click.exceptions.Exit(error.exit_code) from None
+    except NotFiniteError as error:
+        lower = min((settings.lr or 0.01) / 10, 0.001)
+        raise NotFiniteError(error.what, f"Choose a lower learning rate, such as --lr {lower:g}.") from None
 
-            line = command("stepgrad", "train", "--resume", str(folder))
-            output.tell(output.words("Interrupted; the checkpoint is saved."))
-            output.tell(output.words("Resume with: {command}", command=line))
-            raise click.exceptions.Exit(130) from None
-        raise
 
+def _tell_how_to_go_on(folder: Path, output: Output) -> None:
+    from stepgrad.train.report.headline import command
 
-def _report(result: TableResult, output: Output) -> None:
-    from stepgrad.train.report import write_report
-
-    if result.run is not None:
-        write_report(result, Path(result.run) / REPORT_NAME, output.words.language)
+    line = command("stepgrad", "train", "--resume", str(folder))
+    output.tell(output.words("Resume with: {command}", command=line))
 
 
 def _refuse_others(chosen: dict[str, Any], **others: str | None) -> None:

@@ -124,8 +124,9 @@ def explain(
     finally:
         before.restore()
     error = NotFiniteError(
-        f"{problem} in {trainer.place()}{found}. The weights are as they were before this step. Usual ways "
-        f"out: a lower learning rate, clipping the gradients (clip_norm=1.0), scaled inputs."
+        f"{problem} in {trainer.place()}{found}.",
+        "The weights are as they were before this step. Usual ways out: a lower learning rate, clipping the "
+        "gradients (clip_norm=1.0), scaled inputs.",
     )
     error.origin = origin
     return error

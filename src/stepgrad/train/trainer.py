@@ -60,7 +60,8 @@ class Trainer:
 
     Attributes: `epoch` and `step` count finished epochs and updates, over all calls of `fit`; `last_epoch`
     is the epoch at which `fit` will end; `batches` is (batches of this epoch that are done, or None how
-    many it has); `last_loss` is the loss of the last batch; `history` is the `History`.
+    many it has); `last_loss` is the loss of the last batch, `mean_loss` that of the epoch so far;
+      `history` is the `History`.
 
     A NaN or infinity in the loss, a gradient or an updated weight raises `NotFiniteError`, which names the
     operation where it began. After an error in a step, weights, buffers, optimizer state and random
@@ -244,6 +245,11 @@ class Trainer:
         self.step += len(losses)
         self.batches = (self.batches[0] + len(losses), self.batches[1])
 
+    @property
+    def mean_loss(self) -> float:
+        """The mean loss of the rows of this epoch so far; NaN before the first of them."""
+        return self._loss_sum / self._rows if self._rows else math.nan
+
     def _finish_epoch(self, validation: Any, monitor: str, began: float) -> None:
         record: dict[str, Any] = {
             "epoch": self.epoch + 1,
@@ -273,7 +279,7 @@ class Trainer:
             self.save_checkpoint()
 
     def _end_if_interrupted(self) -> None:
-        """After Ctrl-C, write a checkpoint and raise `KeyboardInterrupt`."""
+        """After Ctrl-C, write a checkpoint and raise `KeyboardInterrupt`; after SIGTERM, see `Interrupts`."""
         if not self._interrupts.requested:
             return
         reason = "interrupted"
@@ -281,7 +287,7 @@ class Trainer:
             self.save_checkpoint()
             reason = f"interrupted; checkpoint in {self.checkpoint}"
         self.history.stopped = reason
-        raise KeyboardInterrupt
+        raise self._interrupts.error
 
     # ------------------------------------------------------------------------------------- step
 

@@ -154,6 +154,7 @@ _COMMANDS = {
     "loss {value}": "손실 {value}",
     "validation {value}": "검증 {value}",
     "best {value}": "최선 {value}",
+    "The last checkpoint is unharmed.": "마지막 체크포인트는 그대로 있습니다.",
     "Interrupted.": "중단했습니다.",
     "Interrupted; the checkpoint is saved.": "중단했습니다. 체크포인트를 저장했습니다.",
     "Resume with: {command}": "이어서 학습하려면: {command}",

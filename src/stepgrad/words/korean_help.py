@@ -46,6 +46,8 @@ HELP: dict[str, str] = {
     ),
     "adamw, adam or sgd.": "옵티마이저: adamw, adam, sgd.",
     "The learning rate.": "학습률.",
+    "How fast weights shrink that nothing holds up.": "가중치 감소: 가중치를 줄이는 정도.",
+    "Share of the hidden units that a step leaves out.": "드롭아웃: 한 스텝에서 빼는 은닉층 뉴런의 비율.",
     "Rows in one step.": "배치 크기: 한 스텝에 쓰는 행의 수.",
     "At most so many passes over the training rows.": "에포크의 최대 수.",
     "Stop after so many epochs without progress; 0: never.": (

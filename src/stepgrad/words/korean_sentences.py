@@ -43,6 +43,34 @@ _NOTES = {
     "column '{name}' lacks {count} cells, hardly any in training; they count as the average.": (
         "'{name}' 열에는 훈련 데이터에 없던 빈칸이 {count}개 있습니다. 평균으로 여깁니다."
     ),
+    (
+        "column '{name}': {count} of {filled} cells hold what the network does not know, such as '{text}' "
+        "(row {row}); they count as none of its categories."
+    ): (
+        "'{name}' 열: 칸 {filled}개 가운데 {count}개는 '{text}'({row}행)처럼 신경망이 모르는 값이어서 어느 "
+        "범주도 아닌 것으로 여깁니다."
+    ),
+    (
+        "column '{name}': {count} of {filled} cells are far beyond the numbers in training, such as {value} "
+        "(row {row}); they count as {far} standard deviations from the mean."
+    ): (
+        "'{name}' 열: 칸 {filled}개 가운데 {count}개는 {value}({row}행)처럼 훈련 데이터의 수에서 아주 멀어 "
+        "평균에서 표준편차의 {far}배 떨어진 값으로 여깁니다."
+    ),
+    (
+        "{count} predictions lie at the limit of what the network predicts, {low} to {high}: the range of "
+        "'{name}' in training and a tenth of it on either side."
+    ): (
+        "예측값 {count}개는 신경망이 예측하는 한계에 있습니다({low} ~ {high}: 훈련 데이터의 '{name}' 범위와 "
+        "그 양쪽으로 범위의 10분의 1)."
+    ),
+    (
+        "1 prediction lies at the limit of what the network predicts, {low} to {high}: the range of "
+        "'{name}' in training and a tenth of it on either side."
+    ): (
+        "예측값 1개는 신경망이 예측하는 한계에 있습니다({low} ~ {high}: 훈련 데이터의 '{name}' 범위와 그 "
+        "양쪽으로 범위의 10분의 1)."
+    ),
     "'{path}' was read as {encoding}.": "'{path}' 파일을 {encoding:으로/로} 읽었습니다.",
     "the first line of '{path}' was taken for column names, though it looks like data.": (
         "'{path}' 파일의 첫 줄은 데이터처럼 보이지만 열 이름으로 읽었습니다."

@@ -131,9 +131,15 @@ def test_a_new_table_may_differ_in_columns_and_gaps() -> None:
     prepared = preparation.transform(new)
     assert numpy.isfinite(prepared.numbers).all()
     assert prepared.notes == [
+        "column 'size': 1 of 1 cells are far beyond the numbers in training, such as 1e+09 (row 1); they "
+        "count as 100 standard deviations from the mean.",
         "column 'kind' lacks 1 cells, hardly any in training; they count as the average.",
+        "column 'kind': 1 of 1 cells hold what the network does not know, such as 'castle' (row 1); they "
+        "count as none of its categories.",
         "column 'built' lacks 1 cells, hardly any in training; they count as the average.",
     ]
+    new.columns["kind"] = Table.from_arrays({"kind": ["hut", "castle"]}).column("kind")
+    assert "'castle' (row 2)" in preparation.transform(new, numpy.array([1])).notes[0]
 
 
 def test_absent_columns_are_named_with_the_nearest() -> None:

@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from stepgrad.data.table.convert import column_from_values
-from stepgrad.data.table.target import NumberTarget, learn_target
+from stepgrad.data.table.target import NumberTarget, learn_target, refuse_too_large
 from stepgrad.data.table.task import Task
 from stepgrad.errors import DataError
 
@@ -44,7 +44,33 @@ def test_numbers_are_standardised_and_turned_back() -> None:
 
 def test_predictions_stay_near_what_was_seen() -> None:
     target = learn_target("x", column_from_values([0.0, 10.0, 5.0]), NUMBERS)
-    assert target.original(numpy.array([-99.0, 99.0], dtype=numpy.float32)).tolist() == [-1.0, 11.0]
+    found = target.original(numpy.array([-99.0, 0.0, 99.0, 98.0], dtype=numpy.float32))
+    assert found.tolist() == [-1.0, 5.0, 11.0, 11.0]
+    (note,) = target.notes(found)
+    assert note.startswith(
+        "3 predictions lie at the limit of what the network predicts, -1 to 11: the range of 'x'"
+    )
+    assert target.notes(found[:1])[0].startswith("1 prediction lies")
+    assert target.notes(found[1:2]) == []
+
+
+def test_without_bounds_predictions_go_on() -> None:
+    target = learn_target("x", column_from_values([0.0, 10.0, 5.0]), NUMBERS, bounded=False)
+    found = target.original(numpy.array([-99.0, 99.0], dtype=numpy.float32))
+    assert found[0] < -300
+    assert found[1] > 300
+    assert target.notes(found) == []
+
+
+def test_targets_of_which_no_squares_can_be_taken_are_refused() -> None:
+    column = column_from_values([1.0, 2.0, 1e308])
+    with pytest.raises(
+        DataError, match=r"the target 'x' is 1e\+308 in row 3, of which the square is not finite"
+    ):
+        refuse_too_large("x", column)
+    refuse_too_large("x", column_from_values([1e150, -1e150, None]))
+    with pytest.raises(DataError, match="the target 'x' varies by 3e-300 only"):
+        learn_target("x", column_from_values([1e-300, 4e-300]), NUMBERS)
 
 
 def test_targets_without_a_range_are_refused() -> None:

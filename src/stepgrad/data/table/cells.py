@@ -7,6 +7,7 @@ text.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -50,6 +51,7 @@ _PAIRS = (
 )  # fmt: skip
 _DIGITS_POINT = r"^[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][+-]?\d+)?$"
 _DIGITS_COMMA = r"^[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?(?:[eE][+-]?\d+)?$"
+_MONEY, _UNIT = r"^([+-]?)\s*[$€£¥₩]\s*", r"\s*[%€₩원]$"
 _CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?"
 _TIME = rf"(?:(?:[T ]|, )\s*{_CLOCK}\s*(Z|[+-]\d\d:?\d\d)?)?$"
 _ORDERS = {
@@ -99,8 +101,7 @@ class NumberKind:
 
     def _written_out(self, cells: polars.Series) -> numpy.ndarray:
         """Read numbers with grouped digits, a decimal comma, or a sign of money or percent."""
-        plain = cells.str.replace("−", "-", literal=True).str.replace(r"^([+-]?)\s*[$€£¥₩]\s*", "$1")
-        plain = plain.str.replace(r"\s*[%€₩원]$", "")
+        plain = cells.str.replace("−", "-", literal=True).str.replace(_MONEY, "$1").str.replace(_UNIT, "")
         if self.style == ".":
             fits = plain.str.contains(_DIGITS_POINT)
             plain = plain.str.replace_all(",", "", literal=True)
@@ -261,6 +262,25 @@ def likely_decimal(columns: list[polars.Series]) -> str:
         if max(share.values()) >= TOLERANCE and share["."] != share[","]:
             only.add(max(share, key=share.__getitem__))
     return "," if only == {","} else "."
+
+
+def is_number(text: str) -> bool:
+    """Return whether a cell can be read as a number, with a decimal point or a decimal comma.
+
+    >>> is_number("-0.5"), is_number("1.234,5 €"), is_number("five")
+    (True, True, False)
+    """
+    plain = re.sub(_UNIT, "", re.sub(_MONEY, r"\1", text.strip().replace("−", "-")))
+    return bool(re.match(_DIGITS_POINT, plain) or re.match(_DIGITS_COMMA, plain))
+
+
+def is_date(text: str) -> bool:
+    """Return whether a cell has the form of a date.
+
+    >>> is_date("2024-02-29"), is_date("soon")
+    (True, False)
+    """
+    return any(re.match(pattern, text.strip()) for pattern, _ in _ORDERS.values())
 
 
 def _floats(cells: polars.Series) -> numpy.ndarray:

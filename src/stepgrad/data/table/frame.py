@@ -19,17 +19,24 @@ from stepgrad.errors import DataError, suggest
 class Table:
     """Columns of equal length under different names, in order.
 
-    `notes` are sentences for a person about what was decided when the table was read. Raises `DataError` if
-    the columns have different lengths or there is none.
+    `notes` are sentences for a person about what was decided when the table was read; `unusable` has the
+    names and types of columns that were left out then. Raises `DataError` if the columns have different
+    lengths or there is none.
 
     >>> table = Table.from_arrays({"size": [1.5, 2.0, None], "colour": ["red", None, "blue"]})
     >>> len(table), table.names, table.column("colour").texts()
     (3, ['size', 'colour'], ['red', None, 'blue'])
     """
 
-    def __init__(self, columns: Mapping[str, Column], notes: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        notes: Iterable[str] = (),
+        unusable: Mapping[str, str] | None = None,
+    ) -> None:
         self.columns: dict[str, Column] = dict(columns)
         self.notes: list[str] = list(notes)
+        self.unusable: dict[str, str] = dict(unusable or {})
         lengths = {name: len(column) for name, column in self.columns.items()}
         if not lengths:
             raise DataError("a table needs at least one column.")
@@ -54,6 +61,11 @@ class Table:
             return self.columns[name]
         except KeyError:
             pass
+        if name in self.unusable:
+            raise DataError(
+                f"column '{name}' has the type {self.unusable[name]}, which a network cannot use; make it "
+                f"numbers, texts, booleans or dates."
+            )
         shown = ", ".join(f"'{other}'" for other in self.names[:12])
         shown += ", …" if len(self.names) > 12 else ""
         raise DataError(f"there is no column '{name}'.{suggest(name, self.names)} The columns are {shown}.")
@@ -61,11 +73,12 @@ class Table:
     def rows(self, indices: numpy.ndarray | Sequence[int]) -> Table:
         """Return the table of the chosen rows, in that order; `indices` are integers or a boolean mask."""
         chosen = numpy.asarray(indices)
-        return Table({name: column.rows(chosen) for name, column in self}, self.notes)
+        return Table({name: column.rows(chosen) for name, column in self}, self.notes, self.unusable)
 
     def without(self, *names: str) -> Table:
         """Return the table without the columns named, which need not all be there."""
-        return Table({name: column for name, column in self if name not in names}, self.notes)
+        kept = {name: column for name, column in self if name not in names}
+        return Table(kept, self.notes, self.unusable)
 
     @classmethod
     def from_arrays(cls, columns: Mapping[str, Any]) -> Table:
@@ -78,7 +91,7 @@ class Table:
     @classmethod
     def from_pandas(cls, frame: Any) -> Table:
         """Return the table of a pandas `DataFrame`; its index is left out."""
-        _refuse_repeated([str(name) for name in frame.columns], "the DataFrame")
+        refuse_repeated([str(name) for name in frame.columns], "the DataFrame")
         return cls.from_arrays({str(name): frame.iloc[:, i] for i, name in enumerate(frame.columns)})
 
     @classmethod
@@ -86,19 +99,31 @@ class Table:
         """Return the table of a polars `DataFrame`; columns of lists, structures or bytes are left out with a
         note.
         """
-        columns, notes = {}, []
-        for name in frame.columns:
-            column = column_from_polars(frame[name])
+        return cls.from_series((name, frame[name]) for name in frame.columns)
+
+    @classmethod
+    def from_series(cls, series: Iterable[tuple[str, Any]]) -> Table:
+        """Return the table of polars series by name, each of which is let go of before the next is asked for;
+        those that a network cannot use are left out with a note.
+        """
+        columns, unusable = {}, {}
+        for name, cells in series:
+            column = column_from_polars(cells)
             if column is None:
-                notes.append(
-                    f"column '{name}' is left out: a network cannot use its type {frame.schema[name]}."
-                )
+                unusable[name] = str(cells.dtype)
             else:
                 columns[name] = column
-        return cls(columns, notes)
+        if not columns:
+            raise DataError("the table has no column that a network can use.")
+        notes = [
+            f"column '{name}' is left out: a network cannot use its type {kind}."
+            for name, kind in unusable.items()
+        ]
+        return cls(columns, notes, unusable)
 
 
-def _refuse_repeated(names: Sequence[str], where: str) -> None:
+def refuse_repeated(names: Sequence[str], where: str) -> None:
+    """Raise `DataError` if a name stands there twice."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

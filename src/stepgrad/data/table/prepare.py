@@ -20,7 +20,8 @@ from stepgrad.data.table.inputs import (
     NumberInput,
     learn_texts,
 )
-from stepgrad.data.table.target import ClassTarget, NumberTarget, learn_target
+from stepgrad.data.table.strange import refuse_misfits, unlike_training
+from stepgrad.data.table.target import ClassTarget, NumberTarget, learn_target, refuse_too_large
 from stepgrad.data.table.task import Task
 from stepgrad.errors import DataError, suggest
 
@@ -83,12 +84,18 @@ class Preparation:
         self.notes = list(notes or [])
 
     @classmethod
-    def fit(cls, table: Table, target: str, task: Task, rows: numpy.ndarray) -> Preparation:
+    def fit(
+        cls, table: Table, target: str, task: Task, rows: numpy.ndarray, bounded: bool = True
+    ) -> Preparation:
         """Learn from the given rows of the table, which must have a target.
 
-        Raises `DataError` if no column is of use, or if a cell is infinite.
+        `bounded`: whether predicted numbers stay within the range of the target in these rows and a tenth of
+        it on either side. Raises `DataError` if no column is of use, or if a cell is infinite.
         """
-        learned = learn_target(target, _finite(table.column(target), target, "the target").rows(rows), task)
+        answers = _finite(table.column(target), target, "the target")
+        if task.kind == "regression":
+            refuse_too_large(target, answers)
+        learned = learn_target(target, answers.rows(rows), task, bounded)
         columns, notes = [], []
         for name, column in table:
             if name == target:
@@ -132,6 +139,7 @@ class Preparation:
         notes, done, embedded = [], 0, 0
         for each in self.columns:
             column = _finite(table.columns[each.origin], each.origin)
+            refuse_misfits(each, column)
             column = column if rows is None else column.rows(rows)
             if isinstance(each, EmbeddingInput):
                 codes[:, embedded] = each.codes(column)
@@ -139,7 +147,7 @@ class Preparation:
             else:
                 numbers[:, done : done + len(each.names)] = each.numbers(column)
                 done += len(each.names)
-            notes += _new_gaps(each, column)
+            notes += unlike_training(each, column, rows)
         return Prepared(numbers, codes, notes)
 
     def target_values(self, table: Table, rows: numpy.ndarray | None = None) -> numpy.ndarray:
@@ -219,16 +227,6 @@ def _finite(column: Column, name: str, what: str = "column") -> Column:
                 "needs finite numbers: correct the cell or leave it empty."
             )
     return column
-
-
-def _new_gaps(each: Input, column: Column) -> list[str]:
-    """Tell of missing cells in a column that has no indicator of them."""
-    gaps = int(column.missing().sum())
-    if not gaps or getattr(each, "indicator", True):
-        return []
-    return [
-        f"column '{each.origin}' lacks {gaps:,} cells, hardly any in training; they count as the average."
-    ]
 
 
 def _from_config(config: Mapping[str, Any], kinds: Mapping[str, type]) -> Any:

@@ -20,7 +20,6 @@ from stepgrad.data.table.cells import (
     possible_kinds,
 )
 from stepgrad.data.table.columns import Column, Numbers
-from stepgrad.data.table.convert import column_from_polars
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.records import Records, open_binary
 from stepgrad.errors import DataError, FileError
@@ -62,20 +61,13 @@ def _read_parquet(path: str) -> Table:
     import polars
 
     try:
-        schema = polars.read_parquet_schema(path)
-        columns, notes = {}, []
         # One column at a time, so that never more than one is held twice.
-        for name in schema:
-            column = column_from_polars(polars.read_parquet(path, columns=[name]).to_series())
-            if column is None:
-                notes.append(f"column '{name}' is left out: a network cannot use its type {schema[name]}.")
-            else:
-                columns[name] = column
+        return Table.from_series(
+            (name, polars.read_parquet(path, columns=[name]).to_series())
+            for name in polars.read_parquet_schema(path)
+        )
     except (polars.exceptions.PolarsError, OSError) as error:
         raise FileError(f"the Parquet file '{path}' is damaged: {str(error).splitlines()[0]}.") from None
-    if not columns:
-        raise DataError(f"'{path}' has no column that a network can use.")
-    return Table(columns, notes)
 
 
 def _read_csv(path: str) -> Table:

@@ -53,8 +53,7 @@ def split_rows(
     if len(present) < len(target):
         gone = len(target) - len(present)
         notes.append(f"{gone:,} of {len(target):,} rows are left out because {name} is missing.")
-    if len(present) < FEWEST_ROWS:
-        raise DataError(f"only {len(present)} rows have {name}; training needs at least {FEWEST_ROWS}.")
+    refuse_few_rows(target, name)
     strata = _strata(target, task)[present]
     random = stream(seed, "split")
     order = numpy.lexsort((random.permutation(len(present)), strata))
@@ -69,6 +68,14 @@ def split_rows(
     chosen = present[order]
     train, validation, test = (numpy.sort(chosen[part == i]) for i in range(3))
     return Split(train, validation, test, notes)
+
+
+def refuse_few_rows(target: Column, name: str = "the target") -> None:
+    """Raise `DataError` if fewer than 10 rows have a target."""
+    present = len(target) - int(target.missing().sum())
+    if present < FEWEST_ROWS:
+        have = "row has" if present == 1 else "rows have"
+        raise DataError(f"only {present} {have} {name}; training needs at least {FEWEST_ROWS}.")
 
 
 def _strata(target: Column, task: Task) -> numpy.ndarray:

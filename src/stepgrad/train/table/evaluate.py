@@ -9,7 +9,7 @@ import numpy
 from stepgrad.data.table.columns import Column, Numbers, number_text
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.inputs import as_numbers
-from stepgrad.data.table.target import NumberTarget
+from stepgrad.data.table.target import NumberTarget, refuse_too_large
 from stepgrad.errors import DataError
 from stepgrad.train.metrics import confusion_matrix
 from stepgrad.train.table.model import Predictions, TableModel
@@ -70,6 +70,7 @@ def evaluate_table(
     predictions = model.answer(model.outputs(prepared.numbers, prepared.codes))
     learned = model.preparation.target
     if isinstance(learned, NumberTarget):
+        refuse_too_large(model.target, target)
         actual = as_numbers(target, model.target)[rows]
         assert predictions.values is not None
         scores = number_scores(predictions.values, actual, seed)
@@ -83,7 +84,7 @@ def evaluate_table(
             notes.append(
                 f"{count:,} rows are of classes that the model does not know, such as '{strange[0]}'."
             )
-    return Evaluation(rows, actual, predictions, scores, [*notes, *prepared.notes])
+    return Evaluation(rows, actual, predictions, scores, [*notes, *prepared.notes, *predictions.notes])
 
 
 def baseline(model: TableModel, table: Table, train: numpy.ndarray, evaluation: Evaluation) -> Baseline:
@@ -119,7 +120,6 @@ def _class_numbers(
 
 
 def _standardised_loss(target: NumberTarget, values: numpy.ndarray, actual: numpy.ndarray) -> float:
-    """Return the mean squared error of numbers as the network learns them: standardised, perhaps
-    logarithms."""
+    """Return the mean squared error of numbers as the network learns them: standardised."""
     off = target.values(Numbers(values)).astype(numpy.float64) - target.values(Numbers(actual))
     return float((off**2).mean())

@@ -15,7 +15,7 @@ import numpy
 from stepgrad.data.table.columns import Booleans, Texts
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
-from stepgrad.data.table.split import Split, split_rows
+from stepgrad.data.table.split import Split, refuse_few_rows, split_rows
 from stepgrad.data.table.task import find_task
 from stepgrad.errors import ArgumentError, DataError, FileError
 from stepgrad.files.atomic import write_atomically
@@ -30,9 +30,9 @@ from stepgrad.train.table.examples import choose_examples
 from stepgrad.train.table.fit import Fitted, Part, fit_network
 from stepgrad.train.table.importance import permutation_importance
 from stepgrad.train.table.model import TableModel
-from stepgrad.train.table.network import describe_layers
+from stepgrad.train.table.network import count_weights, describe_layers
 from stepgrad.train.table.result import TableResult
-from stepgrad.train.table.settings import TableSettings
+from stepgrad.train.table.settings import TableSettings, needed
 
 MODEL_NAME = "model.safetensors"
 METRICS_NAME = "metrics.jsonl"
@@ -71,23 +71,23 @@ def train_table(
     >>> result.task, sum(result.rows.values()), result.test["accuracy"].value > 0.8
     ('multiclass', 150, True)
     """
+    target = table.column(settings.target)
+    if not target.missing().all():  # or `find_task` says so
+        refuse_few_rows(target, f"'{settings.target}'")
     task = find_task(table, settings.target, settings.task)
-    split = split_rows(
-        table.column(settings.target), task, settings.fractions, settings.seed, f"'{settings.target}'"
-    )
+    split = split_rows(target, task, settings.fractions, settings.seed, f"'{settings.target}'")
     if not len(split.test):
         raise ArgumentError("no rows are left for the test; give it a larger fraction.")
-    preparation = Preparation.fit(table, settings.target, task, split.train)
+    preparation = Preparation.fit(table, settings.target, task, split.train, settings.bounded)
     settings = with_defaults(settings, task.kind, len(split.train))
     path = None if folder is None else _begin_folder(Path(folder), table, settings, resume)
+    train = _part(preparation, table, split.train)
     validation = _part(preparation, table, split.validation) if len(split.validation) else None
     check = HealthCheck(
         validation=None if validation is None else validation.dataset(task.kind == "multiclass").tensors
     )
-    fitted = fit_network(
-        preparation, settings,
-        _part(preparation, table, split.train),
-        validation,
+    fitted = _fit(
+        preparation, settings, train, validation,
         None if path is None else path / CHECKPOINTS_NAME,
         callbacks,
         [] if path is None else [EpochLog(path / METRICS_NAME), check],
@@ -108,6 +108,21 @@ def _write_health(health: Health, path: Path) -> None:
         health.try_out(finding)
     text = json.dumps({"version": 1, **health.to_json()}, ensure_ascii=False, allow_nan=False)
     write_atomically(path, text.encode())
+
+
+def _fit(preparation: Preparation, settings: TableSettings, train: Part, *rest: Any) -> Fitted:
+    """Return what `fit_network` does; if it does not fit into the memory, blame what takes the most of it."""
+    try:
+        return fit_network(preparation, settings, train, *rest)
+    except MemoryError:
+        weights = count_weights(settings, preparation)
+        if weights < train.numbers.size + train.codes.size:
+            raise
+        layers = ", ".join(f"{units:,}" for units in needed(settings.hidden))
+        raise ArgumentError(
+            f"there is not enough memory for a network with hidden layers of {layers} units, which has "
+            f"{weights:,} weights; choose fewer."
+        ) from None
 
 
 def _part(preparation: Preparation, table: Table, rows: numpy.ndarray) -> Part:

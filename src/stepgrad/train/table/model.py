@@ -30,7 +30,8 @@ class Predictions:
 
     For classes, `labels` (one text per row) and `probabilities`, float64 (rows, C) in the order of `classes`;
     for regression `values`, float64 (rows,) in units of the target. What does not apply is None. `notes` are
-    sentences about the table: columns that were not used, cells that are new.
+    sentences about the table: columns that were not used, cells unlike those of training, predictions at the
+    limit (see `TableModel`).
     """
 
     classes: list[str]
@@ -44,7 +45,8 @@ class TableModel:
     """A trained network with its `preparation` of tables. `record` says how it was trained (plain values).
 
     It computes in float64 with the float32 weights that were trained, so that what it says about a row does
-    not depend on the rows beside it.
+    not depend on the rows beside it. Predicted numbers stay within the range that the target had in
+    training and a tenth of it on either side; those of a linear model (no hidden layers) have no limits.
     """
 
     def __init__(
@@ -86,7 +88,8 @@ class TableModel:
         """Return what the `outputs` of the network, (rows, outputs), mean."""
         target = self.preparation.target
         if isinstance(target, NumberTarget):
-            return Predictions([], None, None, target.original(outputs[:, 0]), list(notes))
+            values = target.original(outputs[:, 0])
+            return Predictions([], None, None, values, [*notes, *target.notes(values)])
         chances = probabilities(outputs)
         labels = [target.classes[i] for i in chances.argmax(axis=1).tolist()]
         return Predictions(list(target.classes), labels, chances, None, list(notes))

@@ -4,6 +4,7 @@ texts."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from stepgrad import nn
@@ -11,7 +12,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.creation import zeros
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.train.table.result import Layer
-from stepgrad.train.table.settings import TableSettings
+from stepgrad.train.table.settings import TableSettings, needed
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": nn.ELU, "gelu": nn.GELU, "leaky_relu": nn.LeakyReLU, "relu": nn.ReLU, "sigmoid": nn.Sigmoid,
@@ -33,22 +34,37 @@ def make_network(settings: TableSettings, preparation: Preparation) -> nn.Module
         nn.Embedding(each.size, each.dimension, padding_idx=None if each.has_rare else 0)
         for each in preparation.embeddings
     ]
-    width = count_numbers(preparation) + sum(each.dimension for each in preparation.embeddings)
+    width = _width(preparation)
     layers: list[nn.Module] = []
     for units in settings.hidden:
         layers += [nn.Linear(width, units), _ACTIVATIONS[settings.activation]()]
         if settings.dropout:
             layers.append(nn.Dropout(settings.dropout))
         width = units
-    task = preparation.task
-    outputs = len(task.classes) if task.kind == "multiclass" else 1
-    body = nn.Sequential(*layers, nn.Linear(width, outputs))
+    body = nn.Sequential(*layers, nn.Linear(width, _outputs(preparation)))
     return nn.EmbedColumns(nn.ModuleList(tables), body) if tables else body
 
 
 def count_numbers(preparation: Preparation) -> int:
     """Return how many columns of numbers a prepared table has, those of codes apart."""
     return sum(each.array == "numbers" for each in preparation.inputs)
+
+
+def count_weights(settings: TableSettings, preparation: Preparation) -> int:
+    """Return how many weights the layers of `make_network` have, without making them; biases and embeddings
+    apart.
+    """
+    widths = [_width(preparation), *needed(settings.hidden), _outputs(preparation)]
+    return sum(inputs * outputs for inputs, outputs in pairwise(widths))
+
+
+def _width(preparation: Preparation) -> int:
+    return count_numbers(preparation) + sum(each.dimension for each in preparation.embeddings)
+
+
+def _outputs(preparation: Preparation) -> int:
+    task = preparation.task
+    return len(task.classes) if task.kind == "multiclass" else 1
 
 
 def describe_layers(network: nn.Module, preparation: Preparation) -> list[Layer]:

@@ -23,8 +23,8 @@ class TableSettings:
 
     * `target`: the column that is predicted. `data`: the path that the table was read from, kept for
       resuming; None is the built-in digits. `task`: "regression", "binary" or "multiclass".
-    * `hidden`: units of each hidden layer, such as (64, 64); () is a linear model. `activation`: one of
-      `ACTIVATIONS`.
+    * `hidden`: units of each hidden layer, such as (64, 64), or 64 for one; () is a linear model.
+      `activation`: one of `ACTIVATIONS`.
     * `lr`: the highest learning rate. `batch_size`: rows in a step. `epochs`: at most so many passes over the
       training rows. `optimizer`: one of `OPTIMIZERS`. `weight_decay`: of the weights, not of the biases.
       `dropout`: the share of hidden units that a step leaves out.
@@ -66,9 +66,7 @@ class TableSettings:
         _check_choice("activation", self.activation, ACTIVATIONS)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.hidden is not None:
-            object.__setattr__(self, "hidden", tuple(self.hidden))
-            for units in self.hidden:
-                _check_whole("a number of hidden units", units, 1)
+            object.__setattr__(self, "hidden", _hidden_layers(self.hidden))
         _check_whole("batch_size", self.batch_size, 1)
         _check_whole("epochs", self.epochs, 1)
         _check_whole("patience", self.patience, 0)
@@ -79,11 +77,28 @@ class TableSettings:
             raise ArgumentError(f"refit must be True or False, not {self.refit!r}.")
         object.__setattr__(self, "fractions", tuple(self.fractions))
 
+    @property
+    def bounded(self) -> bool:
+        """Whether predicted numbers stay near the range that the target has in training; not if the model is
+        linear, which a person chooses so that it goes on along its line.
+        """
+        return self.hidden != ()
+
 
 def needed(setting: T | None) -> T:
     """Return a setting that was chosen, by a person or by `with_defaults`."""
     assert setting is not None
     return setting
+
+
+def _hidden_layers(hidden: Any) -> tuple[int, ...]:
+    """Return the units of each layer; a number alone is one layer."""
+    if isinstance(hidden, str) or not isinstance(hidden, Iterable):
+        hidden = (hidden,)
+    layers = tuple(hidden)
+    for units in layers:
+        _check_whole("a number of hidden units", units, 1)
+    return layers
 
 
 def _check_choice(what: str, value: Any, choices: Iterable[str]) -> None:

@@ -1,0 +1,104 @@
+"""Cells unlike those of the training rows: refused where they cannot be read, told of where they count as
+something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy
+
+from stepgrad.data.table.cells import is_date, is_number
+from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts
+from stepgrad.data.table.inputs import (
+    FARTHEST,
+    UNKNOWN,
+    CategoryInput,
+    DateInput,
+    EmbeddingInput,
+    Input,
+    NumberInput,
+    as_codes,
+    as_numbers,
+)
+from stepgrad.errors import DataError
+
+
+def refuse_misfits(each: Input, column: Column) -> None:
+    """Raise `DataError` if a column of numbers, dates or booleans is one of texts here; it names the first
+    cell that is to blame, and its row.
+    """
+    fits = _fits(each)
+    if fits is None or not isinstance(column, Texts):
+        return
+    what, is_one = fits
+    codes, labels = column.labels()
+    # Numbers and dates that stand there as texts are all to blame.
+    wrong = [i for i, label in enumerate(labels) if not is_one(label)] or range(len(labels))
+    rows = numpy.flatnonzero(numpy.isin(codes, wrong))
+    if len(rows):
+        raise DataError(
+            f"column '{each.origin}' held {what} in training, but holds texts such as "
+            f"'{labels[codes[rows[0]]]}' (row {rows[0] + 1:,}) here; correct its cells."
+        )
+
+
+def _fits(each: Input) -> tuple[str, Callable[[str], bool]] | None:
+    """Return what the cells of a column were in training, and whether a text is one; None for texts."""
+    if isinstance(each, NumberInput):
+        return "numbers", is_number
+    return ("dates", is_date) if isinstance(each, DateInput) else None
+
+
+def unlike_training(each: Input, column: Column, rows: numpy.ndarray | None) -> list[str]:
+    """Return sentences about missing cells, texts and numbers such as no training row has, and what they
+    count as. `rows` are the places of the cells in their table, if they are not all.
+    """
+    return [*_gaps(each, column), *_unknown_texts(each, column, rows), *_far_numbers(each, column, rows)]
+
+
+def _gaps(each: Input, column: Column) -> list[str]:
+    gaps = int(column.missing().sum())
+    if not gaps or getattr(each, "indicator", True):
+        return []
+    return [
+        f"column '{each.origin}' lacks {gaps:,} cells, hardly any in training; they count as the average."
+    ]
+
+
+def _unknown_texts(each: Input, column: Column, rows: numpy.ndarray | None) -> list[str]:
+    if not isinstance(each, (CategoryInput, EmbeddingInput)):
+        return []
+    unknown = numpy.flatnonzero(as_codes(column, each.categories, each.origin) == UNKNOWN)
+    if not len(unknown):
+        return []
+    codes, labels = column.rows(unknown[:1]).labels()
+    return [
+        f"column '{each.origin}': {len(unknown):,} of {_filled(column):,} cells hold what the network does "
+        f"not know, such as '{labels[codes[0]]}' (row {_row(unknown, rows):,}); they count as none of its "
+        f"categories."
+    ]
+
+
+def _far_numbers(each: Input, column: Column, rows: numpy.ndarray | None) -> list[str]:
+    if not isinstance(each, NumberInput) or not isinstance(column, (Numbers, Booleans)):
+        return []
+    cells = as_numbers(column, each.origin)
+    with numpy.errstate(over="ignore"):  # of what is farther than any number
+        far = numpy.flatnonzero(abs(cells - each.mean) / each.scale > FARTHEST)
+    if not len(far):
+        return []
+    return [
+        f"column '{each.origin}': {len(far):,} of {_filled(column):,} cells are far beyond the numbers in "
+        f"training, such as {float(cells[far[0]]):.6g} (row {_row(far, rows):,}); they count as "
+        f"{FARTHEST:g} standard deviations from the mean."
+    ]
+
+
+def _filled(column: Column) -> int:
+    return len(column) - int(column.missing().sum())
+
+
+def _row(found: numpy.ndarray, rows: numpy.ndarray | None) -> int:
+    """Return the number in its table, from 1, of the first row that was found."""
+    return 1 + int(found[0] if rows is None else rows[found[0]])
