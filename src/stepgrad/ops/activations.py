@@ -265,6 +265,9 @@ class hardsigmoid:
     def expand(xp, x):
         return xp.hardtanh(x + 3, low=0.0, high=6.0) / 6
 
+    def onnx(g, x):
+        return g("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+
     samples = unary(-6, 6, away_from=(-3, 3))
 
 
@@ -277,6 +280,7 @@ class hardswish:
     def expand(xp, x):
         return x * xp.hardtanh(x + 3, low=0.0, high=6.0) / 6
 
+    onnx = "HardSwish"
     samples = unary(-6, 6, away_from=(-3, 3))
 
 
@@ -312,6 +316,7 @@ class selu:
     def partials(m, x, y):
         return (m.where(x > 0, SELU_SCALE, y + SELU_SCALE * SELU_ALPHA),)
 
+    onnx = "Selu"
     samples = unary(away_from=(0,))
 
 
@@ -324,6 +329,7 @@ class mish:
     def expand(xp, x):
         return x * xp.tanh(xp.softplus(x, beta=1.0, threshold=20.0))
 
+    onnx = "Mish"
     samples = unary(-6, 6)
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.autograd.engine import apply
-from stepgrad.autograd.recording import check_readable
-from stepgrad.creation import full, tensor
+from stepgrad.autograd.engine import apply, state
+from stepgrad.creation import arange, full, tensor
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
 from stepgrad.nn.functional.checks import check_pair, check_reduction, check_tensors
 from stepgrad.ops.registry import REGISTRY
@@ -122,7 +121,14 @@ def ctc_loss(
     lengths, counts = (_lengths(x, n, log_probs) for x in (input_lengths, target_lengths))
     if single and targets.ndim == 1:
         targets = targets.unsqueeze(0)
-    targets = _in_rows(targets, counts) if targets.ndim == 1 else targets
+    if targets.ndim == 1:
+        total = int(counts._array.sum())
+        if targets.shape[0] != total:
+            raise ShapeError(
+                f"ctc_loss of targets whose lengths add up to {total} takes that many classes in a row, not "
+                f"{targets.shape[0]}."
+            )
+        targets = _in_rows(targets, counts, target_lengths)
     _check_ctc(targets, lengths, counts, steps, classes)
     y = apply(
         REGISTRY["ctc_loss"], log_probs, targets.long(), lengths, counts,
@@ -142,15 +148,19 @@ def _lengths(x: Any, n: int, like: Tensor) -> Tensor:
     return lengths.long()
 
 
-def _in_rows(targets: Tensor, counts: Tensor) -> Tensor:
-    """Return classes that stand after one another as rows, filled up with 0."""
-    check_readable(targets)
-    sizes = counts.tolist()
-    if targets.shape != (sum(sizes),):
-        raise ShapeError(f"ctc_loss of targets of lengths {sizes} takes {sum(sizes)} classes in a row.")
-    rows = numpy.zeros((len(sizes), max(sizes, default=0)), dtype="int64")
-    rows[numpy.arange(rows.shape[1]) < numpy.array(sizes).reshape(-1, 1)] = targets.cpu().numpy()
-    return tensor(rows, device=targets.device)
+def _in_rows(targets: Tensor, counts: Tensor, sizes: Any) -> Tensor:
+    """Return classes that stand after one another as rows, filled up with any of them."""
+    total = targets.shape[0]
+    if not isinstance(sizes, Tensor):
+        longest = max(sizes, default=0)
+    elif state.recorder is not None and state.recorder.values_hidden:
+        longest = total  # in a step that is compiled the lengths may differ from call to call
+    else:
+        longest = int(counts._array.max()) if counts.numel() else 0
+    order = arange(counts.shape[0], device=targets.device)
+    starts = (counts * (order.unsqueeze(1) > order)).sum(1)
+    places = starts.unsqueeze(1) + arange(longest, device=targets.device)
+    return targets[places.clamp(max=total - 1)] if total else targets.reshape(-1, 0)
 
 
 def _check_ctc(targets: Tensor, lengths: Tensor, counts: Tensor, steps: int, classes: int) -> None:
