@@ -17,9 +17,34 @@ def normal(*shape: int) -> Tensor:
     return sg.tensor(numpy.random.default_rng(0).normal(size=shape), dtype=sg.float64)
 
 
+class Compared(nn.Module):
+    """A measure of how near the two halves of an affine map are."""
+
+    def __init__(self, measure: nn.Module) -> None:
+        super().__init__()
+        self.map, self.measure = nn.Linear(3, 8), measure
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.measure(*self.map(x).chunk(2, 1))
+
+
 # How a layer is made, and what it is called with.
 LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]]]] = {
     "GLU": (lambda: nn.Sequential(nn.Linear(3, 8), nn.GLU()), lambda: (normal(5, 3),)),
+    "RMSNorm": (lambda: nn.Sequential(nn.Linear(3, 4), nn.RMSNorm(4)), lambda: (normal(5, 3),)),
+    "Bilinear": (lambda: nn.Bilinear(3, 2, 4), lambda: (normal(5, 3), normal(5, 2))),
+    "Embedding": (
+        lambda: nn.Sequential(nn.Embedding(5, 3, 1, max_norm=1.5, scale_grad_by_freq=True), nn.Linear(3, 2)),
+        lambda: (sg.tensor([[0, 2], [2, 1]]),),
+    ),
+    "EmbeddingBag": (lambda: nn.EmbeddingBag(5, 3, mode="max"), lambda: (sg.tensor([[0, 2], [2, 1]]),)),
+    "AlphaDropout": (lambda: nn.Sequential(nn.Linear(3, 4), nn.AlphaDropout()), lambda: (normal(5, 3),)),
+    "FeatureAlphaDropout": (
+        lambda: nn.Sequential(nn.Linear(3, 4), nn.FeatureAlphaDropout()),
+        lambda: (normal(5, 2, 3),),
+    ),
+    "CosineSimilarity": (lambda: Compared(nn.CosineSimilarity()), lambda: (normal(5, 3),)),
+    "PairwiseDistance": (lambda: Compared(nn.PairwiseDistance(3.0)), lambda: (normal(5, 3),)),
     "Softmax2d": (lambda: nn.Sequential(nn.Linear(3, 4), nn.Softmax2d()), lambda: (normal(2, 2, 5, 3),)),
 }
 named = pytest.mark.parametrize("name", LAYERS)
@@ -58,6 +83,6 @@ def test_comes_back_from_a_file(name, tmp_path):
     make, arguments = LAYERS[name]
     module, inputs = make().double().eval(), arguments()
     sg.save(module, tmp_path / "model.safetensors")
-    again = sg.load(tmp_path / "model.safetensors")
+    again = sg.load(tmp_path / "model.safetensors", classes=[Compared])
     assert repr(again) == repr(module)
     assert again(*inputs).tolist() == module(*inputs).tolist()

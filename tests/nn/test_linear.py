@@ -1,4 +1,4 @@
-"""Affine layers, embeddings, and the layers that only rearrange."""
+"""Affine and bilinear layers, and the layers that only rearrange."""
 
 import math
 
@@ -131,51 +131,36 @@ def test_collapse_refuses_what_is_not_affine():
         nn.collapse(nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3)))
 
 
-# ------------------------------------------------------------------------------------------- Embedding
+# -------------------------------------------------------------------------------------------- Bilinear
 
 
-def test_embedding_picks_rows_and_sums_their_gradients():
-    table = nn.Embedding(4, 3, dtype=sg.float64)
-    indices = sg.tensor([[0, 2], [2, 2]])
-    y = table(indices)
-    np.testing.assert_array_equal(y.detach().numpy(), table.weight.detach().numpy()[indices.numpy()])
-    g = np.arange(12.0).reshape(2, 2, 3)
-    y.backward(sg.tensor(g))
-    expected = np.zeros((4, 3))
-    np.add.at(expected, indices.numpy(), g)
-    np.testing.assert_array_equal(table.weight.grad.numpy(), expected)
-    assert table(sg.tensor(1)).shape == (3,)
-    assert table(sg.zeros(0, 5, dtype=sg.int64)).shape == (0, 5, 3)
+@pytest.mark.parametrize("shape", [(), (5,), (2, 5)])
+def test_bilinear(shape):
+    layer = nn.Bilinear(3, 2, 4, dtype=sg.float64)
+    a, b = random(*shape, 3), random(*shape, 2)
+    w, c = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+    expected = np.einsum("...i,kij,...j->...k", a.detach().numpy(), w, b.detach().numpy()) + c
+    np.testing.assert_allclose(layer(a, b).detach().numpy(), expected)
+    assert gradcheck(layer, (a, b))
+    plain = nn.Bilinear(3, 2, 4, bias=False, dtype=sg.float64)
+    assert list(plain.state_dict()) == ["weight"]
+    assert plain(a, b).shape == (*shape, 4)
 
 
-@pytest.mark.parametrize("padding", [1, -3])
-def test_the_padding_row_is_zero_and_stays_so(padding):
-    table = nn.Embedding(4, 2, padding_idx=padding)
-    assert table.padding_idx == 1
-    assert table.weight[1].tolist() == [0, 0]
-    table(sg.tensor([0, 1, 1])).sum().backward()
-    assert table.weight.grad.tolist() == [[1, 1], [0, 0], [0, 0], [0, 0]]
-    assert repr(table) == "Embedding(4, 2, padding_idx=1)"
-    table.reset_parameters()
-    assert table.weight[1].tolist() == [0, 0]
-
-
-def test_embedding_starts_normal():
-    values = nn.Embedding(200, 100).weight.detach().numpy()
-    assert values.mean() == pytest.approx(0, abs=0.03)
-    assert values.std() == pytest.approx(1, abs=0.03)
-
-
-def test_embedding_refuses_what_is_no_row():
-    table = nn.Embedding(3, 2)
-    with pytest.raises(IndexShapeError, match="has 3 rows, numbered from 0; the indices go from -1 to 3"):
-        table(sg.tensor([3, -1, 0]))
-    with pytest.raises(DtypeError, match=r"integer indices, not float32. Convert with .long\(\)"):
-        table(sg.tensor([1.0]))
-    with pytest.raises(DtypeError, match="not list"):
-        table([1])
-    with pytest.raises(ArgumentError, match="padding_idx 3 is none of the 3 rows"):
-        nn.Embedding(3, 2, padding_idx=3)
+def test_bilinear_starts_uniform_and_refuses_other_shapes():
+    layer = nn.Bilinear(16, 20, 30)
+    for values in (layer.weight.detach().numpy(), layer.bias.detach().numpy()):
+        assert abs(values).max() <= 0.25
+    assert layer.weight.detach().numpy().std() == pytest.approx(0.5 / math.sqrt(12), rel=0.03)
+    message = (
+        r"bilinear takes \(…, 16\) and \(…, 20\) .*, not \[2, 16\] and \[3, 20\] \(weight \[30, 16, 20\]\)"
+    )
+    with pytest.raises(ShapeError, match=message):
+        layer(sg.zeros(2, 16), sg.zeros(3, 20))
+    with pytest.raises(ShapeError, match="bilinear takes"):
+        layer(sg.zeros(2, 16), sg.zeros(2, 16))
+    with pytest.raises(ArgumentError, match="Bilinear needs in1_features > 0, not 0"):
+        nn.Bilinear(0, 2, 3)
 
 
 # ----------------------------------------------------------------------------------------- rearranging

@@ -19,7 +19,7 @@ MODULES = [
     "Threshold", "Hardtanh", "ReLU6", "Hardswish", "CELU", "SELU", "Mish", "Softsign",
     "CosineEmbeddingLoss", "KLDivLoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiMarginLoss",
     "SoftMarginLoss", "MultiLabelSoftMarginLoss", "GaussianNLLLoss", "PoissonNLLLoss", "HingeEmbeddingLoss",
-    "LinearCrossEntropyLoss", "CTCLoss",
+    "LinearCrossEntropyLoss", "CTCLoss", "Bilinear", "RMSNorm",
     "Hardshrink", "Softshrink", "Tanhshrink", "GLU", "Softmin", "Softmax2d",
 ]  # fmt: skip
 MODULES += SPATIAL_MODULES

@@ -35,7 +35,7 @@ FUNCTIONAL += [
     "kl_div", "soft_margin_loss", "margin_ranking_loss", "multi_margin_loss", "multilabel_margin_loss",
     "multilabel_soft_margin_loss", "hinge_embedding_loss", "cosine_embedding_loss", "triplet_margin_loss",
     "poisson_nll_loss", "gaussian_nll_loss", "linear_cross_entropy", "cosine_similarity",
-    "pairwise_distance", "pdist",
+    "pairwise_distance", "pdist", "bilinear", "rms_norm",
 ]  # fmt: skip
 OPERATIONS |= {(f"nn.functional.{name}", ""): getattr(functional, name) for name in FUNCTIONAL}
 
@@ -47,6 +47,9 @@ OPERATIONS["nn.functional.triplet_margin_with_distance_loss", ""] = (
     lambda *vectors, distance_function=None, **kwargs: functional.triplet_margin_with_distance_loss(
         *vectors, distance_function=distance_function and functional.pairwise_distance, **kwargs
     )
+)
+OPERATIONS["nn.functional.embedding_bag", ""] = lambda weight, indices, **kwargs: functional.embedding_bag(
+    indices, weight, **kwargs
 )
 OPERATIONS["nn.functional.softmin", "with_dtype"] = functional.softmin
 OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: functional.embedding(
@@ -111,6 +114,9 @@ NOT_COMPARED = {
     "bernoulli": "random",
     "multinomial": "random",
     "nn.functional.dropout": "random",
+    "nn.functional.alpha_dropout": "random",
+    "nn.functional.feature_alpha_dropout with_train": "random",
+    "nn.functional.feature_alpha_dropout without_train": "random",
     "normal": "random",
     "rand_like": "random",
     "randint": "random",

@@ -8,11 +8,14 @@ from stepgrad.nn import functional as functional
 from stepgrad.nn import init as init
 from stepgrad.nn import utils as utils
 from stepgrad.nn.activation import *
+from stepgrad.nn.adaptive_softmax import *
+from stepgrad.nn.alpha_dropout import *
 from stepgrad.nn.channels import *
 from stepgrad.nn.columns import *
 from stepgrad.nn.container import *
 from stepgrad.nn.convolution import *
 from stepgrad.nn.distance import *
+from stepgrad.nn.embedding import *
 from stepgrad.nn.likelihood_loss import *
 from stepgrad.nn.linear import *
 from stepgrad.nn.loss import *

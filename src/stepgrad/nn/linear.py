@@ -95,44 +95,46 @@ def collapse(layers: Module) -> Linear:
     return made
 
 
-class Embedding(Module):
-    """A table of vectors: integers (…) → (…, embedding_dim). `weight` (num_embeddings, embedding_dim)
-    starts normal.
+class Bilinear(Module):
+    """y = x1ᵀ W x2 + b for each output: (…, in1_features) and (…, in2_features) → (…, out_features).
 
-    The row `padding_idx` starts at 0 and is not trained.
+    `weight` (out, in1, in2) and `bias` (out) start uniform in ±1/√in1_features.
     """
 
     def __init__(
         self,
-        num_embeddings: int,
-        embedding_dim: int,
-        padding_idx: int | None = None,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ArgumentError(f"padding_idx {padding_idx} is none of the {num_embeddings} rows.")
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = (
-            padding_idx if padding_idx is None or padding_idx >= 0 else num_embeddings + padding_idx
-        )
-        self.weight = Parameter(empty(num_embeddings, embedding_dim, device=device, dtype=dtype))
+        if in1_features <= 0:
+            raise ArgumentError(f"Bilinear needs in1_features > 0, not {in1_features}.")
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        place = {"device": device, "dtype": dtype}
+        self.weight = Parameter(empty(out_features, in1_features, in2_features, **place))
+        self.register_parameter("bias", Parameter(empty(out_features, **place)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            init.zeros_(self.weight.detach()[self.padding_idx])
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, indices: Tensor) -> Tensor:
-        """Integers (…) → (…, embedding_dim)."""
-        return F.embedding(indices, self.weight, self.padding_idx)
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        """(…, in1_features) and (…, in2_features) → (…, out_features)."""
+        return F.bilinear(x1, x2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
 
 
 class Identity(Module):
@@ -176,4 +178,4 @@ class Unflatten(Module):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-__all__ = ["Embedding", "Flatten", "Identity", "Linear", "Unflatten", "collapse"]
+__all__ = ["Bilinear", "Flatten", "Identity", "Linear", "Unflatten", "collapse"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from stepgrad.ops.record import contract
+from stepgrad.ops.record import composite, contract
 from stepgrad.ops.samples import Sample, real
 
 
@@ -84,4 +84,23 @@ class linear:
         Sample(real(shape=(2, 5, 3)), real(shape=(4, 3)), real(shape=(4,))),
         Sample(real(shape=(3,)), real(shape=(4, 3)), real(shape=(4,))),
         Sample(real(shape=(0, 3)), real(shape=(4, 3)), real(shape=(4,))),
+    ]
+
+
+@composite
+class bilinear:
+    """Σᵢⱼ aᵢ Wₖᵢⱼ bⱼ + cₖ: W of shape (out, in1, in2), c of shape (out) or None."""
+
+    def expand(xp, a, b, weight, bias):
+        out, first, second = weight.shape
+        rows = xp.reshape(a, shape=(math.prod(a.shape[:-1]), first))
+        flat = xp.reshape(xp.permute(weight, dims=(1, 0, 2)), shape=(first, out * second))
+        maps = xp.reshape(xp.matmul(rows, flat), shape=(*a.shape[:-1], out, second))
+        y = xp.sum(maps * xp.reshape(b, shape=(*b.shape[:-1], 1, second)), dim=(len(b.shape),), keepdim=False)
+        return y if bias is None else y + bias
+
+    samples = [
+        Sample(real(shape=(5, 3)), real(shape=(5, 2)), real(shape=(4, 3, 2)), real(shape=(4,))),
+        Sample(real(shape=(2, 5, 3)), real(shape=(2, 5, 2)), real(shape=(4, 3, 2)), None),
+        Sample(real(shape=(3,)), real(shape=(2,)), real(shape=(4, 3, 2)), real(shape=(4,))),
     ]

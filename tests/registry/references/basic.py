@@ -137,6 +137,11 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
     return numpy.einsum("...i,oi->...o", x, weight) + (0 if bias is None else bias)
 
 
+@reference
+def bilinear(a: Array, b: Array, weight: Array, bias: Array) -> Array:
+    return numpy.einsum("...i,kij,...j->...k", a, weight, b) + (0 if bias is None else bias)
+
+
 # ------------------------------------------------------------------------------- views, joins, gathering
 
 

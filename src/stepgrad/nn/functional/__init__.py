@@ -7,11 +7,13 @@ One file per family; what its `__all__` names is found here.
 from stepgrad.nn.functional.activations import *
 from stepgrad.nn.functional.adaptive_pooling import *
 from stepgrad.nn.functional.affine import *
+from stepgrad.nn.functional.alpha_dropouts import *
 from stepgrad.nn.functional.channels import *
 from stepgrad.nn.functional.class_losses import *
 from stepgrad.nn.functional.convolutions import *
 from stepgrad.nn.functional.distances import *
 from stepgrad.nn.functional.dropouts import *
+from stepgrad.nn.functional.embeddings import *
 from stepgrad.nn.functional.likelihood_losses import *
 from stepgrad.nn.functional.losses import *
 from stepgrad.nn.functional.margin_losses import *

@@ -1,10 +1,9 @@
-"""Affine maps, and the picking of rows by integers."""
+"""Affine and bilinear maps."""
 
 from __future__ import annotations
 
 from stepgrad.autograd.engine import apply
-from stepgrad.autograd.recording import check_readable
-from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
+from stepgrad.errors import ShapeError
 from stepgrad.nn.functional.checks import no_tensor
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
@@ -27,46 +26,19 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return apply(_linear, x, weight, bias)
 
 
-def embedding(indices: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """Return rows of `weight` (count, features) for integer `indices` of any shape → (…, features).
+def bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return x1ᵀ W x2 + b for each output: x1 (…, in1), x2 (…, in2), weight (out, in1, in2), bias (out) or
+    None → (…, out).
 
-    The row `padding_idx` gets no gradient. Raises `IndexShapeError` for an index outside 0 … count-1.
+    Raises `ShapeError` naming the shapes where they do not fit.
     """
-    if not isinstance(indices, Tensor):
-        raise no_tensor("embedding", indices)
-    if indices._array.dtype.kind not in "iu":
-        raise DtypeError(f"embedding takes integer indices, not {indices.dtype.name}. Convert with .long().")
-    count = weight.shape[0]
-    if indices._array.size and not 0 <= int(indices._array.min()) <= int(indices._array.max()) < count:
-        raise IndexShapeError(
-            f"embedding has {count} rows, numbered from 0; the indices go from "
-            f"{int(indices._array.min())} to {int(indices._array.max())}."
+    fits = x1.shape[:-1] == x2.shape[:-1] and (x1.shape[-1:] + x2.shape[-1:]) == weight.shape[1:]
+    if not fits or not x1.ndim:
+        raise ShapeError(
+            f"bilinear takes (…, {weight.shape[1]}) and (…, {weight.shape[2]}) with the same dimensions "
+            f"before the last, not {list(x1.shape)} and {list(x2.shape)} (weight {list(weight.shape)})."
         )
-    if padding_idx is not None:
-        if not -count <= padding_idx < count:
-            raise ArgumentError(f"padding_idx {padding_idx} is none of the {count} rows.")
-        padding_idx %= count
-    return apply(REGISTRY["embedding"], weight, indices, padding_idx=padding_idx)
+    return apply(REGISTRY["bilinear"], x1, x2, weight, bias)
 
 
-def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
-    """Return int64 (…, classes): 1 in the column that each integer names, else 0.
-
-    >>> import stepgrad as sg
-    >>> one_hot(sg.tensor([0, 2]))
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    if x._array.dtype.kind not in "iu":
-        raise DtypeError(f"one_hot takes integers, not {x.dtype.name}.")
-    if num_classes == -1:
-        check_readable(x)
-    highest = int(x._array.max()) if x.numel() else -1
-    classes = highest + 1 if num_classes == -1 else num_classes
-    if x.numel() and (highest >= classes or int(x._array.min()) < 0):
-        wrong = highest if highest >= classes else int(x._array.min())
-        raise ArgumentError(f"one_hot of {classes} classes, numbered from 0, does not take {wrong}.")
-    return apply(REGISTRY["one_hot"], x, classes=classes, dtype="int64")
-
-
-__all__ = ["embedding", "linear", "one_hot"]
+__all__ = ["bilinear", "linear"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from stepgrad.autograd.engine import apply
 from stepgrad.autograd.modes import no_grad
 from stepgrad.errors import ArgumentError, ShapeError
@@ -29,6 +31,20 @@ def layer_norm(
         raise ShapeError(f"layer_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
     dims = tuple(range(x.ndim - len(shape), x.ndim))
     return _scaled(apply(REGISTRY["normalize"], x, dim=dims, eps=float(eps)), weight, bias)
+
+
+def rms_norm(
+    x: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Return x / √(mean(x²) + ε) · weight over the last dimensions, whose sizes are `normalized_shape`; ε is
+    the spacing of numbers at 1 when it is not given (Zhang and Sennrich, 2019).
+    """
+    shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
+    if not shape or x.shape[-len(shape) :] != shape:
+        raise ShapeError(f"rms_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
+    dims = tuple(range(x.ndim - len(shape), x.ndim))
+    small = float(numpy.finfo(x.dtype.numpy).eps) if eps is None else float(eps)
+    return _scaled(apply(REGISTRY["rms_normalize"], x, dim=dims, eps=small), weight, None)
 
 
 def batch_norm(
@@ -74,4 +90,4 @@ def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     return y if bias is None else y + bias
 
 
-__all__ = ["batch_norm", "layer_norm"]
+__all__ = ["batch_norm", "layer_norm", "rms_norm"]

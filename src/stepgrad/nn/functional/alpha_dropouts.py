@@ -1,0 +1,45 @@
+"""Dropout that keeps mean and variance of what a SELU gives (Klambauer, Unterthiner and others, 2017)."""
+
+from __future__ import annotations
+
+import math
+
+from stepgrad.creation import ones
+from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.nn.functional.checks import placed
+from stepgrad.nn.functional.dropouts import dropout
+from stepgrad.ops.activations import SELU_ALPHA, SELU_SCALE
+from stepgrad.tensor import Tensor
+
+
+def alpha_dropout(x: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Return x with elements set, with probability p, to what SELU gives for −∞, all scaled and shifted so
+    that mean 0 and variance 1 stay; x itself if not `training`.
+    """
+    return _dropped("alpha_dropout", x, x.shape, p, training, inplace)
+
+
+def feature_alpha_dropout(x: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Do as `alpha_dropout` with whole channels of (N, C, …)."""
+    if x.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout takes (N, C, …), not shape {list(x.shape)}.")
+    shape = x.shape[:2] + (1,) * (x.ndim - 2)
+    return _dropped("feature_alpha_dropout", x, shape, p, training, inplace)
+
+
+def _dropped(name: str, x: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"{name} needs a probability between 0 and 1, not {p}.")
+    if not x.is_floating_point():
+        raise DtypeError(f"{name} scales what it keeps, so it takes floating point, not {x.dtype.name}.")
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return placed(x, x * 0, inplace)
+    lowest = -SELU_ALPHA * SELU_SCALE
+    scale = 1 / math.sqrt((1 - p) * (1 + p * lowest**2))
+    kept = dropout(ones(*shape, dtype=x.dtype, device=x.device), p) * (1 - p)
+    return placed(x, (x * kept + lowest * (1 - kept)) * scale - scale * lowest * p, inplace)
+
+
+__all__ = ["alpha_dropout", "feature_alpha_dropout"]
