@@ -9,14 +9,21 @@ tensor([4., 6.])
 
 from __future__ import annotations
 
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from stepgrad import autograd as autograd
+from stepgrad import names as _names
 from stepgrad import nn as nn
 from stepgrad import ops as ops
 from stepgrad import optim as optim
 from stepgrad import special as special
 from stepgrad.arrays.devices import device as device
+from stepgrad.arrays.devices import get_default_device as get_default_device
+from stepgrad.arrays.devices import set_default_device as set_default_device
 from stepgrad.arrays.dtypes import bool_ as bool  # noqa: F401 - a public name
 from stepgrad.arrays.dtypes import channels_last as channels_last
 from stepgrad.arrays.dtypes import channels_last_3d as channels_last_3d
@@ -47,12 +54,16 @@ from stepgrad.autograd import no_grad as no_grad
 from stepgrad.autograd import set_grad_enabled as set_grad_enabled
 from stepgrad.creation import *  # noqa: F403 - its __all__ is meant
 from stepgrad.errors import StepgradError as StepgradError
-from stepgrad.errors import suggest as _suggest
 from stepgrad.functions import *  # noqa: F403 - its __all__ is meant
+from stepgrad.methods.text import set_printoptions as set_printoptions
+from stepgrad.names import as_torch as as_torch
 from stepgrad.tensor import Tensor as Tensor
+from stepgrad.typed import *  # noqa: F403 - its __all__ is meant
 from stepgrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from stepgrad import accelerator as accelerator
+    from stepgrad import backends as backends
     from stepgrad import cuda as cuda
     from stepgrad import data as data
     from stepgrad import files as files
@@ -71,9 +82,11 @@ if TYPE_CHECKING:
     from stepgrad.train.health import sensitivity as sensitivity
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
+Size = tuple
+_names.install()
 
 # Imported when first used, so that ``import stepgrad`` stays light.
-_MODULES = ("cuda", "data", "files", "onnx", "sklearn", "train", "utils")
+_MODULES = ("accelerator", "backends", "cuda", "data", "files", "onnx", "sklearn", "train", "utils")
 _NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",
@@ -94,7 +107,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"stepgrad.{name}")
     if name in _NAMES:
         return getattr(import_module(_NAMES[name]), name)
-    raise AttributeError(f"stepgrad has no {name!r}.{_suggest(name, [*globals(), *_MODULES, *_NAMES])}")
+    raise _names.missing("stepgrad", name, __dir__())
 
 
 def __dir__() -> list[str]:

@@ -37,8 +37,9 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
         made = Tensor._of(array_of(data, dtype, copy=True))
         if recorder is not None:
             recorder.constants[id(made)] = made
-    made = made if device is None else made.to(devices.device(device))
-    return made.requires_grad_() if requires_grad else made
+    if device is None and isinstance(data, Tensor):
+        return made.requires_grad_() if requires_grad else made
+    return _placed(made, device, requires_grad)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
@@ -99,8 +100,9 @@ def _made(
 
 
 def _placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
-    if device is not None:
-        made = made.to(devices.device(device))
+    place = devices.get_default_device() if device is None else devices.device(device)
+    if place != devices.CPU or device is not None:
+        made = made.to(place)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -256,8 +258,15 @@ def randperm(n: int, *, generator: Any = None, device: Any = None) -> Tensor:
     return _placed(Tensor._of((generator or streams.default_generator).permutation(n)), device, False)
 
 
-def normal(mean: float, std: float, size: Any, *, generator: Any = None) -> Tensor:
-    """Return normal numbers of the given mean and standard deviation."""
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None) -> Tensor:
+    """Return normal numbers of the given mean and standard deviation: numbers, with the shape `size`, or
+    tensors, whose shape the result has.
+    """
+    if size is None:
+        given = [x for x in (mean, std) if isinstance(x, Tensor)]
+        if not given:
+            raise ArgumentError("normal takes a size, or a tensor as mean or std, which gives the shape.")
+        size = numpy.broadcast_shapes(*(x.shape for x in given))
     return randn(size, generator=generator) * std + mean
 
 

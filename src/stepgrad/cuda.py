@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stepgrad.arrays import random
 from stepgrad.arrays.devices import cuda_is_available, import_cupy
 
 
@@ -18,3 +19,27 @@ def device_count() -> int:
 def synchronize() -> None:
     """Wait until the GPU has done all that it was given."""
     import_cupy().cuda.Device().synchronize()
+
+
+def current_device() -> int:
+    """Return the number of the GPU that is in use."""
+    return int(import_cupy().cuda.runtime.getDevice())
+
+
+def get_device_name(device: int = 0) -> str:
+    """Return what the maker calls a GPU."""
+    return str(import_cupy().cuda.runtime.getDeviceProperties(device)["name"].decode())
+
+
+def empty_cache() -> None:
+    """Hand memory that is kept for later back to the GPU."""
+    if cuda_is_available():
+        import_cupy().get_default_memory_pool().free_all_blocks()
+
+
+def manual_seed(seed: int) -> None:
+    """Start the random numbers at `seed`, as `stepgrad.manual_seed`: those of CPU and GPU are the same."""
+    random.manual_seed(seed)
+
+
+manual_seed_all = manual_seed

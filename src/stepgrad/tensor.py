@@ -22,6 +22,7 @@ from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.mathematics import MathematicsMethods
 from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.shapes import ShapeMethods
+from stepgrad.names import missing
 from stepgrad.ops.registry import REGISTRY
 
 
@@ -318,6 +319,11 @@ class Tensor(
 
     def __contains__(self, value: Any) -> Any:
         return bool((self == value).any())
+
+    def __getattr__(self, name: str) -> Any:
+        if isinstance(own := getattr(type(self), name, None), property):
+            return own.__get__(self)  # which raises its own AttributeError
+        raise missing("a Tensor", name, dir(type(self)))
 
     def __repr__(self) -> str:
         from stepgrad.methods.text import tensor_text

@@ -106,3 +106,24 @@ def test_bad_arguments_are_named(make, message):
     with pytest.raises(ArgumentError) as caught:
         make()
     assert message in str(caught.value)
+
+
+def test_an_epoch_of_very_many_draws_is_drawn_where_it_is_looked_at():
+    sampler = RandomSampler(range(7), replacement=True, num_samples=10**10)
+    sg.manual_seed(3)
+    order = sampler.order()
+    assert len(order) == len(sampler) == 10**10
+    sg.manual_seed(3)
+    expected = RandomSampler(range(7), replacement=True, num_samples=1000).order()
+    numpy.testing.assert_array_equal(order[:1000], expected)
+    numpy.testing.assert_array_equal(order[333:998], expected[333:998])
+    assert order[77] == expected[77]
+    sg.manual_seed(3)
+    first = iter(sampler)
+    assert [next(first) for _ in range(9)] == expected[:9].tolist()
+    loader = sg.data.DataLoader(
+        sg.data.TensorDataset(sg.arange(7)), 4, sampler=sampler, seed=1, pin_memory=True
+    )
+    batches = iter(loader)
+    assert {len(next(batches)[0]) for _ in range(3)} == {4}
+    assert set(order[10**10 - 50 :].tolist()) <= set(range(7))

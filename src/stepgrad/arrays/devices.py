@@ -59,6 +59,21 @@ class device:
 
 
 CPU = device("cpu")
+_default = CPU
+
+
+def get_default_device() -> device:
+    """Return the device of new tensors that name none."""
+    return _default
+
+
+def set_default_device(name: Any) -> None:
+    """Make a device that of new tensors that name none. Raises `DeviceError` for one that is not there."""
+    global _default
+    wanted = CPU if name is None else device(name)
+    if wanted != CPU:
+        import_cupy()
+    _default = wanted
 
 
 def import_cupy() -> ModuleType:

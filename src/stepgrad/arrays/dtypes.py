@@ -82,6 +82,8 @@ def as_dtype(name: Any) -> dtype:
         return _BY_NAME[name]
     if isinstance(name, type) and name in _BY_TYPE:
         return _default if name is float else _BY_TYPE[name]
+    if isinstance(found := getattr(name, "dtype", None), dtype):  # such as stepgrad.LongTensor
+        return found
     try:
         return _BY_NUMPY[numpy.dtype(name)]
     except (KeyError, TypeError):

@@ -16,8 +16,9 @@ from stepgrad.autograd.modes import (
     no_grad,
     set_grad_enabled,
 )
+from stepgrad.autograd.variable import Variable
 
 __all__ = [
-    "Function", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "Function", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
     "is_grad_enabled", "no_grad", "numerical_gradient", "set_grad_enabled",
 ]  # fmt: skip

@@ -54,6 +54,7 @@ class DataLoader:
       a slow dataset does no harm; a worker that something stopped (SIGSTOP) is an error after 10 s in any
       case.
     * `worker_init_fn`: called with the worker's number when it starts.
+    * `pin_memory`: accepted, and without effect: memory goes to a GPU as it is.
     * `seed`: the seed of everything random here; by default the one of `manual_seed`, or one drawn from
       `generator`.
 
@@ -91,6 +92,7 @@ class DataLoader:
         batch_sampler: Any = None,
         num_workers: int = 0,
         collate_fn: Callable[[Any], Any] | None = None,
+        pin_memory: bool = False,
         *,
         drop_last: bool = False,
         timeout: float = 0,
@@ -239,7 +241,7 @@ class DataLoader:
             if number >= first:
                 yield indices
 
-    def _cut(self, order: numpy.ndarray, first: int) -> Iterator[Any]:
+    def _cut(self, order: Any, first: int) -> Iterator[Any]:
         """Yield the batches of an order, from batch `first` on; single indices if there are no batches."""
         size, drop_last = 1, False
         if self._batched:

@@ -32,6 +32,42 @@ class Sampler:
         raise ArgumentError(f"{type(self).__name__} must define __iter__, which yields indices.")
 
 
+_HELD = 2**20
+"""Up to how many indices of an order are held in the memory at once."""
+
+
+class Draws:
+    """`count` integers below `n`, drawn where they are looked at: those of ``generator.integers(0, n)``.
+
+    Makes an epoch of 10¹⁰ draws cost nothing, since a number of a counter-based stream is a function of its
+    place.
+
+    >>> generator = random.Generator()
+    >>> expected = random.Generator().integers(0, 5, (9,))
+    >>> [int(i) for i in Draws(generator, 5, 9)] == expected.tolist()
+    True
+    """
+
+    def __init__(self, generator: random.Generator, n: int, count: int) -> None:
+        self._seed, self._stream, self._n, self._count = generator.seed, generator.stream, n, count
+        self._first = generator.take(-(-count // random.WORDS))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, part: Any) -> Any:
+        if not isinstance(part, slice):
+            return self[part : part + 1][0]
+        start, stop, _ = part.indices(self._count)
+        skipped, rest = divmod(start, random.WORDS)
+        raw = random.words(self._seed, self._stream, self._first + skipped, stop - start + rest)
+        return (raw[rest:] % numpy.uint64(self._n)).astype(numpy.int64)
+
+    def __iter__(self) -> Iterator[int]:
+        for start in range(0, self._count, _HELD):
+            yield from self[start : start + _HELD].tolist()
+
+
 class OrderSampler(Sampler):
     """Base of the samplers that know a whole epoch at once: `order` returns its indices as an int64 array.
 
@@ -50,14 +86,14 @@ class OrderSampler(Sampler):
         own."""
         self.epoch = epoch
 
-    def order(self) -> numpy.ndarray:
-        """Return the indices of one epoch, int64 of shape (len(self),)."""
+    def order(self) -> Any:
+        """Return the indices of one epoch, int64 of shape (len(self),), or `Draws` of a very long one."""
         raise ArgumentError(f"{type(self).__name__} must define order(), which returns an int64 array.")
 
     def __iter__(self) -> Iterator[int]:
         order = self.order()
         self.epoch += 1
-        return iter(order.tolist())
+        return iter(order.tolist() if isinstance(order, numpy.ndarray) else order)
 
     def _draws(self) -> random.Generator:
         if self._seed is None:
@@ -117,11 +153,11 @@ class RandomSampler(OrderSampler):
         """How many indices an epoch has."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
-    def order(self) -> numpy.ndarray:
+    def order(self) -> Any:
         """Return the random order."""
         draws, n, count = self._draws(), len(self.data_source), self.num_samples
         if self.replacement:
-            return draws.integers(0, n, (count,))
+            return draws.integers(0, n, (count,)) if count <= _HELD else Draws(draws, n, count)
         rounds = -(-count // n)
         return numpy.concatenate([draws.permutation(n) for _ in range(rounds)])[:count]
 

@@ -4,6 +4,9 @@ One file per family; what its `__all__` names is found here.
 """
 
 # ruff: noqa: F403
+from typing import Any
+
+from stepgrad.names import missing
 from stepgrad.nn import functional as functional
 from stepgrad.nn import init as init
 from stepgrad.nn import utils as utils
@@ -27,3 +30,7 @@ from stepgrad.nn.parameter import *
 from stepgrad.nn.pooling import *
 from stepgrad.nn.resizing import *
 from stepgrad.nn.summaries import *
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("stepgrad.nn", name, globals())

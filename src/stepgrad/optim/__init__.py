@@ -11,6 +11,9 @@ tensor([ 0.8000, -1.6000], requires_grad=True)
 
 from __future__ import annotations
 
+from typing import Any
+
+from stepgrad.names import missing
 from stepgrad.optim import lr_scheduler
 from stepgrad.optim.adadelta import Adadelta
 from stepgrad.optim.adafactor import Adafactor
@@ -45,3 +48,7 @@ __all__ = [
     "Rprop",
     "lr_scheduler",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("stepgrad.optim", name, __all__)

@@ -4,6 +4,9 @@ One file per family; what its `__all__` names is found here.
 """
 
 # ruff: noqa: F403
+from typing import Any
+
+from stepgrad.names import missing
 from stepgrad.nn.functional.activations import *
 from stepgrad.nn.functional.adaptive_pooling import *
 from stepgrad.nn.functional.affine import *
@@ -22,3 +25,7 @@ from stepgrad.nn.functional.padding import *
 from stepgrad.nn.functional.pooling import *
 from stepgrad.nn.functional.resizing import *
 from stepgrad.nn.functional.sampling import *
+
+
+def __getattr__(name: str) -> Any:
+    raise missing("stepgrad.nn.functional", name, globals())

@@ -1,0 +1,119 @@
+"""stepgrad under PyTorch's name: imports of ``torch.…``, and what to say of a name that is not there.
+
+After ``sys.modules["torch"] = stepgrad`` the lines ``import torch``, ``import torch.nn as nn``, ``from
+torch.utils.data import DataLoader`` and so on find stepgrad's modules. That needs a hook: left alone, Python
+would find the files and run them a second time under the other name. It does nothing until then.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from stepgrad.errors import MissingNameError, suggest
+
+PACKAGE = "stepgrad"
+
+# What people look for that goes by another name here, or is not meant to be here.
+INSTEAD = {
+    "amp": "computes in the type that its tensors have; use .to(stepgrad.float32)",
+    "autocast": "computes in the type that its tensors have; use .to(stepgrad.float32)",
+    "bfloat16": "has no bfloat16, because NumPy has none; use float32",
+    "cdouble": "has no complex numbers",
+    "cfloat": "has no complex numbers",
+    "complex64": "has no complex numbers",
+    "complex128": "has no complex numbers",
+    "distributed": "trains on one machine",
+    "DataParallel": "trains on one machine, with all of its cores",
+    "export": "exports models with stepgrad.onnx.export",
+    "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",
+    "fx": "records with stepgrad.graph",
+    "jit": "makes native code with stepgrad.compile",
+    "multiprocessing": "loads data in processes with num_workers of stepgrad.data.DataLoader",
+    "profiler": "has no profiler; use Python's cProfile",
+    "quantization": "has no quantised numbers",
+    "sparse": "has dense tensors alone",
+    "sparse_coo_tensor": "has dense tensors alone",
+    "SparseAdam": "has dense tensors alone; use Adam",
+    "tensorboard": "writes reports with stepgrad.train",
+    "vmap": "has no vmap; the operations take leading dimensions",
+}  # fmt: skip
+
+
+def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
+    """Return the AttributeError that `where`, such as "stepgrad.nn", has no `name`; it names the nearest one.
+
+    >>> str(missing("stepgrad.nn", "Linaer", ["Linear", "Bilinear"]))
+    "stepgrad.nn has no 'Linaer'. Did you mean 'Linear'?"
+    >>> str(missing("stepgrad", "jit", []))
+    "stepgrad has no 'jit': it makes native code with stepgrad.compile."
+    """
+    if name in INSTEAD:
+        return MissingNameError(f"{where} has no {name!r}: it {INSTEAD[name]}.")
+    if name.startswith("_"):  # what programs ask for, not people
+        return MissingNameError(f"{where} has no {name!r}.")
+    return MissingNameError(f"{where} has no {name!r}.{suggest(name, [n for n in names if n[:1] != '_'])}")
+
+
+def as_torch() -> ModuleType:
+    """Make ``import torch`` mean stepgrad for the rest of this process, and return stepgrad.
+
+    The same as ``sys.modules["torch"] = stepgrad``. Raises `MissingNameError` where PyTorch itself has been
+    imported already: its modules would be mixed with these.
+    """
+    there = sys.modules.get("torch")
+    package = sys.modules[PACKAGE]
+    if there not in (None, package):
+        raise MissingNameError(
+            "as_torch() after PyTorch itself was imported. Call it first, in a process of its own."
+        )
+    sys.modules["torch"] = package
+    return package
+
+
+class _Finder:
+    """Finds ``torch.nn`` where ``torch`` is stepgrad: it is ``stepgrad.nn``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        first, _, rest = fullname.partition(".")
+        if first == PACKAGE or not rest or sys.modules.get(first) is not sys.modules[PACKAGE]:
+            return None
+        own = f"{PACKAGE}.{rest}"
+        try:
+            module = import_module(own)
+        except ModuleNotFoundError as error:
+            if error.name is None or not own.startswith(error.name):
+                raise
+            outer, _, last = own.rpartition(".")
+            names = dir(sys.modules.get(outer, sys.modules[PACKAGE]))
+            raise ModuleNotFoundError(
+                f"{fullname} is not there: {missing(outer, last, names)}", name=fullname
+            ) from None
+        loader: Any = _Loader(module)
+        return ModuleSpec(fullname, loader)
+
+
+class _Loader:
+    """Hands out a module that has been loaded under its own name."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self._module, self._spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self._module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._spec  # importlib has put the other name's there
+
+
+def install() -> None:
+    """Put the hook in front of Python's own finders, once."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        finder: Any = _Finder()
+        sys.meta_path.insert(0, finder)

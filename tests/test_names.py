@@ -1,0 +1,154 @@
+"""stepgrad under PyTorch's name, and what is said of a name that is not there."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+import stepgrad as sg
+from stepgrad.errors import MissingNameError
+
+IMPORTS = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+import torch.optim as optim
+import torch.optim.lr_scheduler as lr_scheduler
+import torch.utils.data
+import torch.autograd as autograd
+from torch import nn as again, optim, Tensor, tensor
+from torch.autograd import Variable, Function
+from torch.nn import functional, init, Parameter
+from torch.nn.parameter import Parameter as P
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Adam
+from torch.optim.lr_scheduler import StepLR
+from torch.utils.data import DataLoader, Dataset, TensorDataset, random_split
+from torch.utils.data.dataloader import DataLoader as Loader
+from torch.utils.data.dataset import Dataset as D
+from torch.utils.data.sampler import RandomSampler
+"""
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "begin",
+    ["import sys, stepgrad; sys.modules['torch'] = stepgrad", "import stepgrad; stepgrad.as_torch()"],
+)
+def test_imports_of_torch_find_stepgrad(begin):
+    printed = run(
+        f"""{begin}
+{IMPORTS}
+assert torch is stepgrad and nn is stepgrad.nn is again and F is stepgrad.nn.functional is functional
+assert init is stepgrad.nn.init and optim is stepgrad.optim and lr_scheduler is stepgrad.optim.lr_scheduler
+assert Loader is DataLoader is stepgrad.data.DataLoader and P is Parameter is stepgrad.nn.Parameter
+assert nn.__spec__.name == nn.__name__ == "stepgrad.nn"
+from importlib import reload
+print(stepgrad.nn.init.__name__, torch.utils.data is stepgrad.utils.data)
+"""
+    )
+    assert printed == "stepgrad.nn.init True\n"
+
+
+def test_what_torch_has_and_stepgrad_has_not():
+    printed = run(
+        """
+        import sys, stepgrad
+        sys.modules["torch"] = stepgrad
+        for name in ("torch.distributed", "torch.nn.quantized", "torch.utils.dta"):
+            try:
+                __import__(name)
+            except ModuleNotFoundError as error:
+                print(error.name, "|", error)
+        try:
+            import nothing_of_the_kind
+        except ModuleNotFoundError as error:
+            print(error)
+        """
+    )
+    assert printed.splitlines() == [
+        "torch.distributed | torch.distributed is not there: stepgrad has no 'distributed': "
+        "it trains on one machine.",
+        "torch.nn.quantized | torch.nn.quantized is not there: stepgrad.nn has no 'quantized'.",
+        "torch.utils.dta | torch.utils.dta is not there: stepgrad.utils has no 'dta'. Did you mean 'data'?",
+        "No module named 'nothing_of_the_kind'",
+    ]
+
+
+def test_importing_stepgrad_alone_changes_no_other_import():
+    printed = run(
+        "import stepgrad, sys; print('torch' in sys.modules); import json.decoder as d; print(d.__name__)"
+    )
+    assert printed == "False\njson.decoder\n"
+
+
+def test_as_torch_beside_pytorch_itself(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", sys.modules["pytest"])
+    with pytest.raises(MissingNameError, match="after PyTorch itself was imported"):
+        sg.as_torch()
+
+
+MISSING = [
+    (lambda: sg.matmull, r"stepgrad has no 'matmull'\. Did you mean 'matmul'\?"),
+    (lambda: sg.jit, r"stepgrad has no 'jit': it makes native code with stepgrad\.compile\."),
+    (lambda: sg.nn.Linaer, r"stepgrad\.nn has no 'Linaer'\. Did you mean 'Linear'\?"),
+    (lambda: sg.nn.functional.crossentropy, r"nn\.functional has no 'crossentropy'\. Did .* 'cross_entropy'"),
+    (lambda: sg.optim.Adm, r"stepgrad\.optim has no 'Adm'\. Did you mean 'Adam'\?"),
+    (lambda: sg.optim.SparseAdam, r"optim has no 'SparseAdam': it has dense tensors alone; use Adam"),
+    (lambda: sg.ones(2).summ(), r"a Tensor has no 'summ'\. Did you mean 'sum'\?"),
+    (lambda: sg.ones(2)._nothing, r"a Tensor has no '_nothing'\.$"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("use, message", MISSING)
+def test_a_missing_name_says_so_and_names_the_nearest(use, message):
+    with pytest.raises(AttributeError, match=message):
+        use()
+
+
+def test_names_that_older_code_uses():
+    assert sg.LongTensor([1, 2]).dtype is sg.int64
+    assert sg.FloatTensor([[1, 2]]).dtype is sg.float32
+    assert sg.DoubleTensor(2, 3).shape == (2, 3)
+    assert isinstance(sg.ones(2), sg.FloatTensor)
+    assert not isinstance(sg.ones(2), sg.LongTensor)
+    assert sg.ones(2).type(sg.LongTensor).dtype is sg.int64
+    x = sg.ones(2)
+    y = sg.autograd.Variable(x, requires_grad=True)
+    assert y.requires_grad
+    assert not x.requires_grad
+    y.data[0] = 5.0
+    assert x.tolist() == [5, 1]
+
+
+def test_the_machinery():
+    assert not sg.backends.mps.is_available()
+    sg.backends.cudnn.benchmark = True
+    sg.backends.cudnn.benchmark = False
+    sg.cuda.manual_seed_all(3)
+    assert sg.initial_seed() == 3
+    sg.cuda.empty_cache()
+    assert sg.accelerator.is_available() == sg.cuda.is_available()
+    assert sg.get_default_device() == sg.device("cpu")
+    sg.set_default_device("cpu")
+    with pytest.raises(sg.errors.DeviceError, match="no device 'tpu'"):
+        sg.set_default_device("tpu")
+    assert (sg.inf, sg.pi > 3) == (float("inf"), True)
+
+
+def test_normal_of_tensors():
+    sg.manual_seed(0)
+    assert sg.normal(sg.zeros(3, 1), sg.ones(4)).shape == (3, 4)
+    assert abs(sg.normal(sg.full((10000,), 5.0), 2.0).mean().item() - 5) < 0.1
+    assert sg.normal(1.0, 0.5, (2,)).shape == (2,)
+    with pytest.raises(sg.errors.ArgumentError, match="takes a size, or a tensor"):
+        sg.normal(0.0, 1.0)
