@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stepgrad import nn
+from tests.oracle.sequences import SEQUENCE_MODULES
 from tests.oracle.spatial import SPATIAL_MODULES
 from tests.oracle.translate import Failures, assert_same, compare, described, tensors_in, to_stepgrad
 
@@ -22,7 +23,7 @@ MODULES = [
     "LinearCrossEntropyLoss", "CTCLoss", "Bilinear", "RMSNorm",
     "Hardshrink", "Softshrink", "Tanhshrink", "GLU", "Softmin", "Softmax2d",
 ]  # fmt: skip
-MODULES += SPATIAL_MODULES
+MODULES += SPATIAL_MODULES + SEQUENCE_MODULES
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them.
 MISSING: dict[str, dict[str, str]] = {

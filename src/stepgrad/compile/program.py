@@ -15,8 +15,8 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import dtypes
+from stepgrad.compile import recurrent, sliding
 from stepgrad.compile.simplify import frozen, simplified
-from stepgrad.compile.sliding import RULES
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.compile.value import Constant, NotCompiled, Value
 from stepgrad.ops.promotion import promoted
@@ -41,6 +41,8 @@ _COMPARISONS = {
 # Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
 _FAILING = ("pow", "floor_divide", "trunc_divide", "remainder", "fmod")
 _BY_MASK = "indexing by a boolean mask has a shape that depends on values, so it is not compiled"
+# Operations whose values are made elsewhere.
+_RULES = sliding.RULES | recurrent.RULES
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 
 
@@ -110,14 +112,14 @@ class Builder:
         """Return the value of an operation on values and numbers. Raises `NotCompiled` for one that is
         not lowered.
         """
+        if op.name in _RULES:
+            return _RULES[op.name](self, *inputs, **attrs)
         if op.kind == "composite":
             operands = promoted(self, op, inputs)
             assert op.expand is not None
             return op.expand(self, *operands, **attrs)
         if op.kind == "elementwise":
             return self._elementwise(op, inputs, attrs)
-        if op.name in RULES:
-            return RULES[op.name](self, *inputs, **attrs)
         method = getattr(type(self), f"_{op.name}", None) or getattr(type(self), f"_{op.kind}", None)
         if method is None:
             raise NotCompiled(f"the operation {op.name} ({op.kind}) is not compiled")

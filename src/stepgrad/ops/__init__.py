@@ -23,6 +23,7 @@ from stepgrad.ops import (
     logarithms,
     losses,
     margin_losses,
+    recurrent,
     reductions,
     rounding,
     softmaxes,
@@ -37,7 +38,7 @@ from stepgrad.ops.registry import REGISTRY, find
 __all__ = [
     "REGISTRY", "Op", "activations", "arithmetic", "bits", "choices", "comparison", "contractions",
     "convolutions", "creation", "find", "gathering", "likelihood_losses", "logarithms", "losses",
-    "margin_losses", "reductions", "rounding", "softmaxes", "special", "trigonometry", "views",
+    "margin_losses", "recurrent", "reductions", "rounding", "softmaxes", "special", "trigonometry", "views",
     "windowing",
 ]  # fmt: skip
 

@@ -10,10 +10,18 @@ from tests.registry.references import (
     losses,
     mathematics,
     more_losses,
+    recurrent,
     windowing,
 )
 from tests.registry.references.filing import REFERENCES
 
 __all__ = [
-    "REFERENCES", "activations", "basic", "losses", "mathematics", "more_losses", "windowing",
-]  # fmt: skip
+    "REFERENCES",
+    "activations",
+    "basic",
+    "losses",
+    "mathematics",
+    "more_losses",
+    "recurrent",
+    "windowing",
+]

@@ -1,0 +1,59 @@
+"""Recurrences in a program: each is one value, computed by a loop over time in native code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from stepgrad.compile.value import Value
+from stepgrad.ops.cells import cell_named
+from stepgrad.ops.registry import find
+
+if TYPE_CHECKING:
+    from stepgrad.compile.program import Builder
+
+
+def _recurrence(
+    builder: Builder, x: Value, weight: Value, bias: Any, start: Value, lengths: Any, *,
+    cell: str, reverse: bool,
+) -> Value:  # fmt: skip
+    kind = cell_named(cell)
+    shape = (kind.states, x.shape[0] + 1, *start.shape[1:])
+    if not start.size or not x.size:
+        operands = (x, weight, bias, start, lengths)
+        return find("recurrence").expand(builder, *operands, cell=cell, reverse=reverse)  # type: ignore[misc]
+    # Turned once, so that the products of all steps read it in the order of memory.
+    turned = builder._copy(builder.permute(weight, dims=(1, 0)))
+    inputs = (_in_rows(builder, x), turned, _in_rows(builder, start))
+    return _made(builder, "recurrence", inputs, {"bias": bias, "lengths": lengths}, shape, cell, reverse)
+
+
+def _recurrence_back(
+    builder: Builder, g: Value, y: Value, a: Value, weight: Value, lengths: Any, *, cell: str, reverse: bool
+) -> Value:
+    if not y.size or not a.size:
+        operands = (g, y, a, weight, lengths)
+        return find("recurrence_back").expand(builder, *operands, cell=cell, reverse=reverse)  # type: ignore[misc]
+    inputs = tuple(_in_rows(builder, x) for x in (g, y, a, weight))
+    shape = (a.size + y.size // y.shape[1],)
+    return _made(builder, "recurrence_back", inputs, {"lengths": lengths}, shape, cell, reverse)
+
+
+def _in_rows(builder: Builder, x: Value) -> Value:
+    """Return a value whose last dimension lies in memory element by element."""
+    if x.kind == "number" or builder.strides_of(x)[-1] != 1:
+        return builder._copy(x)
+    return x
+
+
+def _made(
+    builder: Builder, name: str, inputs: tuple[Value, ...], others: dict[str, Any], shape: tuple[int, ...],
+    cell: str, reverse: bool,
+) -> Value:  # fmt: skip
+    """Make the value; `others` are inputs that may be missing, and are named in the attributes."""
+    present = {name: _in_rows(builder, x) for name, x in others.items() if x is not None}
+    attrs = {"cell": cell, "reverse": reverse, "others": tuple(present)}
+    return builder._made("special", find(name), (*inputs, *present.values()), attrs, shape, inputs[0].dtype)
+
+
+RULES: dict[str, Callable[..., Value]] = {"recurrence": _recurrence, "recurrence_back": _recurrence_back}
