@@ -28,6 +28,8 @@ from stepgrad.nn.normalization import *
 from stepgrad.nn.padding import *
 from stepgrad.nn.parameter import *
 from stepgrad.nn.pooling import *
+from stepgrad.nn.recurrent import *
+from stepgrad.nn.recurrent_cells import *
 from stepgrad.nn.resizing import *
 from stepgrad.nn.summaries import *
 

@@ -9,6 +9,7 @@ from typing import Any
 from stepgrad.autograd.modes import no_grad
 from stepgrad.creation import cat, tensor
 from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
+from stepgrad.nn.utils import rnn
 from stepgrad.tensor import Tensor
 
 
@@ -74,4 +75,4 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             start += p.numel()
 
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "rnn", "vector_to_parameters"]
