@@ -90,7 +90,8 @@ class RNNCellBase(Module):
         return tuple(y[k, 1] for k in range(count))
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        shown = f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
+        return shown + (", nonlinearity=relu" if self.mode == "relu" else "")
 
 
 class RNNCell(RNNCellBase):
