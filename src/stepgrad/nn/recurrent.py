@@ -75,6 +75,7 @@ class RNNBase(Module):
         for layer in range(num_layers):
             inputs = outputs * self._directions if layer else input_size
             for end in self._ends(layer):
+                shapes: dict[str, tuple[int, ...]]
                 shapes = {"weight_ih": (gates, inputs), "weight_hh": (gates, outputs)}
                 if bias:
                     shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}

@@ -170,8 +170,8 @@ class recurrence_back:
     def expand(xp, g, y, a, weight, lengths, *, cell, reverse):
         cell = cell_named(cell)
         states, steps = y.shape[0], y.shape[1] - 1
-        carried: list = [None] * states
-        found: list = [None] * steps
+        carried = [None] * states
+        found = [None] * steps
         for t, before, after in reversed(_order(steps, reverse)):
             s, new, total = ([xp.slice(z, index=(k, i)) for k in range(states)] for z, i in
                              ((y, before), (y, after), (g, after)))  # fmt: skip
