@@ -17,7 +17,7 @@ from stepgrad.compile import threads
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task, write_kernel
 from stepgrad.compile.lower.products import write_product
-from stepgrad.compile.lower.recurrent import RECURRENT, write_recurrent
+from stepgrad.compile.lower.recurrent import is_recurrent, write_recurrent
 from stepgrad.compile.lower.register import element_of
 from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module, vector_bytes
@@ -202,7 +202,7 @@ class Native:
             task, name = self._task(cluster), f"k{i}_{cluster.kind}"
             if cluster.kind == "contract":
                 kernel = write_product(w, name, task, self._packing)
-            elif cluster.kind == "special" and cluster.anchor.op.name in RECURRENT:  # type: ignore[union-attr]
+            elif is_recurrent(cluster):
                 kernel = write_recurrent(w, name, task, self._packing)
             elif cluster.kind == "special":
                 kernel = write_special(w, name, task, self.status)

@@ -20,8 +20,8 @@ def _recurrence(
     kind = cell_named(cell)
     shape = (kind.states, x.shape[0] + 1, *start.shape[1:])
     if not start.size or not x.size:
-        operands = (x, weight, bias, start, lengths)
-        return find("recurrence").expand(builder, *operands, cell=cell, reverse=reverse)  # type: ignore[misc]
+        expand: Any = find("recurrence").expand
+        return expand(builder, x, weight, bias, start, lengths, cell=cell, reverse=reverse)
     # Turned once, so that the products of all steps read it in the order of memory.
     turned = builder._copy(builder.permute(weight, dims=(1, 0)))
     inputs = (_in_rows(builder, x), turned, _in_rows(builder, start))
@@ -32,8 +32,8 @@ def _recurrence_back(
     builder: Builder, g: Value, y: Value, a: Value, weight: Value, lengths: Any, *, cell: str, reverse: bool
 ) -> Value:
     if not y.size or not a.size:
-        operands = (g, y, a, weight, lengths)
-        return find("recurrence_back").expand(builder, *operands, cell=cell, reverse=reverse)  # type: ignore[misc]
+        expand: Any = find("recurrence_back").expand
+        return expand(builder, g, y, a, weight, lengths, cell=cell, reverse=reverse)
     inputs = tuple(_in_rows(builder, x) for x in (g, y, a, weight))
     shape = (a.size + y.size // y.shape[1],)
     return _made(builder, "recurrence_back", inputs, {"lengths": lengths}, shape, cell, reverse)

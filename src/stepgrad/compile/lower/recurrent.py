@@ -18,14 +18,20 @@ from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.packing import scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
+from stepgrad.compile.schedule import Cluster
 from stepgrad.compile.strides import row_major
 from stepgrad.compile.value import NotCompiled
 from stepgrad.ops.cells import cell_named
 
-RECURRENT = ("recurrence", "recurrence_back")
 # Rows of the batch that one part of the work takes through time: enough to use the weights again while they
 # are near, few enough for several parts.
 _FEW, _MANY = 16, 32
+
+
+def is_recurrent(cluster: Cluster) -> bool:
+    """Return whether a cluster is a recurrence, or the way back."""
+    op = cluster.anchor and cluster.anchor.op
+    return op is not None and op.name in ("recurrence", "recurrence_back")
 
 
 def write_recurrent(w: Writer, name: str, task: Task, scratch: Callable[[int], Storage]) -> Kernel:
