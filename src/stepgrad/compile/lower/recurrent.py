@@ -30,7 +30,7 @@ _FEW, _MANY = 16, 32
 
 def is_recurrent(cluster: Cluster) -> bool:
     """Return whether a cluster is a recurrence, or the way back."""
-    op = cluster.anchor and cluster.anchor.op
+    op = None if cluster.anchor is None else cluster.anchor.op
     return op is not None and op.name in ("recurrence", "recurrence_back")
 
 
