@@ -129,13 +129,21 @@ class convolution_input:
         return gx, gw
 
     def onnx(g, upstream, weight, *, shape, stride, padding, dilation, groups):
-        # What the windows do not reach is padding of another length at the end.
-        parts = zip(upstream.shape[2:], weight.shape[2:], shape, stride, padding, dilation, strict=True)
-        around = tuple((p, (n - 1) * s + d * (k - 1) + 1 - p - m) for n, k, m, s, (p, _), d in parts)
-        if any(after < 0 for _, after in around):
-            raise g.unsupported("a transposed convolution with elements that no window reaches")
-        attrs = _onnx_attrs(weight, stride, around, dilation, groups)
-        return g("ConvTranspose", upstream, weight, **attrs)
+        parts = zip(upstream.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True)
+        reached = tuple((n - 1) * s + d * (k - 1) + 1 - p for n, k, s, (p, _), d in parts)
+        cut = [(p, max(r - n, 0)) for (p, _), r, n in zip(padding, reached, shape, strict=True)]
+        attrs = _onnx_attrs(weight, stride, cut, dilation, 1)
+        # Group by group, since not every reader of ONNX gets them right together.
+        each = upstream.shape[1] // groups
+        names = []
+        for first in range(0, upstream.shape[1], each):
+            own = slice(first, first + each)
+            x = g.slice(upstream, index=(slice(None), own)) if groups > 1 else upstream
+            names.append(g("ConvTranspose", x, g.slice(weight, index=(own,)), **attrs))
+        y = g("Concat", *names, axis=1) if groups > 1 else names[0]
+        # What no window reaches is padding.
+        rest = [max(n - r, 0) for r, n in zip(reached, shape, strict=True)]
+        return g("Pad", y, g.integers(*(0,) * (len(shape) + 4), *rest)) if any(rest) else y
 
     reads = {"g": ("weight",), "weight": ("g",)}
     samples = [
