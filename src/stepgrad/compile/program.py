@@ -16,6 +16,7 @@ import numpy
 
 from stepgrad.arrays import dtypes
 from stepgrad.compile import recurrent, sliding
+from stepgrad.compile.lifting import lifted_map, lifted_reduction
 from stepgrad.compile.simplify import frozen, simplified
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.compile.value import Constant, NotCompiled, Value
@@ -144,7 +145,11 @@ class Builder:
             return self.number(folded, dtype, shape)
         if op.name in _FAILING and dtype.kind != "f" and operands[1].kind != "number":
             raise NotCompiled(f"{op.name} of integers is an error for some values of the second operand")
-        return simplified(op, operands, shape, dtype) or self._made("map", op, operands, attrs, shape, dtype)
+        return (
+            simplified(op, operands, shape, dtype)
+            or lifted_map(self, op, operands, attrs, shape)
+            or self._made("map", op, operands, attrs, shape, dtype)
+        )
 
     def _value(self, x: Any, others: tuple[Any, ...]) -> Value:
         """Return a Python number as a value of the type that it takes beside the other operands."""
@@ -185,8 +190,10 @@ class Builder:
         dims = tuple(i for i in dims if x.shape[i] != 1)
         if not dims:
             return self._reshape(find("reshape"), x, shape=shape)
-        kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
-        reduced = self._made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
+        reduced = lifted_reduction(self, op, x, dims)
+        if reduced is None:
+            kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
+            reduced = self._made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
         return self._reshape(find("reshape"), reduced, shape=shape)
 
     def _sum_to(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
@@ -239,6 +246,10 @@ class Builder:
         if x.size and reshaped_strides(x.shape, self.strides_of(x), tuple(shape)) is None:
             x = self._copy(x)
         return self._made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
+
+    def reshapes_freely(self, x: Value, shape: tuple[int, ...]) -> bool:
+        """Return whether x can be seen in another shape where it lies."""
+        return reshaped_strides(x.shape, self.strides_of(x), shape) is not None
 
     def copy_of(self, x: Value) -> Value:
         """Return a copy of x that nothing else uses."""

@@ -93,6 +93,17 @@ def _search(b: Builder, x: Value, size: Sizes, stride: Sizes, dilation: Sizes) -
     return layout.restored(b, largest), layout.restored(b, at)
 
 
+def _sum_pool(b: Builder, x: Value, *, size: Sizes, stride: Sizes, dilation: Sizes) -> Value:
+    if math.prod(size) >= _LARGE_WINDOW:
+        every = b.windows(x, size=size, stride=stride, dilation=dilation)
+        return b.sum(every, dim=tuple(range(x.ndim, every.ndim)), keepdim=False)
+    layout = _Layout(b, x, len(size), x.ndim - len(size))
+    total, *rest = layout.elements(b, layout.ordered(b, x), size, stride, dilation)
+    for here in rest:
+        total = total + here
+    return layout.restored(b, total)
+
+
 def _flat_windows(b: Builder, x: Value, size: Sizes, stride: Sizes, dilation: Sizes) -> Value:
     every = b.windows(x, size=size, stride=stride, dilation=dilation)
     return b.reshape(every, shape=(*every.shape[: x.ndim], math.prod(size)))
@@ -324,6 +335,7 @@ def _convolution_input(
 
 
 RULES: dict[str, Callable[..., Value]] = {
+    "sum_pool": _sum_pool,
     "window_argmax": _window_argmax,
     "window_pick": _window_pick,
     "window_put": _window_put,
