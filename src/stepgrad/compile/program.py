@@ -317,11 +317,15 @@ class Builder:
     def contraction(self, a: Value, b: Value, rows: int) -> Value:
         """Return the sums of products over k of a (batch, M…, K…) and b (batch, K, N): (batch, M, N).
 
-        `rows`: how many dimensions M has.
+        `rows`: how many dimensions M has. There may be no batch.
         """
-        m, k = a.shape[1 : 1 + rows], a.shape[1 + rows :]
-        flat = self._reshape(find("reshape"), a, shape=(a.shape[0], math.prod(m), math.prod(k)))
-        return self._matmul(find("matmul"), flat, b)
+        batch = b.shape[:-2]
+        m, k = a.shape[len(batch) : len(batch) + rows], a.shape[len(batch) + rows :]
+        flat = (*batch, math.prod(m), math.prod(k))
+        if not a.size or not b.size or self.reshapes_freely(a, flat):
+            return self._matmul(find("matmul"), self._reshape(find("reshape"), a, shape=flat), b)
+        shape, operands = (*flat[:-1], b.shape[-1]), (self._stored(a), self._stored(b))
+        return self._made("contract", find("matmul"), operands, {"rows": rows}, shape, a.dtype)
 
     def _integer_product(self, a: Value, b: Value) -> Value:
         """Return a matrix product of integers or booleans as a sum over products: no speed is needed

@@ -251,9 +251,16 @@ def _grouped(b: Builder, x: Value, groups: int) -> Value:
     return b.permute(parts, dims=(1, 0, 2))
 
 
+def _product(b: Builder, every: Value, factor: Value, rows: int) -> Value:
+    """Return for each group the product of windows with a matrix; of a single group without its dimension."""
+    if factor.shape[0] > 1:
+        return b.contraction(every, factor, rows)
+    return b.contraction(b.slice(every, index=(0,)), b.reshape(factor, shape=factor.shape[1:]), rows)
+
+
 def _ungrouped(b: Builder, x: Value, shape: Sizes) -> Value:
     """Return the matrices of the groups as (N, O…, C)."""
-    parts = x if x.shape[0] == 1 else b.permute(x, dims=(1, 0, 2))
+    parts = b.permute(x, dims=(1, 0, 2)) if x.ndim == 3 else x
     return b.reshape(parts, shape=shape)
 
 
@@ -281,8 +288,8 @@ def _correlated(b: Builder, x: Value, weight: Value, stride: Sizes, dilation: Si
     factor = b.reshape(weight, shape=(groups, outputs // groups, *weight.shape[1:]))
     factor = b.permute(factor, dims=(0, *range(3, 3 + d), 2, 1))
     factor = b.reshape(factor, shape=(groups, depth, outputs // groups))
-    y = b.contraction(every, factor, 1 + d)
-    return _ungrouped(b, y, (y.shape[1], outputs))
+    y = _product(b, every, factor, 1 + d)
+    return _ungrouped(b, y, (y.shape[-2], outputs))
 
 
 def _convolution_weight(
@@ -293,7 +300,7 @@ def _convolution_weight(
     every = _windows_of(b, _padded(b, _channels_last(b, x), padding), size, stride, dilation, groups)
     order = (0, *range(2 + d, 3 + 2 * d), *range(1, 2 + d))
     factor = _grouped(b, _channels_last(b, g), groups)
-    y = b.contraction(b.permute(every, dims=order), factor, 1 + d)
+    y = _product(b, b.permute(every, dims=order), factor, 1 + d)
     y = b.reshape(y, shape=(groups, *size, inputs, outputs // groups))
     y = b.permute(y, dims=(0, 2 + d, 1 + d, *range(1, 1 + d)))
     return b.reshape(y, shape=(outputs, inputs, *size))

@@ -1,5 +1,8 @@
 """Contractions: C[b…, m, n] = Σₖ A[b…, m, k] · B[b…, k, n], for any sizes and strides.
 
+Of A, m and k may each stand for several dimensions: so a convolution reads the windows of its images where they
+lie.
+
 The result is cut into tiles of some rows by some vectors of columns, whose sums fit into registers. For each
 k an element of A, in every lane, meets the vectors of B: `rows · vectors` fused multiply-adds for
 `rows + vectors` loads. A strip is the column of tiles that share vectors of B; these are packed first where
@@ -38,40 +41,88 @@ _LOOP, _LOOP_PART = 1000.0, 0.03
 
 
 class Tiling:
-    """A length cut into `count` tiles of `size`, of which the first `longer` have one more.
+    """Each of `lines` of a length cut into `each` tiles of `size`, of which the first `longer` have one more.
 
     >>> tiling = Tiling(10, 4)
     >>> tiling.count, tiling.size, tiling.longer, tiling.largest, tiling.kinds
     (3, 3, 1, 4, [(4, 1), (3, 2)])
     """
 
-    def __init__(self, length: int, largest: int) -> None:
-        self.count = -(-length // largest)
-        self.size, self.longer = divmod(length, self.count)
+    def __init__(self, length: int, largest: int, lines: int = 1) -> None:
+        self.length, self.lines = length, lines
+        self.each = -(-length // largest)
+        self.count = self.each * lines
+        self.size, self.longer = divmod(length, self.each)
         self.largest = self.size + (self.longer > 0)
         # The sizes that occur, each with how often.
-        self.kinds = [(self.size, self.count - self.longer)]
+        self.kinds = [(self.size, (self.each - self.longer) * lines)]
         if self.longer:
-            self.kinds.insert(0, (self.size + 1, self.longer))
+            self.kinds.insert(0, (self.size + 1, self.longer * lines))
+
+
+class Axis:
+    """Several dimensions that are counted through as one: `outer` ones and the `length` of the last, `stride`
+    apart.
+
+    >>> axis = Axis((4, 3, 8), (100, 8, 1))
+    >>> axis.outer, axis.length, axis.stride, axis.lines, axis.offset(25)
+    ([(4, 100)], 24, 1, 4, 101)
+    """
+
+    def __init__(self, sizes: tuple[int, ...], strides: tuple[int, ...]) -> None:
+        dims: list[tuple[int, int]] = []
+        for n, step in zip(sizes, strides, strict=True):
+            if n == 1:
+                continue
+            if dims and dims[-1][1] == n * step:
+                dims[-1] = (dims[-1][0] * n, step)
+            else:
+                dims.append((n, step))
+        *self.outer, (self.length, self.stride) = dims or [(1, 1)]
+        self.lines = math.prod(n for n, _ in self.outer)
+
+    def offset(self, place: int) -> int:
+        """Return where a place lies."""
+        line, rest = divmod(place, self.length)
+        total = rest * self.stride
+        for n, step in reversed(self.outer):
+            line, i = divmod(line, n)
+            total += i * step
+        return total
+
+    def joined(self, most: int) -> int:
+        """Return how many short lines, that lie alike everywhere, make one of at most `most` places."""
+        if not self.outer or self.length >= most:
+            return 1
+        count = self.outer[-1][0]
+        return max((n for n in range(1, count + 1) if count % n == 0 and n * self.length <= most), default=1)
 
 
 class Contraction:
     """How one contraction is computed.
 
-    `a`: a buffer of shape (b…, M, K); `b`: (b…, K, N), with the same batch dimensions; no size is 0.
+    `a`: a buffer of shape (b…, M…, K…), with `rows` dimensions M; `b`: (b…, K, N), with the same batch
+    dimensions; no size is 0.
     `vector_bytes`: 64, 32 or 16. `units`: into how many parts the work can be cut, 0 if it cannot.
     `scratch_bytes`: the memory that `write` needs.
 
     Raises `NotCompiled` for elements that are not floating point numbers.
     """
 
-    def __init__(self, a: Buffer, b: Buffer, vector_bytes: int) -> None:
+    def __init__(self, a: Buffer, b: Buffer, vector_bytes: int, rows: int = 1) -> None:
         if a.dtype.kind != "f" or a.dtype != b.dtype:
             raise NotCompiled(f"a matrix product of {a.dtype.name} with {b.dtype.name} is not compiled")
         self.a, self.b = a, b
-        self.batch = a.shape[:-2]
-        self.rows, self.depth = a.shape[-2:]
-        self.columns = b.shape[-1]
+        self.batch = b.shape[:-2]
+        start = len(self.batch)
+        self.row_axis = Axis(a.shape[start : start + rows], a.strides[start : start + rows])
+        self.depth_axis = Axis(a.shape[start + rows :], a.strides[start + rows :])
+        self.rows = math.prod(a.shape[start : start + rows])
+        self.depth, self.columns = b.shape[-2:]
+        # Lines of rows that lie alike; a tile has rows of one line.
+        self.joined = self.row_axis.joined(12)
+        self.line = self.row_axis.length * self.joined
+        self.has_lines = bool(self.row_axis.outer or self.depth_axis.outer)
         self.element = element_of(a.dtype)
         self.bytes = BYTES[self.element]
         self.widest = vector_bytes // self.bytes
@@ -110,7 +161,8 @@ class Contraction:
         self.dots = 1
         while 2 * self.dots * min(self.rows, 4) <= self.sums and self.dots < self.lanes:
             self.dots *= 2
-        self.dot = self.a.strides[-1] == along == 1 and self._dot_cycles() < cycles
+        is_along = self.depth_axis.stride == along == 1 and not self.has_lines
+        self.dot = is_along and self._dot_cycles() < cycles
         if self.dot:
             self.tiles, self.strip, self.packs_b = Tiling(self.rows, 4), 1, False
         self.strips = -(-vectors // self.strip)
@@ -120,13 +172,15 @@ class Contraction:
 
     def _best_tiles(self, vectors: int) -> tuple[Tiling, int, float]:
         """Return the tiles, how many vectors a strip has, and about how many cycles that takes."""
-        best, least = (Tiling(self.rows, 1), 1), math.inf
+        best, least = (Tiling(self.line, 1, self.rows // self.line), 1), math.inf
         for strip in range(1, min(vectors, 4 if self.rows > 1 else 8) + 1):
             strips, last = divmod(vectors, strip)
             widths = [(strip, strips), (last, 1)] if last else [(strip, strips)]
             is_near = self.depth * strip * self.lanes * self.bytes <= _NEAR_BYTES
-            for rows in range(1, min(self.rows, self.sums // strip, 14) + 1):
-                tiles = Tiling(self.rows, rows)
+            for rows in range(1, min(self.line, self.sums // strip, 14) + 1):
+                if self.joined > 1 and rows < self.line:
+                    continue
+                tiles = Tiling(self.line, rows, self.rows // self.line)
                 one = sum(i * j * _cycles(r, v, is_near) for r, i in tiles.kinds for v, j in widths)
                 loops = len(tiles.kinds) * len(widths)
                 cycles = one * self.depth * (1 + loops * _LOOP_PART) + loops * _LOOP
@@ -146,18 +200,21 @@ class Contraction:
         """Choose how much of the depth and of the rows is worked on at a time."""
         row = self.strip * self.lanes * self.bytes
         blocks = 1
-        if not self.dot and self.depth * row > _STRIP_BYTES:
-            blocks = -(-self.depth * row // _BLOCK_BYTES)
+        # A block ends where a line of the depth does.
+        unit = self.depth_axis.length if self.depth_axis.outer else 1
+        count = self.depth // unit
+        if not self.dot and self.depth * row > _STRIP_BYTES and self.tiles.count > 1:
+            blocks = min(-(-self.depth * row // _BLOCK_BYTES), count)
             # Blocks of equal depth make shorter code.
-            blocks = next((i for i in range(blocks, 2 * blocks) if self.depth % i == 0), blocks)
-        self.block = -(-self.depth // blocks)
+            blocks = next((i for i in range(blocks, min(2 * blocks, count + 1)) if count % i == 0), blocks)
+        self.block = -(-count // blocks) * unit
         # Packing takes 16 bytes of a row at a time, of the last block too.
         while 0 < self.depth % self.block < 16 // self.bytes:
-            self.block += 1
+            self.block += unit
         self.blocks = -(-self.depth // self.block)
-        along = abs(self.a.strides[-1])
+        along = abs(self.depth_axis.stride)
         is_far = along > 1 and along * self.block * self.bytes > _FAR_BYTES
-        self.packs_a = not self.dot and is_far and self.strips >= 4
+        self.packs_a = not self.dot and is_far and self.strips >= 4 and not self.has_lines
         self.group_strips = self.strips if self.blocks == 1 else min(self.strips, _GROUP_STRIPS)
         self.group_tiles = self.tiles.count
         if self.blocks > 1 or self.rows * self.block * self.bytes > 2 * _ROWS_BYTES:

@@ -18,12 +18,17 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     cluster = task.cluster
     anchor = cluster.anchor
     assert anchor is not None
-    a, b = (_batched(task.locate(x), cluster.shape) for x in anchor.inputs)
-    swapped = _runs_along_rows(task, a, b)
-    if swapped:
-        a, b = _turned(b), _turned(a)
+    rows = anchor.attrs.get("rows")
+    swapped = False
+    if rows is None:
+        a, b = (_batched(task.locate(x), cluster.shape) for x in anchor.inputs)
+        swapped = _runs_along_rows(task, a, b)
+        if swapped:
+            a, b = _turned(b), _turned(a)
+    else:
+        a, b = (task.locate(x) for x in anchor.inputs)
     storages = task.storages()
-    plan = Contraction(a, b, task.vector_bytes)
+    plan = Contraction(a, b, task.vector_bytes, rows or 1)
     packing = scratch(plan.scratch_bytes) if plan.scratch_bytes else None
     kernel = Kernel(name, [*storages, *([packing] if packing else [])])
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
@@ -34,7 +39,7 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
         part = (arguments[-2], arguments[-1]) if kernel.units else None
         plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part)
     kernel.loops = plan.loops()
-    kernel.work = 2.0 * anchor.size * a.shape[-1]
+    kernel.work = 2.0 * anchor.size * plan.depth
     return kernel
 
 

@@ -19,6 +19,8 @@ Epilogue = Callable[[list[Register], Register, Register, Register, "int | None"]
 
 # Up to so many multiply-adds are written one after the other, without a loop.
 _STRAIGHT = 64
+# And so many where the depth has lines, whose ends would interrupt a loop.
+_STRAIGHT_LINES = 192
 # Up to so many vectors of a lone tile go to the epilogue from their registers; else it is written in a loop.
 _DIRECT = 4
 
@@ -153,26 +155,55 @@ class Matrix:
         tiles = self.plan.tiles
         if not tiles.longer:
             return [(True, tiles.size)]
-        return [(t < tiles.longer, tiles.size + 1), (t >= tiles.longer, tiles.size)]
+        place, _ = self._in_line(t)
+        return [(place < tiles.longer, tiles.size + 1), (place >= tiles.longer, tiles.size)]
+
+    def _in_line(self, t: Register) -> tuple[Register, Register]:
+        """Return the number of a tile in its line of rows, and the number of the line."""
+        tiles = self.plan.tiles
+        if tiles.lines == 1:
+            return t, self.w.constant(0, "i64")
+        return divided(self.w, t, tiles.each)[::-1]
+
+    def _first_in_line(self, place: Register) -> Register:
+        tiles = self.plan.tiles
+        first = scaled(self.w, place, tiles.size)
+        return first + self.w.select(place < tiles.longer, place, tiles.longer) if tiles.longer else first
 
     def _first_row(self, t: Register) -> Register:
         tiles = self.plan.tiles
-        first = scaled(self.w, t, tiles.size)
-        return first + self.w.select(t < tiles.longer, t, tiles.longer) if tiles.longer else first
+        place, line = self._in_line(t)
+        first = self._first_in_line(place)
+        return first if tiles.lines == 1 else scaled(self.w, line, tiles.length) + first
 
     # ------------------------------------------------------------------------------------ factors
 
     def _rows(self, t: Register, block: Block) -> Register:
-        """Return the address of the first row of a tile, at the first k of a block."""
-        across, along = self.plan.a.strides[-2:]
-        return self._at(self._at(self.a, self._first_row(t), across), block.start, along)
+        """Return the address of the first row of a tile, at the first k of a block (where k has lines: of all)."""
+        plan, axis = self.plan, self.plan.row_axis
+        place, line = self._in_line(t)
+        at = self._at(self.a, self._first_in_line(place), axis.stride)
+        outer = list(axis.outer)
+        if plan.joined > 1:
+            n, step = outer[-1]
+            outer[-1] = (n // plan.joined, step * plan.joined)
+        if plan.tiles.lines > 1:
+            at = self._moved_by(at, line, outer)
+        return at if plan.depth_axis.outer else self._at(at, block.start, plan.depth_axis.stride)
+
+    def _moved_by(self, at: Register, place: Register, dims: list[tuple[int, int]]) -> Register:
+        """Return an address moved to a place of several dimensions, (size, stride) each, counted through."""
+        for n, step in reversed(dims[1:]):
+            place, index = divided(self.w, place, n)
+            at = self._at(at, index, step)
+        return self._at(at, place, dims[0][1])
 
     def _packed_tile(self, place: Register) -> Register:
         return self._at(self.packed_a, place, self.plan.block * self.plan.pitch_a)
 
     def _pack_a(self, t: Register, to: Register, block: Block) -> None:
         plan = self.plan
-        across, along = plan.a.strides[-2:]
+        across, along = plan.row_axis.stride, plan.depth_axis.stride
         source = self._at(self.a, block.start, along)
         for condition, rows in self._tile_kinds(t):
             panel = Panel(plan.a, source, across, along, self._first_row(t), rows, plan.rows, block.depth)
@@ -235,37 +266,57 @@ class Matrix:
     ) -> list[Register]:
         """Return the sums, row by row, with the products of a block added."""
         plan, w = self.plan, self.w
-        (across_a, along_a), (along_b, across_b) = plan.a.strides[-2:], plan.b.strides[-2:]
+        along_a, (along_b, across_b) = plan.depth_axis.stride, plan.b.strides[-2:]
+        offsets = [plan.row_axis.offset(r) for r in range(rows)]
         if plan.packs_a:
-            across_a, along_a = 1, plan.pitch_a
+            offsets, along_a = list(range(rows)), plan.pitch_a
         if plan.packs_b:
             along_b, across_b = plan.pitch_b, 1
 
-        def step(k: Register, sums: list[Register]) -> list[Register]:
-            a_here, b_here = self._at(a, k, along_a), self._at(b, k, along_b)
+        def step(a_here: Register, b_here: Register, sums: list[Register]) -> list[Register]:
             row = []
             for v in range(kind.vectors):
                 mask = kind.mask if v == kind.vectors - 1 and not plan.packs_b else None
                 x = load(w, plan.b, self._at(b_here, v * self.lanes, across_b), self.lanes, across_b, mask)
                 row.append(w.splat(x, self.lanes))
             results: list[Register] = []
-            for r in range(rows):
-                x = w.splat(w.load(self._at(a_here, r, across_a), self.element), self.lanes)
+            for offset in offsets:
+                x = w.splat(w.load(self._at(a_here, offset), self.element), self.lanes)
                 for y in row:
                     # Fused where the machine can; else multiplied and added.
                     results.append(w.intrinsic("fmuladd", x, y, sums[len(results)]))
             return results
 
-        if isinstance(block.depth, Register) or block.depth * len(sums) > _STRAIGHT:
-            return w.loop(0, block.depth, 1, step, sums)
-        for k in range(block.depth):
-            sums = step(w.constant(k, "i64"), sums)
-        return sums
+        def along(a: Register, b: Register, depth: Any, sums: list[Register]) -> list[Register]:
+            if isinstance(depth, Register) or depth * len(sums) > _STRAIGHT:
+                body = lambda k, sums: step(self._at(a, k, along_a), self._at(b, k, along_b), sums)  # noqa: E731
+                return w.loop(0, depth, 1, body, sums)
+            for k in range(depth):
+                sums = step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
+            return sums
+
+        axis = plan.depth_axis
+        if not axis.outer:
+            return along(a, b, block.depth, sums)
+        if plan.blocks == 1 and plan.depth * len(sums) <= _STRAIGHT_LINES:
+            for k in range(plan.depth):
+                sums = step(self._at(a, axis.offset(k)), self._at(b, k, along_b), sums)
+            return sums
+        first = self._quotient(block.start, axis.length)
+
+        def line(u: Register, sums: list[Register]) -> list[Register]:
+            a_here = self._moved_by(a, first + u if plan.blocks > 1 else u, axis.outer)
+            return along(a_here, self._at(b, u, axis.length * along_b), axis.length, sums)
+
+        return w.loop(0, self._quotient(block.depth, axis.length), 1, line, sums)
+
+    def _quotient(self, x: Any, n: int) -> Any:
+        return divided(self.w, x, n)[0] if isinstance(x, Register) else x // n
 
     def _dots(self, s: Register, a: Register, b: Register, rows: int, slot: Register) -> None:
         """Compute a tile of one vector with the vectors along k, `plan.dots` columns at a time."""
         plan, w, lanes = self.plan, self.w, self.plan.widest
-        starts_a = [self._at(a, r, plan.a.strides[-2]) for r in range(rows)]
+        starts_a = [self._at(a, r, plan.row_axis.stride) for r in range(rows)]
         count = self._lanes_of(s)
 
         def columns(c: Register, _: list[Register]) -> None:
@@ -320,7 +371,7 @@ class Matrix:
         plan, w = self.plan, self.w
         rows: Any = plan.tiles.size
         if plan.tiles.longer:
-            rows = w.select(t < plan.tiles.longer, w.constant(rows + 1, "i64"), rows)
+            rows = w.select(self._in_line(t)[0] < plan.tiles.longer, w.constant(rows + 1, "i64"), rows)
         kinds = self._strip_kinds(s)
         condition, vectors, mask = kinds[-1]
         whole = vectors - (mask is not None)
@@ -340,6 +391,16 @@ class Matrix:
                 self._when(condition, lambda: one(r, w.constant(whole, "i64"), mask))
 
         w.loop(0, rows, 1, row)
+
+
+def divided(w: Writer, x: Register, n: int) -> tuple[Register, Register]:
+    """Return the quotient and the rest of x, not negative, by a number."""
+    if n == 1:
+        return x, w.constant(0, "i64")
+    if x.text.isdigit():
+        return w.constant(int(x.text) // n, "i64"), w.constant(int(x.text) % n, "i64")
+    quotient = w.emit(f"udiv i64 {x.text}, {n}", "i64")
+    return quotient, w.emit(f"urem i64 {x.text}, {n}", "i64")
 
 
 def _folded(w: Writer, parts: list[Register]) -> Register:
