@@ -1,8 +1,9 @@
 """Work on what permute and reshape show, done on what lies beneath them.
 
-``relu(permute(x))`` is ``permute(relu(x))``: the second way relu is computed where x is, in one kernel with what
-made x and in the order of its memory, and the view is handed on. So the layout that one operation chose for its
-result, such as the channels last of a convolution, spreads over all that follows, and no numbers change.
+``relu(permute(x))`` is ``permute(relu(x))``: the second way relu is computed where x is, in one kernel with
+what
+made x and in the order of its memory, and the view is handed on. So the layout that one operation chose for
+its result, such as the channels last of a convolution, spreads over all that follows, and no numbers change.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ _SMALL = 8
 
 
 def lifted_map(b: Builder, op: Op, operands: tuple[Value, ...], attrs: dict, shape: tuple) -> Value | None:
-    """Return an elementwise operation on a view as the view of the operation, or None where that is no help."""
+    """Return an elementwise operation on a view as the view of the operation, or None where that is no
+    help.
+    """
     view = next((x for x in operands if x.shape == shape and _is_lifted(x)), None)
     if view is None:
         return None
@@ -43,7 +46,9 @@ def _is_lifted(x: Value) -> bool:
 
 
 def _beneath(b: Builder, x: Value, view: Value) -> Value | None:
-    """Return the operand whose view is x when the other operand lies beneath `view`; None if there is none."""
+    """Return the operand whose view is x when the other operand lies beneath `view`; None if there is
+    none.
+    """
     source = view.inputs[0]
     if x is view:
         return source

@@ -1,7 +1,7 @@
 """Contractions: C[b…, m, n] = Σₖ A[b…, m, k] · B[b…, k, n], for any sizes and strides.
 
-Of A, m and k may each stand for several dimensions: so a convolution reads the windows of its images where they
-lie.
+Of A, m and k may each stand for several dimensions: so a convolution reads the windows of its images where
+they lie.
 
 The result is cut into tiles of some rows by some vectors of columns, whose sums fit into registers. For each
 k an element of A, in every lane, meets the vectors of B: `rows · vectors` fused multiply-adds for

@@ -179,7 +179,9 @@ class Matrix:
     # ------------------------------------------------------------------------------------ factors
 
     def _rows(self, t: Register, block: Block) -> Register:
-        """Return the address of the first row of a tile, at the first k of a block (where k has lines: of all)."""
+        """Return the address of the first row of a tile, at the first k of a block (where k has lines: of
+        all).
+        """
         plan, axis = self.plan, self.plan.row_axis
         place, line = self._in_line(t)
         at = self._at(self.a, self._first_in_line(place), axis.stride)
