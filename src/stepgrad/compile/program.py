@@ -16,6 +16,7 @@ import numpy
 
 from stepgrad.arrays import dtypes
 from stepgrad.compile import recurrent, sliding
+from stepgrad.compile.indexing import Indexing
 from stepgrad.compile.lifting import lifted_map, lifted_reduction
 from stepgrad.compile.simplify import frozen, simplified
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
@@ -41,13 +42,12 @@ _COMPARISONS = {
 }
 # Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
 _FAILING = ("pow", "floor_divide", "trunc_divide", "remainder", "fmod")
-_BY_MASK = "indexing by a boolean mask has a shape that depends on values, so it is not compiled"
 # Operations whose values are made elsewhere.
 _RULES = sliding.RULES | recurrent.RULES
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 
 
-class Builder:
+class Builder(Indexing):
     """Makes values. ``builder.exp(x)`` applies the operation exp; `values` holds all that were made, in
     order.
     """
@@ -346,110 +346,6 @@ class Builder:
             y = y + operands[2]
         return self._reshape(find("reshape"), y, shape=(*shape[:-1], weight.shape[0]))
 
-    # ---------------------------------------------------------------------------------- indexing
-
-    def _index(self, op: Op, x: Value, *indices: Value, spec: tuple[Any, ...]) -> Value:
-        basic, indices, attrs = self._advanced(x.ndim, indices, spec)
-        if basic is not None:
-            x = self._view(find("slice"), x, index=basic)
-        if x.kind == "number":
-            return self.number(x.number, x.dtype, _picked_shape(x.shape, attrs))
-        return self._made(
-            "special", find("index"), (x, *indices), attrs, _picked_shape(x.shape, attrs), x.dtype
-        )
-
-    def _index_add(self, op: Op, x: Value, *indices: Value, spec: Any, shape: tuple[int, ...]) -> Value:
-        zeros = self.number(0, x.dtype, shape)
-        return self._index_put(op, zeros, x, *indices, spec=spec, accumulate=True)
-
-    def _index_put(
-        self, op: Op, x: Value, value: Any, *indices: Value, spec: tuple[Any, ...], accumulate: bool
-    ) -> Value:
-        value = self.cast(value, dtype=x.dtype) if isinstance(value, Value) else self.number(value, x.dtype)
-        if len(indices) == 1 and indices[0].dtype.kind == "b":
-            return self._masked(x, value, indices[0], spec, accumulate)
-        basic, indices, attrs = self._advanced(x.ndim, indices, spec)
-        window = x.shape if basic is None else self._view(find("slice"), x, index=basic).shape
-        shape = _picked_shape(window, attrs)
-        if value.ndim > len(shape):
-            value = self._reshape(find("reshape"), value, shape=value.shape[value.ndim - len(shape) :])
-        value = self._stored(value) if accumulate else value
-        attrs |= {"basic": basic, "window": window, "shape": shape, "accumulate": accumulate}
-        return self._made("special", find("index_put"), (x, value, *indices), attrs, x.shape, x.dtype)
-
-    def _masked(self, x: Value, value: Value, mask: Value, spec: tuple[Any, ...], accumulate: bool) -> Value:
-        """Return x with `value`, the same for all, where a mask over its first dimensions is set."""
-        rest = x.ndim - mask.ndim
-        value = self._reshape(find("reshape"), value, shape=()) if value.size == 1 else value
-        if (
-            spec[0] != "tensor"
-            or any(part != slice(None) for part in spec[1:])
-            or value.ndim > rest
-            or accumulate
-        ):
-            raise NotCompiled(_BY_MASK)
-        return self.where(self._reshape(find("reshape"), mask, shape=mask.shape + (1,) * rest), value, x)
-
-    def _advanced(
-        self, ndim: int, indices: tuple[Value, ...], spec: tuple[Any, ...]
-    ) -> tuple[Any, tuple[Value, ...], dict[str, Any]]:
-        """Take an index apart: the part by slices (None if it takes all), then index values and where
-        they point.
-
-        `where`: the dimensions that are picked from, after the slices. `picked`: the shape in which,
-        which stands in the result from dimension `before` on.
-        """
-        if any(i.dtype.kind == "b" for i in indices) or any(isinstance(part, bool) for part in spec):
-            raise NotCompiled(_BY_MASK)
-        if not indices:
-            return spec, (), {"where": (), "before": 0, "picked": ()}
-        rest = iter(indices)
-        # Beside a tensor an integer is one too.
-        values = tuple(
-            self.number(p, "int64") if isinstance(p, int) else next(rest)
-            for p in spec
-            if isinstance(p, (int, str))
-        )
-        basic = tuple(slice(None) if isinstance(part, (int, str)) else part for part in spec)
-        # Where NumPy puts them and finds them is asked of NumPy, with a length that nothing else has.
-        stand_in = numpy.zeros((1,) * ndim, "int8")
-        filled = (numpy.zeros(7919, "int64") if isinstance(part, str) else _first(part) for part in spec)
-        before = stand_in[tuple(filled)].shape.index(7919)
-        taken, where, at = sum(part is not None and part is not Ellipsis for part in spec), [], 0
-        for part in spec:
-            if isinstance(part, (int, str)):
-                where.append(at)
-            at += ndim - taken if part is Ellipsis else 1
-        picked = numpy.broadcast_shapes(*(i.shape for i in values))
-        plain = all(part == slice(None) for part in basic)
-        return None if plain else basic, values, {"where": tuple(where), "before": before, "picked": picked}
-
-    def _embedding(self, op: Op, weight: Value, index: Value, *, padding_idx: int | None) -> Value:
-        return self._index(find("index"), weight, index, spec=("tensor",))
-
-    def _add_rows(self, op: Op, x: Value, index: Value, *, count: int, padding_idx: int | None) -> Value:
-        total = self._index_add(find("index_add"), x, index, spec=("tensor",), shape=(count, x.shape[-1]))
-        if padding_idx is None:
-            return total
-        keep = numpy.ones((count, 1), dtype=x.dtype)
-        keep[padding_idx] = 0
-        return total * self.constant(keep)
-
-    def _take_along(self, op: Op, x: Value, index: Value, *, dim: int) -> Value:
-        spec, indices = self._along(x.ndim, index, dim)
-        return self._index(find("index"), x, *indices, spec=spec)
-
-    def _add_along(self, op: Op, x: Value, index: Value, *, dim: int, shape: tuple[int, ...]) -> Value:
-        spec, indices = self._along(x.ndim, index, dim)
-        return self._index_add(find("index_add"), x, *indices, spec=spec, shape=shape)
-
-    def _along(self, ndim: int, index: Value, dim: int) -> tuple[tuple[str, ...], list[Value]]:
-        places = []
-        for d, n in enumerate(index.shape):
-            shape = tuple(n if i == d else 1 for i in range(ndim))
-            places.append(index if d == dim else self.constant(numpy.arange(n).reshape(shape)))
-        return ("tensor",) * ndim, places
-
     # --------------------------------------------------------------------------------- constants
 
     def _full(self, op: Op, *, shape: Any, value: Any, dtype: Any) -> Value:
@@ -498,16 +394,3 @@ class Builder:
 
 def _rank(dtype: numpy.dtype) -> tuple[int, int]:
     return ("bui".find(dtype.kind) + 1 if dtype.kind in "bui" else 9, dtype.itemsize)
-
-
-def _picked_shape(shape: tuple[int, ...], attrs: dict[str, Any]) -> tuple[int, ...]:
-    """Return the shape of what an index picks from an array of a shape."""
-    rest = tuple(n for d, n in enumerate(shape) if d not in attrs["where"])
-    return (*rest[: attrs["before"]], *attrs["picked"], *rest[attrs["before"] :])
-
-
-def _first(part: Any) -> Any:
-    """Return an integer, slice, None or Ellipsis of an index as one that takes all there is of a
-    dimension of length 1.
-    """
-    return 0 if isinstance(part, int) else slice(None) if isinstance(part, slice) else part
