@@ -291,7 +291,10 @@ class Matrix:
 
         def along(a: Register, b: Register, depth: Any, sums: list[Register]) -> list[Register]:
             if isinstance(depth, Register) or depth * len(sums) > _STRAIGHT:
-                body = lambda k, sums: step(self._at(a, k, along_a), self._at(b, k, along_b), sums)  # noqa: E731
+
+                def body(k: Register, sums: list[Register]) -> list[Register]:
+                    return step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
+
                 return w.loop(0, depth, 1, body, sums)
             for k in range(depth):
                 sums = step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
