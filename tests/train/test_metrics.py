@@ -86,6 +86,25 @@ def test_measures_of_numbers():
     assert metrics.sse(predicted, target) == pytest.approx(((predicted - target) ** 2).sum())
 
 
+def test_the_textbook_numbers():
+    predicted, target = [-1, 1, -1, 1], [0, 0, 0, 0]
+    assert metrics.error(predicted, target) == 0
+    assert metrics.sse(predicted, target) == 4
+    assert metrics.mse(predicted, target) == 1
+    assert metrics.rmse(predicted, target) == 1
+    assert metrics.mae(predicted, target) == 1
+
+
+def test_peak_signal_to_noise():
+    image = GENERATOR.integers(0, 256, (8, 8))
+    noisy = image + 16
+    assert metrics.psnr(noisy, image, 255) == pytest.approx(20 * np.log10(255 / 16))
+    assert metrics.psnr(noisy / 255, image / 255) == pytest.approx(metrics.psnr(noisy, image, 255))
+    assert metrics.psnr(image, image) == np.inf
+    with pytest.raises(ArgumentError, match="psnr needs a peak above 0, not 0"):
+        metrics.psnr(noisy, image, 0)
+
+
 def test_float32_is_summed_in_float64():
     target = np.full(10, 2.0**24, "float32")
     assert metrics.sse(target + 2, target) == 40
@@ -130,7 +149,7 @@ def test_named_measures_of_many_classes(name):
     assert metrics.named(name)(outputs, target) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("name", ["r2", "rmse", "mae", "mse", "sse"])
+@pytest.mark.parametrize("name", ["r2", "rmse", "mae", "mse", "sse", "psnr"])
 def test_named_measures_of_numbers(name):
     predicted, target = GENERATOR.normal(size=(2, 30, 1))
     assert metrics.named(name)(predicted, target) == getattr(metrics, name)(predicted, target)

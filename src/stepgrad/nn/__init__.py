@@ -27,6 +27,7 @@ from stepgrad.nn.module import *
 from stepgrad.nn.normalization import *
 from stepgrad.nn.padding import *
 from stepgrad.nn.parameter import *
+from stepgrad.nn.perceptron import *
 from stepgrad.nn.pooling import *
 from stepgrad.nn.recurrent import *
 from stepgrad.nn.recurrent_cells import *

@@ -7,6 +7,7 @@ of one class.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -174,6 +175,30 @@ def rmse(predicted: Any, target: Any) -> float:
     return float(numpy.sqrt(mse(predicted, target)))
 
 
+def error(predicted: Any, target: Any) -> float:
+    """Return Σ (predicted − target), in which errors of opposite sign cancel.
+
+    >>> error([-1, 1, -1, 1], [0, 0, 0, 0])
+    0.0
+    """
+    p, t = _pair("error", predicted, target)
+    return float((p.astype("float64") - t).sum())
+
+
+def psnr(predicted: Any, target: Any, peak: float = 1.0) -> float:
+    """Return the peak signal-to-noise ratio 10 log₁₀(peak² / MSE) in decibels; inf where nothing differs.
+
+    `peak`: the largest value that a number can have, 255 for images of bytes.
+
+    >>> psnr([0.5, 0.5], [0.6, 0.4])
+    20.0
+    """
+    if not peak > 0:
+        raise ArgumentError(f"psnr needs a peak above 0, not {peak}.")
+    noise = mse(predicted, target)
+    return 10 * math.log10(peak**2 / noise) if noise else math.inf
+
+
 def mae(predicted: Any, target: Any) -> float:
     """Return the mean absolute error, in the unit of the target."""
     p, t = _pair("mae", predicted, target)
@@ -259,6 +284,7 @@ NAMED: dict[str, NamedMeasure] = {
     "mae": _of_values(mae),
     "mse": _of_values(mse),
     "sse": _of_values(sse),
+    "psnr": _of_values(psnr),
 }
 
 SMALLER_IS_BETTER = ("loss", "rmse", "mae", "mse", "sse")
