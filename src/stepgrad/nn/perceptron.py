@@ -79,9 +79,9 @@ class Perceptron(Module):
         step = rate * (target - self(row))
         if step.item() == 0:
             return 0
-        self.weight += step * row
+        self.weight.add_(step * row)
         if self.bias is not None:
-            self.bias += step
+            self.bias.add_(step)
         return 1
 
     def extra_repr(self) -> str:

@@ -46,8 +46,8 @@ class Trainer:
       after every update with ``schedule_every="batch"``. `ReduceLROnPlateau` is handed the monitored
       value of each epoch.
     * `metrics`: names ("accuracy", "precision", "recall", "f1", "roc_auc", "top_5", "r2", "rmse", "mae",
-      "mse", "sse"), or a dict of name and function of the outputs and targets as arrays; computed on the
-      validation data.
+      "mse", "sse", "psnr"), or a dict of name and function of the outputs and targets as arrays; computed on
+      the validation data.
     * `clip_value`, `clip_norm`: bounds for the gradients, of each element and of their common norm.
     * `device`: where to train; batches are brought there. `seed`: decides the order of the data.
     * `checkpoint`: a folder for checkpoints, written at the end of epochs (one a second at most, but for
