@@ -90,6 +90,6 @@ def test_the_text_of_lines():
     )
     assert str(worked["local/3/a[0]"]) == ("∂ŷ/∂z⁽²⁾ = ŷ·(1 − ŷ) = 0.415433·(1 − 0.415433) = 0.242848")
     line = worked["grad/0.weight[1,0]"]
-    assert (line.kind, line.op, line.module) == ("chain", "matmul", "")
+    assert (line.kind, line.op, line.module) == ("chain", "matmul", "0")
     assert line.references == ("grad/0/z[1]", "given/x[0]")
     assert worked.given[0].id == "given/0.weight[0,0]"

@@ -12,6 +12,7 @@ import click
 from stepgrad.cli.completion import completion
 from stepgrad.cli.doctor import doctor
 from stepgrad.cli.evaluate import evaluate
+from stepgrad.cli.explain import explain
 from stepgrad.cli.help import Group
 from stepgrad.cli.options import lang_option
 from stepgrad.cli.output import (
@@ -55,7 +56,7 @@ def stepgrad(context: click.Context) -> None:
         context.exit(USAGE)
 
 
-for _command in (train, predict, evaluate, doctor, completion):
+for _command in (train, predict, evaluate, explain, doctor, completion):
     stepgrad.add_command(_command)
 
 

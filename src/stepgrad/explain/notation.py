@@ -100,6 +100,8 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
     if head in _COMPARISONS:
         a, b = (_within(y, _SUM, shown) if isinstance(y, Operation) else shown(y) for y in operands)
         return f"{a} {_COMPARISONS[head]} {b}", _COMPARED
+    if head == "…":
+        return "…", _ATOM
     inside_text = ", ".join(_text(y, shown)[0] if isinstance(y, Operation) else shown(y) for y in operands)
     if head == "abs":
         return f"|{inside_text}|", _ATOM
@@ -181,6 +183,8 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
     if head == "where":
         condition, a, b = (latex_of(y, shown) for y in operands)
         return rf"\begin{{cases}} {a} & {condition} \\ {b} & \text{{else}} \end{{cases}}", _ATOM
+    if head == "…":
+        return r"\cdots", _ATOM
     inside = ", ".join(latex_of(y, shown) for y in operands)
     name = _LATEX_NAMES.get(head, rf"\operatorname{{{head.replace('_', ' ')}}}")
     return rf"{name}\left({inside}\right)", _ATOM

@@ -30,7 +30,8 @@ _PLAIN = {"add", "sub", "mul", "div", "neg", "square", "cast"}
 @dataclass(eq=False)
 class Quantity:
     """A value with a name. `path` begins its ids, `kind` is that of its lines; `of` is what a gradient or a
-    new value is of, `layer` the number of the layer (0: of none).
+    new value is of; `module` is the path of the module that it belongs to, `layer` the number of the layer
+    (0: of none).
     """
 
     value: Value
@@ -39,6 +40,7 @@ class Quantity:
     name: Name
     of: Value | None = None
     layer: int = 0
+    module: str = ""
 
     def id_at(self, place: int) -> str:
         """Return the id of the number at a flat position: the path and the indices."""
@@ -111,33 +113,33 @@ class Quantities:
             self.layers[holder] = number
         for name, value in self._step.parameters.items():
             module, _, own = name.rpartition(".")
-            self._add(value, "given", f"given/{name}", Name(_PARAMETERS.get(own, own), self.layer(module)))
+            called = Name(_PARAMETERS.get(own, own), self.layer(module))
+            self._add(value, "given", f"given/{name}", called, module=module)
 
     def leaf(self, value: Value) -> Quantity:
         """Return the quantity of a leaf, and name it when it is first met."""
         known = self._found.get(id(value))
         if known is not None:
             return known
-        path, base, layer = value.path, value.path, 0
+        path, base, layer, module = value.path, value.path, 0, ""
         if value.origin == "rate":
             base = "η"
         elif value.origin == "state":
             parameter, _, own = path.rpartition("/")
-            path, base, layer = self._state(parameter, own)
+            path, base, module = self._state(parameter, own)
+            layer = self.layer(module) if module else 0
         elif value.origin == "buffer":
             module, _, base = path.rpartition(".")
             layer = self.layer(module)
-        return self._add(value, "given", f"given/{path or value.origin}", Name(base or "k", layer))
+        called = Name(base or "k", layer)
+        return self._add(value, "given", f"given/{path or value.origin}", called, module=module)
 
-    def _state(self, parameter: str, own: str) -> tuple[str, str, int]:
+    def _state(self, parameter: str, own: str) -> tuple[str, str, str]:
+        """Return the path of a piece of the optimizer's state, its letter, and its module."""
         if own == "step":
-            return "step", "t", 0
+            return "step", "t", ""
         module, _, name = parameter.rpartition(".")
-        return (
-            f"{parameter}/{own}",
-            f"{_STATE.get(own, own)}_{_PARAMETERS.get(name, name)}",
-            self.layer(module),
-        )
+        return f"{parameter}/{own}", f"{_STATE.get(own, own)}_{_PARAMETERS.get(name, name)}", module
 
     # ------------------------------------------------------------------------------------ forward
 
@@ -159,7 +161,8 @@ class Quantities:
                     self._add(part, "loss", f"loss/{letter}", Name(symbol))
                 else:
                     path = "/".join(filter(None, ("forward", value.module, letter)))
-                    self._add(part, "forward", path, Name(_symbol(letter), self.layer(value.module)))
+                    name = Name(_symbol(letter), self.layer(value.module))
+                    self._add(part, "forward", path, name, module=value.module)
         output = self._found.get(id(self.resolved(self._step.output)))
         if output is not None and output.kind == "forward":
             output.name = self._unique(Name("ŷ"))
@@ -244,7 +247,7 @@ class Quantities:
                 continue
             path = "grad/" + owner.path.removeprefix("given/").removeprefix("forward/")
             whole = self.resolved(gradient)
-            self._between(whole, "chain", "grad")
+            self._between(whole, "chain", owner)
             self._add(whole, "chain", path, owner.name.gradient(), value)
 
     def _update(self) -> None:
@@ -255,27 +258,31 @@ class Quantities:
             whole = self.resolved(new)
             if id(whole) in self._found and self._found[id(whole)].kind == "update":
                 continue
-            self._between(whole, "update", "update")
+            self._between(whole, "update", owner)
             name = Name(owner.name.base, owner.name.layer, prime=True)
             self._add(whole, "update", "update/" + owner.path.removeprefix("given/"), name, leaf)
         # A rule may use a new parameter in its new state, or the other way round.
         self.lines.sort(key=lambda q: q.value.order if q.kind == "update" else -1)
 
-    def _between(self, whole: Value, kind: str, prefix: str) -> None:
+    def _between(self, whole: Value, kind: str, owner: Quantity) -> None:
         """Name what stands between `whole` and the quantities that it is computed from, where it should."""
+        prefix = {"chain": "grad", "update": "update"}[kind]
         for part in self._inside(whole):
             is_known = id(part) in self._found or id(part) in self._written_out
             if part is not whole and not is_known and self._stands(part, whole):
                 letter = self._inner_letter(part)
-                self._add(part, kind, f"{prefix}/{letter}", Name(_symbol(letter)))
+                made = self._add(part, kind, f"{prefix}/{letter}", Name(_symbol(letter)))
+                made.module, made.layer = owner.module, owner.layer
 
-    def _add(self, value: Value, kind: str, path: str, name: Name, of: Value | None = None) -> Quantity:
+    def _add(
+        self, value: Value, kind: str, path: str, name: Name, of: Value | None = None, module: str = ""
+    ) -> Quantity:
         self._paths[path] += 1
         if self._paths[path] > 1:
             path = f"{path}{self._paths[path]}"
         owner = None if of is None else self.of(of)
-        layer = name.layer if owner is None else owner.layer
-        quantity = Quantity(value, kind, path, self._unique(name), of, layer)
+        layer, module = (name.layer, module) if owner is None else (owner.layer, owner.module)
+        quantity = Quantity(value, kind, path, self._unique(name), of, layer, module)
         if kind != "given":
             self.lines.append(quantity)
         self.by_path[path] = quantity

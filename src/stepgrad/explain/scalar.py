@@ -31,6 +31,7 @@ from stepgrad.explain.selection import Selection, places_of
 from stepgrad.explain.step import Step, Value
 from stepgrad.explain.worked import Given, Line
 
+_MOST_WHOLE = 100  # whole numbers of the data that are listed
 _MOST_DIGITS = 17  # which say a float64 exactly
 _ROUNDED_GIVEN = ("parameter", "input", "target", "buffer", "state")
 
@@ -53,6 +54,11 @@ class ScalarLayout:
         """Return the lines of what was selected, and the numbers without a line that they use."""
         lines = [line for place in places_of(self, selection) for line in self.lines_of(*place)]
         written = {line.id for line in lines}
+        for value in self.step.data:
+            if value.array.dtype.kind != "f":  # written as numbers in the lines, so by no name
+                for place in range(min(value.array.size, _MOST_WHOLE)):
+                    ref = Ref(value, place)
+                    self._used.setdefault(self.id_of(ref), ref)
         return lines, [self._given(id, ref) for id, ref in self._used.items() if id not in written]
 
     def lines_of(self, quantity: Quantity, place: int) -> list[Line]:
@@ -169,7 +175,7 @@ class ScalarLayout:
         if any(k[:2] == key[:2] for k in self._locals):
             path += "/" + by.id_at(by_place).removeprefix("forward/").removeprefix("given/")
         name = owner.name_at(place).by(by.name_at(by_place))
-        quantity = Quantity(value, "local", path, name)
+        quantity = Quantity(value, "local", path, name, layer=owner.layer, module=owner.module)
         self._locals[key] = self.quantities.add_local(quantity)
         return quantity, True
 
@@ -198,7 +204,7 @@ class ScalarLayout:
         own_id = quantity.path if quantity.kind == "local" else quantity.id_at(place)
         names: dict[str, str] = {}
         shown: dict[str, str] = {}
-        formula = substituted = ""
+        formula, substituted, digits = "", "", self.digits
         if expression is None:
             text = self._rounded_text(Ref(value, place), Decimal(repr(number)))
         else:
@@ -215,7 +221,8 @@ class ScalarLayout:
             number = float(self._rounded[Ref(value, place)])
         return Line(
             own_id, kind, name.text(), formula, substituted, number, text, value.op.name if value.op else "",
-            value.module, tuple(names.values()), names, name, expression, shown,
+            quantity.module, quantity.layer, tuple(names.values()), names, name, expression, shown,
+            digits,
         )  # fmt: skip
 
     def _formula(self, expression: Expression, digits: int) -> str:
@@ -288,8 +295,7 @@ class ScalarLayout:
             number_text(ref.value, _MOST_DIGITS) if self.round_steps is None else self._rounded_operand(ref)
         )
         origin = "computed" if source.op is not None else source.origin
-        module = source.module if source.op is not None else source.path.partition("/")[0].rpartition(".")[0]
-        return Given(id, name.text(), ref.value, text, origin, module, name)
+        return Given(id, name.text(), ref.value, text, origin, self._quantity(ref).module, name)
 
 
 def rounded(value: Decimal, decimals: int) -> Decimal:

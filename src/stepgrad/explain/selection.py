@@ -54,8 +54,8 @@ def places_of(layout: ScalarLayout, selection: Selection) -> list[Place]:
     count = sum(wanted.count(q) for q in layout.quantities.lines)
     if count > MOST_LINES:
         raise ArgumentError(
-            f"this step has {count:,} numbers to write out, more than anybody reads. Pick a layer=, a "
-            f"neuron= or a sample=, or the path= from one weight to the loss."
+            f"this step has {count:,} numbers to write out, more than anybody reads. Pick a layer, a neuron "
+            f"or a sample, or the path from one weight to the loss, or the matrix layout."
         )
     return [place for quantity in layout.quantities.lines for place in wanted.places(quantity)]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays.random import get_rng_state, set_rng_state
-from stepgrad.autograd.modes import enable_grad
+from stepgrad.autograd.modes import enable_grad, no_grad
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.errors import ArgumentError
 from stepgrad.graph import Node
@@ -98,7 +98,8 @@ class Step:
     * `forward`: the values made by the forward pass, in order.
     * `gradients`: (value, its gradient) for each value of the forward pass and each parameter that has one.
     * `updates`: (leaf, new value) for each parameter and each piece of state that the optimizer changed.
-    * `parameters`: the leaf of each parameter by name.
+    * `parameters`: the leaf of each parameter by name. `modules`: what each module is, by its path.
+    * `data`: the leaves of the inputs and of the target.
     * `again`: runs the same step on other copies, unrecorded, and returns its `Outcome`.
     """
 
@@ -109,15 +110,19 @@ class Step:
         self.gradients: list[tuple[Value, Value]] = []
         self.updates: list[tuple[Value, Value]] = []
         self.parameters: dict[str, Value] = {}
+        self.modules: dict[str, str] = {}
+        self.data: list[Value] = []
         self.loss: Value
         self.output: Value
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The loss of a step, and the parameters after it by name."""
+    """The loss of a step, the parameters after it by name, and with these the output and the loss anew."""
 
     loss: float
+    output_after: numpy.ndarray
+    loss_after: float
     parameters: dict[str, numpy.ndarray]
 
 
@@ -168,17 +173,21 @@ class _Run:
         self.copies = _Copies()
         self.result: Step
         self._leaves: dict[tuple[int, int], Value] = {}
+        self._alike: dict[Any, Value] = {}
         self._nodes: dict[int, Value] = {}
         self._origins: dict[int, tuple[str, str]] = {}
 
     def outcome(self, inputs: Sequence[Any], target: Any) -> Outcome:
         """Take the step as any training does."""
-        loss = self._loss(self.model(*map(as_double, inputs)), as_double(target))
+        tensors, wanted = [as_double(x) for x in inputs], as_double(target)
+        loss = self._loss(self.model(*tensors), wanted)
         loss.backward()
         if self.optimizer is not None:
             self.optimizer.step()
         parameters = {name: p.detach().numpy() for name, p in self.model.named_parameters()}
-        return Outcome(loss.item(), parameters)
+        with no_grad():
+            output = self.model(*tensors)
+            return Outcome(loss.item(), output.numpy(), self._loss(output, wanted).item(), parameters)
 
     def _loss(self, output: Any, target: Any) -> Any:
         return self.loss(output) if target is None else self.loss(output, target)
@@ -211,6 +220,13 @@ class _Run:
             value.in_loss = i >= made_by_model
             if value not in result.forward:
                 result.forward.append(value)
+        used = {value.module for value in result.forward}
+        for path, module in self.model.named_modules():
+            if path in used or not path:
+                result.modules[path] = f"{module._get_name()}({module.extra_repr()})"
+        for tensor in (*tensors, wanted):
+            if tensor is not None:
+                result.data.append(self._leaf(tensor, first=True))
         result.loss = self._value(loss._node)
         result.output = self._value(output._node)
         for node, gradient in seen:
@@ -300,9 +316,19 @@ class _Run:
         assert key is not None
         if key not in self._leaves:
             array = self.copies.leaves[key][1] if key in self.copies.leaves else tensor._array.copy()
-            leaf = self._leaves[key] = Value(array)
-            leaf.origin, leaf.path = self._origins.get(id(tensor), ("constant", ""))
+            origin, path = self._origins.get(id(tensor), ("constant", ""))
+            # Groups of parameters with the same learning rate, and steps counted alike, are one number.
+            same = (origin, path.rpartition("/")[2], array.item()) if _is_shared(origin, path) else key
+            leaf = self._alike.get(same)
+            if leaf is None:
+                leaf = self._alike[same] = Value(array)
+                leaf.origin, leaf.path = origin, path
+            self._leaves[key] = leaf
         return self._leaves[key]
+
+
+def _is_shared(origin: str, path: str) -> bool:
+    return origin == "rate" or (origin == "state" and path.endswith("/step"))
 
 
 def as_double(x: Any) -> Any:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.errors import MissingNameError, suggest
 from stepgrad.explain.expressions import Expression
 from stepgrad.explain.names import Name
+from stepgrad.words.language import Words, choose_language
 
 if TYPE_CHECKING:
     from stepgrad.explain.check import Checked
     from stepgrad.explain.scalar import ScalarLayout
-    from stepgrad.explain.step import Step
+    from stepgrad.explain.step import Outcome, Step
 
 KINDS = ("forward", "loss", "local", "chain", "update", "after")
 
@@ -24,7 +26,7 @@ class Given:
 
     `text` is the number in full, `origin` what it belongs to ("input", "target", "parameter", "buffer",
     "state", "rate"; "computed" in the step, where it was not picked to be written out), `module` the path of
-    the module that holds it.
+    the module that holds it, `label` what a person calls it, such as a column of a table.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Given:
     origin: str
     module: str
     name: Name = field(repr=False)
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Line:
     * `id`: stable, see docs/explain.md. `kind`: one of `KINDS`.
     * `symbol`: what is computed, as text (``z⁽¹⁾₁``). `formula`: from what, by name. `substituted`: the
       same with numbers. `text`: the value as it is printed; `value`: in full.
-    * `op`: the operation's name in the registry. `module`: the path of the module, "" outside of any.
+    * `op`: the operation's name in the registry. `module`: the path of the module that it belongs to, ""
+      outside of any; `layer`: the number of the layer, 0 outside.
     * `references`: the ids of the lines and givens that the formula names, each once, in order.
     * `names`: the symbols in the formula, and the id of each.
 
@@ -59,12 +63,15 @@ class Line:
     text: str
     op: str
     module: str
+    layer: int
     references: tuple[str, ...]
     names: dict[str, str] = field(repr=False)
     name: Name = field(repr=False)
     expression: Expression | None = field(repr=False)
     shown: dict[str, str] = field(repr=False)
     """The number that stands for each reference in `substituted`."""
+    digits: int = field(repr=False)
+    """The significant digits that `substituted` has."""
 
     def __str__(self) -> str:
         parts = [self.symbol, self.formula, self.substituted, self.text]
@@ -87,6 +94,16 @@ class Worked:
         every: list[Line | Given] = [*self.given, *lines]
         self._by_id = {each.id: each for each in every}
         self.symbols = {each.symbol: each.id for each in every}
+
+    @cached_property
+    def after(self) -> Outcome:
+        """The loss before and after the update, and the parameters after it."""
+        return self.step.again()
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """Each module that computed something, by its path, as text: ``Linear(2, 2)``."""
+        return self.step.modules
 
     @property
     def step(self) -> Step:
@@ -121,6 +138,29 @@ class Worked:
     def of_kind(self, kind: str) -> list[Line]:
         """Return the lines of a kind, in order."""
         return [line for line in self.lines if line.kind == kind]
+
+    def markdown(self, lang: str = "en") -> str:
+        """Return the step as Markdown with formulas in LaTeX, in English or ("ko") Korean."""
+        from stepgrad.explain.render.markdown import markdown
+
+        return markdown(self, Words(lang))
+
+    def html(self, lang: str = "en") -> str:
+        """Return the step as one HTML page that opens offline."""
+        from stepgrad.explain.render.page import page
+
+        return page(self, Words(lang))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the step as plain values, ready for JSON."""
+        from stepgrad.explain.render.plain import plain
+
+        return plain(self)
+
+    def _repr_html_(self) -> str:
+        from stepgrad.explain.render.page import fragment
+
+        return fragment(self, Words(choose_language()))
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.lines))

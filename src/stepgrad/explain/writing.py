@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from stepgrad.errors import ArgumentError
 from stepgrad.explain.scalar import ScalarLayout
 from stepgrad.explain.selection import Selection
 from stepgrad.explain.step import run_step
-from stepgrad.explain.worked import Worked
+from stepgrad.explain.worked import Given, Worked
 from stepgrad.nn.module import Module
 
 
@@ -26,6 +27,7 @@ def explain(
     layer: int | str | None = None,
     neuron: int | None = None,
     path: str | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Worked:
     """Return one training step of `model` written out: forward pass, loss, chain rule, update.
 
@@ -42,6 +44,9 @@ def explain(
     counted from 0; a `layer` by its number, from 1, or by the path of its module; or with `path` one
     weight, such as ``"0.weight[3,17]"``, and the way from it to the loss. What the lines use and do not show
     is among `Worked.given`.
+
+    `labels` are what a person calls the features of an input, by the input's name:
+    ``{"x": ["width", "height"]}``.
 
     Raises `ArgumentError` for a loss that is not one number, for a pick that is not there, and for more than
     20,000 lines.
@@ -72,4 +77,13 @@ def explain(
     step = run_step(model, loss, optimizer, x if isinstance(x, tuple) else (x,), y)
     layout = ScalarLayout(step, digits, round_steps)
     lines, given = layout.write(Selection(sample, layer, neuron, path))
-    return Worked(lines, given, layout)
+    return Worked(lines, [_labelled(each, labels or {}) for each in given], layout)
+
+
+def _labelled(given: Given, labels: Mapping[str, Sequence[str]]) -> Given:
+    """Return a given number with the label of its feature, the last dimension of its input."""
+    name, _, index = given.id.removeprefix("given/").rstrip("]").partition("[")
+    if given.origin not in ("input", "target") or name not in labels or not index:
+        return given
+    feature = int(index.rpartition(",")[2])
+    return replace(given, label=labels[name][feature]) if feature < len(labels[name]) else given

@@ -4,6 +4,8 @@ errors.
 A field stands for whatever the sentence has there; the first template that fits a whole sentence is taken.
 """
 
+from stepgrad.words.korean_explain import EXPLAIN_ERRORS
+
 _REASONS = {
     "'{target}' has two values, {one} and {other}": "'{target}'의 값이 {one:과/와} {other} 둘뿐입니다",
     "'{target}' has {count} different texts": "'{target}'에 서로 다른 글이 {count}가지 있습니다",
@@ -173,4 +175,4 @@ FROM_CLICK = {
     "Got unexpected extra argument ({name})": "남는 인수가 있습니다: {name}",
 }
 
-SENTENCES: dict[str, str] = _REASONS | _NOTES | _ERRORS | FROM_CLICK
+SENTENCES: dict[str, str] = _REASONS | _NOTES | _ERRORS | EXPLAIN_ERRORS | FROM_CLICK

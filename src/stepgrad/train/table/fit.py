@@ -21,7 +21,7 @@ from stepgrad.train.table.network import make_network
 from stepgrad.train.table.settings import TableSettings, needed
 from stepgrad.train.trainer import Trainer
 
-_LOSSES: dict[str, Callable[[], nn.Module]] = {
+LOSSES: dict[str, Callable[[], nn.Module]] = {
     "regression": nn.MSELoss, "binary": nn.BCEWithLogitsLoss, "multiclass": nn.CrossEntropyLoss,
 }  # fmt: skip
 _OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
@@ -118,9 +118,9 @@ def _trainer(
     random.manual_seed(settings.seed)
     epochs, batch_size = needed(settings.epochs), needed(settings.batch_size)
     network = make_network(settings, preparation).to(settings.device)
-    optimizer = _optimizer(network, settings)
+    optimizer = make_optimizer(network, settings)
     return Trainer(
-        network, _LOSSES[preparation.task.kind](), optimizer,
+        network, LOSSES[preparation.task.kind](), optimizer,
         schedule=CosineAnnealingLR(optimizer, epochs),
         metrics=["r2" if preparation.task.kind == "regression" else "accuracy"],
         callbacks=callbacks, device=settings.device, seed=settings.seed, checkpoint=checkpoints,
@@ -145,7 +145,7 @@ def _run(
     )  # fmt: skip
 
 
-def _optimizer(network: nn.Module, settings: TableSettings) -> optim.Optimizer:
+def make_optimizer(network: nn.Module, settings: TableSettings) -> optim.Optimizer:
     """Return the optimizer; weights decay, biases do not."""
     named = list(network.named_parameters())
     groups = [

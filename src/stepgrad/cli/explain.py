@@ -1,0 +1,201 @@
+"""``stepgrad explain``: one training step of a network written out, line by line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy
+
+from stepgrad.cli.help import Command
+from stepgrad.cli.options import lang_option, quiet_option
+from stepgrad.cli.output import Output
+from stepgrad.cli.problems import BadInput, read_data
+from stepgrad.cli.runs import load_model
+
+if TYPE_CHECKING:
+    from stepgrad.data.table.frame import Table
+    from stepgrad.explain import Worked
+    from stepgrad.train.table.model import TableModel
+
+FORMATS = ("terminal", "markdown", "html", "json")
+_SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"}
+
+
+@click.command(
+    cls=Command,
+    short_help="Writes out one training step, line by line.",
+    help=(
+        "Writes out one training step as a person would on paper: forward pass, loss, chain rule, update, "
+        "every line with its formula, its numbers and its value. Of a trained network on one row of a table, "
+        "or of the small network that comes along as an example."
+    ),
+    arguments=[
+        ("RUN", "The folder of a run, or a model file."),
+        ("DATA", "A table with the row; by default the one that the run was trained on."),
+    ],
+    examples=[
+        ("stepgrad explain --example", "a 2-2-1 network, by hand"),
+        ("stepgrad explain --example -o step.html", "the same as a page to click through"),
+        ("stepgrad explain runs/houses-1 --row 3", "a network of your own on its third row"),
+        ("stepgrad explain runs/houses-1 --path '0.weight[3,1]'", "from one weight to the loss"),
+    ],
+)
+@click.argument("run", type=click.Path(), required=False)
+@click.argument("data", type=click.Path(), required=False)
+@click.option("--example", is_flag=True, help="Explain the example, a 2-2-1 network of sigmoids.")
+@click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, help="The row of the table.")
+@click.option("--target-class", metavar="CLASS", help="Compare with this answer instead of the row's own.")
+@click.option("--layer", metavar="LAYER", help="Only this layer: its number from 1, or its path.")
+@click.option("--neuron", type=click.IntRange(min=0), help="Only this neuron, counted from 0.")
+@click.option(
+    "--path", metavar="WEIGHT", help="Only the way from one weight, such as 0.weight[3,1], to the loss."
+)
+@click.option(
+    "--digits", type=click.IntRange(2, 15), default=6, show_default=True, help="Significant digits."
+)
+@click.option("--round-steps", type=click.IntRange(1, 15), help="Round every value to so many decimals.")
+@click.option(
+    "--format", "shape", type=click.Choice(FORMATS), help="How it is written; by default as -o ends."
+)
+@click.option("--out", "-o", metavar="FILE", type=click.Path(), help="Write to this file.")
+@quiet_option
+@lang_option
+@click.pass_obj
+def explain(
+    output: Output,
+    /,
+    run: str | None,
+    data: str | None,
+    example: bool,
+    row: int,
+    target_class: str | None,
+    shape: str | None,
+    out: str | None,
+    **options: Any,
+) -> None:
+    """Explain, check, and write."""
+    if example == (run is not None):
+        raise BadInput("name a run, or ask for the example with --example.")
+    options["layer"] = _layer(options["layer"])
+    if run is None:
+        from stepgrad.explain.example import example_step
+
+        worked = example_step(**options)
+    else:
+        worked = _explained(output, run, data, row, target_class, options)
+    _write(output, worked, shape or _format_of(out), out)
+
+
+def _layer(text: str | None) -> int | str | None:
+    """Return the number of a layer; a path (``body.0``, or ``0`` itself) stays text."""
+    return int(text) if text is not None and text.isdecimal() and text != "0" else text
+
+
+def _explained(
+    output: Output, run: str, data: str | None, row: int, target_class: str | None, options: dict[str, Any]
+) -> Worked:
+    import stepgrad.explain as explanation
+    from stepgrad.train.table.fit import LOSSES, make_optimizer
+    from stepgrad.train.table.settings import TableSettings
+
+    model, _ = load_model(run)
+    table, where = _table(run, data)
+    if row > len(table):
+        raise BadInput(f"there is no row {row}; {where} has {len(table):,} rows.")
+    table = table.rows([row - 1])
+    prepared = model.preparation.transform(table)
+    output.notes([*table.notes, *prepared.notes])
+    target = _target(model, table, target_class)
+    settings = TableSettings(**model.record["settings"])
+    inputs = (prepared.numbers, prepared.codes) if prepared.codes.shape[1] else (prepared.numbers,)
+    network = model.network.train()
+    for module in network.modules():  # what is left out at random would be drawn anew for every look
+        if type(module).__name__ == "Dropout":
+            module.eval()
+    return explanation.explain(
+        network,
+        LOSSES[model.task](),
+        make_optimizer(network, settings),
+        inputs,
+        target,
+        labels=_labels(model, table),
+        **options,
+    )
+
+
+def _table(run: str, data: str | None) -> tuple[Table, str]:
+    """Return the table with the row, and how it is called."""
+    if data is not None:
+        return read_data(data), f"'{data}'"
+    from stepgrad.data.builtin import builtin_path
+    from stepgrad.train.table.config import NAME, read_config
+
+    if not (Path(run) / NAME).is_file():
+        raise BadInput(
+            f"name the table with the row after '{run}', which does not say what it was trained on."
+        )
+    settings, _ = read_config(run)
+    path = str(builtin_path("digits")) if settings.data is None else settings.data
+    return read_data(path), f"'{path}'"
+
+
+def _target(model: TableModel, table: Table, asked: str | None) -> numpy.ndarray:
+    """Return what the prediction is compared with, as the loss takes it."""
+    from stepgrad.data.table.frame import Table
+
+    name = model.target
+    if asked is not None:
+        cell: Any = asked
+        if model.task == "regression":
+            try:
+                cell = float(asked)
+            except ValueError:
+                raise BadInput(f"'{asked}' is no number, which '{name}' is.") from None
+        table = Table.from_arrays({name: [cell]})
+    elif name not in table.names:
+        raise BadInput(f"the row has no '{name}'; say what to compare with by --target-class.")
+    values = model.preparation.target_values(table)
+    return values if model.task == "multiclass" else values.astype(numpy.float64)[:, None]
+
+
+def _labels(model: TableModel, table: Table) -> dict[str, list[str]]:
+    """Return what the inputs of the network are called, each with the row's own cell."""
+    from stepgrad.train.table.examples import cell_text
+
+    def label(name: str, origin: str) -> str:
+        cell = cell_text(table.column(origin), 0)
+        return f"{name}, {cell}" if cell and name == origin else name
+
+    inputs = model.preparation.inputs
+    numbers = [label(each.name, each.origin) for each in inputs if each.array == "numbers"]
+    codes = [label(each.name, each.origin) for each in inputs if each.array == "codes"]
+    return {"x1": numbers, "x2": codes} if codes else {"x": numbers}
+
+
+def _format_of(out: str | None) -> str:
+    return "terminal" if out is None else _SUFFIXES.get(Path(out).suffix.lower(), "terminal")
+
+
+def _write(output: Output, worked: Worked, shape: str, out: str | None) -> None:
+    words = output.words
+    if shape == "terminal" and out is None:
+        from stepgrad.explain.render.terminal import terminal
+
+        output.print(*terminal(worked, words))
+        return
+    text = {
+        "terminal": lambda: f"{worked}\n",
+        "markdown": lambda: worked.markdown(words.language),
+        "html": lambda: worked.html(words.language),
+        "json": lambda: json.dumps(worked.to_dict(), ensure_ascii=False, allow_nan=False) + "\n",
+    }[shape]()
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    from stepgrad.files.atomic import write_atomically
+
+    write_atomically(Path(out), text.encode())
+    output.note(words("{count:line/lines} written to {path}", count=len(worked), path=out))

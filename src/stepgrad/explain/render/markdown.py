@@ -1,0 +1,76 @@
+"""A worked step as Markdown, its formulas in LaTeX."""
+
+from __future__ import annotations
+
+from stepgrad.explain.expressions import Number, Ref
+from stepgrad.explain.notation import latex_of, number_latex
+from stepgrad.explain.render.outline import (
+    ORIGINS,
+    Leaves,
+    given_text,
+    givens_by_origin,
+    introduction,
+    outcome_text,
+    parts_of,
+    shortened,
+)
+from stepgrad.explain.worked import Given, Line, Worked
+from stepgrad.words.language import Words
+
+_MOST_GIVEN = 60
+
+
+def markdown(worked: Worked, words: Words) -> str:
+    """Return the whole step: what it starts from, then layer by layer, then what the update did."""
+    blocks = [f"# {words('A training step, worked out')}", *introduction(worked, words)]
+    blocks += [f"## {words('What it starts from')}", *_givens(worked, words)]
+    parts = parts_of(worked, words)
+    forward = [(part.title, part.forward) for part in parts if part.forward]
+    backward = [(part.title, part.backward) for part in reversed(parts) if part.backward]
+    update = [(part.title, part.update) for part in parts if part.update]
+    for title, sections in (
+        (words("Forward pass"), forward),
+        (words("Backward pass"), backward),
+        (words("Update"), update),
+    ):
+        if sections:
+            blocks.append(f"## {title}")
+        for name, lines in sections:
+            blocks += [f"### {name}", *(_line(worked, line) for line in lines)]
+    outcome = outcome_text(worked, words)
+    if outcome is not None:
+        blocks.append(outcome)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _givens(worked: Worked, words: Words) -> list[str]:
+    made = []
+    for origin, givens in givens_by_origin(worked).items():
+        shown = ", ".join(_given(worked, given) for given in givens[:_MOST_GIVEN])
+        more = len(givens) - _MOST_GIVEN
+        rest = f" … {words('and {count} more', count=more)}" if more > 0 else ""
+        made.append(f"**{words(ORIGINS[origin])}**: {shown}{rest}")
+    return made
+
+
+def _given(worked: Worked, given: Given) -> str:
+    label = f" ({given.label})" if given.label else ""
+    return f"${given.name.latex()} = {number_latex(given_text(worked, given))}${label}"
+
+
+def _line(worked: Worked, line: Line) -> str:
+    steps = [number_latex(line.text)]
+    if line.expression is not None:
+        expression, _ = shortened(line.expression)
+        leaves = Leaves(worked, line)
+
+        def named(leaf: Ref | Number) -> str:
+            return leaves.name(leaf).latex() if isinstance(leaf, Ref) else numbers(leaf)
+
+        def numbers(leaf: Ref | Number) -> str:
+            return number_latex(leaves.number(leaf))
+
+        steps = [latex_of(expression, named), latex_of(expression, numbers), *steps]
+    different = [step for i, step in enumerate(steps) if not i or step != steps[i - 1]]
+    rows = r" \\ &= ".join(different)
+    return f"`{line.id}`\n\n$$\n\\begin{{aligned}} {line.name.latex()} &= {rows} \\end{{aligned}}\n$$"

@@ -1,0 +1,178 @@
+"""The order in which a worked step is read: by layers, forward and backward side by side, then the update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stepgrad.explain.expressions import Expression, Number, Operation, Ref
+from stepgrad.explain.names import Name
+from stepgrad.explain.notation import number_text
+from stepgrad.explain.worked import Given, Line, Worked
+from stepgrad.words.language import Words
+from stepgrad.words.numbers import layer_text
+
+_ENDS, _MOST_TERMS = 3, 12  # terms shown of a sum of more than so many
+
+
+@dataclass
+class Part:
+    """The lines of one layer, or of the loss (`layer` None): its title and its lines by direction."""
+
+    title: str
+    layer: int | None
+    forward: list[Line] = field(default_factory=list)
+    backward: list[Line] = field(default_factory=list)
+    update: list[Line] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self.forward) + len(self.backward) + len(self.update)
+
+
+def parts_of(worked: Worked, words: Words) -> list[Part]:
+    """Return the layers in the order of the forward pass, then the loss, each with its lines."""
+    by_layer: dict[int | None, Part] = {}
+    for line in worked:
+        key = None if line.kind == "loss" else line.layer
+        if key not in by_layer:
+            by_layer[key] = Part("", key)
+        part = by_layer[key]
+        side = {"forward": part.forward, "loss": part.forward, "update": part.update}
+        side.get(line.kind, part.backward).append(line)
+    order = sorted(key for key in by_layer if key is not None)
+    # What belongs to no layer, such as the step number of the optimizer, comes last.
+    numbered = [key for key in order if key] + ([None] if None in by_layer else [])
+    keys = [*numbered, *(key for key in order if not key)]
+    for key in keys:
+        by_layer[key].title = _title(worked, by_layer[key], words)
+    return [by_layer[key] for key in keys]
+
+
+def _title(worked: Worked, part: Part, words: Words) -> str:
+    if part.layer is None:
+        return words("Loss")
+    paths = dict.fromkeys(
+        line.module for line in (*part.forward, *part.backward, *part.update) if line.module
+    )
+    names = ", ".join(module_text(worked, path) for path in paths)
+    if not part.layer:
+        return names or words("The optimizer")
+    return words("Layer {number}: {modules}", number=part.layer, modules=names)
+
+
+def module_text(worked: Worked, path: str) -> str:
+    """Return what a module is, in short."""
+    return layer_text(worked.modules.get(path, path))
+
+
+def numbered(worked: Worked) -> dict[str, int]:
+    """Return the number of each line by its id, from 1, in the order of computation."""
+    return {line.id: i for i, line in enumerate(worked, 1)}
+
+
+def uses(worked: Worked) -> dict[str, list[str]]:
+    """Return for each id the ids of the lines that use it."""
+    found: dict[str, list[str]] = {}
+    for line in worked:
+        for id in line.references:
+            found.setdefault(id, []).append(line.id)
+    return found
+
+
+def given_text(worked: Worked, given: Given) -> str:
+    """Return a given number as it is listed: with as many digits as lines have."""
+    return given.text if worked.round_steps is not None else number_text(given.value, worked.digits)
+
+
+def givens_by_origin(worked: Worked) -> dict[str, list[Given]]:
+    """Return the numbers that the step starts from, by what they belong to."""
+    found: dict[str, list[Given]] = {}
+    for given in worked.given:
+        found.setdefault(given.origin, []).append(given)
+    return {origin: found[origin] for origin in ORIGINS if origin in found}
+
+
+ORIGINS = {
+    "input": "Input",
+    "target": "Target",
+    "parameter": "Parameters",
+    "rate": "Learning rate",
+    "state": "State of the optimizer",
+    "buffer": "Buffers of the model",
+    "computed": "Computed elsewhere in the step",
+    "constant": "Constants",
+}
+
+
+def shortened(x: Expression) -> tuple[Expression, int]:
+    """Return an expression in which long sums are cut to their ends, and how many terms were left out."""
+    if not isinstance(x, Operation):
+        return x, 0
+    operands, left_out = [], 0
+    for operand in x.operands:
+        short, count = shortened(operand)
+        operands.append(short)
+        left_out += count
+    if x.head in ("+", "maximum", "minimum") and len(operands) > _MOST_TERMS:
+        left_out += len(operands) - 2 * _ENDS
+        operands = [*operands[:_ENDS], Operation("…", ()), *operands[-_ENDS:]]
+    return Operation(x.head, tuple(operands)), left_out
+
+
+class Leaves:
+    """What stands for a leaf in the formula of a line, and with numbers put in."""
+
+    def __init__(self, worked: Worked, line: Line) -> None:
+        self._source, self._line = worked.source, line
+
+    def id(self, ref: Ref) -> str:
+        """Return the id of a number."""
+        return self._source.id_of(ref)
+
+    def name(self, ref: Ref) -> Name:
+        """Return the name of a number."""
+        return self._source.name_of(ref)
+
+    def number(self, leaf: Ref | Number) -> str:
+        """Return the number as the line shows it."""
+        if isinstance(leaf, Number):
+            return number_text(leaf.value, self._line.digits)
+        return self._line.shown[self.id(leaf)]
+
+    def text(self, leaf: Ref | Number) -> str:
+        """Return the name as text, or the number of a leaf that has none."""
+        return self.name(leaf).text() if isinstance(leaf, Ref) else self.number(leaf)
+
+
+def introduction(worked: Worked, words: Words) -> list[str]:
+    """Return what a reader has to know about names and digits."""
+    sentences = [
+        words(
+            "ŷ is what the network predicts, y the target, L the loss, η the learning rate; a prime (′) "
+            "marks a value after the update."
+        ),
+        words("In names neurons and samples count from 1; in ids, as in Python, from 0."),
+    ]
+    if worked.round_steps is not None:
+        sentences.append(
+            words(
+                "Every value is rounded to {count:decimal/decimals} before its next use.",
+                count=worked.round_steps,
+            )
+        )
+    return sentences
+
+
+def outcome_text(worked: Worked, words: Words) -> str | None:
+    """Return what the update did to the loss; None if there was no update."""
+    if not any(line.kind == "update" for line in worked):
+        return None
+    before, after = (
+        number_text(value, worked.digits) for value in (worked.after.loss, worked.after.loss_after)
+    )
+    return words(
+        "With the new parameters the loss on the same data is {after}; it was {before}.",
+        after=after,
+        before=before,
+    )

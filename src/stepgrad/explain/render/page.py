@@ -1,0 +1,233 @@
+"""A worked step as one HTML file that opens offline: formulas in MathML, every number linked to its line."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+from stepgrad.explain.expressions import Number, Ref
+from stepgrad.explain.render.drawing import drawing
+from stepgrad.explain.render.mathml import expression_elements, math_element, name_element, number_element
+from stepgrad.explain.render.outline import (
+    ORIGINS,
+    Leaves,
+    Part,
+    given_text,
+    givens_by_origin,
+    introduction,
+    module_text,
+    numbered,
+    outcome_text,
+    parts_of,
+    shortened,
+)
+from stepgrad.explain.worked import Given, Line, Worked
+from stepgrad.markup import Html, tag
+from stepgrad.version import __version__
+from stepgrad.words.language import Words
+
+_MOST_OPEN = 200  # lines up to which every layer is unfolded
+_MOST_GIVEN = 300
+
+
+def page(worked: Worked, words: Words) -> str:
+    """Return the whole step as an HTML document."""
+    script, style = _file("page.js"), _file("page.css")
+    document = tag("html", _head(words, script, style), _body(worked, words, script), lang=words.language)
+    return f"<!doctype html>\n{document}\n"
+
+
+def fragment(worked: Worked, words: Words) -> str:
+    """Return the step as a part of another page, such as a notebook: without script, its style within."""
+    return tag(
+        "div", tag("style", Html(_file("page.css"))), tag("div", *_sections(worked, words), class_="step")
+    )
+
+
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _head(words: Words, script: str, style: str) -> Html:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; img-src data:; "
+        "form-action 'none'; base-uri 'none'"
+    )
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", f"{words('A training step, worked out')} · stepgrad"),
+        tag("style", Html(style)),
+    )
+
+
+def _body(worked: Worked, words: Words, script: str) -> Html:
+    hint = words("Click a number: here you see where it comes from and where it goes.")
+    panel = tag(
+        "aside",
+        tag("p", hint, class_="quiet"),
+        id="panel",
+        data_from=words("comes from"),
+        data_to=words("goes into"),
+        data_given=words("given"),
+        data_nowhere=words("nothing further"),
+        aria_live="polite",
+    )
+    footer = tag("footer", words("Written by stepgrad {version}.", version=__version__))
+    header = tag(
+        "header",
+        tag("p", "stepgrad", class_="mark"),
+        tag("h1", words("A training step, worked out")),
+        *(tag("p", sentence, class_="quiet") for sentence in introduction(worked, words)),
+    )
+    main = tag("main", header, *_sections(worked, words), footer)
+    return tag("body", tag("div", main, panel, class_="step page"), tag("script", Html(script)))
+
+
+def _sections(worked: Worked, words: Words) -> list[Html]:
+    places = numbered(worked)
+    is_open = len(worked) <= _MOST_OPEN
+    parts = parts_of(worked, words)
+    outcome = outcome_text(worked, words)
+    return [
+        _givens(worked, words),
+        _picture(worked, words),
+        *(_part(worked, part, places, is_open, words) for part in parts),
+        tag("section", tag("p", outcome, class_="outcome"), class_="card") if outcome else Html(""),
+    ]
+
+
+def _picture(worked: Worked, words: Words) -> Html:
+    drawn = drawing(worked, words)
+    if drawn is None:
+        return Html("")
+    legend = tag(
+        "p",
+        tag("span", words("forward: the value"), class_="key value"),
+        tag("span", words("backward: the gradient of the loss"), class_="key slope"),
+        tag("span", words("on a line: the weight"), class_="key weight"),
+        class_="legend",
+    )
+    return tag(
+        "section", tag("h2", words("The network")), tag("div", drawn, class_="scroll"), legend, class_="card"
+    )
+
+
+def _givens(worked: Worked, words: Words) -> Html:
+    rows = []
+    for origin, givens in givens_by_origin(worked).items():
+        chips: list[Html] = [_chip(worked, given) for given in givens[:_MOST_GIVEN]]
+        if len(givens) > _MOST_GIVEN:
+            chips.append(
+                tag("span", words("and {count} more", count=len(givens) - _MOST_GIVEN), class_="quiet")
+            )
+        rows.append(tag("dt", words(ORIGINS[origin])))
+        rows.append(tag("dd", *chips))
+    summary = tag("summary", tag("h2", words("What it starts from")))
+    is_open = "" if len(worked.given) <= _MOST_OPEN else None
+    return tag("details", summary, tag("dl", *rows, class_="givens"), class_="card", open=is_open)
+
+
+def _chip(worked: Worked, given: Given) -> Html:
+    shown = number_element(given_text(worked, given))
+    equation = math_element(name_element(given.name), tag("mo", "="), shown)
+    label = tag("small", given.label) if given.label else None
+    return tag("span", equation, label, class_="chip v", data_id=given.id, title=given.text)
+
+
+def _part(worked: Worked, part: Part, places: dict[str, int], is_open: bool, words: Words) -> Html:
+    def column(title: str, lines: list[Line], kind: str) -> Html | None:
+        if not lines:
+            return None
+        return tag("section", tag("h3", title), *_lines(worked, lines, places, words), class_=kind)
+
+    pair = tag(
+        "div",
+        column(words("Forward"), part.forward, "forward"),
+        column(words("Backward"), part.backward, "backward"),
+        class_="pair" if part.forward and part.backward else None,
+    )
+    update = None
+    if part.update:
+        heading = tag("h3", words("Update"))
+        inside = _lines(worked, part.update, places, words)
+        update = tag(
+            "details", tag("summary", heading), *inside, class_="updates", open="" if is_open else None
+        )
+    counted = tag("span", words("{count:line/lines}", count=part.count), class_="quiet")
+    summary = tag("summary", tag("h2", part.title), counted)
+    return tag("details", summary, pair, update, class_="card", open="" if is_open else None)
+
+
+def _lines(worked: Worked, lines: list[Line], places: dict[str, int], words: Words) -> list[Html]:
+    made = []
+    module = None
+    for line in lines:
+        if line.module != module and line.module and line.kind == "forward":
+            module = line.module
+            made.append(tag("p", tag("code", module), " ", module_text(worked, module), class_="module"))
+        made.append(_line(worked, line, places[line.id], words))
+    return made
+
+
+def _line(worked: Worked, line: Line, number: int, words: Words) -> Html:
+    name = _clickable(name_element(line.name), line.id)
+    result = tag("mrow", number_element(line.text), class_="result v", data_id=line.id)
+    steps, full = _steps(worked, line, words)
+    equals = tag("mo", "=")
+    equations = [math_element(name)]
+    for first, *rest in [*steps, [result]]:
+        pieces = [math_element(equals, first), *(math_element(piece) for piece in rest)]
+        equations.append(tag("span", _spaced(pieces), class_="side"))
+    return tag(
+        "article",
+        tag("span", number, class_="no"),
+        tag("div", _spaced(equations), full, class_="maths"),
+        tag("code", line.id, class_="id"),
+        class_=f"line {line.kind}",
+        tabindex=0,
+        data_id=line.id,
+        data_refs=" ".join(line.references),
+    )
+
+
+def _spaced(parts: list[Html]) -> Html:
+    """Return parts with spaces between, where a line may be broken."""
+    return Html(" ".join(parts))
+
+
+def _steps(worked: Worked, line: Line, words: Words) -> tuple[list[list[Html]], Html | None]:
+    """Return the formula and the formula with numbers, each in parts, and in full what was cut from them."""
+    if line.expression is None:
+        return [], None
+    expression, left_out = shortened(line.expression)
+    leaves = Leaves(worked, line)
+
+    def named(leaf: Ref | Number) -> Html:
+        if isinstance(leaf, Number):
+            return number_element(leaves.number(leaf))
+        return _clickable(name_element(leaves.name(leaf)), leaves.id(leaf))
+
+    def numbers(leaf: Ref | Number) -> Html:
+        shown = number_element(leaves.number(leaf))
+        return shown if isinstance(leaf, Number) else _clickable(shown, leaves.id(leaf))
+
+    formula = expression_elements(expression, named, lambda leaf: isinstance(leaf, Number) and leaf.value < 0)
+    substituted = expression_elements(expression, numbers, lambda leaf: leaves.number(leaf).startswith("−"))
+    steps = [formula] if line.formula == line.text else [formula, substituted]
+    if line.substituted == line.text:
+        steps = steps[:1] if line.formula != line.text else []
+    if not left_out:
+        return steps, None
+    summary = tag("summary", words("all terms ({count} more)", count=left_out))
+    return steps, tag("details", summary, tag("p", line.substituted, class_="full"), class_="terms")
+
+
+def _clickable(content: Html, id: str) -> Html:
+    return tag("mrow", content, class_="v", data_id=id)

@@ -1,0 +1,98 @@
+"""`stepgrad explain`: the example, and a person's own network on their own row."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+def test_the_example(stepgrad):
+    ran = stepgrad("explain", "--example")
+    assert (ran.code, ran.err) == (0, "")
+    text = " ".join(ran.out.split())
+    assert "z⁽¹⁾₁ = w⁽¹⁾₁₁·x₁ + w⁽¹⁾₁₂·x₂ + b⁽¹⁾₁ = 0.4352·1 + 0.3545·1 + (−0.1419) = 0.6478" in text
+    assert "With the new parameters the loss on the same data is 0.280421; it was 0.536884." in text
+
+
+def test_the_example_as_a_textbook_has_it_in_korean(stepgrad):
+    ran = stepgrad("explain", "--example", "--round-steps", 4, "--lang", "ko")
+    text = " ".join(ran.out.split())
+    assert "∂L/∂w⁽²⁾₁ = ∂L/∂ŷ·∂ŷ/∂z⁽²⁾·a⁽¹⁾₁ = 1.7106·0.2428·0.6565 = 0.2727" in text
+    assert "모든 값은 다음에 쓰기 전에 소수점 아래 4자리로 반올림합니다." in text
+    assert "역전파 2번째 계층: Linear(2, 1), Sigmoid()" in text
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("name, beginning", [("a.html", "<!doctype html>"), ("a.md", "# "), ("a.json", "{")])
+def test_the_format_follows_from_the_name_of_the_file(stepgrad, name, beginning, lang):
+    ran = stepgrad("explain", "--example", "-o", name, "--lang", lang)
+    assert (ran.code, ran.out) == (0, "")
+    assert Path(name).read_text(encoding="utf-8").startswith(beginning)
+    assert ran.err == {"en": f"34 lines written to {name}\n", "ko": f"{name}에 34줄을 썼습니다\n"}[lang]
+
+
+def test_a_row_of_a_run_with_its_columns(stepgrad, flower_run):
+    ran = stepgrad("explain", flower_run.run, "--row", 3, "--layer", 1, "--neuron", 0, "--format", "json")
+    assert ran.code == 0
+    said = ran.json
+    labels = {each["symbol"]: each.get("label", "") for each in said["given"]}
+    assert labels["x₁"].startswith("length, ")
+    assert {line["id"] for line in said["lines"] if line["kind"] == "forward"} == {
+        "forward/0/z[0,0]", "forward/1/a[0,0]",
+    }  # fmt: skip
+    assert any(each["origin"] == "target" and each["value"] == 2 for each in said["given"])
+
+
+def test_another_answer_changes_the_loss(stepgrad, flower_run):
+    options = ("--layer", 1, "--neuron", 0, "--format", "json")
+    losses = {}
+    for kind in ("daisy", "tulip"):
+        said = stepgrad("explain", flower_run.run, flower_run.data, "--target-class", kind, *options).json
+        losses[kind] = next(line["value"] for line in said["lines"] if line["id"] == "loss")
+    assert losses["daisy"] < losses["tulip"]
+
+
+def test_a_path_of_a_regression(stepgrad, house_run):
+    ran = stepgrad("explain", house_run.run, "--path", "0.weight[1,0]", "--lang", "ko")
+    assert ran.code == 0
+    assert "학습률" in ran.out
+    wanted = stepgrad("explain", house_run.run, "--path", "0.weight[1,0]", "--format", "json").json
+    chain = [line["id"] for line in wanted["lines"] if line["kind"] == "chain"]
+    assert chain[-1] == "grad/0.weight[1,0]"
+
+
+@pytest.mark.parametrize(
+    "arguments, message, korean",
+    [
+        ((), "name a run, or ask for the example with --example.", "--example로 예제를 고르십시오"),
+        (("RUN", "--example"), "name a run, or ask for the example", "--example로 예제를 고르십시오"),
+        (("RUN", "--row", 91), "there is no row 91; ", "91행이 없습니다"),
+        (("RUN", "--path", "0.weight[900,0]"), "there is no [900, 0] in it", "[900, 0]이 없습니다"),
+        (("RUN", "--path", "w"), "path is one weight by its name and indices", "가중치 하나입니다"),
+        (
+            ("RUN", "--layer", 9, "--neuron", 0),
+            "there is no layer 9; layers are numbered 1 to",
+            "계층 9가 없습니다",
+        ),
+        (("RUN", "--layer", 1, "--neuron", 999), "there is no neuron 999", "뉴런 999가 없습니다"),
+        (("RUN", "--target-class", "oak"), "the target 'kind' is 'oak' in row 1", "oak"),
+    ],
+)
+def test_what_is_not_there(stepgrad, flower_run, arguments, message, korean):
+    given = [flower_run.run if part == "RUN" else part for part in arguments]
+    ran = stepgrad("explain", *given)
+    assert (ran.code in (1, 2), ran.out) == (True, "")
+    assert message in ran.err
+    assert korean in stepgrad("explain", *given, "--lang", "ko").err
+
+
+def test_a_model_file_needs_a_table(stepgrad, flower_run):
+    ran = stepgrad("explain", flower_run.run / "model.safetensors")
+    assert ran.code == 2
+    assert "name the table with the row after" in ran.err
+
+
+def test_json_is_one_versioned_object(stepgrad):
+    said = json.loads(stepgrad("explain", "--example", "--format", "json").out)
+    assert (said["version"], said["layout"], len(said["lines"])) == (1, "scalar", 34)
+    assert said["after"]["loss"] == pytest.approx(0.2804214083479139, abs=1e-12)
