@@ -81,8 +81,12 @@ EXPLAIN = {
 }
 
 EXPLAIN_ERRORS = {
-    "name a run, or ask for the example with --example.": "학습 결과를 지정하거나 --example로 예제를 고르십시오.",
-    "there is no row {row}; {place} has {count} rows.": "{row}행이 없습니다. {place}에는 {count}행이 있습니다.",
+    "name a run, or ask for the example with --example.": (
+        "학습 결과를 지정하거나 --example로 예제를 고르십시오."
+    ),
+    "there is no row {row}; {place} has {count} rows.": (
+        "{row}행이 없습니다. {place}에는 {count}행이 있습니다."
+    ),
     "name the table with the row after '{run}', which does not say what it was trained on.": (
         "'{run}'에는 학습에 쓴 표가 적혀 있지 않으니, 그 뒤에 행이 있는 표를 지정하십시오."
     ),
