@@ -6,7 +6,8 @@ from typing import Any
 
 from stepgrad.explain.check import Checked, Fault
 from stepgrad.explain.evaluate import evaluate
-from stepgrad.explain.worked import Given, Line, Worked
+from stepgrad.explain.line import Given, Line
+from stepgrad.explain.worked import Worked
 from stepgrad.explain.writing import explain
 
 __all__ = ["Checked", "Fault", "Given", "Line", "Worked", "evaluate", "explain"]

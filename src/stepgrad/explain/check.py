@@ -20,7 +20,8 @@ from stepgrad.explain.step import Step, Value
 from stepgrad.ops.record import Composite
 
 if TYPE_CHECKING:
-    from stepgrad.explain.worked import Line, Worked
+    from stepgrad.explain.line import Line
+    from stepgrad.explain.worked import Worked
 
 _WIDE = numpy.longdouble
 # The step of central differences that balances their error, h², with that of rounding, ε / h.

@@ -24,12 +24,12 @@ from stepgrad.explain.expressions import (
     value_of,
     without_guards,
 )
+from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
 from stepgrad.explain.notation import decimal_text, number_text, text_of, tolerance
 from stepgrad.explain.quantities import Quantities, Quantity
 from stepgrad.explain.selection import Selection, places_of
 from stepgrad.explain.step import Step, Value
-from stepgrad.explain.worked import Given, Line
 
 _MOST_WHOLE = 100  # whole numbers of the data that are listed
 _MOST_DIGITS = 17  # which say a float64 exactly

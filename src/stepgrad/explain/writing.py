@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from stepgrad.errors import ArgumentError
+from stepgrad.explain.line import Given
 from stepgrad.explain.scalar import ScalarLayout
 from stepgrad.explain.selection import Selection
 from stepgrad.explain.step import run_step
-from stepgrad.explain.worked import Given, Worked
+from stepgrad.explain.worked import Worked
 from stepgrad.nn.module import Module
 
 

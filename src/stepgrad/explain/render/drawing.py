@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
 from stepgrad.explain.notation import number_text
-from stepgrad.explain.worked import Given, Line, Worked
 from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
+
+if TYPE_CHECKING:
+    from stepgrad.explain.worked import Worked
 
 _MOST_ROWS, _MOST_COLUMNS, _MOST_LABELS = 14, 14, 14
 _WIDTH, _HEIGHT, _RADIUS, _TOP = 132, 92, 21, 34

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stepgrad.explain.expressions import Number, Ref
+from stepgrad.explain.line import Given, Line
 from stepgrad.explain.notation import latex_of, number_latex
 from stepgrad.explain.render.outline import (
     ORIGINS,
@@ -14,8 +17,10 @@ from stepgrad.explain.render.outline import (
     parts_of,
     shortened,
 )
-from stepgrad.explain.worked import Given, Line, Worked
 from stepgrad.words.language import Words
+
+if TYPE_CHECKING:
+    from stepgrad.explain.worked import Worked
 
 _MOST_GIVEN = 60
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
+from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
 from stepgrad.explain.notation import number_text
-from stepgrad.explain.worked import Given, Line, Worked
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import layer_text
+
+if TYPE_CHECKING:
+    from stepgrad.explain.worked import Worked
 
 _ENDS, _MOST_TERMS = 3, 12  # terms shown of a sum of more than so many
 

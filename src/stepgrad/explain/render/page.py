@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stepgrad.explain.expressions import Number, Ref
+from stepgrad.explain.line import Given, Line
 from stepgrad.explain.render.drawing import drawing
 from stepgrad.explain.render.mathml import expression_elements, math_element, name_element, number_element
 from stepgrad.explain.render.outline import (
@@ -22,10 +24,12 @@ from stepgrad.explain.render.outline import (
     parts_of,
     shortened,
 )
-from stepgrad.explain.worked import Given, Line, Worked
 from stepgrad.markup import Html, tag
 from stepgrad.version import __version__
 from stepgrad.words.language import Words
+
+if TYPE_CHECKING:
+    from stepgrad.explain.worked import Worked
 
 _MOST_OPEN = 200  # lines up to which every layer is unfolded
 _MOST_GIVEN = 300

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stepgrad.explain.worked import Worked
+if TYPE_CHECKING:
+    from stepgrad.explain.worked import Worked
+
 
 VERSION = 1
 

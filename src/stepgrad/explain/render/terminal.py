@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stepgrad.explain.line import Line
 from stepgrad.explain.notation import text_of
 from stepgrad.explain.render.outline import (
     ORIGINS,
@@ -15,11 +16,12 @@ from stepgrad.explain.render.outline import (
     parts_of,
     shortened,
 )
-from stepgrad.explain.worked import Line, Worked
 from stepgrad.words.language import Words
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+    from stepgrad.explain.worked import Worked
 
 _MOST_GIVEN = 40
 _COLOURS = {"forward": "cyan", "loss": "cyan", "local": "magenta", "chain": "magenta", "update": "green"}
