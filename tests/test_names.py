@@ -152,3 +152,29 @@ def test_normal_of_tensors():
     assert sg.normal(1.0, 0.5, (2,)).shape == (2,)
     with pytest.raises(sg.errors.ArgumentError, match="takes a size, or a tensor"):
         sg.normal(0.0, 1.0)
+
+
+def test_workers_know_stepgrad_by_the_same_names(tmp_path):
+    (tmp_path / "script.py").write_text(
+        textwrap.dedent(
+            """
+            import torch
+            from torch.utils.data import DataLoader, Dataset
+
+            class Squares(Dataset):
+                def __len__(self):
+                    return 4
+                def __getitem__(self, i):
+                    return torch.tensor(i * i)
+
+            if __name__ == "__main__":
+                print([x.tolist() for x in DataLoader(Squares(), 2, num_workers=1)])
+            """
+        )
+    )
+    code = f"""
+        import sys, runpy, stepgrad
+        sys.modules["torch"] = stepgrad
+        runpy.run_path({str(tmp_path / "script.py")!r}, run_name="__main__")
+        """
+    assert run(code) == "[[0, 1], [4, 9]]\n"

@@ -75,6 +75,12 @@ def as_torch() -> ModuleType:
     return package
 
 
+def aliases() -> list[str]:
+    """Return the other names under which stepgrad is imported in this process."""
+    package = sys.modules[PACKAGE]
+    return [name for name, module in list(sys.modules.items()) if module is package and name != PACKAGE]
+
+
 class _Finder:
     """Finds ``torch.nn`` where ``torch`` is stepgrad: it is ``stepgrad.nn``."""
 

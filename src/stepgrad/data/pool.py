@@ -30,6 +30,7 @@ from stepgrad.data import worker
 from stepgrad.data.fetch import Recipe, Task, describe_place
 from stepgrad.data.transport import main_program, nameless_file, read_frame, write_frame
 from stepgrad.errors import ArgumentError, WorkerError
+from stepgrad.names import aliases
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -130,7 +131,7 @@ class Pool:
             slots = [file.fileno() for file in self.slots[number::num_workers]]
             launch = worker.Launch(
                 number, num_workers, os.getpid(),
-                theirs.fileno(), board.fileno(), setup.fileno(), slots, *main_program(), sys.argv,
+                theirs.fileno(), board.fileno(), setup.fileno(), slots, *main_program(), sys.argv, aliases(),
             )  # fmt: skip
             given = json.dumps([list(map(str, sys.path)), launch])
             in_main = threading.current_thread() is threading.main_thread()

@@ -21,6 +21,7 @@ import numpy
 from stepgrad.arrays import random
 from stepgrad.data import fetch
 from stepgrad.data.transport import map_frame, read_frame, write_frame
+from stepgrad.names import PACKAGE
 
 # From the parent: the slot with a task, or STOP. To the parent: a slot, and what is in it now.
 ORDER = struct.Struct("<q")
@@ -52,6 +53,7 @@ class Launch(NamedTuple):
     main_name: str | None
     main_path: str | None
     arguments: list[str]
+    aliases: list[str]  # other names that stepgrad goes by, such as "torch"
 
 
 class Failure(NamedTuple):
@@ -104,6 +106,7 @@ def main(numbers: list[Any]) -> None:
 
 def _get_ready(launch: Launch) -> Setup:
     sys.argv = launch.arguments
+    sys.modules.update(dict.fromkeys(launch.aliases, sys.modules[PACKAGE]))
     sys.modules["__main__"] = sys.modules["__mp_main__"] = _main_on_demand(launch.main_name, launch.main_path)
     setup: Setup = map_frame(io.FileIO(launch.setup))
     recipe = setup.recipe
