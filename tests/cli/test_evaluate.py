@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 
 def test_classes(stepgrad, flower_run):
     said = stepgrad("evaluate", flower_run.run, flower_run.data, "--json").json
@@ -48,3 +50,38 @@ def test_a_table_without_the_target_is_wrong_usage(stepgrad, flower_run):
     ran = stepgrad("evaluate", flower_run.run, "other.csv")
     assert ran.code == 2
     assert "there is no column 'kind'." in ran.err
+
+
+def test_the_table_of_the_run_is_told_apart_from_new_rows(stepgrad, flower_run):
+    note = "is the table of the run, and the network was trained on most of its rows"
+    assert note in stepgrad("evaluate", flower_run.run, flower_run.data).err
+    # Also where the model file was taken out of its folder, and where the table has another name.
+    Path("model.safetensors").write_bytes((flower_run.run / "model.safetensors").read_bytes())
+    Path("copy.csv").write_bytes(flower_run.data.read_bytes())
+    assert f"Note: 'copy.csv' {note}" in stepgrad("evaluate", "model.safetensors", "copy.csv").err
+    head = flower_run.data.read_text(encoding="utf-8").splitlines()[:60]
+    Path("new.csv").write_text("\n".join(head) + "\n", encoding="utf-8")
+    assert stepgrad("evaluate", flower_run.run, "new.csv").err == ""
+
+
+def test_one_row_has_scores_but_no_interval(stepgrad, house_run):
+    Path("one.csv").write_text("id,size,garden,price\n1,100,yes,230000\n", encoding="utf-8")
+    scores = stepgrad("evaluate", house_run.run, "one.csv", "--json").json["scores"]
+    assert scores["rmse"] == scores["mae"] > 0
+    assert scores["r2"] is scores["r2_interval"] is scores["rmse_interval"] is None
+    assert "loss_interval" not in scores
+    lines = stepgrad("evaluate", house_run.run, "one.csv").out.splitlines()
+    by_name = {line.split("  ")[0]: line.split()[-3:] for line in lines}
+    assert by_name["R²"][:2] == ["–", "–"]
+    assert by_name["root mean squared error"][1] == "–"
+
+
+@pytest.mark.parametrize("width", [30, 40, 57, 58, 80])
+def test_a_narrow_terminal_loses_nothing(stepgrad, house_run, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    ran = stepgrad("evaluate", house_run.run, house_run.data, "-q")
+    words = ran.out.split()
+    for name in ("root", "mean", "squared", "absolute", "R²", "loss", "95%", "interval", "test"):
+        assert name in words
+    assert "…" not in ran.out
+    assert max(map(len, ran.out.splitlines())) <= width

@@ -143,6 +143,16 @@ def test_the_python_lines_of_the_report_work(flower_run):
     assert set(ran.stdout.split()) <= {"daisy", "rose", "tulip"}
 
 
+def test_the_report_says_how_the_columns_were_read(flower_run):
+    page = (flower_run.run / "report.html").read_text(encoding="utf-8")
+    table = re.findall(r'<table class="columns">(.*?)</table>', page, re.DOTALL)[0]
+    rows = dict(re.findall(r"<th scope=\"row\">(.*?)</th><td>(.*?)</td>", table))
+    assert rows == {
+        "numbers": "length, width <small>(10.0% missing)</small>",
+        "categories, each an input of its own": "colour <small>(2 values)</small>",
+    }
+
+
 def test_nothing_is_overwritten(stepgrad, flower_run, flowers):
     before = {path: path.read_bytes() for path in flower_run.run.iterdir() if path.is_file()}
     ran = stepgrad("train", flowers, "--target", "kind", "--out", flower_run.run)

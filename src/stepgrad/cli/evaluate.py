@@ -13,6 +13,7 @@ from stepgrad.cli.problems import check_column, read_data
 from stepgrad.cli.runs import load_model
 
 if TYPE_CHECKING:
+    from stepgrad.data.table.frame import Table
     from stepgrad.train.table.evaluate import Evaluation
     from stepgrad.train.table.model import TableModel
 
@@ -44,25 +45,34 @@ def evaluate(output: Output, run: str, data: str) -> None:
     table = read_data(data)
     check_column(table, model.target)
     evaluation = evaluate_table(model, table)
-    output.notes([*table.notes, *evaluation.notes])
+    output.notes([*table.notes, *_seen(model, table, data), *evaluation.notes])
     if output.json:
         output.json_object(_to_json(evaluation, model, run, path))
     else:
         _print_scores(evaluation, model, output)
 
 
+def _seen(model: TableModel, table: Table, data: str) -> list[str]:
+    """Return a sentence if the table is the one of the run, most of whose rows were trained on."""
+    from stepgrad.train.table.job import fingerprint
+
+    if model.record.get("fingerprint") != fingerprint(table):
+        return []
+    return [
+        f"'{data}' is the table of the run, and the network was trained on most of its rows: the score on "
+        f"new rows is the one of the run's test."
+    ]
+
+
 def _to_json(evaluation: Evaluation, model: TableModel, run: str, path: str) -> dict[str, Any]:
-    scores: dict[str, Any] = {}
-    for name, score in evaluation.scores.items():
-        scores[name] = score.value
-        if score.low is not None:
-            scores[f"{name}_interval"] = [score.low, score.high]
-    said = {
+    from stepgrad.train.table.result import scores_to_json
+
+    said: dict[str, Any] = {
         "version": 1,
         "task": model.task,
         "target": model.target,
         "rows": len(evaluation.rows),
-        "scores": scores,
+        "scores": scores_to_json(evaluation.scores),
         "run": run,
         "model": path,
     }
@@ -77,5 +87,11 @@ def _print_scores(evaluation: Evaluation, model: TableModel, output: Output) -> 
     words = output.words
     output.result(words("{count:row/rows} with a known answer", count=len(evaluation.rows)))
     output.print(
-        score_table(evaluation.scores, words, model.record.get("test", {}), words("test of the run"))
+        score_table(
+            evaluation.scores,
+            words,
+            model.record.get("test", {}),
+            words("test of the run"),
+            output.console().width,
+        )
     )

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     short_help="Adds predictions to the rows of a table.",
     help=(
         "Adds two columns to every row of a table: the prediction and, for classes, its probability. "
-        "Without -o the rows go to standard output as CSV."
+        "Without -o the rows go to standard output as CSV. Predicted numbers stay within the range that the "
+        "target had in training and a tenth of it on either side, but for linear models."
     ),
     arguments=[
         ("RUN", "The folder of a run, or a model file."),

@@ -99,8 +99,7 @@ def load_model(run: str) -> tuple[TableModel, str]:
 
     Raises `BadInput` if there is no such run, `FileError` if the file is damaged or holds something else.
     """
-    from stepgrad.train.table.job import MODEL_NAME
-    from stepgrad.train.table.model import TableModel
+    from stepgrad.train.table.model import MODEL_NAME, TableModel
 
     path = Path(run)
     if path.is_dir():

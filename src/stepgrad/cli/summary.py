@@ -13,7 +13,7 @@ from rich.text import Text
 from stepgrad.cli.curve import TRAINING, VALIDATION, loss_lines
 from stepgrad.cli.output import Output
 from stepgrad.cli.runs import REPORT_NAME
-from stepgrad.train.report.headline import baseline_sentence, command, data_name, task_name
+from stepgrad.train.report.headline import baseline_sentence, command, data_name, interval_text, task_name
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import duration, layer_text, score_name, score_text
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _WIDEST = 96
 _MOST_NOTES = 6
+_HEADLINE = "bold green"
+_NARROW = 58  # columns, below which a table of scores has no room
 
 
 def print_summary(result: TableResult, output: Output) -> None:
@@ -31,7 +33,7 @@ def print_summary(result: TableResult, output: Output) -> None:
         words("Data"): _data(result, words),
         words("Network"): _network(result, words),
         words("Training"): _training(result, words, width - 12),
-        words("Test"): _test(result, words),
+        words("Test"): _test(result, words, width - 12),
     }
     if result.run is not None:
         parts[words("Files")] = _files(Path(result.run), words)
@@ -107,13 +109,19 @@ def _training(result: TableResult, words: Words, width: int) -> Group:
     return Group(*parts)
 
 
-def _test(result: TableResult, words: Words) -> Group:
-    scores = score_table(result.test, words, result.baseline.scores, words("trivial answer"))
+def _test(result: TableResult, words: Words, width: int) -> Group:
+    scores = score_table(result.test, words, result.baseline.scores, words("trivial answer"), width)
     return Group(scores, Text(words("({baseline})", baseline=baseline_sentence(result, words)), "dim"))
 
 
-def score_table(scores: dict[str, Score], words: Words, others: dict[str, float], other_name: str) -> Table:
-    """Return a table of scores with their intervals, and beside them those of another answer."""
+def score_table(
+    scores: dict[str, Score], words: Words, others: dict[str, float | None], other_name: str, width: int
+) -> Any:
+    """Return a table of scores with their intervals, and beside them those of another answer; a list where
+    it is to be narrow.
+    """
+    if width < _NARROW:
+        return _score_list(scores, words, others, other_name)
     table = Table.grid(padding=(0, 3))
     table.add_column()
     for _ in range(3):
@@ -121,13 +129,27 @@ def score_table(scores: dict[str, Score], words: Words, others: dict[str, float]
     heads = (words("score"), words("95% interval"), other_name)
     table.add_row("", *(Text(head, "dim") for head in heads))
     for i, (name, score) in enumerate(scores.items()):
-        interval = ""
-        if score.low is not None and score.high is not None:
-            interval = f"{score_text(name, score.low)} – {score_text(name, score.high)}"
-        value = Text(score_text(name, score.value), "bold green" if i == 0 else "")
+        value = Text(score_text(name, score.value), _HEADLINE if i == 0 else "")
         other = score_text(name, others[name]) if name in others else ""
-        table.add_row(score_name(name, words), value, interval, other)
+        table.add_row(score_name(name, words), value, interval_text(name, score), other)
     return table
+
+
+def _score_list(
+    scores: dict[str, Score], words: Words, others: dict[str, float | None], other_name: str
+) -> Group:
+    lines = []
+    for i, (name, score) in enumerate(scores.items()):
+        lines.append(
+            Text.assemble(
+                score_name(name, words), "  ", (score_text(name, score.value), _HEADLINE if i == 0 else "")
+            )
+        )
+        if interval := interval_text(name, score):
+            lines.append(Text(f"  {words('95% interval')}  {interval}", "dim"))
+        if name in others:
+            lines.append(Text(f"  {other_name}  {score_text(name, others[name])}", "dim"))
+    return Group(*lines)
 
 
 def _files(run: Path, words: Words) -> Group:

@@ -13,6 +13,7 @@ from stepgrad.train.checkpoint import (
 )
 from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.history import History
+from stepgrad.train.table.model import Predictions, TableModel, load_table_model
 from stepgrad.train.trainer import Trainer
 
 __all__ = [
@@ -22,11 +23,14 @@ __all__ = [
     "HealthCheck",
     "History",
     "LambdaCallback",
+    "Predictions",
     "Progress",
+    "TableModel",
     "Trainer",
     "checkpoint_path",
     "checkpoint_paths",
     "delete_older",
+    "load_table_model",
     "metrics",
     "newest_checkpoint",
     "read_checkpoint",

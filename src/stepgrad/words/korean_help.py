@@ -65,8 +65,12 @@ HELP: dict[str, str] = {
     "Adds predictions to the rows of a table.": "표의 행마다 예측값을 더합니다.",
     (
         "Adds two columns to every row of a table: the prediction and, for classes, its probability. "
-        "Without -o the rows go to standard output as CSV."
-    ): ("표의 행마다 예측값 열과, 분류이면 그 확률 열을 더합니다. -o가 없으면 표준 출력에 CSV로 씁니다."),
+        "Without -o the rows go to standard output as CSV. Predicted numbers stay within the range that the "
+        "target had in training and a tenth of it on either side, but for linear models."
+    ): (
+        "표의 행마다 예측값 열과, 분류이면 그 확률 열을 더합니다. -o가 없으면 표준 출력에 CSV로 씁니다. "
+        "선형 모델이 아니면 예측하는 수는 훈련 데이터의 범위와 그 양쪽 10분의 1을 벗어나지 않습니다."
+    ),
     "The folder of a run, or a model file.": "학습 결과 폴더 또는 모델 파일.",
     "A CSV or Parquet file with the columns that the network was trained on.": (
         "학습에 쓴 열이 있는 CSV 또는 Parquet 파일."

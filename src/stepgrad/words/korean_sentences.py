@@ -85,6 +85,13 @@ _NOTES = {
     ),
     "the network does not use this column: {names}.": "신경망이 쓰지 않는 열: {names}.",
     "the network does not use these columns: {names}.": "신경망이 쓰지 않는 열: {names}.",
+    (
+        "'{data}' is the table of the run, and the network was trained on most of its rows: the score on new "
+        "rows is the one of the run's test."
+    ): (
+        "'{data}'{data:+은/는} 이 신경망을 학습한 표여서 대부분의 행이 학습에 쓰였습니다. 새 행에서의 점수는 "
+        "학습 때의 테스트 점수입니다."
+    ),
     "{count} rows are of classes that the model does not know, such as '{name}'.": (
         "{count}행은 '{name}'처럼 모델이 모르는 클래스입니다."
     ),

@@ -72,12 +72,14 @@ def score_name(name: str, words: Words) -> str:
     return words(names[name]) if name in names else name
 
 
-def score_text(name: str, value: float) -> str:
-    """Return the value of a score: accuracies as percentages.
+def score_text(name: str, value: float | None) -> str:
+    """Return the value of a score: accuracies as percentages, None (not defined) as a dash.
 
-    >>> score_text("accuracy", 0.9778), score_text("rmse", 545.18)
-    ('97.8%', '545.2')
+    >>> score_text("accuracy", 0.9778), score_text("rmse", 545.18), score_text("r2", None)
+    ('97.8%', '545.2', '–')
     """
+    if value is None:
+        return "–"
     return percent(value) if name == "accuracy" else number(value)
 
 

@@ -162,6 +162,32 @@ def test_dates(read, texts, first) -> None:
     assert column.values[0] == numpy.datetime64(first, "us")
 
 
+@pytest.mark.parametrize(
+    "texts, first",
+    [
+        (["01 Jan 2024", "15 March 2024", "3 sept 2024"], "2024-01-01"),
+        (["1-JAN-2024", "28-Feb-2023"], "2024-01-01"),
+        (["29. February 2024", "1. May 2023"], "2024-02-29"),
+        (["Jan 1, 2024", "December 31, 2023"], "2024-01-01"),
+        (["Dec. 7 2024 13:05", "Oct. 1 2024 1:30 pm"], "2024-12-07T13:05"),
+        (["2024년 1월 01일", "2023년 12월 31일"], "2024-01-01"),
+        (["2024년 11월 5일 14:30:05", "2024년01월05일"], "2024-11-05T14:30:05"),
+    ],
+)
+def test_dates_in_words(read, texts, first) -> None:
+    column = read("x;y\n" + "".join(f"{text};1\n" for text in texts)).column("x")
+    assert isinstance(column, Dates)
+    assert column.values[0] == numpy.datetime64(first, "us")
+    assert not column.missing().any()
+
+
+@pytest.mark.parametrize(
+    "texts", [["31 Feb 2024", "30 Feb 2023"], ["Mayor 1 2024", "Maybe 2 2024"], ["2024년 13월 1일"]]
+)
+def test_what_only_looks_like_a_date_in_words_stays_text(read, texts) -> None:
+    assert isinstance(read("x;y\n" + "".join(f"{text};1\n" for text in texts)).column("x"), Texts)
+
+
 def test_ambiguous_dates_stay_text_with_a_note(read) -> None:
     table = read("x\n01/02/2024\n03/04/2024\n")
     assert isinstance(table.column("x"), Texts)

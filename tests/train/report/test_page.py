@@ -1,5 +1,6 @@
 """The whole report: one file that opens offline, in two languages, whatever the table holds."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
 
@@ -8,7 +9,7 @@ import pytest
 from stepgrad.errors import FileError
 from stepgrad.train.report import write_report
 from stepgrad.train.report.page import report_page
-from stepgrad.train.table.result import Baseline, Example, InputImportance, Score
+from stepgrad.train.table.result import Baseline, Example, InputImportance, ReadColumn, Score
 from stepgrad.words.language import Words
 
 HOSTILE = "</style><script>alert('x')</script><img src=x onerror=alert(1)>"
@@ -72,7 +73,7 @@ def test_what_a_person_wants_to_know_is_there(make_result):
         "Linear(9, 64)",
         "<code>hidden</code>",
         "stepgrad predict runs/penguins-1 new.csv -o predicted.csv",
-        "TableModel.load(&#x27;runs/penguins-1/model.safetensors&#x27;)",
+        "load_table_model(&#x27;runs/penguins-1&#x27;)",
     ):
         assert text in page
 
@@ -184,3 +185,30 @@ def test_the_file_is_utf8_and_whole(tmp_path, make_result):
     assert text.endswith("</html>\n")
     with pytest.raises(FileError, match="there is no folder"):
         write_report(make_result("classes"), tmp_path / "none" / "report.html")
+
+
+def test_the_limits_of_predictions_are_told_where_there_are_some(make_result):
+    note = "Predictions stay within the range of the training rows and a tenth of it on either side."
+    assert note in report_page(make_result("numbers"), Words())
+    line = dataclasses.replace(make_result("numbers").settings, hidden=())
+    assert note not in report_page(make_result("numbers", settings=line), Words())
+    assert note not in report_page(make_result("classes"), Words())
+
+
+def test_columns_are_grouped_by_how_they_were_read(make_result):
+    many = [ReadColumn(f"p{i}", "number", 0, 0.0) for i in range(50)]
+    other = [ReadColumn("<city>", "embedding", 312, 0.25), ReadColumn("id", "left out", 0, 0.0)]
+    page = report_page(make_result("numbers", columns=[*many, *other]), Words())
+    assert "p38, p39 and 10 other columns</td>" in page
+    assert "&lt;city&gt; <small>(312 values, 25.0% missing)</small>" in page
+    assert page.count("<h2>The data</h2>") == 1
+    assert '<table class="columns">' not in report_page(make_result("numbers"), Words())
+    assert "열을 읽은 방식" in report_page(make_result("numbers", columns=other), Words("ko"))
+
+
+def test_scores_that_few_rows_do_not_have_are_dashes(make_result):
+    scores = {"rmse": Score(3.0, None, None, "bootstrap"), "r2": Score(None, None, None, "bootstrap")}
+    trivial = Baseline("5", {"rmse": 4.0, "r2": None})
+    page = report_page(make_result("numbers", test=scores, baseline=trivial), Words())
+    row = page[page.index('<th scope="row">R²</th>') :].split("</tr>")[0]
+    assert row.count(">–</td>") == 3

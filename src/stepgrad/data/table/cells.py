@@ -54,10 +54,21 @@ _DIGITS_COMMA = r"^[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?(?:[eE][+-]?\d+
 _MONEY, _UNIT = r"^([+-]?)\s*[$€£¥₩]\s*", r"\s*[%€₩원]$"
 _CLOCK = r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?"
 _TIME = rf"(?:(?:[T ]|, )\s*{_CLOCK}\s*(Z|[+-]\d\d:?\d\d)?)?$"
+_MONTHS = {
+    "jan": "1", "feb": "2", "mar": "3", "apr": "4", "may": "5", "jun": "6",
+    "jul": "7", "aug": "8", "sep": "9", "oct": "10", "nov": "11", "dec": "12",
+}  # fmt: skip
+_MONTH = (
+    r"((?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?))\.?"
+)
 _ORDERS = {
     "year-month-day": (r"^(\d{4})[-/.] ?(\d{1,2})[-/.] ?(\d{1,2})\.?" + _TIME, (0, 1, 2)),
     "day/month/year": (r"^(\d{1,2})[-/.] ?(\d{1,2})[-/.] ?(\d{4})" + _TIME, (2, 1, 0)),
     "month/day/year": (r"^(\d{1,2})[-/](\d{1,2})[-/](\d{4})" + _TIME, (2, 0, 1)),
+    "day, name of the month, year": (r"^(\d{1,2})\.?[- ]?" + _MONTH + r"[-, ] ?(\d{4})" + _TIME, (2, 1, 0)),
+    "name of the month, day, year": (r"^" + _MONTH + r" ?(\d{1,2}),? (\d{4})" + _TIME, (2, 0, 1)),
+    "년 월 일": (r"^(\d{4})년 ?(\d{1,2})월 ?(\d{1,2})일" + _TIME, (0, 1, 2)),
 }
 
 
@@ -173,6 +184,8 @@ class DateKind:
         groups = cells.str.extract_groups(self.pattern).struct.unnest()
         part = [groups.to_series(i) for i in range(groups.width)]
         year, month, day = (part[i] for i in self.places)
+        # Names of months, in whatever length, are known by their first three letters; numbers stay.
+        month = month.str.slice(0, 3).str.to_lowercase().replace(_MONTHS)
         text = year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
         days = text.str.to_date("%Y-%m-%d", strict=False).cast(polars.Datetime("us")).to_numpy()
         values = days + _time_of_day(part[3:])

@@ -34,9 +34,9 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     CSV: UTF-8 with or without byte order mark, UTF-16 with one, or CP949; separated by commas, semicolons,
     tabs or bars, found by itself; the first record names the columns. Cells may be quoted, also with line
     ends inside; "", "NA", "NaN", "null", "?" and the like are missing. A column is numbers (1234.5, 1,234.5
-    or 1.234,5), booleans (true and false, yes and no, …), dates (2024-02-29, 29/2/2024, with a time or not)
-    or texts; this is decided from all rows. Memory: the table itself, and a few tens of megabytes however
-    long the file.
+    or 1.234,5), booleans (true and false, yes and no, …), dates (2024-02-29, 29/2/2024, 29 Feb 2024,
+    February 29, 2024 or 2024년 2월 29일, with a time or not) or texts; this is decided from all rows.
+    Memory: the table itself, and a few tens of megabytes however long the file.
 
     What was decided for the reader is told in `table.notes`. Raises `FileError` if the file is missing, a
     folder or damaged, `DataError` if it holds no table, naming the line where possible.

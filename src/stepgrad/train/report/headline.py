@@ -57,7 +57,7 @@ def score_sentence(result: TableResult, words: Words) -> str:
                 "The network gives the right answer for {right} of {count:test row/test rows}, none of "
                 "which it was trained on."
             ),
-            right=round(score.value * tested),
+            right=round(_defined(score.value) * tested),
             count=tested,
         )
     r2 = result.test.get("r2")
@@ -67,12 +67,21 @@ def score_sentence(result: TableResult, words: Words) -> str:
             "off by {error} (root mean squared error)."
         ),
         count=tested,
-        error=number(score.value),
+        error=number(_defined(score.value)),
     )
-    if r2 is None or r2.value <= 0:
+    if r2 is None or r2.value is None or r2.value <= 0:
         return text
     explained = words("They explain {share} of the variance (R²).", share=percent(r2.value))
     return f"{text} {explained}"
+
+
+def interval_text(name: str, score: Score) -> str:
+    """Return the 95 % interval of a score, a dash where the rows are too few for one, and nothing for a score
+    that never has one.
+    """
+    if score.low is None or score.high is None:
+        return "" if score.method is None else "–"
+    return f"{score_text(name, score.low)} – {score_text(name, score.high)}"
 
 
 def interval_sentence(score: Score, name: str, words: Words) -> str | None:
@@ -96,6 +105,12 @@ def baseline_sentence(result: TableResult, words: Words) -> str:
 def headline(result: TableResult) -> tuple[str, Score]:
     """Return the first test score and its name."""
     return next(iter(result.test.items()))
+
+
+def _defined(value: float | None) -> float:
+    """Return the value of a headline, which every row has."""
+    assert value is not None
+    return value
 
 
 def headline_section(result: TableResult, words: Words) -> Html:
@@ -133,9 +148,9 @@ def _facts(result: TableResult, words: Words) -> Html:
 
 def _interval_picture(name: str, score: Score, result: TableResult, words: Words) -> Html:
     """Return a line with the baseline, the score and its interval on it; better is always to the right."""
-    baseline = result.baseline.scores[name]
+    found, baseline = _defined(score.value), _defined(result.baseline.scores[name])
     low, high = score.low, score.high
-    values = [score.value, baseline, *(value for value in (low, high) if value is not None)]
+    values = [found, baseline, *(value for value in (low, high) if value is not None)]
     if name in LOWER_IS_BETTER:
         scale = Scale(max(values) * 1.06 or 1.0, 0.0, 14, _WIDTH - 14)
     else:
@@ -150,10 +165,10 @@ def _interval_picture(name: str, score: Score, result: TableResult, words: Words
         parts.append(tag("text", shown, x=at, y=_LINE + 17, class_="tick mid"))
     if low is not None and high is not None:
         parts.append(tag("line", x1=scale.at(low), x2=scale.at(high), y1=_LINE, y2=_LINE, class_="interval"))
-    at = scale.at(score.value)
+    at = scale.at(found)
     parts.append(tag("circle", cx=at, cy=_LINE, r=6, class_="score-dot"))
     interval = interval_sentence(score, name, words)
-    parts.append(_label(at, 22, score_text(name, score.value), "strong"))
+    parts.append(_label(at, 22, score_text(name, found), "strong"))
     if interval:
         parts.append(_label(at, 39, interval, "label"))
     base = scale.at(baseline)

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stepgrad.markup import Html, join, tag
+from stepgrad.train.report.columns import columns_table
 from stepgrad.train.report.confusion import confusion_table
 from stepgrad.train.report.curves import loss_curve, metric_curve
 from stepgrad.train.report.examples import examples_section
-from stepgrad.train.report.headline import command, data_name, headline_section, task_name
+from stepgrad.train.report.headline import command, data_name, headline_section, interval_text, task_name
 from stepgrad.train.report.health import health_parts
 from stepgrad.train.report.importance import importance_chart
 from stepgrad.train.report.scatter import predicted_against_actual
@@ -96,7 +97,11 @@ def _answers(result: TableResult, words: Words) -> Html | None:
         return tag("div", scores, confusion_table(result.confusion, result.classes, words), class_="beside")
     if result.actual is not None and result.predicted is not None and len(result.actual):
         dots = predicted_against_actual(result.actual, result.predicted, result.target, words)
-        return join([tag("div", dots, tag("div", scores), class_="pair")])
+        limits = words(
+            "Predictions stay within the range of the training rows and a tenth of it on either side."
+        )
+        note = tag("p", limits, class_="quiet") if result.settings.bounded else None
+        return join([tag("div", dots, tag("div", scores, note), class_="pair")])
     return scores
 
 
@@ -104,11 +109,8 @@ def _scores(result: TableResult, words: Words) -> Html:
     heads = (words("On the test rows"), words("network"), words("95% interval"), words("trivial answer"))
     rows = []
     for name, score in result.test.items():
-        interval = ""
-        if score.low is not None and score.high is not None:
-            interval = f"{score_text(name, score.low)} – {score_text(name, score.high)}"
-        base = result.baseline.scores.get(name)
-        figures = (score_text(name, score.value), interval, "" if base is None else score_text(name, base))
+        base = score_text(name, result.baseline.scores[name]) if name in result.baseline.scores else ""
+        figures = (score_text(name, score.value), interval_text(name, score), base)
         cells = [tag("td", figure, class_="figure") for figure in figures]
         rows.append(tag("tr", tag("th", score_name(name, words), scope="row"), *cells))
     head = tag("tr", *(tag("th", text, scope="col") for text in heads))
@@ -154,6 +156,7 @@ def _data(result: TableResult, words: Words) -> Html:
         tag("div", *parts, class_="split"),
         tag("p", *legend, class_="legend"),
         tag("p", tag("b", words("Task")), ": ", task),
+        columns_table(result.columns, words),
         tag("ul", *notes, class_="notes") if notes else None,
     ])  # fmt: skip
 
@@ -196,9 +199,9 @@ def _go_on(result: TableResult, words: Words) -> list[Html]:
     predict = command("stepgrad", "predict", result.run, "new.csv", "-o", "predicted.csv")
     evaluate = command("stepgrad", "evaluate", result.run, "later.csv")
     python = (
-        "from stepgrad.data.table.read import read_table\n"
-        "from stepgrad.train.table.model import TableModel\n\n"
-        f"model = TableModel.load({result.model!r})\n"
+        "from stepgrad.data.table import read_table\n"
+        "from stepgrad.train import load_table_model\n\n"
+        f"model = load_table_model({result.run!r})\n"
         'predictions = model.predict(read_table("new.csv"))\n'
         f"predictions.{'values' if result.task == 'regression' else 'labels'}[:5]"
     )

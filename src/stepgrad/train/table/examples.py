@@ -19,24 +19,23 @@ def choose_examples(
     """Return up to 6 right examples, then up to 6 wrong ones.
 
     `rows` (N,) are the test rows in `table`; `actual` (N,) their classes as numbers, or their numbers;
-    `predictions` those for these rows. Right ones are drawn at random with `seed`: rows with the right class,
-    or from the half with the smaller errors. Wrong ones are the wrong classes with the highest probabilities,
-    or the largest errors.
+    `predictions` those for these rows. Of classes, right ones are drawn at random with `seed`, and wrong ones
+    are those with the highest probabilities. Of numbers they are the smallest errors, the smallest first, and
+    the largest, of which no more than half of the rows are called right.
     """
     if predictions.probabilities is None:
         assert predictions.values is not None
         error = abs(predictions.values - actual)
-        right = error <= numpy.median(error)
-        worst = numpy.argsort(-error, kind="stable")
-        worst = worst[~right[worst]]
+        order = numpy.argsort(error, kind="stable")
+        middle = (len(order) + 1) // 2
+        good, worst = order[:middle], order[middle:][::-1]
     else:
-        chosen = predictions.probabilities.argmax(axis=1)
-        right = chosen == actual
+        right = predictions.probabilities.argmax(axis=1) == actual
         worst = numpy.argsort(-predictions.probabilities.max(axis=1), kind="stable")
         worst = worst[~right[worst]]
-    good = numpy.flatnonzero(right)
-    good = numpy.sort(good[stream(seed, "examples").permutation(len(good))[:_COUNT]])
-    picked = [(i, True) for i in good.tolist()] + [(i, False) for i in worst[:_COUNT].tolist()]
+        good = numpy.flatnonzero(right)
+        good = numpy.sort(good[stream(seed, "examples").permutation(len(good))[:_COUNT]])
+    picked = [(i, True) for i in good[:_COUNT].tolist()] + [(i, False) for i in worst[:_COUNT].tolist()]
     return [_example(table, target, int(rows[i]), i, predictions, is_right) for i, is_right in picked]
 
 

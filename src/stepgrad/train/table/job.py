@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy
 
-from stepgrad.data.table.columns import Booleans, Texts
+from stepgrad.data.table.columns import Booleans, Column, Texts
 from stepgrad.data.table.frame import Table
+from stepgrad.data.table.inputs import CategoryInput, EmbeddingInput, NumberInput
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import Split, refuse_few_rows, split_rows
 from stepgrad.data.table.task import find_task
@@ -29,12 +30,11 @@ from stepgrad.train.table.evaluate import baseline, evaluate_table
 from stepgrad.train.table.examples import choose_examples
 from stepgrad.train.table.fit import Fitted, Part, fit_network
 from stepgrad.train.table.importance import permutation_importance
-from stepgrad.train.table.model import TableModel
+from stepgrad.train.table.model import MODEL_NAME, TableModel
 from stepgrad.train.table.network import count_weights, describe_layers
-from stepgrad.train.table.result import TableResult
+from stepgrad.train.table.result import ReadColumn, TableResult
 from stepgrad.train.table.settings import TableSettings, needed
 
-MODEL_NAME = "model.safetensors"
 METRICS_NAME = "metrics.jsonl"
 HEALTH_NAME = "health.json"
 CHECKPOINTS_NAME = "checkpoints"
@@ -98,7 +98,7 @@ def train_table(
     if path is None:
         return result
     _write_health(check.health, path / HEALTH_NAME)
-    model.save(path / MODEL_NAME, _record(result))
+    model.save(path / MODEL_NAME, _record(result) | {"fingerprint": config.read_config(path)[1]})
     return replace(result, run=str(path), model=str(path / MODEL_NAME), health=check.health)
 
 
@@ -165,8 +165,20 @@ def _result(
         ),
         importance=permutation_importance(model, _part(preparation, table, split.test), settings.seed),
         importance_rows="test",
+        columns=[
+            _read_column(name, column, preparation) for name, column in table if name != settings.target
+        ],
         notes=notes,
     )
+
+
+def _read_column(name: str, column: Column, preparation: Preparation) -> ReadColumn:
+    each = next((each for each in preparation.columns if each.origin == name), None)
+    kind = "left out" if each is None else each.kind
+    if isinstance(each, NumberInput) and each.long_tailed:
+        kind = "long tail"
+    values = len(each.categories) if isinstance(each, (CategoryInput, EmbeddingInput)) else 0
+    return ReadColumn(name, kind, values, float(column.missing().mean()))
 
 
 def _record(result: TableResult) -> dict[str, Any]:

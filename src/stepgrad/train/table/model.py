@@ -20,6 +20,7 @@ from stepgrad.data.table.target import ClassTarget, NumberTarget
 from stepgrad.errors import DataError, FileError
 from stepgrad.files.model import load, read_record, save
 
+MODEL_NAME = "model.safetensors"
 _VERSION = 1
 _ROWS_AT_ONCE = 4096
 
@@ -139,6 +140,26 @@ class TableModel:
             return cls(network, Preparation.from_config(table["preparation"]), record["training"])
         except (DataError, KeyError, TypeError, ValueError) as error:
             raise FileError(f"'{os.fspath(path)}' holds no usable model of a table: {error}") from None
+
+
+def load_table_model(run: str | os.PathLike[str]) -> TableModel:
+    """Return the model of a finished run of ``stepgrad train``, given the run's folder or its model file.
+
+    Raises `FileError` if there is none, or if the file is damaged or holds something else.
+
+    >>> import tempfile
+    >>> from stepgrad.data.table import Table
+    >>> from stepgrad.train.table.job import train_table
+    >>> from stepgrad.train.table.settings import TableSettings
+    >>> table = Table.from_arrays({"size": range(30), "price": [3.0 * size for size in range(30)]})
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = train_table(table, TableSettings("price", hidden=(), lr=0.1, epochs=30), folder)
+    >>> predictions = load_table_model(folder).predict(Table.from_arrays({"size": [10, 20]}))
+    >>> bool(predictions.values[0] < predictions.values[1])
+    True
+    """
+    path = os.fspath(run)
+    return TableModel.load(os.path.join(path, MODEL_NAME) if os.path.isdir(path) else path)
 
 
 def probabilities(outputs: numpy.ndarray) -> numpy.ndarray:

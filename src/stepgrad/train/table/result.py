@@ -16,15 +16,32 @@ JSON_VERSION = 1
 
 @dataclass(frozen=True)
 class Score:
-    """A score on the test rows with its 95 % interval; `low` and `high` are None where none is computed.
+    """A score on the test rows with its 95 % interval; `value` is None where it is not defined, such as the
+    R² of one row.
 
-    `method` says how the interval was found: "Wilson" or "bootstrap".
+    `method` says how the interval is found: "Wilson", "bootstrap", or None if this score has none. `low` and
+    `high` are None where there is no interval, also since the rows are too few for one.
     """
 
-    value: float
+    value: float | None
     low: float | None = None
     high: float | None = None
     method: str | None = None
+
+
+def scores_to_json(scores: dict[str, Score]) -> dict[str, Any]:
+    """Return the scores as JSON has them: a score whose `method` is known has a second entry for its
+    interval, such as ``"accuracy_interval": [low, high]``, or None where the rows are too few for one.
+
+    >>> scores_to_json({"rmse": Score(2.0, None, None, "bootstrap"), "loss": Score(0.5)})
+    {'rmse': 2.0, 'rmse_interval': None, 'loss': 0.5}
+    """
+    said: dict[str, Any] = {}
+    for name, score in scores.items():
+        said[name] = score.value
+        if score.method is not None:
+            said[f"{name}_interval"] = None if score.low is None else [score.low, score.high]
+    return said
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Baseline:
     """
 
     answer: str
-    scores: dict[str, float]
+    scores: dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,21 @@ class InputImportance:
 
 
 @dataclass(frozen=True)
+class ReadColumn:
+    """How a column of the table became inputs of the network.
+
+    `kind`: "number", "long tail" (numbers of which those far out are drawn in), "boolean", "category",
+    "embedding", "date", "indicator" (only whether a cell is filled), or "left out". `values`: how many a
+    category has, else 0. `missing`: the share of the table's rows that lack it.
+    """
+
+    name: str
+    kind: str
+    values: int
+    missing: float
+
+
+@dataclass(frozen=True)
 class TableResult:
     """A finished run.
 
@@ -105,6 +137,7 @@ class TableResult:
       else None.
     * `examples`: test rows, right and wrong. `importance`: columns, the most important first, measured on
       `importance_rows` ("validation", "test" or "training") rows.
+    * `columns`: how each column but the target was read.
     * `notes`: sentences about what was decided about the table. `run`, `model`: folder and file, None if not
       written. `health`: what went wrong in training, None without a folder.
     """
@@ -132,6 +165,7 @@ class TableResult:
     examples: list[Example]
     importance: list[InputImportance]
     importance_rows: str
+    columns: list[ReadColumn] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     run: str | None = None
     model: str | None = None
@@ -140,14 +174,8 @@ class TableResult:
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``stepgrad train --json`` prints.
 
-        Numbers are finite or None. A score with an interval has a second entry, such as
-        ``"accuracy_interval": [low, high]``.
+        Numbers are finite or None; for the scores see `scores_to_json`.
         """
-        test: dict[str, Any] = {}
-        for name, score in self.test.items():
-            test[name] = score.value
-            if score.low is not None:
-                test[f"{name}_interval"] = [score.low, score.high]
         return {
             "version": JSON_VERSION,
             "task": self.task,
@@ -157,7 +185,7 @@ class TableResult:
             "epochs": self.epochs,
             "best_epoch": self.best_epoch,
             "seconds": round(self.seconds, 3),
-            "test": test,
+            "test": scores_to_json(self.test),
             "baseline": {"answer": self.baseline.answer, **self.baseline.scores},
             "health": [] if self.health is None else self.health.kinds(),
             "run": self.run,

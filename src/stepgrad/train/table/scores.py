@@ -14,6 +14,7 @@ HEADLINE = {"regression": "rmse", "binary": "accuracy", "multiclass": "accuracy"
 _Z = 1.959963984540054  # 97.5 % of a standard normal distribution lies below
 _RESAMPLES = 2000
 _GROUPS = 2000
+_FEWEST_FOR_INTERVAL = 5  # rows; so few hardly differ when they are drawn again
 _SMALLEST = 1e-15  # what a probability counts as if it is less, so that a cross entropy stays finite
 
 
@@ -67,16 +68,22 @@ def number_scores(values: numpy.ndarray, actual: numpy.ndarray, seed: int) -> di
     least 1.
 
     Intervals are percentiles of 2,000 bootstrap samples of rows (Efron, 1979), drawn with `seed`; of more
-    than 2,000 rows, samples of 2,000 random groups of them.
+    than 2,000 rows, samples of 2,000 random groups of them. Fewer than 5 rows have none, and one row has no
+    "r2".
     """
     error, centred = values - actual, actual - actual.mean()
     # The scores of any rows are functions of sums of these: 1, e², |e|, t, t².
     terms = numpy.stack([numpy.ones_like(error), error**2, abs(error), centred, centred**2], axis=1)
-    whole, samples = _from_sums(terms.sum(axis=0)), _from_sums(_resampled(terms, seed).T)
+    found: dict[str, float | None] = {k: float(v) for k, v in _from_sums(terms.sum(axis=0)).items()}
+    if len(terms) == 1:
+        found["r2"] = None
+    if len(terms) < _FEWEST_FOR_INTERVAL:
+        return {name: Score(value, None, None, "bootstrap") for name, value in found.items()}
+    samples = _from_sums(_resampled(terms, seed).T)
     scores = {}
-    for name, value in whole.items():
+    for name, value in found.items():
         low, high = numpy.quantile(samples[name], [0.025, 0.975]).tolist()
-        scores[name] = Score(float(value), low, high, "bootstrap")
+        scores[name] = Score(value, low, high, "bootstrap")
     return scores
 
 
