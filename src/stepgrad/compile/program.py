@@ -45,6 +45,8 @@ _FAILING = ("pow", "floor_divide", "trunc_divide", "remainder", "fmod")
 # Operations whose values are made elsewhere.
 _RULES = sliding.RULES | recurrent.RULES
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
+# From so many numbers to less than so many results a reduction is done in two steps.
+_LARGE_SUM, _FEW_SUMS = 1 << 16, 256
 
 
 class Builder(Indexing):
@@ -193,6 +195,14 @@ class Builder(Indexing):
         reduced = lifted_reduction(self, op, x, dims)
         if reduced is None:
             kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
+            size = math.prod(kept)
+            if len(dims) > 1 and x.size >= _LARGE_SUM and size < _FEW_SUMS and x.shape[min(dims)] > 3:
+                # Few results of many numbers: first those of each entry of one dimension, for threads to
+                # share.
+                first = min(dims)
+                rest = tuple(d for d in dims if d != first)
+                x = self._reduce(op, x, dim=rest, keepdim=False)
+                dims = (sum(d not in rest for d in range(first)),)
             reduced = self._made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
         return self._reshape(find("reshape"), reduced, shape=shape)
 
@@ -280,9 +290,6 @@ class Builder(Indexing):
             inner = x.attrs["dims"]
             return self._permute(op, x.inputs[0], dims=tuple(inner[d] for d in dims))
         return self._view(op, x, dims=tuple(dims))
-
-    def _place(self, op: Op, x: Value, *, shape: tuple[int, ...], index: Any, fill: Any = 0) -> Value:
-        return self._made("special", op, (x,), {"index": index, "fill": fill}, shape, x.dtype)
 
     def special(
         self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], shape: tuple[int, ...], dtype: Any

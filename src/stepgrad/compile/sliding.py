@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from stepgrad.compile.program import Builder
 
 Sizes = tuple[int, ...]
+# At most so many sums over parts of the images, with at most so many numbers.
+_PARTS, _PARTS_SIZE = 16, 1 << 17
 # From so many elements in a window on, code for each of them would be too long.
 _LARGE_WINDOW = 64
 
@@ -278,6 +280,27 @@ def _convolution(
     return _channels_second(b, b.reshape(y, shape=(x.shape[0], *counts, outputs)))
 
 
+def _place(b: Builder, x: Value, *, shape: Sizes, index: Any, fill: Any = 0) -> Value:
+    parts = _slices(index, x.ndim)
+    place = find("place")
+    if parts is None:
+        return b.special(place, (x,), {"index": index, "fill": fill}, shape, x.dtype)
+    # In the order in which x lies in memory.
+    layout = _Layout(b, x, max(x.ndim - 2, 0), min(x.ndim, 2))
+    attrs = {"index": tuple(parts[i] for i in layout.order), "fill": fill}
+    y = b.special(place, (layout.ordered(b, x),), attrs, tuple(shape[i] for i in layout.order), x.dtype)
+    return layout.restored(b, y)
+
+
+def _slices(index: Any, ndim: int) -> tuple[slice, ...] | None:
+    """Return an index of slices alone with one for each dimension, or None."""
+    given = index if isinstance(index, tuple) else (index,)
+    at = next((i for i, part in enumerate(given) if part is Ellipsis), len(given))
+    rest = (slice(None),) * (ndim - len(given) + (at < len(given)))
+    whole = (*given[:at], *rest, *given[at + 1 :])
+    return whole if len(whole) == ndim and all(isinstance(part, slice) for part in whole) else None
+
+
 def _correlated(b: Builder, x: Value, weight: Value, stride: Sizes, dilation: Sizes, groups: int) -> Value:
     """Return the products of the windows of padded images (N, L…, C) with weight (O, C / groups, K…), as a
     matrix (N · windows, O).
@@ -298,9 +321,18 @@ def _convolution_weight(
     g, x = _operands(b, "convolution_weight", g, x)
     outputs, inputs, d = g.shape[1], x.shape[1] // groups, len(size)
     every = _windows_of(b, _padded(b, _channels_last(b, x), padding), size, stride, dilation, groups)
-    order = (0, *range(2 + d, 3 + 2 * d), *range(1, 2 + d))
     factor = _grouped(b, _channels_last(b, g), groups)
-    y = _product(b, b.permute(every, dims=order), factor, 1 + d)
+    # Sums over some of the images each, which threads can share, then the sum of these.
+    images = g.shape[0]
+    most = min(images, _PARTS, _PARTS_SIZE // max(math.prod(size) * inputs * outputs, 1))
+    parts = next((n for n in range(most, 1, -1) if images % n == 0), 1)
+    every = b.reshape(every, shape=(groups, parts, images // parts, *every.shape[2:]))
+    every = b.permute(every, dims=(0, 1, *range(3 + d, 4 + 2 * d), *range(2, 3 + d)))
+    factor = b.reshape(factor, shape=(groups, parts, factor.shape[1] // parts, factor.shape[2]))
+    if parts == 1:
+        every, factor = b.slice(every, index=(slice(None), 0)), b.slice(factor, index=(slice(None), 0))
+    y = _product(b, every, factor, 1 + d)
+    y = b.sum(y, dim=(y.ndim - 3,), keepdim=False) if parts > 1 else y
     y = b.reshape(y, shape=(groups, *size, inputs, outputs // groups))
     y = b.permute(y, dims=(0, 2 + d, 1 + d, *range(1, 1 + d)))
     return b.reshape(y, shape=(outputs, inputs, *size))
@@ -347,6 +379,7 @@ RULES: dict[str, Callable[..., Value]] = {
     "window_pick": _window_pick,
     "window_put": _window_put,
     "add_windows": _add_windows,
+    "place": _place,
     "convolution": _convolution,
     "convolution_weight": _convolution_weight,
     "convolution_input": _convolution_input,

@@ -23,26 +23,57 @@ def write_special(w: Writer, name: str, task: Task, status: Storage) -> Kernel:
     anchor = task.cluster.anchor
     assert anchor is not None
     assert anchor.op is not None
-    writer = _WRITERS.get(anchor.op.name)
-    if writer is None:
+    writer: Any = _WRITERS.get(anchor.op.name)
+    if writer is None and anchor.op.name not in _IMAGE_WRITERS:
         raise NotCompiled(f"the operation {anchor.op.name} is not compiled")
     storages = [task.locate(x).storage for x in anchor.inputs if x.kind != "number"]
     storages = list(dict.fromkeys([*storages, *(b.storage for _, b in task.targets), status]))
     kernel = Kernel(name, storages)
+    inputs = [None if x.kind == "number" else task.locate(x) for x in anchor.inputs]
+    outputs = [b for _, b in task.targets]
     with w.function(name, ["ptr"] * len(storages) + ["i64", "i64"]) as arguments:
         bases = dict(zip(storages, arguments))
-        outputs = [b for _, b in task.targets]
-        writer(
-            w,
-            anchor,
-            [None if x.kind == "number" else task.locate(x) for x in anchor.inputs],
-            outputs,
-            bases,
-            status,
-        )
-    kernel.work = float(anchor.size)
+        if anchor.op.name in _IMAGE_WRITERS:
+            kernel.units = _write_images(w, anchor, inputs, outputs, bases, (arguments[-2], arguments[-1]))
+        else:
+            writer(w, anchor, inputs, outputs, bases, status)
+    kernel.work = float(max(x.size for x in (anchor, *anchor.inputs)))
     kernel.loops = f"{sizes_in_words(anchor.shape)}, {anchor.op.name}"
     return kernel
+
+
+def _write_images(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, part: Any
+) -> int:
+    """Write a kernel of images. Where nothing moves from one of the first dimension to another, it does
+    them one by one, those of its part; returns how many there are, or 0.
+    """
+    assert value.op is not None
+    write, first_is_whole = _IMAGE_WRITERS[value.op.name]
+    buffers = [*outputs, *inputs]
+    count = len(outputs)
+    if not first_is_whole(value) or value.shape[0] < 2 or not value.size or not value.inputs[0].size:
+        write(w, value, buffers[count], outputs[0], bases, 0)
+        for other in outputs[1:]:
+            _copy(w, outputs[0], other, bases)
+        return 0
+
+    def one(n: Register, _: list[Register]) -> None:
+        rows, here = [], {}
+        for x in buffers:
+            if x is None:
+                rows.append(None)
+                continue
+            element, storage = element_of(x.dtype), Storage("row", x.dtype, 0)
+            start = w.pointer(bases[x.storage], x.offset, element)
+            here[storage] = w.pointer(start, n * x.strides[0], element)
+            rows.append(Buffer(storage, x.shape[1:], x.strides[1:]))
+        write(w, value, rows[count], rows[0], here, 1)
+        for other in rows[1:count]:
+            _copy(w, rows[0], other, here)
+
+    w.loop(*part, 1, one)
+    return value.shape[0]
 
 
 def _copy(
@@ -94,27 +125,27 @@ def _copy(
     loops(0, starts)
 
 
-def _place(
-    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
-) -> None:
-    for out in outputs:
-        strides, moved = viewed_strides(
-            find("slice"), {"index": value.attrs["index"]}, out.shape, out.strides, value.inputs[0].shape
-        )
-        window = Buffer(out.storage, value.inputs[0].shape, strides, out.offset + moved)
-        _copy(w, value.attrs["fill"], out, bases)
-        _copy(w, inputs[0] if inputs[0] is not None else value.inputs[0].number, window, bases)
+def _place(w: Writer, value: Value, x: Any, out: Buffer, bases: Any, skipped: int) -> None:
+    """Fill, and put x in its place; `skipped` dimensions of the index are left out."""
+    shape = value.inputs[0].shape[skipped:]
+    index = {"index": value.attrs["index"][skipped:] if skipped else value.attrs["index"]}
+    strides, moved = viewed_strides(find("slice"), index, out.shape, out.strides, shape)
+    window = Buffer(out.storage, shape, strides, out.offset + moved)
+    _copy(w, value.attrs["fill"], out, bases, 16)
+    _copy(w, value.inputs[0].number if x is None else x, window, bases, 16)
 
 
-def _add_windows(
-    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
-) -> None:
+def _places_in_images(value: Value) -> bool:
+    index = value.attrs["index"]
+    return isinstance(index, tuple) and len(index) == len(value.shape) and index[0] == slice(None)
+
+
+def _add_windows(w: Writer, value: Value, x: Any, out: Buffer, bases: Any, skipped: int) -> None:
     """Add the windows where they lie. The input has the dimensions of the result, in `places` the windows,
     and at the end the elements of a window.
     """
-    x, out = inputs[0], outputs[0]
-    places, ndim = value.attrs["places"], len(out.shape)
-    _copy(w, 0, out, bases)
+    places, ndim = [d - skipped for d in value.attrs["places"]], len(out.shape)
+    _copy(w, 0, out, bases, 16)
     for place in places_in(x.shape[ndim:]):
         strides, to = list(out.strides), out.offset
         start = x.offset
@@ -124,9 +155,7 @@ def _add_windows(
             start += k * step
             strides[d] = s * out.strides[d]
         source = Buffer(x.storage, x.shape[:ndim], x.strides[:ndim], start)
-        _copy(w, source, Buffer(out.storage, x.shape[:ndim], tuple(strides), to), bases, adds=True)
-    for other in outputs[1:]:
-        _copy(w, out, other, bases)
+        _copy(w, source, Buffer(out.storage, x.shape[:ndim], tuple(strides), to), bases, 16, adds=True)
 
 
 def _cat(
@@ -410,6 +439,10 @@ def _rand(
 
 
 _WRITERS = {
-    "add_windows": _add_windows, "index": _index, "index_put": _index_put, "place": _place, "cat": _cat,
-    "argmax": _arg, "argmin": _arg, "rand": _rand,
+    "index": _index, "index_put": _index_put, "cat": _cat, "argmax": _arg, "argmin": _arg, "rand": _rand,
 }  # fmt: skip
+# How to write them, and whether the first dimension is left as it is.
+_IMAGE_WRITERS: dict[str, tuple[Any, Any]] = {
+    "place": (_place, _places_in_images),
+    "add_windows": (_add_windows, lambda value: 0 not in value.attrs["places"]),
+}
