@@ -52,14 +52,15 @@ def _write_images(
     write, first_is_whole = _IMAGE_WRITERS[value.op.name]
     buffers = [*outputs, *inputs]
     count = len(outputs)
-    if not first_is_whole(value) or value.shape[0] < 2 or not value.size or not value.inputs[0].size:
+    if not value.shape or not first_is_whole(value) or value.shape[0] < 2 or not value.size or not value.inputs[0].size:
         write(w, value, buffers[count], outputs[0], bases, 0)
         for other in outputs[1:]:
             _copy(w, outputs[0], other, bases)
         return 0
 
     def one(n: Register, _: list[Register]) -> None:
-        rows, here = [], {}
+        rows: list[Any] = []
+        here: dict[Storage, Register] = {}
         for x in buffers:
             if x is None:
                 rows.append(None)
@@ -72,7 +73,8 @@ def _write_images(
         for other in rows[1:count]:
             _copy(w, rows[0], other, here)
 
-    w.loop(*part, 1, one)
+    begin, end = part
+    w.loop(begin, end, 1, one)
     return value.shape[0]
 
 
