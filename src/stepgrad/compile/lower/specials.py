@@ -52,7 +52,13 @@ def _write_images(
     write, first_is_whole = _IMAGE_WRITERS[value.op.name]
     buffers = [*outputs, *inputs]
     count = len(outputs)
-    if not value.shape or not first_is_whole(value) or value.shape[0] < 2 or not value.size or not value.inputs[0].size:
+    if (
+        not value.shape
+        or not first_is_whole(value)
+        or value.shape[0] < 2
+        or not value.size
+        or not value.inputs[0].size
+    ):
         write(w, value, buffers[count], outputs[0], bases, 0)
         for other in outputs[1:]:
             _copy(w, outputs[0], other, bases)
