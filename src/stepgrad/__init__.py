@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from stepgrad import files as files
     from stepgrad import onnx as onnx
     from stepgrad import sklearn as sklearn
+    from stepgrad import statistics as statistics
     from stepgrad import train as train
     from stepgrad import utils as utils
     from stepgrad.compile import compile as compile
@@ -86,7 +87,18 @@ Size = tuple
 _names.install()
 
 # Imported when first used, so that ``import stepgrad`` stays light.
-_MODULES = ("accelerator", "backends", "cuda", "data", "files", "onnx", "sklearn", "train", "utils")
+_MODULES = (
+    "accelerator",
+    "backends",
+    "cuda",
+    "data",
+    "files",
+    "onnx",
+    "sklearn",
+    "statistics",
+    "train",
+    "utils",
+)
 _NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",
