@@ -63,7 +63,8 @@ def test_every_module_that_both_have_is_compared(database: dict[str, Any]):
 def prepared(theirs: Any, name: str, constructor: Any, training: bool) -> Any:
     """Our module, made with the same arguments, with PyTorch's numbers in it."""
     ours = getattr(nn, name)(*to_stepgrad(constructor.args), **to_stepgrad(constructor.kwargs))
-    assert repr(ours) == repr(theirs)
+    # What quantization does is PyTorch's own matter.
+    assert repr(ours) == repr(theirs).replace("NonDynamicallyQuantizableLinear", "Linear")
     ours.double()
     ours.load_state_dict({key: to_stepgrad(value) for key, value in theirs.state_dict().items()})
     assert list(ours.state_dict()) == list(theirs.state_dict())

@@ -8,6 +8,7 @@ import pytest
 import stepgrad as sg
 from stepgrad.nn import functional
 from tests.oracle.array_functions import ARRAY_FUNCTIONS
+from tests.oracle.sequences import SEQUENCE_MISSING, SEQUENCE_OPERATIONS
 from tests.oracle.spatial import MISSING_SPATIAL, NOT_COMPARED_SPATIAL, SPATIAL
 from tests.oracle.translate import (
     TOLERANCE,
@@ -56,6 +57,7 @@ OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: fu
     indices, weight, **kwargs
 )
 OPERATIONS |= SPATIAL
+OPERATIONS |= SEQUENCE_OPERATIONS
 
 # Their results are compared by what the database makes of them, which does not depend on signs of vectors.
 UNIQUE_UP_TO_SIGNS = {"linalg.eigh", "linalg.svd", "svd"}
@@ -92,6 +94,7 @@ MISSING |= {
 # A constant in PyTorch's derivative is rounded to float32.
 ROUNDED = {"nn.functional.celu": 1e-7, "nn.functional.hardsigmoid": 1e-7}
 MISSING |= MISSING_SPATIAL
+MISSING |= SEQUENCE_MISSING
 
 # Operations of which PyTorch's own reference inputs show that PyTorch is wrong, or not exact.
 BETTER = (

@@ -29,7 +29,20 @@ def to_stepgrad(x: Any) -> Any:
         return type(x)(map(to_stepgrad, x)) if type(x) in (list, tuple) else tuple(map(to_stepgrad, x))
     if isinstance(x, dict):
         return {key: to_stepgrad(value) for key, value in x.items()}
+    if isinstance(x, torch.nn.TransformerEncoderLayer):
+        return encoder_layer(x)
+    if x is torch.nn.functional.gelu:
+        return sg.nn.functional.gelu
     return x
+
+
+def encoder_layer(x: Any) -> Any:
+    """An encoder layer of PyTorch, which is handed to a stack of them, as stepgrad's."""
+    bias = x.linear1.bias is not None
+    return sg.nn.TransformerEncoderLayer(
+        x.linear1.in_features, x.self_attn.num_heads, x.linear1.out_features, x.dropout.p,
+        x.activation.__name__, x.norm1.eps, x.self_attn.batch_first, x.norm_first, bias,
+    )  # fmt: skip
 
 
 def tensors_in(x: Any) -> Iterator[Any]:

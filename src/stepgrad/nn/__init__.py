@@ -13,6 +13,7 @@ from stepgrad.nn import utils as utils
 from stepgrad.nn.activation import *
 from stepgrad.nn.adaptive_softmax import *
 from stepgrad.nn.alpha_dropout import *
+from stepgrad.nn.attention import *
 from stepgrad.nn.channels import *
 from stepgrad.nn.columns import *
 from stepgrad.nn.container import *
@@ -33,6 +34,7 @@ from stepgrad.nn.recurrent import *
 from stepgrad.nn.recurrent_cells import *
 from stepgrad.nn.resizing import *
 from stepgrad.nn.summaries import *
+from stepgrad.nn.transformer import *
 
 
 def __getattr__(name: str) -> Any:

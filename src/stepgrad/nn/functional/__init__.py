@@ -11,6 +11,7 @@ from stepgrad.nn.functional.activations import *
 from stepgrad.nn.functional.adaptive_pooling import *
 from stepgrad.nn.functional.affine import *
 from stepgrad.nn.functional.alpha_dropouts import *
+from stepgrad.nn.functional.attention import *
 from stepgrad.nn.functional.channels import *
 from stepgrad.nn.functional.class_losses import *
 from stepgrad.nn.functional.convolutions import *
