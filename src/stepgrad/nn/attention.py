@@ -121,14 +121,13 @@ class MultiheadAttention(Module):
         self._check(query, key, value)
         if query.ndim == 2:
             padding = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-            y, weights = self._attended(
-                *(x.unsqueeze(0) for x in (query, key, value)), padding, attn_mask, need_weights
-            )
+            q, k, v = (x.unsqueeze(0) for x in (query, key, value))
+            y, weights = self._attended(q, k, v, padding, attn_mask)
             y = y.squeeze(0)
         else:
             given = (query, key, value)
             q, k, v = given if self.batch_first else (x.transpose(0, 1) for x in given)
-            y, weights = self._attended(q, k, v, key_padding_mask, attn_mask, need_weights)
+            y, weights = self._attended(q, k, v, key_padding_mask, attn_mask)
             y = y if self.batch_first else y.transpose(0, 1)
         if not need_weights:
             return y, None
@@ -156,8 +155,7 @@ class MultiheadAttention(Module):
         return F.linear(x, getattr(self, f"{'qkv'[which]}_proj_weight"), bias)
 
     def _attended(
-        self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, mask: Tensor | None,
-        need_weights: bool,
+        self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return the result (batch, queries, embed_dim) and the weights of each head."""
         batch, queries, keys = len(query), query.shape[1], key.shape[1]
@@ -170,7 +168,8 @@ class MultiheadAttention(Module):
             x.reshape(batch, x.shape[1], self.num_heads, self.head_dim).transpose(1, 2) for x in (q, k, v)
         )
         drop = self.dropout if self.training else 0.0
-        y, weights = attend(*heads, mask, drop, 1 / math.sqrt(self.head_dim))
+        q, k, v = heads
+        y, weights = attend(q, k, v, mask, drop, 1 / math.sqrt(self.head_dim))
         return self.out_proj(y.transpose(1, 2).reshape(batch, queries, self.embed_dim)), weights
 
     def _further(self, batch: int, like: Tensor) -> list[tuple[Tensor, Tensor]]:
