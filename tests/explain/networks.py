@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.nn import activation, loss
+from stepgrad.nn import activation
 
 
 def classes_of(module, parent=object):
@@ -25,18 +25,21 @@ NOT_HERE = {"Softmax2d", "Step"}
 ACTIVATIONS = {n: c for n, c in classes_of(activation, nn.Module).items() if n not in NOT_HERE}
 
 
-def takes_a_pair(loss_class):
-    """Whether a loss compares outputs with a target of one number or one class for each."""
-    pairs = ((sg.rand(2, 2), sg.rand(2, 2)), (sg.rand(2, 2), sg.tensor([0, 1])))
-    for pair in pairs:
+def target_of(loss_class):
+    """What a loss compares outputs with: "numbers" of their shape, "classes", or None where it takes
+    something else.
+    """
+    for kind, target in (("classes", sg.tensor([0, 1])), ("numbers", sg.rand(2, 2))):
         try:
-            return loss_class()(*pair).numel() == 1
+            if loss_class()(sg.rand(2, 2), target).numel() == 1:
+                return kind
         except (sg.StepgradError, TypeError):
             continue
-    return False
+    return None
 
 
-LOSSES = {name: c for name, c in classes_of(loss, nn.Module).items() if takes_a_pair(c)}
+_LOSSES = {name: c for name, c in vars(nn).items() if name.endswith("Loss") and inspect.isclass(c)}
+LOSSES = {name: c for name, c in _LOSSES.items() if target_of(c) is not None}
 OPTIMIZERS = {
     name: c
     for name, c in vars(optim).items()
@@ -44,7 +47,7 @@ OPTIMIZERS = {
 }
 MATRICES_ONLY = {"Muon"}
 ARGUMENTS = {"Threshold": (0.1, -0.5), "Softmax": (-1,), "LogSoftmax": (-1,), "Softmin": (-1,)}
-CLASSES = {"CrossEntropyLoss", "NLLLoss"}
+CLASSES = {name for name in LOSSES if target_of(LOSSES[name]) == "classes"}
 OPTIONS = {
     "SGD": [
         {},

@@ -17,7 +17,9 @@ from stepgrad.errors import ArgumentError
 from stepgrad.explain.evaluate import decimal, evaluate
 from stepgrad.explain.notation import tolerance
 from stepgrad.explain.step import Step, Value
-from stepgrad.ops.record import Composite
+from stepgrad.ops.namespace import NUMPY, SPECIAL
+from stepgrad.ops.record import Composite, Elementwise
+from stepgrad.ops.symbol import Symbol, symbols
 
 if TYPE_CHECKING:
     from stepgrad.explain.line import Line
@@ -27,6 +29,7 @@ _WIDE = numpy.longdouble
 # The step of central differences that balances their error, h², with that of rounding, ε / h.
 _STEP = float(numpy.finfo(_WIDE).eps) ** (1 / 3)
 _CLOSE = 10 * _STEP**2
+_NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of the way is in float64
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ def _check_gradients(worked: Worked, checked: Checked) -> None:
                 checked.left_out.append(line.id)
                 continue
             checked.gradients += 1
-            if not abs(slope - line.value) <= 1e-9 + 1e-8 * abs(slope) + _CLOSE * replay.scale:
+            if not abs(slope - line.value) <= 1e-9 + 1e-8 * abs(slope) + replay.error:
                 checked.faults.append(Fault(line.id, "gradient", repr(line.value), repr(slope)))
 
 
@@ -164,7 +167,9 @@ class Replay:
         self._step, self._changed = step, changed
         self._base: dict[int, Any] = {}
         self._order = _after(step.loss, changed)
-        self.scale = max(1.0, abs(float(step.loss.array.reshape(-1)[0])))
+        size = max(1.0, abs(float(step.loss.array.reshape(-1)[0])))
+        is_narrow = any(_is_narrow(value) for value in self._order)
+        self.error = size * (_NARROW if is_narrow else _CLOSE)
 
     def slope(self, place: int) -> tuple[float, bool]:
         """Return the derivative of the loss by one number of `changed`, by central differences, and whether
@@ -197,18 +202,28 @@ class Replay:
         return self._base[id(x)]
 
 
+def _is_narrow(value: Value) -> bool:
+    """Return whether an operation computes in float64 whatever it is handed."""
+    if isinstance(value.op, Elementwise):
+        names = symbols(*value.op.input_names())
+        formula = value.op.value(Symbol, *names, **value.attrs)
+        return isinstance(formula, Symbol) and bool(formula.heads() & SPECIAL.keys())
+    return value.op is not None and value.op.kind == "function"
+
+
 def _computed(value: Value, inputs: list[Any]) -> Any:
     """Run an operation in extended precision."""
     op = value.op
     assert op is not None
     if op.kind == "random":
         return value.array
+    if op.kind == "function":  # the user's own code, for the types that it knows
+        narrow = [x.astype(numpy.float64) if getattr(x, "dtype", None) == _WIDE else x for x in inputs]
+        return numpy.asarray(op.forward(numpy, *narrow, **value.attrs)).astype(_WIDE)
     if op.name == "cast":  # to a type that is narrower than what is computed with here
         return inputs[0] if value.array.dtype.kind == "f" else op.forward(numpy, *inputs, **value.attrs)
     form = op.expand if isinstance(op, Composite) and op.expand is not None else None
     if form is not None:
-        from stepgrad.ops.namespace import NUMPY
-
         return numpy.asarray(form(NUMPY, *inputs, **value.attrs))
     return numpy.asarray(op.forward(numpy, *inputs, **value.attrs))
 

@@ -119,23 +119,9 @@ def over(a: Expression, b: Expression) -> Expression:
 
 def function(head: str, *operands: Expression) -> Expression:
     """Return an operator or a function of the scalar language."""
-    if head == "+":
-        return plus(*operands)
-    if head == "-":
-        return plus(operands[0], negative(operands[1]))
-    if head == "neg":
-        return negative(operands[0])
-    if head == "*":
-        return times(*operands)
-    if head == "/":
-        return over(operands[0], operands[1])
+    if head in _STATED:
+        return _STATED[head](*operands)
     if head == "**" and operands[1] == ONE:
-        return operands[0]
-    if head == "log1p":
-        return Operation("log", (plus(ONE, operands[0]),))
-    if head == "expm1":
-        return plus(Operation("exp", operands), Number(-1))
-    if head == "cast":
         return operands[0]
     if head == "where" and isinstance(operands[0], Number):
         return operands[1 if operands[0].value else 2]
@@ -143,6 +129,48 @@ def function(head: str, *operands: Expression) -> Expression:
     if all(isinstance(x, Number) for x in operands) and head in COMPARISONS | {"logical_not"}:
         return Number(value_of(made))
     return made
+
+
+def _exp(x: Expression) -> Expression:
+    return Operation("exp", (x,))
+
+
+def _log(x: Expression) -> Expression:
+    return Operation("log", (x,))
+
+
+def _sqrt(x: Expression) -> Expression:
+    return Operation("sqrt", (x,))
+
+
+def _square(x: Expression) -> Expression:
+    return Operation("**", (x, Number(2)))
+
+
+# What is written in others.
+_STATED: dict[str, Callable[..., Expression]] = {
+    "+": plus,
+    "-": lambda a, b: plus(a, negative(b)),
+    "neg": negative,
+    "*": times,
+    "/": over,
+    "cast": lambda x: x,
+    "log1p": lambda x: _log(plus(ONE, x)),
+    "expm1": lambda x: plus(_exp(x), Number(-1)),
+    "exp2": lambda x: Operation("**", (Number(2), x)),
+    "log2": lambda x: over(_log(x), _log(Number(2))),
+    "log10": lambda x: over(_log(x), _log(Number(10))),
+    "tan": lambda x: over(Operation("sin", (x,)), Operation("cos", (x,))),
+    "sinh": lambda x: over(plus(_exp(x), negative(_exp(negative(x)))), Number(2)),
+    "cosh": lambda x: over(plus(_exp(x), _exp(negative(x))), Number(2)),
+    "asinh": lambda x: _log(plus(x, _sqrt(plus(_square(x), ONE)))),
+    "acosh": lambda x: _log(plus(x, _sqrt(plus(_square(x), Number(-1))))),
+    "atanh": lambda x: over(_log(over(plus(ONE, x), plus(ONE, negative(x)))), Number(2)),
+    "hypot": lambda a, b: _sqrt(plus(_square(a), _square(b))),
+    "erfc": lambda x: plus(ONE, negative(Operation("erf", (x,)))),
+    "fmax": lambda a, b: Operation("maximum", (a, b)),
+    "fmin": lambda a, b: Operation("minimum", (a, b)),
+}
 
 
 def without_guards(x: Expression) -> Expression:
@@ -216,7 +244,7 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "maximum": max, "minimum": min, "isnan": math.isnan, "isinf": math.isinf,
 }  # fmt: skip
 
-LANGUAGE = {*_FUNCTIONS, "-", "where", "log1p", "expm1", "cast"}
+LANGUAGE = {*_FUNCTIONS, *_STATED, "where"}
 """The operators and functions that lines are written with."""
 
 

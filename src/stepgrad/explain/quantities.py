@@ -80,6 +80,7 @@ class Quantities:
         self._forward()
         self._backward()
         self._update()
+        self.lines = self._in_order()
 
     def of(self, value: Value) -> Quantity | None:
         """Return the quantity of a value, None if it has no name. That of a composite is its expansion's."""
@@ -261,8 +262,6 @@ class Quantities:
             self._between(whole, "update", owner)
             name = Name(owner.name.base, owner.name.layer, prime=True)
             self._add(whole, "update", "update/" + owner.path.removeprefix("given/"), name, leaf)
-        # A rule may use a new parameter in its new state, or the other way round.
-        self.lines.sort(key=lambda q: q.value.order if q.kind == "update" else -1)
 
     def _between(self, whole: Value, kind: str, owner: Quantity) -> None:
         """Name what stands between `whole` and the quantities that it is computed from, where it should."""
@@ -289,6 +288,48 @@ class Quantities:
         # A gradient that is passed on as it is belongs to the first that had it.
         self._found.setdefault(id(value), quantity)
         return quantity
+
+    def _in_order(self) -> list[Quantity]:
+        """Return the quantities each after those that it is computed from, otherwise as they are.
+
+        What stands between two gradients may be used by an earlier one, a new parameter by the new state.
+        """
+        done: dict[int, Quantity] = {}
+        stack = [(quantity, False) for quantity in reversed(self.lines)]
+        while stack:
+            quantity, ready = stack.pop()
+            if id(quantity) in done:
+                continue
+            if ready:
+                done[id(quantity)] = quantity
+                continue
+            stack.append((quantity, True))
+            stack.extend(
+                (other, False) for other in reversed(self._needed(quantity)) if id(other) not in done
+            )
+        return list(done.values())
+
+    def _needed(self, quantity: Quantity) -> list[Quantity]:
+        """Return the quantities, not given ones, that a quantity is computed from."""
+        first = self._found[id(quantity.value)]
+        if first is not quantity:
+            return [first]
+        found: dict[int, Quantity] = {}
+        seen: set[int] = set()
+        stack = [quantity.value]
+        while stack:
+            value = stack.pop()
+            for x in value.inputs:
+                whole = self.resolved(x) if isinstance(x, Value) else None
+                if whole is None or id(whole) in seen:
+                    continue
+                seen.add(id(whole))
+                known = self._found.get(id(whole))
+                if known is None:
+                    stack.append(whole)
+                elif known.kind != "given":
+                    found[id(known)] = known
+        return list(found.values())
 
     def add_local(self, quantity: Quantity) -> Quantity:
         """Take up a local derivative, which is found only when lines are written."""

@@ -255,7 +255,8 @@ class ScalarLayout:
                 return substituted, text, texts, digits, number
         # Terms that cancel leave nothing but the rounding of float64: the text is right, not the float.
         largest = max((abs(ref.value) for ref in operands), default=0.0)
-        if abs(float(found) - number) <= 1e-12 * max(largest, 1e-300):
+        noise = sum(abs(self._settled[ref] - ref.value) for ref in operands if ref in self._settled)
+        if abs(float(found) - number) <= 1e-12 * max(largest, 1e-300) + 1e3 * noise:
             number = self._settled[own] = float(found)
             text = number_text(number, self.digits)
         return substituted, text, texts, digits, number

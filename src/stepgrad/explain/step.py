@@ -1,9 +1,8 @@
 """A training step run once and kept whole: every operation with its operands, forward, backward, update.
 
 The step runs on copies in float64, so neither the model nor the optimizer nor the random streams of whoever
-asks are touched, and what is shown is not blurred by float32. What comes out is a graph of `Value`s. Equal
-operations on equal operands are one `Value`, so that 1 − y of the forward pass and of the backward pass are
-the same number with the same name.
+asks are touched, and what is shown is not blurred by float32. What comes out is a graph of `Value`s. What
+the backward pass computes again is the `Value` of the forward pass, so that it has the same name.
 """
 
 from __future__ import annotations
@@ -52,22 +51,29 @@ class Value:
 
 
 class Values:
-    """All values of a step, each once."""
+    """All values of a step."""
 
     def __init__(self) -> None:
         self._made: dict[Any, Value] = {}
 
-    def make(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], array: numpy.ndarray) -> Value:
-        """Return the value of an operation: the one that is there, if it has been made before."""
+    def make(
+        self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], array: numpy.ndarray, new: bool = False
+    ) -> Value:
+        """Return the value of an operation: the one that is there, if it has been made before.
+
+        What the forward pass computes twice are two values (`new`), since each has a gradient of its own.
+        """
         key = (
             op.name,
             tuple(id(x) if isinstance(x, Value) else repr(x) for x in inputs),
             repr(sorted(attrs.items())),
         )
-        if key not in self._made:
-            self._made[key] = value = Value(array, op, inputs)
-            value.attrs = attrs
-        return self._made[key]
+        if key in self._made and not new:
+            return self._made[key]
+        value = Value(array, op, inputs)
+        value.attrs = attrs
+        self._made.setdefault(key, value)
+        return value
 
 
 class _Copies(Recording):
@@ -290,7 +296,7 @@ class _Run:
             inputs = tuple(self._operand(last, i) for i in range(len(last.inputs)))
             array = self.copies.results.get(last.order)
             value = self.result.values.make(
-                last.op, inputs, last.attrs, last.result if array is None else array
+                last.op, inputs, last.attrs, last.result if array is None else array, last.phase == "forward"
             )
             if value.order < 0:
                 value.order = last.order
