@@ -243,3 +243,29 @@ def test_a_list_of_parameters_checks_what_it_is_given():
         "    (1): Parameter containing: [stepgrad.float32 of size 2]\n"
         ")"
     )
+
+
+def test_a_dictionary_of_parameters():
+    held = nn.ParameterDict({"a": sg.ones(2), "b": nn.Parameter(sg.zeros(1, 3))})
+    assert list(held) == list(held.keys()) == ["a", "b"]
+    assert isinstance(held["a"], nn.Parameter)
+    assert [k for k, _ in held.named_parameters()] == list(held.state_dict()) == ["a", "b"]
+    held["a"] = sg.zeros(4)
+    held.update([("c", sg.ones(1))])
+    assert [(k, v.shape) for k, v in held.items()] == [("a", (4,)), ("b", (1, 3)), ("c", (1,))]
+    assert "c" in held
+    assert held.pop("c").tolist() == [1]
+    assert held.get("c") is None
+    assert "c" not in held
+    del held["a"]
+    assert len(held) == len(list(held.values())) == 1
+    with pytest.raises(MissingKeyError, match="ParameterDict has no parameter 'd'"):
+        held["d"]
+    with pytest.raises(DtypeError, match="ParameterDict takes tensors, not int"):
+        held["d"] = 3
+    with pytest.raises(ArgumentError, match="a parameter needs a name without dots"):
+        held["d.e"] = sg.ones(1)
+    with pytest.raises(ArgumentError, match="has an attribute 'training' already"):
+        held["training"] = sg.ones(1)
+    held.clear()
+    assert repr(held) == "ParameterDict()"

@@ -1,6 +1,7 @@
 """Modules: the tree of parameters, buffers and submodules, its state, its modes, its text."""
 
 import copy
+import math
 import multiprocessing
 import pickle
 from collections import OrderedDict
@@ -371,6 +372,69 @@ def test_hooks_with_keywords_and_in_front():
     net.register_forward_pre_hook(lambda m, a: seen.append("first"), prepend=True)
     assert net(sg.ones(1), factor=2).item() == 3
     assert seen == ["first", {"factor": 3}, "second"]
+
+
+def test_hooks_on_the_backward_pass_see_all_gradients_at_once():
+    class Product(nn.Module):
+        def forward(self, a, text, b):
+            return a * b, a + b
+
+    net, seen = Product(), []
+    net.register_full_backward_hook(lambda m, gi, go: seen.append(("after", gi, go)))
+    net.register_full_backward_pre_hook(lambda m, go: seen.append(("before", go)))
+    a, b = (sg.tensor([v], requires_grad=True) for v in (2.0, 3.0))
+    product, total = net(a, "x", b)
+    (10 * product + total).sum().backward()
+    (before, outputs), (after, inputs, again) = seen
+    assert (before, after) == ("before", "after")
+    assert [g.item() for g in outputs] == [g.item() for g in again] == [10, 1]
+    assert [g if g is None else g.item() for g in inputs] == [31, None, 21]
+    assert (a.grad.item(), b.grad.item()) == (31, 21)
+
+
+def test_hooks_on_the_backward_pass_change_gradients():
+    layer, x = nn.Linear(2, 1, bias=False), sg.ones(1, 2, requires_grad=True)
+    nn.init.ones_(layer.weight)
+    with layer.register_full_backward_pre_hook(lambda m, go: 5 * go[0]):
+        layer(x).backward()
+    assert layer.weight.grad.tolist() == [[5, 5]]
+    assert x.grad.tolist() == [[5, 5]]
+    handle = layer.register_full_backward_hook(lambda m, gi, go: (gi[0] * 2,))
+    layer.register_full_backward_hook(lambda m, gi, go: (gi[0] + 1,), prepend=True)
+    layer(x).backward()
+    assert x.grad.tolist() == [[5 + 4, 5 + 4]]
+    assert layer.weight.grad.tolist() == [[6, 6]]
+    handle.remove()
+    layer(x).backward()
+    assert x.grad.tolist() == [[9 + 2, 9 + 2]]
+
+
+def test_a_hook_on_the_backward_pass_of_a_first_layer_sees_no_gradient_of_its_input():
+    layer, seen = nn.Linear(2, 1), []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go[0].item())))
+    layer(sg.ones(1, 2)).backward()
+    assert seen == [((None,), 1)]
+    with sg.no_grad():
+        layer(sg.ones(1, 2))
+    assert len(seen) == 1
+
+
+def test_a_hook_on_the_backward_pass_returns_as_many_gradients():
+    layer = nn.Linear(2, 1)
+    layer.register_full_backward_hook(lambda m, gi, go: (None, None))
+    with pytest.raises(ArgumentError, match="a hook on the backward pass returned 2 gradients for 1"):
+        layer(sg.ones(1, 2, requires_grad=True)).backward()
+
+
+def test_second_derivatives_pass_hooks_on_the_backward_pass():
+    layer = nn.Sequential(nn.Tanh())
+    layer.register_full_backward_hook(lambda m, gi, go: (2 * gi[0],))
+    x = sg.tensor(0.5, dtype=sg.float64, requires_grad=True)
+    (g,) = sg.autograd.grad(layer(x), x, create_graph=True)
+    (h,) = sg.autograd.grad(g, x)
+    y = math.tanh(0.5)
+    assert g.item() == pytest.approx(2 * (1 - y * y))
+    assert h.item() == pytest.approx(2 * -2 * y * (1 - y * y))
 
 
 # ------------------------------------------------------------------------------------------------ text

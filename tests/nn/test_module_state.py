@@ -85,3 +85,16 @@ def test_what_is_no_state():
     with pytest.raises(DtypeError, match="the state holds int under 'bias', where a tensor belongs"):
         layer.load_state_dict({"weight": sg.ones(2, 2), "bias": 3})
     assert layer.weight.tolist() != sg.ones(2, 2).tolist()
+
+
+def test_a_state_is_put_in_place_with_its_dtype():
+    net = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    net[0].bias.requires_grad_(False)
+    state = {k: v.double() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    net.load_state_dict(state, assign=True)
+    assert net[0].weight.dtype is sg.float64
+    assert net[1].running_var is state["1.running_var"]
+    assert isinstance(net[0].weight, nn.Parameter)
+    assert net[0].weight.requires_grad
+    assert not net[0].bias.requires_grad
+    assert np.shares_memory(net[0].weight.detach().numpy(), state["0.weight"].numpy())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy
+
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
 from stepgrad.errors import ArgumentError, DtypeError, GradientError
@@ -97,7 +99,7 @@ class _FunctionOp(Op):
         self, xp: Any, g: Any, y: Any, *inputs: Any, needs: Any, context: FunctionContext, arguments: Any
     ) -> tuple[Any, ...]:
         in_graph = isinstance(g, engine.Tensor)
-        g = g if in_graph else engine.Tensor._of(g)
+        g = g if in_graph else engine.Tensor._of(numpy.asarray(g) if isinstance(g, numpy.generic) else g)
         gradients = [g] if context._shapes is None else _taken_apart(g, context._shapes)
         results = [y] if context._shapes is None or y is None else _taken_apart(y, context._shapes)
         context._connect([*inputs, *results])

@@ -228,7 +228,7 @@ class ParameterList(Module):
 
     def append(self, value: Tensor) -> ParameterList:
         """Add a parameter at the end; return the list."""
-        self._parameters[str(len(self))] = _as_parameter(value)
+        self._parameters[str(len(self))] = _as_parameter(value, "ParameterList")
         return self
 
     def extend(self, values: Iterable[Tensor]) -> ParameterList:
@@ -256,20 +256,91 @@ class ParameterList(Module):
         return self._parameters[str(_position(index, len(self), "ParameterList"))]
 
     def __setitem__(self, index: int, value: Tensor) -> None:
-        self._parameters[str(_position(index, len(self), "ParameterList"))] = _as_parameter(value)
+        self._parameters[str(_position(index, len(self), "ParameterList"))] = _as_parameter(
+            value, "ParameterList"
+        )
 
     def extra_repr(self) -> str:
-        lines = [
-            f"  ({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
-            for i, p in enumerate(self)
-        ]
-        return "\n".join(lines)
+        return "\n".join(f"  ({i}): {_described(p)}" for i, p in enumerate(self))
 
 
-def _as_parameter(value: Any) -> Parameter:
+class ParameterDict(Module):
+    """A dictionary of parameters; tensors become parameters.
+
+    A name that is not there gives a `MissingKeyError`, which is a `KeyError`.
+    """
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        self.update({} if parameters is None else parameters)
+
+    def update(self, parameters: Any) -> None:
+        """Add parameters of a mapping or of pairs (name, tensor)."""
+        for name, value in parameters.items() if hasattr(parameters, "items") else parameters:
+            self[name] = value
+
+    def __getitem__(self, name: str) -> Parameter:
+        if name not in self._parameters:
+            near = suggest(str(name), self._parameters)
+            raise MissingKeyError(f"ParameterDict has no parameter {name!r}.{near}")
+        return self._parameters[name]  # type: ignore[return-value]
+
+    def __setitem__(self, name: str, value: Tensor) -> None:
+        check_text(name, "parameter")
+        if name in self.__dict__:
+            raise ArgumentError(f"ParameterDict has an attribute {name!r} already. Take another name.")
+        self._parameters[name] = _as_parameter(value, "ParameterDict")
+
+    def __delitem__(self, name: str) -> None:
+        self.pop(name)
+
+    def pop(self, name: str) -> Parameter:
+        """Take a parameter out and return it."""
+        parameter = self[name]
+        del self._parameters[name]
+        return parameter
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a parameter, or `default` if there is none of that name."""
+        return self._parameters.get(name, default)
+
+    def clear(self) -> None:
+        """Take all parameters out."""
+        self._parameters.clear()
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._parameters
+
+    def keys(self) -> Any:
+        """The names."""
+        return self._parameters.keys()
+
+    def values(self) -> Any:
+        """The parameters."""
+        return self._parameters.values()
+
+    def items(self) -> Any:
+        """Pairs of name and parameter."""
+        return self._parameters.items()
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"  ({name}): {_described(p)}" for name, p in self.items())
+
+
+def _described(p: Any) -> str:
+    return f"Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+
+
+def _as_parameter(value: Any, name: str) -> Parameter:
     if not isinstance(value, Tensor):
-        raise DtypeError(f"ParameterList takes tensors, not {kind(value)}.")
+        raise DtypeError(f"{name} takes tensors, not {kind(value)}.")
     return value if isinstance(value, Parameter) else Parameter(value)
 
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]

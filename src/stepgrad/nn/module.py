@@ -18,6 +18,7 @@ from stepgrad.errors import (
     StepgradError,
     suggest,
 )
+from stepgrad.nn.backward_hooks import Gates
 from stepgrad.nn.parameter import Parameter
 from stepgrad.nn.paths import Named, name_module
 from stepgrad.nn.tables import TABLES, check_name, forget, kind, register, table_for
@@ -54,7 +55,7 @@ class Module:
         # Made here, so that a subclass that forgets super().__init__() works as well.
         module.__dict__.update(
             training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set(),
-            _forward_hooks=[], _forward_pre_hooks=[],
+            _forward_hooks=[], _forward_pre_hooks=[], _backward_hooks=[], _backward_pre_hooks=[],
             # What a model file needs to make the module again.
             _constructor=(args, kwargs),
         )  # fmt: skip
@@ -74,7 +75,11 @@ class Module:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            if self._forward_pre_hooks or self._forward_hooks or engine_state.recorder is not None:
+            if (
+                self._forward_pre_hooks or self._forward_hooks
+                or self._backward_hooks or self._backward_pre_hooks
+                or engine_state.recorder is not None
+            ):  # fmt: skip
                 return self._observed_call(args, kwargs)
             return self.forward(*args, **kwargs)
         except StepgradError as error:
@@ -88,6 +93,8 @@ class Module:
                 args, kwargs = changed
             elif changed is not None:
                 args = changed if isinstance(changed, tuple) else (changed,)
+        gates = Gates(self) if self._backward_hooks or self._backward_pre_hooks else None
+        args = args if gates is None else gates.enter(args)
         outer = engine_state.module_path
         inside = self.__dict__.get("_recorded_name")
         engine_state.module_path = outer if inside is None else (*outer, inside)
@@ -102,7 +109,7 @@ class Module:
             changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
             if changed is not None:
                 result = changed
-        return result
+        return result if gates is None else gates.leave(result)
 
     def register_forward_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -111,7 +118,7 @@ class Module:
 
         `prepend`: before the hooks that are there. `with_kwargs`: ``hook(module, args, kwargs, output)``.
         """
-        return _hooked(self._forward_hooks, hook, prepend, with_kwargs)
+        return _hooked(self._forward_hooks, (hook, with_kwargs), prepend)
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -121,7 +128,21 @@ class Module:
         `prepend`: before the hooks that are there. `with_kwargs`: ``hook(module, args, kwargs)``, which
         returns None or both.
         """
-        return _hooked(self._forward_pre_hooks, hook, prepend, with_kwargs)
+        return _hooked(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHook:
+        """Call ``hook(module, grad_input, grad_output)`` when the gradients of the arguments are known; what
+        it returns replaces them. Both are tuples, with None for what has no gradient.
+        """
+        return _hooked(self._backward_hooks, hook, prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHook:
+        """Call ``hook(module, grad_output)`` when the gradients of the results are known; what it returns
+        replaces them.
+        """
+        return _hooked(self._backward_pre_hooks, hook, prepend)
 
     # ------------------------------------------------------------------------------- attributes
 
@@ -358,8 +379,11 @@ class Module:
                         found[place + name] = tensor if keep_vars else tensor.detach()
         return found
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
-        """Copy tensors (or arrays) by name into parameters and buffers.
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> LoadResult:
+        """Copy tensors (or arrays) by name into parameters and buffers; with `assign` put them there as they
+        are, with their dtype and device.
 
         Raises `StateError` naming every missing and unexpected key (unless `strict` is False) and every
         tensor of another shape, `DtypeError` for what is no tensor; then nothing is changed.
@@ -384,8 +408,20 @@ class Module:
             raise StateError(f"the state does not fit {type(self).__name__}: {'; '.join(problems)}.")
         with no_grad():
             for key, tensor in loaded.items():
-                own[key].copy_(tensor)
+                if assign:
+                    self._assign(key, tensor)
+                else:
+                    own[key].copy_(tensor)
         return LoadResult(missing, unexpected)
+
+    def _assign(self, key: str, tensor: Tensor) -> None:
+        path, _, name = key.rpartition(".")
+        module = self.get_submodule(path)
+        before = module._parameters.get(name)
+        if before is None:
+            module._buffers[name] = tensor
+        else:
+            module._parameters[name] = Parameter(tensor, requires_grad=before.requires_grad)
 
     # ------------------------------------------------------------------------------------- text
 
@@ -421,8 +457,8 @@ class LoadResult(NamedTuple):
         return f"LoadResult(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def _hooked(hooks: list[Any], hook: Callable[..., Any], prepend: bool, with_kwargs: bool) -> RemovableHook:
-    handle = RemovableHook(hooks, (hook, with_kwargs))  # type: ignore[arg-type]
+def _hooked(hooks: list[Any], hook: Any, prepend: bool) -> RemovableHook:
+    handle = RemovableHook(hooks, hook)
     if prepend:
         hooks.insert(0, hooks.pop())
     return handle

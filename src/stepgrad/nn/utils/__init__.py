@@ -9,13 +9,44 @@ from typing import Any
 from stepgrad.autograd.modes import no_grad
 from stepgrad.creation import cat, tensor
 from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
-from stepgrad.nn.utils import rnn
+from stepgrad.nn.utils import parametrizations, parametrize, rnn
+from stepgrad.nn.utils.norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from stepgrad.tensor import Tensor
 
 
 def _gradients(parameters: Any) -> list[Tensor]:
     found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     return [p.grad for p in found if p.grad is not None]
+
+
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False
+) -> Tensor:
+    """Return the norm of all tensors as if they were one vector.
+
+    Raises `NotFiniteError` for a norm of NaN or infinity with `error_if_nonfinite`.
+    """
+    each, norm_type = [tensors] if isinstance(tensors, Tensor) else list(tensors), float(norm_type)
+    if not each:
+        return tensor(0.0)
+    norms = [x.norm(norm_type) for x in each]
+    if norm_type == math.inf:
+        total = norms[0] if len(norms) == 1 else cat([n.reshape(1) for n in norms]).max()
+    else:
+        total = cat([n.reshape(1) for n in norms]).norm(norm_type)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise NotFiniteError(f"the norm of the gradients is {total.item()}, so they cannot be clipped.")
+    return total
+
+
+def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
+    """Scale all gradients, in place, by max_norm / (total_norm + 1e-6), at most 1."""
+    if not max_norm >= 0:
+        raise ArgumentError(f"clip_grad_norm_ needs a norm >= 0, not {max_norm}.")
+    with no_grad():
+        factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
+        for g in _gradients(parameters):
+            g.mul_(factor.to(g.dtype))
 
 
 def clip_grad_norm_(
@@ -29,22 +60,10 @@ def clip_grad_norm_(
     As in PyTorch the factor is max_norm / (norm + 1e-6), at most 1. Raises `NotFiniteError` for a norm of
     NaN or infinity with `error_if_nonfinite`.
     """
-    if not max_norm >= 0:
-        raise ArgumentError(f"clip_grad_norm_ needs a norm >= 0, not {max_norm}.")
-    gradients, norm_type = _gradients(parameters), float(norm_type)
-    if not gradients:
-        return tensor(0.0)
     with no_grad():
-        norms = [g.norm(norm_type) for g in gradients]
-        if norm_type == math.inf:
-            total = norms[0] if len(norms) == 1 else cat([n.reshape(1) for n in norms]).max()
-        else:
-            total = cat([n.reshape(1) for n in norms]).norm(norm_type)
-        if error_if_nonfinite and not math.isfinite(total.item()):
-            raise NotFiniteError(f"the norm of the gradients is {total.item()}, so they cannot be clipped.")
-        factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
-        for g in gradients:
-            g.mul_(factor.to(g.dtype))
+        found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        total = get_total_norm(_gradients(found), norm_type, error_if_nonfinite)
+        clip_grads_with_norm_(found, max_norm, total)
     return total
 
 
@@ -75,4 +94,18 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             start += p.numel()
 
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "rnn", "vector_to_parameters"]
+__all__ = [
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "clip_grads_with_norm_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "rnn",
+    "spectral_norm",
+    "vector_to_parameters",
+    "weight_norm",
+]
