@@ -55,8 +55,10 @@ from stepgrad.autograd import set_grad_enabled as set_grad_enabled
 from stepgrad.creation import *  # noqa: F403 - its __all__ is meant
 from stepgrad.errors import StepgradError as StepgradError
 from stepgrad.functions import *  # noqa: F403 - its __all__ is meant
+from stepgrad.joining import *  # noqa: F403 - its __all__ is meant
 from stepgrad.methods.text import set_printoptions as set_printoptions
 from stepgrad.names import as_torch as as_torch
+from stepgrad.numerical import *  # noqa: F403 - its __all__ is meant
 from stepgrad.tensor import Tensor as Tensor
 from stepgrad.typed import *  # noqa: F403 - its __all__ is meant
 from stepgrad.version import __version__ as __version__

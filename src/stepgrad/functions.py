@@ -54,12 +54,19 @@ absolute = Tensor.absolute
 acos = Tensor.acos
 acosh = Tensor.acosh
 add = Tensor.add
+addbmm = Tensor.addbmm
 addcdiv = Tensor.addcdiv
 addcmul = Tensor.addcmul
+addmm = Tensor.addmm
+addmv = Tensor.addmv
+addr = Tensor.addr
+adjoint = Tensor.adjoint
 all = Tensor.all
 allclose = Tensor.allclose
 amax = Tensor.amax
 amin = Tensor.amin
+aminmax = Tensor.aminmax
+angle = Tensor.angle
 any = Tensor.any
 arccos = Tensor.arccos
 arccosh = Tensor.arccosh
@@ -70,11 +77,16 @@ arctan2 = Tensor.arctan2
 arctanh = Tensor.arctanh
 argmax = Tensor.argmax
 argmin = Tensor.argmin
+argsort = Tensor.argsort
+argwhere = Tensor.argwhere
+as_strided = Tensor.as_strided
 asin = Tensor.asin
 asinh = Tensor.asinh
 atan = Tensor.atan
 atan2 = Tensor.atan2
 atanh = Tensor.atanh
+baddbmm = Tensor.baddbmm
+bincount = Tensor.bincount
 bitwise_and = Tensor.bitwise_and
 bitwise_left_shift = Tensor.bitwise_left_shift
 bitwise_not = Tensor.bitwise_not
@@ -90,15 +102,33 @@ clamp_max = Tensor.clamp_max
 clamp_min = Tensor.clamp_min
 clip = Tensor.clip
 clone = Tensor.clone
+conj = Tensor.conj
+conj_physical = Tensor.conj_physical
 copysign = Tensor.copysign
+corrcoef = Tensor.corrcoef
 cos = Tensor.cos
 cosh = Tensor.cosh
+count_nonzero = Tensor.count_nonzero
+cov = Tensor.cov
+cross = Tensor.cross
+cummax = Tensor.cummax
+cummin = Tensor.cummin
+cumprod = Tensor.cumprod
+cumsum = Tensor.cumsum
 deg2rad = Tensor.deg2rad
 detach = Tensor.detach
+diag = Tensor.diag
+diag_embed = Tensor.diag_embed
+diagflat = Tensor.diagflat
+diagonal = Tensor.diagonal
+diagonal_scatter = Tensor.diagonal_scatter
+diff = Tensor.diff
 digamma = Tensor.digamma
+dist = Tensor.dist
 div = Tensor.div
 divide = Tensor.divide
 dot = Tensor.dot
+dsplit = Tensor.dsplit
 eq = Tensor.eq
 equal = Tensor.equal
 erf = Tensor.erf
@@ -110,6 +140,8 @@ expm1 = Tensor.expm1
 fix = Tensor.fix
 flatten = Tensor.flatten
 flip = Tensor.flip
+fliplr = Tensor.fliplr
+flipud = Tensor.flipud
 float_power = Tensor.float_power
 floor = Tensor.floor
 floor_divide = Tensor.floor_divide
@@ -119,20 +151,32 @@ fmod = Tensor.fmod
 frac = Tensor.frac
 gather = Tensor.gather
 ge = Tensor.ge
+ger = Tensor.ger
 greater = Tensor.greater
 greater_equal = Tensor.greater_equal
 gt = Tensor.gt
 heaviside = Tensor.heaviside
+histc = Tensor.histc
+hsplit = Tensor.hsplit
 hypot = Tensor.hypot
 i0 = Tensor.i0
+index_add = Tensor.index_add
+index_copy = Tensor.index_copy
+index_fill = Tensor.index_fill
+index_put = Tensor.index_put
+index_reduce = Tensor.index_reduce
 index_select = Tensor.index_select
+inner = Tensor.inner
 isclose = Tensor.isclose
 isfinite = Tensor.isfinite
+isin = Tensor.isin
 isinf = Tensor.isinf
 isnan = Tensor.isnan
 isneginf = Tensor.isneginf
 isposinf = Tensor.isposinf
 isreal = Tensor.isreal
+kron = Tensor.kron
+kthvalue = Tensor.kthvalue
 ldexp = Tensor.ldexp
 le = Tensor.le
 lerp = Tensor.lerp
@@ -146,6 +190,7 @@ log2 = Tensor.log2
 log_softmax = Tensor.log_softmax
 logaddexp = Tensor.logaddexp
 logaddexp2 = Tensor.logaddexp2
+logcumsumexp = Tensor.logcumsumexp
 logical_and = Tensor.logical_and
 logical_not = Tensor.logical_not
 logical_or = Tensor.logical_or
@@ -154,23 +199,35 @@ logit = Tensor.logit
 logsumexp = Tensor.logsumexp
 lt = Tensor.lt
 masked_fill = Tensor.masked_fill
+masked_scatter = Tensor.masked_scatter
 masked_select = Tensor.masked_select
 matmul = Tensor.matmul
+matrix_power = Tensor.matrix_power
 max = Tensor.max
 maximum = Tensor.maximum
 mean = Tensor.mean
+median = Tensor.median
 min = Tensor.min
 minimum = Tensor.minimum
 mm = Tensor.mm
+mode = Tensor.mode
+moveaxis = Tensor.moveaxis
+movedim = Tensor.movedim
+msort = Tensor.msort
 mul = Tensor.mul
 multiply = Tensor.multiply
 mv = Tensor.mv
 mvlgamma = Tensor.mvlgamma
 nan_to_num = Tensor.nan_to_num
+nanmean = Tensor.nanmean
+nanmedian = Tensor.nanmedian
+nanquantile = Tensor.nanquantile
+nansum = Tensor.nansum
 narrow = Tensor.narrow
 ne = Tensor.ne
 neg = Tensor.neg
 negative = Tensor.negative
+nonzero = Tensor.nonzero
 norm = Tensor.norm
 not_equal = Tensor.not_equal
 numel = Tensor.numel
@@ -179,16 +236,27 @@ permute = Tensor.permute
 positive = Tensor.positive
 pow = Tensor.pow
 prod = Tensor.prod
+quantile = Tensor.quantile
 rad2deg = Tensor.rad2deg
 ravel = Tensor.ravel
 reciprocal = Tensor.reciprocal
 relu = Tensor.relu
 remainder = Tensor.remainder
+renorm = Tensor.renorm
+repeat_interleave = Tensor.repeat_interleave
 reshape = Tensor.reshape
+resolve_conj = Tensor.resolve_conj
+resolve_neg = Tensor.resolve_neg
+roll = Tensor.roll
+rot90 = Tensor.rot90
 round = Tensor.round
 rsqrt = Tensor.rsqrt
 rsub = Tensor.rsub
+scatter = Tensor.scatter
+scatter_add = Tensor.scatter_add
+scatter_reduce = Tensor.scatter_reduce
 select = Tensor.select
+select_scatter = Tensor.select_scatter
 sgn = Tensor.sgn
 sigmoid = Tensor.sigmoid
 sign = Tensor.sign
@@ -196,8 +264,11 @@ signbit = Tensor.signbit
 sin = Tensor.sin
 sinc = Tensor.sinc
 sinh = Tensor.sinh
+slice_scatter = Tensor.slice_scatter
 softmax = Tensor.softmax
+sort = Tensor.sort
 split = Tensor.split
+split_with_sizes = Tensor.split_with_sizes
 sqrt = Tensor.sqrt
 square = Tensor.square
 squeeze = Tensor.squeeze
@@ -207,34 +278,59 @@ subtract = Tensor.subtract
 sum = Tensor.sum
 swapaxes = Tensor.swapaxes
 t = Tensor.t
+take = Tensor.take
+take_along_dim = Tensor.take_along_dim
 tan = Tensor.tan
 tanh = Tensor.tanh
+tensor_split = Tensor.tensor_split
+tensordot = Tensor.tensordot
+tile = Tensor.tile
+topk = Tensor.topk
+trace = Tensor.trace
 transpose = Tensor.transpose
+tril = Tensor.tril
+triu = Tensor.triu
 true_divide = Tensor.true_divide
 trunc = Tensor.trunc
 unbind = Tensor.unbind
 unflatten = Tensor.unflatten
+unique = Tensor.unique
+unsafe_chunk = Tensor.unsafe_chunk
+unsafe_split = Tensor.unsafe_split
 unsqueeze = Tensor.unsqueeze
 var = Tensor.var
+vdot = Tensor.vdot
+vsplit = Tensor.vsplit
 xlogy = Tensor.xlogy
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "addcdiv", "addcmul", "all", "allclose", "amax", "amin",
-    "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin",
-    "asin", "asinh", "atan", "atan2", "atanh", "bitwise_and", "bitwise_left_shift", "bitwise_not",
-    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_to", "ceil", "chunk", "clamp",
-    "clamp_max", "clamp_min", "clip", "clone", "copysign", "cos", "cosh", "deg2rad", "detach", "digamma",
-    "div", "divide", "dot", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix",
-    "flatten", "flip", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gather",
-    "ge", "graph", "greater", "greater_equal", "gt", "heaviside", "hypot", "i0", "index_select",
-    "is_floating_point", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
-    "isreal", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10",
-    "log_softmax", "logaddexp", "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logit", "logsumexp", "lt", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "mm", "mul", "multiply", "mv", "mvlgamma", "nan_to_num", "narrow", "ne", "neg", "negative",
-    "norm", "not_equal", "numel", "outer", "permute", "polygamma", "positive", "pow", "prod", "rad2deg",
-    "ravel", "reciprocal", "relu", "remainder", "reshape", "result_type", "round", "rsqrt", "rsub",
-    "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "split", "sqrt",
-    "square", "squeeze", "std", "sub", "subtract", "sum", "swapaxes", "t", "tan", "tanh", "transpose",
-    "true_divide", "trunc", "unbind", "unflatten", "unsqueeze", "var", "xlogy",
+    "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
+    "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh",
+    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",
+    "as_strided", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm", "bincount", "bitwise_and",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm",
+    "broadcast_to", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "conj",
+    "conj_physical", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax",
+    "cummin", "cumprod", "cumsum", "deg2rad", "detach", "diag", "diag_embed", "diagflat", "diagonal",
+    "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit", "eq", "equal", "erf",
+    "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "float_power",
+    "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gather", "ge", "ger", "graph", "greater",
+    "greater_equal", "gt", "heaviside", "histc", "hsplit", "hypot", "i0", "index_add", "index_copy",
+    "index_fill", "index_put", "index_reduce", "index_select", "inner", "is_floating_point", "is_tensor",
+    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue",
+    "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10", "log_softmax",
+    "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "matrix_power", "max", "maximum", "mean", "median", "min", "minimum", "mm", "mode", "moveaxis",
+    "movedim", "msort", "mul", "multiply", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian",
+    "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nonzero", "norm", "not_equal", "numel",
+    "outer", "permute", "polygamma", "positive", "pow", "prod", "quantile", "rad2deg", "ravel",
+    "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj",
+    "resolve_neg", "result_type", "roll", "rot90", "round", "rsqrt", "rsub", "scatter", "scatter_add",
+    "scatter_reduce", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
+    "sinh", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze",
+    "std", "sub", "subtract", "sum", "swapaxes", "t", "take", "take_along_dim", "tan", "tanh",
+    "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide",
+    "trunc", "unbind", "unflatten", "unique", "unsafe_chunk", "unsafe_split", "unsqueeze", "var", "vdot",
+    "vsplit", "xlogy",
 ]  # fmt: skip

@@ -20,14 +20,27 @@ from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
 from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.mathematics import MathematicsMethods
+from stepgrad.methods.ordering import OrderingMethods
+from stepgrad.methods.products import ProductMethods
 from stepgrad.methods.reductions import ReductionMethods
+from stepgrad.methods.running import RunningMethods
+from stepgrad.methods.scattering import ScatteringMethods
 from stepgrad.methods.shapes import ShapeMethods
 from stepgrad.names import missing
 from stepgrad.ops.registry import REGISTRY
 
 
 class Tensor(
-    ElementwiseMethods, MathematicsMethods, ReductionMethods, ShapeMethods, InPlaceMethods, ExchangeMethods
+    ElementwiseMethods,
+    MathematicsMethods,
+    ReductionMethods,
+    RunningMethods,
+    OrderingMethods,
+    ShapeMethods,
+    ScatteringMethods,
+    ProductMethods,
+    InPlaceMethods,
+    ExchangeMethods,
 ):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
 

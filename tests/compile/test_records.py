@@ -2,6 +2,7 @@
 registry.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -129,11 +130,22 @@ def drawn_at_random(op: Op, operands: list[Any], attributes: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("op", REGISTRY.values(), ids=REGISTRY)
+@pytest.mark.parametrize("op", [op for op in REGISTRY.values() if not op.no_native], ids=lambda op: op.name)
 def test_native_is_eager(op: Op, dtype: str):
     # In float32 two samples are enough: what differs between the others are shapes.
     step, tensors = drawn_step(op, op.samples if dtype == "float64" else op.samples[:2], dtype)
     check(op, step, tensors, dtype)
+
+
+@pytest.mark.parametrize("op", [op for op in REGISTRY.values() if op.no_native], ids=lambda op: op.name)
+def test_what_is_not_native_says_why_and_runs_eagerly(op: Op):
+    step, tensors = drawn_step(op, op.samples, "float64")
+    f = sg.compile(step)
+    with pytest.warns(UserWarning, match=rf"{op.name} is not compiled: {re.escape(op.no_native)}"):
+        found = f(*tensors)
+    for values, right in zip(found, step(*tensors), strict=True):
+        for x, y in zip(values, right, strict=True):
+            numpy.testing.assert_array_equal(x._array, y._array)
 
 
 def check(op: Op, step: Callable[..., Any], tensors: list[Tensor], dtype: str) -> None:

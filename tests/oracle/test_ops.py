@@ -70,11 +70,7 @@ MISSING: dict[tuple[str, str], dict[str, str]] = {
 MISSING |= {
     ("gather", ""): {"(float64[5], 0, uint8[2, 0], )": "an empty index has as many dimensions as the tensor"},
     ("index_select", ""): {"(float64[], 0": "a 0-d tensor has no entries to select"},
-    ("norm", ""): {
-        "(float64[5, 5], 0, )": "the number of entries that differ from 0 is a constant",
-        "(float64[5, 5], 0, 1, )": "the same",
-        "(float64[5, 5], 0, -1, )": "the same",
-    },
+    ("cov", ""): {"aweights=float32": "the weights are float32, and so is what they sum to"},
     ("nn.functional.prelu", ""): {"(float64[], float64[1]": "the result has the shape of the input"},
     ("nn.functional.batch_norm", ""): {"(float64[0], ": "channels are dimension 1"},
     ("nn.functional.gaussian_nll_loss", ""): dict.fromkeys(
@@ -103,6 +99,8 @@ BETTER = (
         ("digamma", ""): "PyTorch's derivative at the poles is a large number",
         ("special.polygamma", "special_polygamma_n_0"): "the same",
         ("special.log_ndtr", ""): "PyTorch's derivative has an error of 5e-9 at -1e4, and is NaN at -inf",
+        ("nn.functional.hinge_embedding_loss", ""): "a target that broadcasts is refused",
+        ("nn.functional.margin_ranking_loss", ""): "the same",
         ("nn.functional.softsign", ""): "PyTorch's derivative is NaN at infinity",
     }
     | {
@@ -141,6 +139,8 @@ NOT_COMPARED = {
     "norm nuc": "singular values",
     "bmm triton_optimized": "GPU",
     "linspace tensor_overload": "bounds that are tensors",
+    "logspace tensor_overload": "bounds that are tensors",
+    "as_strided partial_views": "tensors that are windows into larger memory",
     "nn.functional.batch_norm without_cudnn": "the same samples as those of batch_norm",
 }
 NOT_COMPARED |= NOT_COMPARED_SPATIAL
@@ -208,4 +208,4 @@ def test_there_are_enough(database: dict[tuple[str, str], Any]):
     compared = [
         key for key in OPERATIONS if database[key].supports_autograd and torch.float64 in database[key].dtypes
     ]
-    assert len([key for key in compared if key not in MISSING and key not in BETTER]) >= 90
+    assert len([key for key in compared if key not in MISSING and key not in BETTER]) >= 260

@@ -390,6 +390,19 @@ def fold_shape(op: Op, sample: Sample, shape: tuple[int, ...]) -> tuple[int, ...
     return tuple(1 if dim is None or i in dim else n for i, n in enumerate(shape))
 
 
+def check_scan(op: Op, sample: Sample) -> None:
+    """Folding one number after the other with init and combine gives every value on the way."""
+    (x,) = drawn(op, sample)
+    y, dim = REFERENCES[op.name](x, **sample.attrs), sample.attrs["dim"]
+    rows, results = numpy.moveaxis(x, dim, -1), numpy.moveaxis(y, dim, -1)
+    for where in numpy.ndindex(*rows.shape[:-1]):
+        row, expected = rows[where], results[where]
+        total: Any = op.init
+        for number, right in zip(row.tolist(), expected, strict=True):
+            total = op.combine(NUMPY, numpy.float64(total), numpy.float64(number))
+            assert_close(total, right)
+
+
 def real_inputs(sample: Sample) -> bool:
     """Whether a sample has an input with a derivative."""
     return any(isinstance(x, Spec) and x.kind == "real" for x in sample.inputs)

@@ -7,7 +7,7 @@ from stepgrad.autograd import grad
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, GradientError
 from stepgrad.ops import REGISTRY, find
-from stepgrad.ops.record import Composite, Elementwise, Op, Reduce, elementwise
+from stepgrad.ops.record import Composite, Elementwise, Op, Reduce, Scan, elementwise
 from stepgrad.ops.samples import Sample
 from stepgrad.tensor import Tensor
 from tests.registry import checks
@@ -78,7 +78,7 @@ def test_what_has_no_derivative():
         "isnan", "isinf", "any", "all", "argmax", "argmin", "window_argmax",
         "full", "arange", "eye", "one_hot", "rand", "randn", "dropout_mask",
         "detach", "signbit", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift",
-        "bitwise_right_shift",
+        "bitwise_right_shift", "argsort", "argmode", "cumargmax", "cumargmin",
     }  # fmt: skip
 
 
@@ -118,6 +118,11 @@ def test_formula(op: Op, sample: Sample):
 )
 def test_fold(op: Op, sample: Sample):
     checks.check_fold(op, sample)
+
+
+@pytest.mark.parametrize("op, sample", checks.cases(lambda op: isinstance(op, Scan)))
+def test_scan(op: Op, sample: Sample):
+    checks.check_scan(op, sample)
 
 
 def test_operations_without_a_fold():

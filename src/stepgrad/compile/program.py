@@ -18,6 +18,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.compile import recurrent, sliding
 from stepgrad.compile.indexing import Indexing
 from stepgrad.compile.lifting import lifted_map, lifted_reduction
+from stepgrad.compile.scans import SCANS
 from stepgrad.compile.simplify import frozen, simplified
 from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.compile.value import Constant, NotCompiled, Value
@@ -43,7 +44,7 @@ _COMPARISONS = {
 # Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
 _FAILING = ("pow", "floor_divide", "trunc_divide", "remainder", "fmod")
 # Operations whose values are made elsewhere.
-_RULES = sliding.RULES | recurrent.RULES
+_RULES = sliding.RULES | recurrent.RULES | SCANS
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 # From so many numbers to less than so many results a reduction is done in two steps.
 _LARGE_SUM, _FEW_SUMS = 1 << 16, 256
@@ -115,6 +116,8 @@ class Builder(Indexing):
         """Return the value of an operation on values and numbers. Raises `NotCompiled` for one that is
         not lowered.
         """
+        if op.no_native:
+            raise NotCompiled(f"the operation {op.name} is not compiled: {op.no_native}")
         if op.name in _RULES:
             return _RULES[op.name](self, *inputs, **attrs)
         if op.kind == "composite":

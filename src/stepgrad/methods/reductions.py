@@ -11,6 +11,7 @@ from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.methods.base import TensorBase, one_dim, some_dims
+from stepgrad.methods.norms import vector_norm
 from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -131,16 +132,9 @@ class ReductionMethods(TensorBase):
         dims = some_dims(dim, self._array.ndim)
         if p in ("fro", 2):
             return apply(REGISTRY["norm"], self, dim=dims, keepdim=keepdim)
-        size = apply(REGISTRY["abs"], self)
-        if p == float("inf") or p == float("-inf"):
-            return apply(REGISTRY["amax" if p > 0 else "amin"], size, dim=dims, keepdim=keepdim)
         if not isinstance(p, (int, float)):
             raise ArgumentError(f"norm takes a number, 'fro', inf or -inf as p, not {p!r}.")
-        if p == 0:
-            return (size != 0).to(self._as_tensor().dtype).sum(dim, keepdim)
-        if p == 1:
-            return apply(_sum, size, dim=dims, keepdim=keepdim)
-        return apply(_sum, size**p, dim=dims, keepdim=keepdim) ** (1 / p)
+        return vector_norm(self._as_tensor(), p, dim, keepdim)
 
     def softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """Return eˣⁱ / Σⱼ eˣʲ along `dim`."""

@@ -87,6 +87,13 @@ class Builder:
         self.nodes.append(node)
         return output
 
+    def second(self, operator: str, *inputs: Any, **attributes: Any) -> str:
+        """Add a node of an ONNX operator with two outputs, and return the name of the second."""
+        first = self(operator, *inputs, **attributes)
+        output = self._new_name(f"{first}_2")
+        self.nodes[-1].output.append(output)
+        return output
+
     def name_of(self, x: Any) -> str:
         """Return the name of an input of a node."""
         if x is None or isinstance(x, str):
@@ -179,7 +186,7 @@ class Builder:
         """
         if op.no_onnx:
             raise ExportError(f"the operation {op.name} cannot be exported to ONNX: {op.no_onnx}.")
-        if op.kind in ("elementwise", "composite", "contract", "gather", "reduce"):
+        if op.kind in ("elementwise", "composite", "contract", "gather", "reduce", "scan", "routine"):
             inputs = tuple(promoted(self, op, inputs))
         if op.onnx is None:
             return self._taken_apart(op, inputs, attrs)

@@ -120,3 +120,18 @@ class lerp:
         Sample(real(), real(shape=(3, 1)), 0.3),
         Sample(real(shape=()), real(), real(0, 1, (4,), away_from=(0.5,))),
     ]
+
+
+@elementwise
+class angle:
+    """The angle of a number in the complex plane: 0, or π where it is negative."""
+
+    promotes = "floating"
+
+    def value(m, x):
+        return m.where(x < 0, math.pi, m.where(m.isnan(x), x, 0.0))
+
+    def partials(m, x, y):
+        return (0,)
+
+    samples = unary(away_from=(0,))

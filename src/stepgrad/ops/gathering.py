@@ -140,9 +140,7 @@ class add_along:
 
     def forward(np, x, index, *, dim, shape):
         y = np.zeros(shape, dtype=x.dtype)
-        places = [np.arange(n).reshape((-1,) + (1,) * (x.ndim - 1 - i)) for i, n in enumerate(x.shape)]
-        places[dim] = index
-        np.add.at(y, tuple(places), x)
+        np.add.at(y, _places(np, index, dim), x)
         return y
 
     def vjp(xp, g, y, x, index, *, needs, dim, shape):
@@ -212,4 +210,49 @@ class add_rows:
     samples = [
         Sample(real(shape=(4, 2, 3)), integer(0, 6, (4, 2)), count=6, padding_idx=None),
         Sample(real(shape=(5, 3)), integer(0, 6, (5,)), count=6, padding_idx=2),
+    ]
+
+
+def _places(np, index, dim):
+    """Return the index of every element that an index along `dim` names."""
+    own = [np.arange(n).reshape((-1,) + (1,) * (index.ndim - 1 - i)) for i, n in enumerate(index.shape)]
+    own[dim] = index
+    return tuple(own)
+
+
+@gather
+class reduce_along:
+    """x with `source` multiplied in ("prod"), or the largest ("amax") or smallest ("amin") of both taken.
+
+    At the places that `take_along` would take from. Extremes that tie share the gradient equally.
+    """
+
+    def forward(np, x, source, index, *, dim, how):
+        y = x.copy()
+        ufunc = {"prod": np.multiply, "amax": np.maximum, "amin": np.minimum}[how]
+        ufunc.at(y, _places(np, index, dim), source)
+        return y
+
+    def vjp(xp, g, y, x, source, index, *, needs, dim, how):
+        shape = tuple(x.shape)
+        if how != "prod":
+            mine = xp.cast(x == y, dtype=x.dtype)
+            theirs = xp.cast(source == xp.take_along(y, index, dim=dim), dtype=x.dtype)
+            share = g / (mine + xp.add_along(theirs, index, dim=dim, shape=shape))
+            return mine * share, theirs * xp.take_along(share, index, dim=dim), None
+        # The product of the others: with one 0 among the factors that of all but it, with more of them 0.
+        zero_x, zero_source = xp.cast(x == 0, dtype=x.dtype), xp.cast(source == 0, dtype=x.dtype)
+        zeros = zero_x + xp.add_along(zero_source, index, dim=dim, shape=shape)
+        whole_x, whole_source = xp.where(x == 0, 1.0, x), xp.where(source == 0, 1.0, source)
+        rest = g * xp.reduce_along(whole_x, whole_source, index, dim=dim, how=how)
+        taken = {name: xp.take_along(v, index, dim=dim) for name, v in (("zeros", zeros), ("rest", rest))}
+        gx = xp.where(zeros == zero_x, rest / whole_x, 0.0)
+        gs = xp.where(taken["zeros"] == zero_source, taken["rest"] / whole_source, 0.0)
+        return gx, gs, None
+
+    no_native = "products and extremes at places that indices name are not"
+    no_onnx = "it is an operation of training data, not of models"
+    samples = [
+        Sample(real(0.5, 2), real(0.5, 2, (3, 2)), integer(0, 4, (3, 2)), dim=1, how=how)
+        for how in ("prod", "amax", "amin")
     ]

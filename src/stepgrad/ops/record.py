@@ -59,6 +59,7 @@ class Op:
     * `onnx`: the name of the ONNX operator with the same inputs, or ``onnx(g, *inputs, **attributes)``, which
       makes one of others (`stepgrad.onnx.builder`). Without it, an operation is exported as its expansion or
       its formula. `no_onnx`: why it cannot be exported at all.
+    * `no_native`: why it is not compiled; a step with it runs eagerly.
     * `samples`: calls from which the registry tests draw.
     """
 
@@ -73,6 +74,7 @@ class Op:
     why_not = ""
     onnx: str | Callable[..., Any] | None = None
     no_onnx = ""
+    no_native = ""
     samples: list[Sample] = []
 
     def __init__(self, body: type) -> None:
@@ -194,6 +196,23 @@ class Reduce(Op):
         return total
 
 
+class Scan(Op):
+    """A fold that gives every total on its way, along the dimension `dim`: see `Reduce` for its fields."""
+
+    kind = "scan"
+    init: float
+    combine: Callable[..., Any]
+
+
+class Routine(Op):
+    """An operation on whole arrays that has no formula for one number: sorting, decompositions of matrices.
+
+    `no_native` says why it is not compiled.
+    """
+
+    kind = "routine"
+
+
 class View(Op):
     """A result that shares the memory of its input: another index map over the same numbers."""
 
@@ -254,6 +273,16 @@ def elementwise(body: type) -> Elementwise:
 def reduce(body: type) -> Reduce:
     """Make a record of a reduction."""
     return Reduce(body)
+
+
+def scan(body: type) -> Scan:
+    """Make a record of a scan."""
+    return Scan(body)
+
+
+def routine(body: type) -> Routine:
+    """Make a record of a routine."""
+    return Routine(body)
 
 
 def view(body: type) -> View:

@@ -11,17 +11,12 @@ from tests.registry.references import (
     mathematics,
     more_losses,
     recurrent,
+    scans,
     windowing,
 )
 from tests.registry.references.filing import REFERENCES
 
 __all__ = [
-    "REFERENCES",
-    "activations",
-    "basic",
-    "losses",
-    "mathematics",
-    "more_losses",
-    "recurrent",
+    "REFERENCES", "activations", "basic", "losses", "mathematics", "more_losses", "recurrent", "scans",
     "windowing",
-]
+]  # fmt: skip

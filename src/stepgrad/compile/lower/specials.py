@@ -10,6 +10,7 @@ from typing import Any
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task, collapsed, sizes_in_words
 from stepgrad.compile.lower.loops import Access, in_vectors, load, store
+from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.strides import viewed_strides
@@ -446,8 +447,42 @@ def _rand(
         _copy(w, out, other, bases)
 
 
+def _scan(
+    w: Writer, value: Value, inputs: list[Any], outputs: list[Buffer], bases: Any, status: Storage
+) -> None:
+    """Every total on the way along a dimension, one after the other."""
+    x, dim, op = inputs[0], value.attrs["dim"], value.op
+    element = element_of(value.dtype)
+    buffers = [x, *outputs]
+    starts = [w.pointer(bases[b.storage], b.offset, element) for b in buffers]
+    w.real = element if value.dtype.kind == "f" else w.real
+    m = Mathematics(w)
+
+    def at(addresses: list[Register], index: Register, d: int) -> list[Register]:
+        return [w.pointer(a, index * b.strides[d], element) for a, b in zip(addresses, buffers)]
+
+    def body(place: list[Register]) -> None:
+        rows = starts
+        for index, d in zip(place, others):
+            rows = at(rows, index, d)
+
+        def step(index: Register, totals: list[Register]) -> list[Register]:
+            source, *targets = at(rows, index, dim)
+            total = op.combine(m, totals[0], w.load(source, element))  # type: ignore[union-attr]
+            for target in targets:
+                w.store(total, target)
+            return [total]
+
+        w.loop(0, x.shape[dim], 1, step, [w.constant(op.init, element)])  # type: ignore[union-attr]
+
+    others = [d for d in range(len(x.shape)) if d != dim]
+    if math.prod(x.shape):
+        _over(w, [x.shape[d] for d in others], body)
+
+
 _WRITERS = {
     "index": _index, "index_put": _index_put, "cat": _cat, "argmax": _arg, "argmin": _arg, "rand": _rand,
+    "cumsum": _scan, "cumprod": _scan, "logcumsumexp": _scan,
 }  # fmt: skip
 # How to write them, and whether the first dimension is left as it is.
 _IMAGE_WRITERS: dict[str, tuple[Any, Any]] = {
