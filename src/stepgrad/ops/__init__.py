@@ -13,7 +13,6 @@ from stepgrad.ops import (
     activations,
     arithmetic,
     bits,
-    cells,
     choices,
     comparison,
     contractions,
@@ -39,10 +38,10 @@ from stepgrad.ops.record import Op
 from stepgrad.ops.registry import REGISTRY, find
 
 __all__ = [
-    "REGISTRY", "Op", "activations", "arithmetic", "bits", "cells", "choices", "comparison",
-    "contractions", "convolutions", "creation", "find", "gathering", "likelihood_losses", "logarithms",
-    "losses", "margin_losses", "ordering", "recurrent", "reductions", "rounding", "scans", "softmaxes",
-    "special", "trigonometry", "views", "windowing",
+    "REGISTRY", "Op", "activations", "arithmetic", "bits", "choices", "comparison", "contractions",
+    "convolutions", "creation", "find", "gathering", "likelihood_losses", "logarithms", "losses",
+    "margin_losses", "ordering", "recurrent", "reductions", "rounding", "scans", "softmaxes", "special",
+    "trigonometry", "views", "windowing",
 ]  # fmt: skip
 
 
