@@ -98,7 +98,7 @@ def test_korean_is_found_in_the_environment_and_in_the_option(stepgrad, monkeypa
     [
         (["predict"], "오류: 'RUN' 인수가 빠졌습니다.\n도움말: stepgrad predict --help\n"),
         (["train", "--target"], "오류: '--target' 옵션에 값이 없습니다.\n"),
-        (["train", "--lr", "x"], "오류: '--lr' 값이 알맞지 않습니다: 'x' is not a valid float.\n"),
+        (["train", "--lr", "x"], "오류: '--lr' 값이 알맞지 않습니다: 'x'는 수가 아닙니다.\n"),
         (["train", "a", "b"], "오류: 남는 인수가 있습니다: b\n"),
         (["train", "--hiden", "8"], "오류: '--hiden' 옵션은 없습니다. 혹시 '--hidden'을 뜻하셨습니까?\n"),
     ],

@@ -1,6 +1,7 @@
 """What a person sees who makes a mistake: one message, the right exit code, and nothing half-written."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ CONTENTS = {
     "ragged": TABLE.replace("\n5,5,", "\n5,5,5,").encode(),
     "twice": TABLE.replace("size,rooms", "size,size").encode(),
     "workbook": b"PK\x03\x04" + bytes(100),
+    "two rows": b"size,kind\n1,2.5\n2,3.5\n",
+    "quote": TABLE.replace("\n5,5,", '\n5,"5,').encode(),
+    "behind a quote": TABLE.replace("\n5,5,", '\n5,"5"5,').encode(),
+    "names": ("size,kind\n" + "".join(f"{i},name {i}\n" for i in range(40))).encode(),
+    "dates": ("size,kind\n" + "".join(f"{i},2024-01-{i % 28 + 1:02d}\n" for i in range(40))).encode(),
+    "huge": ("size,kind\n" + "".join(f"{i},{i}.5e200\n" for i in range(40))).encode(),
+    "tiny": ("size,kind\n" + "".join(f"{i},{i}.5e-200\n" for i in range(40))).encode(),
     "nothing to learn from": ("same,kind\n" + "".join(f"1,{'ab'[i % 2]}\n" for i in range(40))).encode(),
 }
 
@@ -45,6 +53,16 @@ CONTENTS = {
         ("ragged", "line 7 of 'data.csv' has 4 cells, the header has 3"),
         ("twice", "two columns named 'size'"),
         ("workbook", "Excel workbook; save the sheet as CSV"),
+        ("two rows", "only 2 rows have 'kind'; training needs at least 10."),
+        ("quote", "a quote that is opened in line 7 of 'data.csv' is never closed; close it."),
+        ("behind a quote", "line 7 of 'data.csv' has something behind a closing quote"),
+        ("names", "classes that hardly ever repeat cannot be learned. Choose another target."),
+        ("dates", "the target 'kind' is a date, which cannot be predicted"),
+        (
+            "huge",
+            "the target 'kind' is 5e+199 in row 1, of which the square is not finite; divide the column.",
+        ),
+        ("tiny", "and the squares of such numbers are 0; multiply the column."),
         ("nothing to learn from", "no column is left to predict 'kind' from."),
     ],
 )
@@ -57,6 +75,67 @@ def test_data_that_cannot_be_learned_from(stepgrad, content, message):
     assert message in ran.err
     assert everything() == {"data.csv": CONTENTS[content]}
     assert not Path("runs").exists()
+
+
+ENGLISH = re.compile(r"\\b(the|is|are|has|have|of|and|in|to|it|not|must|needs?|no|there)\\b")
+
+
+def assert_korean(ran):
+    """The one error, but for what stands in quotes, is Korean."""
+    first = ran.err.splitlines()[0]
+    assert first.startswith("오류: ")
+    assert re.search("[가-힣]", first.removeprefix("오류: "))
+    assert not ENGLISH.search(re.sub("'.*?'", "", first)), first
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_data_that_cannot_be_learned_from_are_named_in_korean(stepgrad, content):
+    Path("data.csv").write_bytes(CONTENTS[content])
+    ran = stepgrad("train", "data.csv", "--target", "kind", "--lang", "ko")
+    assert ran.code == 1
+    assert_korean(ran)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--lr 0", "--lr x", "--epochs 1.5", "--hidden a", "--hidden 0", "--dropout 1", "--weight-decay -1",
+        "--batch-size 0", "--task binery", "--activation rellu", "--optimizer adan", "--device cdua",
+        "--device cuda:9", "--task regression", "--task", "--quiet=1", "--out data.csv",
+        "more.csv and more.csv",
+    ],
+)  # fmt: skip
+def test_wrong_words_on_the_command_line_are_named_in_korean(stepgrad, arguments):
+    Path("data.csv").write_text(TABLE, encoding="utf-8")
+    ran = stepgrad("train", "data.csv", "--target", "kind", *arguments.split(), "--lang=ko")
+    assert ran.code in (1, 2)
+    assert_korean(ran)
+
+
+def test_a_rate_too_high_is_named_in_korean(stepgrad):
+    Path("data.csv").write_text(TABLE, encoding="utf-8")
+    choices = ["--target", "size", "--optimizer", "sgd", "--lr", 1e9, "-q", "--lang", "ko"]
+    ran = stepgrad("train", "data.csv", *choices)
+    assert ran.code == 1
+    assert ran.err.startswith(
+        "오류: 에포크 2, 배치 1(스텝 2): 손실이 inf입니다. 그런 값은 연산 mse_loss에서 처음"
+    )
+    assert ran.err.endswith("학습률을 낮추십시오. 예: --lr 0.001.\n")
+
+
+def test_a_run_that_does_not_fit_its_data_is_named_in_korean(stepgrad, flower_run):
+    Path("out.xlsx").write_text("", encoding="utf-8")
+    Path("cells.csv").write_text("length,width,colour,kind\n" + "long,1,red,rose\n" * 5, encoding="utf-8")
+    Path("columns.csv").write_text("length,width\n1,1\n2,2\n", encoding="utf-8")
+    for line in (
+        "none-1 cells.csv", "cells.csv cells.csv", f"{flower_run.run} none.csv",
+        f"{flower_run.run} cells.csv", f"{flower_run.run} columns.csv",
+        f"{flower_run.run} {flower_run.data} -o out.xlsx",
+        f"{flower_run.run} {flower_run.data} -o none/out.csv",
+    ):  # fmt: skip
+        ran = stepgrad("predict", *line.split(), "--lang", "ko")
+        assert ran.code in (1, 2)
+        assert_korean(ran)
 
 
 @pytest.mark.parametrize(

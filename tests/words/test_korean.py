@@ -3,6 +3,7 @@
 import ast
 import re
 import string
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -83,14 +84,96 @@ COMPOSED = {
     "column '{name}' is left out: it has a different text in every row, as a name has.",
     "column '{name}' is left out: it numbers the rows, each with a number of its own.",
 }
+# What the command line answers to a `NotFiniteError`; tests/cli has it whole.
+COMPOSED_BY_COMMANDS = {english for english in SENTENCES if english.startswith("{problem} in epoch ")}
 
 
-@pytest.mark.parametrize("english", SENTENCES.keys() - COMPOSED - FROM_CLICK.keys())
+@pytest.mark.parametrize("english", SENTENCES.keys() - COMPOSED - COMPOSED_BY_COMMANDS - FROM_CLICK.keys())
 def test_the_library_still_says_the_sentences_that_are_translated(english):
     sample = english
     for field in fields(english):
         sample = sample.replace("{" + field + "}", "7")
     assert any(pattern.fullmatch(sample) for pattern in message_patterns()), english
+
+
+TOLD = [
+    *(path for folder in ("data/table", "train/table", "cli") for path in (PACKAGE / folder).glob("*.py")),
+    *(
+        PACKAGE / name
+        for name in ("arrays/devices.py", "files/paths.py", "files/atomic.py", "train/resume.py")
+    ),
+]
+ERRORS = {"ArgumentError", "BadInput", "DataError", "DeviceError", "FileError", "MissingPackageError"}
+NOT_TOLD = {
+    # In files or in Python alone.
+    "# The settings of this run; `stepgrad train --resume` with this folder goes on with them.\n",
+    "the checkpoint has the state of a callback 7, which this Trainer lacks; give it the callbacks of the "
+    "run that it resumes, in their order.",
+    # Parts of other sentences, and sentences whose parts stand elsewhere.
+    "Choose a lower learning rate, such as --lr 7.",
+    "7 '7' is 7 in row 7; a network needs finite numbers: correct the cell or leave it empty.",
+    "cannot 7 '7': 7",
+    "column '7' is left out: it 7.",
+    "the target '7' has 7 different values in 7 rows; classes that hardly ever repeat cannot be learned.",
+    "there is no folder '7'; create it or correct the path.",
+    "there is no such file.",
+}
+
+
+def told_sentences() -> set[str]:
+    """Every sentence in the sources of tables and commands that a person may read, "7" for each value."""
+    return {sentence for path in TOLD for sentence in _sentences(ast.parse(path.read_text(encoding="utf-8")))}
+
+
+def _sentences(tree: ast.AST) -> Iterator[str]:
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    for scope in (tree, *functions):
+        texts = {
+            node.targets[0].id: node.value
+            for node in ast.walk(scope)
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for node in ast.walk(scope):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ERRORS and node.args:
+                yield from filter(None, [_sample(node.args[0], texts)])
+            elif isinstance(node, ast.JoinedStr) and scope is not tree:
+                sample = _sample(node, texts)
+                if sample.endswith(".") and sample.count(" ") > 3 and not sample.startswith("7 "):
+                    yield sample
+
+
+def _sample(node: ast.AST, texts: dict[str, ast.AST]) -> str:
+    """A text as it may come out; an empty one if it is put together elsewhere."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_sample(part, texts) for part in node.values)
+    if isinstance(node, ast.FormattedValue):
+        if isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") in (
+            "suggest",
+            "other_run",
+        ):
+            return ""
+        inner = texts.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
+        inner = inner.body if isinstance(inner, ast.IfExp) else inner
+        is_text = isinstance(inner, (ast.JoinedStr, ast.Constant))
+        return _sample(inner, texts) if is_text else "7"
+    return ""
+
+
+def test_there_are_sentences_to_look_at():
+    told = told_sentences()
+    assert len(told) > 90
+    assert "'7' is empty; it needs a line of column names and rows below it." in told
+    assert (
+        "the target '7' has 7 different values in 7 rows; classes that hardly ever repeat cannot be learned. "
+        "Ask for regression." in told
+    )
+
+
+@pytest.mark.parametrize("sentence", sorted(told_sentences() - NOT_TOLD))
+def test_what_tables_and_commands_say_is_translated(sentence):
+    assert HANGUL.search(Words("ko").sentence(sentence)), sentence
 
 
 def test_the_library_still_has_the_reasons_for_leaving_a_column_out():

@@ -88,8 +88,11 @@ def run(arguments: list[str]) -> int:
         output.error("there is not enough memory for this; free some, or use fewer rows.")
         return 1
     except OSError as error:
-        place = f" '{error.filename}'" if error.filename else ""
-        output.error(f"cannot read or write{place}: {error.strerror or error}.")
+        reason = error.strerror or str(error)
+        if error.filename:
+            output.error(f"cannot read or write '{error.filename}': {reason}.")
+        else:
+            output.error(f"cannot read or write: {reason}.")
         return 1
 
 

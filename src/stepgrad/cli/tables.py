@@ -28,8 +28,10 @@ def check_output(path: str, data: str) -> None:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        near = suggest(suffix, SUFFIXES)
-        raise BadInput(f"'{path}' ends in neither .csv nor .parquet, which decides how it is written.{near}")
+        raise BadInput(
+            f"'{path}' ends in neither .csv nor .parquet, which decides how it is written."
+            f"{suggest(suffix, SUFFIXES)}"
+        )
     if os.path.exists(path) and os.path.exists(data) and os.path.samefile(path, data):
         raise BadInput(f"'{path}' is the file that is read; write the predictions to another one.")
 

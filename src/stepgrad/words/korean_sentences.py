@@ -1,9 +1,10 @@
-"""Korean for sentences that other parts of the library have finished already: reasons, notes, the commonest
-errors.
+"""Korean for sentences that other parts of the library have finished already: reasons and notes;
+errors are in a file of their own.
 
 A field stands for whatever the sentence has there; the first template that fits a whole sentence is taken.
 """
 
+from stepgrad.words.korean_errors import ERRORS
 from stepgrad.words.korean_explain import EXPLAIN_ERRORS
 
 _REASONS = {
@@ -21,6 +22,14 @@ _REASONS = {
 }
 
 _NOTES = {
+    "a class has a single row, which goes into training: {names}.": (
+        "클래스 하나는 행이 하나뿐이라 훈련 데이터에 넣었습니다: {names}."
+    ),
+    "The table has no other column.": "표에 다른 열이 없습니다.",
+    "column '{name}' is text: its dates can be read as {one} and as {other}; write them as 2024-12-31.": (
+        "'{name}' 열은 글로 읽었습니다. 날짜가 {one:으로/로}도 {other:으로/로}도 읽힙니다. 2024-12-31처럼 "
+        "쓰십시오."
+    ),
     "{gone} of {total} rows are left out because {name} is missing.": (
         "{total}행 가운데 {gone}행은 {name} 값이 없어 뺐습니다."
     ),
@@ -97,89 +106,16 @@ _NOTES = {
     ),
 }
 
-_ERRORS = {
-    "there is no option '{name}'.": "'{name}' 옵션은 없습니다.",
-    "there is no command '{name}'. The commands are {names}.": (
-        "'{name}' 명령은 없습니다. 있는 명령: {names}."
-    ),
-    "there is no column '{name}'. The columns are {names}.": "'{name}' 열이 없습니다. 있는 열: {names}.",
-    "there is no file '{path}': the folder '{folder}' does not exist.": (
-        "'{path}' 파일이 없습니다. '{folder}' 폴더가 없습니다."
-    ),
-    "there is no file '{path}'.": "'{path}' 파일이 없습니다.",
-    "'{path}' is a folder; name the CSV or Parquet file in it.": (
-        "'{path}'{path:+은/는} 폴더입니다. 그 안의 CSV 또는 Parquet 파일을 적으십시오."
-    ),
-    "there is no run '{run}'.": "'{run}' 실행이 없습니다.",
-    "there is no run to resume in '{run}'.": "'{run}'에는 이어서 할 학습이 없습니다.",
-    "the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}": (
-        "'{run}'의 학습이 끝나지 않았습니다. 이렇게 마치십시오: stepgrad train --resume {run}"
-    ),
-    (
-        "'{folder}' is not empty, and a run never overwrites anything; choose another folder, or go on with "
-        "a run by --resume {run}."
-    ): (
-        "'{folder}' 폴더가 비어 있지 않습니다. 아무것도 덮어쓰지 않으니 다른 폴더를 고르거나, 하던 "
-        "학습이면 --resume {run:으로/로} 이어서 하십시오."
-    ),
-    "'{folder}' is a file; name a folder for the run.": (
-        "'{folder}'{folder:+은/는} 파일입니다. 결과를 담을 폴더를 적으십시오."
-    ),
-    "'{run}' is not the folder of a finished run: it has no {file}.": (
-        "'{run}'{run:+은/는} 끝난 학습의 폴더가 아닙니다. {file:이/가} 없습니다."
-    ),
-    "which file has the column '{name}'? Name it: stepgrad train DATA --target COLUMN.": (
-        "'{name}' 열이 어느 파일에 있습니까? 파일을 적으십시오: stepgrad train 파일 --target 열이름."
-    ),
-    "there is not enough memory for this; free some, or use fewer rows.": (
-        "메모리가 모자랍니다. 메모리를 비우거나 행을 줄이십시오."
-    ),
-    "cannot read or write{place}: {reason}.": "읽거나 쓸 수 없습니다{place}: {reason}.",
-    "there is no {what} '{name}'. There are {names}.": (
-        "'{name}'{name:+은/는} 없는 {what}입니다. 있는 것: {names}."
-    ),
-    "name the column to predict: --target COLUMN. The columns of '{path}' are {names}.": (
-        "예측할 열을 --target 열이름으로 적으십시오. '{path}' 파일의 열: {names}."
-    ),
-    "--resume goes on with the settings that the run was begun with; leave out {option}.": (
-        "--resume은 처음 설정대로 이어서 합니다. {option:을/를} 빼십시오."
-    ),
-    "'{path}' ends in neither .csv nor .parquet, which decides how it is written.": (
-        "'{path}'{path:+은/는} .csv로도 .parquet으로도 끝나지 않아 형식을 알 수 없습니다."
-    ),
-    "'{path}' is the file that is read; write the predictions to another one.": (
-        "'{path}'{path:+은/는} 지금 읽는 파일입니다. 예측값은 다른 파일에 쓰십시오."
-    ),
-    "'{path}' is empty; it needs a line of column names and rows below it.": (
-        "'{path}' 파일이 비어 있습니다. 열 이름 한 줄과 그 아래에 행이 있어야 합니다."
-    ),
-    "'{path}' has column names but no rows.": "'{path}' 파일에 열 이름만 있고 행이 없습니다.",
-    "the target '{name}' is always '{value}': there is nothing to learn; choose another.": (
-        "예측할 열 '{name}'{name:+은/는} 언제나 '{value}'{value:+이라/라} 배울 것이 없습니다. 다른 열을 "
-        "고르십시오."
-    ),
-    "every cell of the target '{name}' is missing; choose another target.": (
-        "예측할 열 '{name}'의 칸이 모두 비었습니다. 다른 열을 고르십시오."
-    ),
-    "only {count} rows have {name}; training needs at least {least}.": (
-        "{name} 값이 있는 행이 {count}개뿐입니다. 학습에는 적어도 {least}개가 필요합니다."
-    ),
-    (
-        "column '{name}' is {value} in row {row}; a network needs finite numbers: correct the cell or leave "
-        "it empty."
-    ): ("'{name}' 열의 {row}행이 {value}입니다. 신경망에는 유한한 수가 필요하니 칸을 고치거나 비우십시오."),
-    "the table lacks {names}, which the network needs.": "신경망에 필요한 열이 표에 없습니다: {names}.",
-    "'{path}' is damaged or not a safetensors file: {reason}. Use another copy of it, or write it again.": (
-        "'{path}' 파일이 손상되었거나 safetensors 파일이 아닙니다({reason}). 다른 사본을 쓰거나 다시 "
-        "만드십시오."
-    ),
-}
-
 FROM_CLICK = {
+    "Missing argument '{name}'. Choose from: {names}": (
+        "'{name}' 인수가 빠졌습니다. 다음에서 고르십시오: {names}"
+    ),
     "Missing argument '{name}'.": "'{name}' 인수가 빠졌습니다.",
     "Option '{name}' requires an argument.": "'{name}' 옵션에 값이 없습니다.",
     "Invalid value for '{name}': {reason}": "'{name}' 값이 알맞지 않습니다: {reason}",
+    "Option '{name}' does not take a value.": "'{name}' 옵션은 값을 받지 않습니다.",
+    "Got unexpected extra arguments ({name})": "남는 인수가 있습니다: {name}",
     "Got unexpected extra argument ({name})": "남는 인수가 있습니다: {name}",
 }
 
-SENTENCES: dict[str, str] = _REASONS | _NOTES | _ERRORS | EXPLAIN_ERRORS | FROM_CLICK
+SENTENCES: dict[str, str] = _REASONS | _NOTES | ERRORS | EXPLAIN_ERRORS | FROM_CLICK

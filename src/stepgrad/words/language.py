@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,8 @@ from stepgrad.words.particles import PAIRS, with_particle
 
 LANGUAGES = ("en", "ko")
 
+# Fields whose values are parts of sentences, and no words of the person.
+_PHRASED = {"action", "cause", "found", "kind", "problem", "reason", "what"}
 _SUGGESTION = re.compile(r" Did you mean '(.*?)'\?")
 
 
@@ -113,11 +115,25 @@ _FILL = _Fill()
 
 
 def _translated(text: str) -> str:
+    from stepgrad.words.korean_errors import PHRASES
     from stepgrad.words.korean_sentences import SENTENCES
 
-    for pattern, korean in _patterns(tuple(SENTENCES.items())):
+    def phrase(field: str, value: str) -> str:
+        if field == "reasons":
+            return " ".join(map(_translated, re.split(r"(?<=\.) (?=column ')", value)))
+        return _by_pattern(value, PHRASES) if field in _PHRASED else value
+
+    return _by_pattern(text, SENTENCES, phrase)
+
+
+def _by_pattern(
+    text: str, catalogue: Mapping[str, str], inside: Callable[[str, str], str] = lambda field, value: value
+) -> str:
+    """Return the Korean of the first pattern that fits; `inside` translates the values of its fields."""
+    for pattern, korean in _patterns(tuple(catalogue.items())):
         if match := pattern.fullmatch(text):
-            return _FILL.vformat(korean, (), match.groupdict())
+            values = {field: inside(field, value) for field, value in match.groupdict().items()}
+            return _FILL.vformat(korean, (), values)
     return text
 
 

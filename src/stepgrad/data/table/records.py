@@ -184,13 +184,13 @@ def _pieces(path: str) -> Iterator[bytes]:
 
 def _refuse_other_formats(piece: bytes, path: str) -> None:
     known = {
-        b"PK\x03\x04": "a zip archive or an Excel workbook; save the sheet as CSV",
-        b"\xd0\xcf\x11\xe0": "an old Excel or Office file; save the sheet as CSV",
-        b"%PDF": "a PDF; take the table out of it as CSV",
+        b"PK\x03\x04": f"'{path}' is a zip archive or an Excel workbook; save the sheet as CSV.",
+        b"\xd0\xcf\x11\xe0": f"'{path}' is an old Excel or Office file; save the sheet as CSV.",
+        b"%PDF": f"'{path}' is a PDF; take the table out of it as CSV.",
     }
-    for start, what in known.items():
+    for start, message in known.items():
         if piece.startswith(start):
-            raise DataError(f"'{path}' is {what}.")
+            raise DataError(message)
     if piece[1:2] == b"\0" or piece[:1] == b"\0":
         raise DataError(
             f"'{path}' is not a text file, or is UTF-16 without a byte order mark; save it as UTF-8."
