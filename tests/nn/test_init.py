@@ -140,6 +140,42 @@ def test_orthogonal_has_no_preferred_sign():
     assert 70 < sum(diagonal) < 130
 
 
+def test_sparse():
+    x = values(init.sparse_, 0.25, std=2.0, shape=(10, 4000))
+    assert ((x == 0).sum(0) == 3).all()
+    check_normal(x[x != 0], 0, 2)
+    assert len({tuple(column) for column in (x == 0).T}) > 50
+    assert (values(init.sparse_, 1.0, shape=(3, 2)) == 0).all()
+    with pytest.raises(ShapeError, match=r"sparse_ takes a matrix, not shape \[2\]"):
+        init.sparse_(sg.zeros(2), 0.1)
+    with pytest.raises(ArgumentError, match="sparsity between 0 and 1, not 2"):
+        init.sparse_(sg.zeros(2, 2), 2)
+
+
+@pytest.mark.parametrize("size", [(3,), (3, 5), (3, 3, 3)])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_dirac_lets_channels_pass(size, groups):
+    weight = sg.zeros(4, 3, *size)
+    init.dirac_(weight, groups)
+    per_group = 4 // groups
+    for i in range(4):
+        expected = np.zeros((3, *size))
+        if i % per_group < 3:
+            expected[(i % per_group, *(n // 2 for n in size))] = 1
+        np.testing.assert_array_equal(weight[i].numpy(), expected)
+
+
+def test_dirac_is_the_identity_of_a_convolution():
+    layer = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+    init.dirac_(layer.weight)
+    x = sg.randn(2, 3, 5, 6)
+    np.testing.assert_allclose(layer(x).detach().numpy(), x.numpy())
+    with pytest.raises(ShapeError, match=r"weight of a convolution, not shape \[2, 2\]"):
+        init.dirac_(sg.zeros(2, 2))
+    with pytest.raises(ArgumentError, match="3 groups do not divide 4 output channels"):
+        init.dirac_(sg.zeros(4, 2, 3), 3)
+
+
 def test_truncated_normal():
     x = values(init.trunc_normal_, shape=(60000,))
     assert np.abs(x).max() <= 2
@@ -158,9 +194,13 @@ def test_truncated_normal():
         init.trunc_normal_(sg.zeros(2), a=10, b=12)
 
 
+def sparse(tensor, generator=None):
+    return init.sparse_(tensor, 0.3, generator=generator)
+
+
 RANDOM = [
     init.uniform_, init.normal_, init.trunc_normal_, init.xavier_uniform_, init.xavier_normal_,
-    init.kaiming_uniform_, init.kaiming_normal_, init.orthogonal_,
+    init.kaiming_uniform_, init.kaiming_normal_, init.orthogonal_, sparse,
 ]  # fmt: skip
 
 

@@ -97,19 +97,26 @@ def described(x: Any) -> str:
     return str(x)
 
 
-def assert_same(found: Any, right: Any, tolerance: float = TOLERANCE) -> None:
-    """A tensor of stepgrad and one of PyTorch have the same shape, dtype and numbers."""
+def assert_same(found: Any, right: Any, tolerance: float = TOLERANCE, where: Any = ...) -> None:
+    """A tensor of stepgrad and one of PyTorch have the same shape, dtype and numbers (those at `where`)."""
     assert tuple(right.shape) == found.shape
     assert str(right.dtype).removeprefix("torch.") == found.dtype.name
-    numpy.testing.assert_allclose(
-        found.detach().numpy(), right.detach().numpy(force=True), tolerance, tolerance
-    )
+    ours, theirs = found.detach().numpy()[where], right.detach().numpy(force=True)[where]
+    numpy.testing.assert_allclose(ours, theirs, tolerance, tolerance)
 
 
 def compare(
-    theirs: Any, ours: Any, theirs_in: list[Any], ours_in: list[Any], tolerance: float = TOLERANCE
+    theirs: Any,
+    ours: Any,
+    theirs_in: list[Any],
+    ours_in: list[Any],
+    tolerance: float = TOLERANCE,
+    at_finite_inputs: bool = False,
 ) -> None:
-    """Results of the same call, and the gradients that they give to the inputs, are the same."""
+    """Results of the same call, and the gradients that they give to the inputs, are the same.
+
+    `at_finite_inputs`: gradients may differ where the input is infinite or NaN.
+    """
     import torch
 
     if not isinstance(theirs, (torch.Tensor, tuple, list)):
@@ -136,12 +143,13 @@ def compare(
     gradients = autograd.grad(
         [found for _, found in roots], ours_in, [sg.tensor(w) for w in weights], allow_unused=True
     )
-    for right, found in zip(expected, gradients, strict=True):
+    for x, right, found in zip(ours_in, expected, gradients, strict=True):
         if right is None or found is None:
             present = right if found is None else found
             assert present is None or float(present.abs().sum()) == 0
         else:
-            assert_same(found, right, tolerance)
+            where = numpy.isfinite(x.detach().numpy()) if at_finite_inputs else ...
+            assert_same(found, right, tolerance, where)
 
 
 class Failures:

@@ -18,7 +18,8 @@ from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.tensor import Tensor
 
 _GAINS = {
-    "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
+    "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,
     "relu": math.sqrt(2), "selu": 3 / 4,
 }  # fmt: skip
 
@@ -197,6 +198,43 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Ten
     # With the signs of r's diagonal the result is uniform over orthogonal matrices.
     q = q * numpy.sign(numpy.diag(r))
     return _filled(tensor, gain * (q.T if rows < columns else q).reshape(tensor.shape))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fill a convolution's weight (out, in, …) so that as many channels as possible pass as they are, in each
+    of the `groups` of output channels.
+
+    Raises `ShapeError` for other than 3 to 5 dimensions, `ArgumentError` if the groups do not divide the
+    output channels.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ShapeError(f"dirac_ takes the weight of a convolution, not shape {list(tensor.shape)}.")
+    out, channels, *sizes = tensor.shape
+    if groups < 1 or out % groups:
+        raise ArgumentError(f"{groups} groups do not divide {out} output channels.")
+    values = numpy.zeros(tensor.shape)
+    middle = tuple(n // 2 for n in sizes)
+    for group in range(groups):
+        for i in range(min(out // groups, channels)):
+            values[(group * (out // groups) + i, i, *middle)] = 1
+    return _filled(tensor, values)
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
+    """Fill a matrix with normal numbers of deviation `std`, and in each column the share `sparsity` of them,
+    rounded up, with 0 (Martens, 2010).
+    """
+    if tensor.ndim != 2:
+        raise ShapeError(f"sparse_ takes a matrix, not shape {list(tensor.shape)}.")
+    if not 0 <= sparsity <= 1:
+        raise ArgumentError(f"sparse_ needs a sparsity between 0 and 1, not {sparsity}.")
+    if _state.skips:
+        return tensor
+    rows = tensor.shape[0]
+    g = generator or streams.default_generator
+    values = g.normal(tensor.shape, dtypes.float64) * std
+    order = numpy.argsort(g.random(tensor.shape, dtypes.float64), axis=0)
+    return _filled(tensor, numpy.where(order < math.ceil(sparsity * rows), 0.0, values))
 
 
 def _filled(tensor: Tensor, values: numpy.ndarray) -> Tensor:
