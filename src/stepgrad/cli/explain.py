@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stepgrad.explain import Worked
     from stepgrad.train.table.model import TableModel
 
+LAYOUTS = ("auto", "scalar", "matrix")
 FORMATS = ("terminal", "markdown", "html", "json")
 _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"}
 
@@ -48,6 +49,9 @@ _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"
 @click.option("--example", is_flag=True, help="Explain the example, a 2-2-1 network of sigmoids.")
 @click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, help="The row of the table.")
 @click.option("--target-class", metavar="CLASS", help="Compare with this answer instead of the row's own.")
+@click.option(
+    "--layout", type=click.Choice(LAYOUTS), default="auto", help="Numbers line by line, or whole matrices."
+)
 @click.option("--layer", metavar="LAYER", help="Only this layer: its number from 1, or its path.")
 @click.option("--neuron", type=click.IntRange(min=0), help="Only this neuron, counted from 0.")
 @click.option(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.errors import ArgumentError
-from stepgrad.explain.evaluate import decimal, evaluate
-from stepgrad.explain.notation import tolerance
+from stepgrad.explain.evaluate import decimal, evaluate, evaluate_array
+from stepgrad.explain.notation import array_text, arrays_agree, tolerance
 from stepgrad.explain.step import Step, Value
 from stepgrad.ops.namespace import NUMPY, SPECIAL
 from stepgrad.ops.record import Composite, Elementwise
@@ -29,6 +29,7 @@ _WIDE = numpy.longdouble
 # The step of central differences that balances their error, h², with that of rounding, ε / h.
 _STEP = float(numpy.finfo(_WIDE).eps) ** (1 / 3)
 _CLOSE = 10 * _STEP**2
+_MOST_CHECKED = 40  # numbers of one array, the largest
 _NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of the way is in float64
 
 
@@ -69,17 +70,47 @@ def check_worked(worked: Worked) -> Checked:
     checked = Checked()
     for line in worked:
         fault = None
-        if not line.formula:
+        if not line.substituted:
             checked.left_out.append(line.id)
         else:
             checked.lines += 1
-            fault = check_line(worked, line)
+            fault = (_check_arrays if worked.layout == "matrix" else check_line)(worked, line)
         if fault is not None:
             checked.faults.append(fault)
     if worked.round_steps is None:  # what is rounded at every step is neither the derivative nor the update
         _check_gradients(worked, checked)
         _check_outcome(worked, checked)
     return checked
+
+
+def _check_arrays(worked: Worked, line: Line) -> Fault | None:
+    """Return what is wrong with a line of arrays, None if nothing is."""
+    for name, id in line.names.items():
+        if id not in worked:
+            return Fault(line.id, "reference", id, "the id of a line or a given number")
+        used, text = worked[id], line.shown[id]
+        if used.symbol != name:
+            return Fault(line.id, "reference", f"{name} for {id}", used.symbol)
+        if not arrays_agree(_decimals(used.value), evaluate_array(text), worked.digits):
+            return Fault(line.id, "operand", f"{text} for {id}", str(used.value))
+    try:
+        found = evaluate_array(line.substituted)
+        shown = {name: evaluate_array(line.shown[id]) for name, id in line.names.items()}
+        by_name = evaluate_array(line.formula, shown)
+    except (ArgumentError, ValueError) as error:
+        return Fault(line.id, "text", line.substituted, str(error))
+    printed = evaluate_array(line.text)
+    if not arrays_agree(found, printed, worked.digits):
+        return Fault(line.id, "value", line.text, str(found))
+    if not arrays_agree(by_name, found, worked.digits):
+        return Fault(line.id, "formula", line.formula, line.substituted)
+    if not arrays_agree(_decimals(line.value), printed, worked.digits):
+        return Fault(line.id, "value", line.text, str(line.value))
+    return None
+
+
+def _decimals(value: Any) -> numpy.ndarray:
+    return evaluate_array(array_text(numpy.asarray(value), 17))
 
 
 def check_line(worked: Worked, line: Line) -> Fault | None:
@@ -133,30 +164,38 @@ def _check_gradients(worked: Worked, checked: Checked) -> None:
     for line in worked:
         quantity, place = known.get(line.id, (None, 0))
         if quantity is not None and line.kind in ("chain", "local") and quantity.of is not None:
-            value = quantity.of
-            wanted.setdefault(id(value), (value, []))[1].append((line, place))
+            places = [place] if place >= 0 else _largest(line.value)
+            own = wanted.setdefault(id(quantity.of), (quantity.of, []))[1]
+            own.extend((line, each) for each in places)
     for value, lines in wanted.values():
         replay = Replay(worked.step, value)
         for line, place in lines:
+            said = float(numpy.asarray(line.value).reshape(-1)[place if numpy.ndim(line.value) else 0])
             slope, is_kink = replay.slope(place)
             if is_kink:
                 checked.left_out.append(line.id)
                 continue
             checked.gradients += 1
-            if not abs(slope - line.value) <= 1e-9 + 1e-8 * abs(slope) + replay.error:
-                checked.faults.append(Fault(line.id, "gradient", repr(line.value), repr(slope)))
+            if not abs(slope - said) <= 1e-9 + 1e-8 * abs(slope) + replay.error:
+                checked.faults.append(Fault(line.id, "gradient", repr(said), repr(slope)))
+
+
+def _largest(array: Any) -> list[int]:
+    """Return the flat positions of the largest numbers of an array, of a large one not all."""
+    sizes = -numpy.abs(numpy.asarray(array)).reshape(-1)
+    return [int(i) for i in numpy.argsort(sizes, kind="stable")[:_MOST_CHECKED]]
 
 
 def _check_outcome(worked: Worked, checked: Checked) -> None:
     """Compare the loss and the new parameters with those of the same step taken without being watched."""
     outcome = worked.step.again()
     for line in worked:
-        expected = outcome.loss if line.id == "loss" else None
+        expected: Any = outcome.loss if line.id == "loss" else None
         if line.kind == "update":
             quantity, place = worked.source.places[line.id]
             array = outcome.parameters.get(quantity.path.removeprefix("update/"))
-            expected = None if array is None else float(array.reshape(-1)[place])
-        if expected is not None and not abs(line.value - expected) <= 1e-9 * max(1, abs(line.value)):
+            expected = array if array is None or place < 0 else array.reshape(-1)[place]
+        if expected is not None and not numpy.allclose(line.value, expected, rtol=1e-9, atol=1e-9):
             checked.faults.append(Fault(line.id, "outcome", repr(line.value), repr(expected)))
 
 

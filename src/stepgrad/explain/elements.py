@@ -75,23 +75,29 @@ class Elements:
 
     # --------------------------------------------------------------------------------- elementwise
 
-    def _elementwise(self, value: Value, place: int) -> Expression | None:
+    def formula(self, value: Value) -> Any:
+        """Return the formula of an elementwise operation, a `Symbol` or a number: as a textbook has it where
+        this gives the same numbers. None if it has a function that no line can compute again.
+        """
         op = value.op
         assert isinstance(op, Elementwise)
-        names = op.input_names()
-        operands = {name: self._operand(value, i, place) for i, name in enumerate(names)}
-        arguments = [
-            x.value if isinstance(x, Number) and not isinstance(given, Value) else symbol
-            for x, symbol, given in zip(operands.values(), symbols(*names), value.inputs)
-        ]
-        formula = op.value
-        if op.written is not None and self._agrees(value, op.written):
-            formula = op.written
+        names = symbols(*op.input_names())
+        arguments = [name if isinstance(x, Value) else x for name, x in zip(names, value.inputs)]
+        is_as_written = op.written is not None and self._agrees(value, op.written)
+        form = op.written if is_as_written else op.value
+        assert form is not None
+        made = form(Symbol, *arguments, **value.attrs)
+        return None if isinstance(made, Symbol) and not made.heads() <= LANGUAGE else made
+
+    def _elementwise(self, value: Value, place: int) -> Expression | None:
+        op = value.op
+        assert op is not None
         if op.name == "cast":  # which changes the type of a number and not the number
-            return operands[names[0]]
-        written = formula(Symbol, *arguments, **value.attrs)
-        if isinstance(written, Symbol) and not written.heads() <= LANGUAGE:
-            return None  # a function that no line can compute again
+            return self._operand(value, 0, place)
+        written = self.formula(value)
+        if written is None:
+            return None
+        operands = {name: self._operand(value, i, place) for i, name in enumerate(op.input_names())}
         return _from_symbol(written, operands)
 
     def _operand(self, value: Value, i: int, place: int) -> Expression:
@@ -176,6 +182,16 @@ class Elements:
             self._keep(value)
             self._maps[key] = _by_taking(value) or _by_adding(value)
         return self._maps[key]
+
+    def positions(self, value: Value) -> Value | None:
+        """Return the flat position in the first operand from which each number of a value is taken, None if
+        it is no such choice.
+        """
+        sources = self._sources(value)
+        if sources is None or any(len(each) != 1 or each[0][0] for each in sources):
+            return None
+        flat = [each[0][1] for each in sources]
+        return Value(numpy.array(flat, dtype=numpy.int64).reshape(value.array.shape))
 
     def _keep(self, value: Value) -> None:
         self._kept.append(value)

@@ -6,7 +6,9 @@ paper and a good table of logarithms, and it shares no code with the engine whos
 
 The language: numbers; names, whose values are handed in; ``+ − · × * / ^``, parentheses, ``|x|``, ``√``;
 comparisons ``< ≤ > ≥ = ≠``, which are 1 or 0; the constants ``e`` and ``π``; functions by name with arguments
-in parentheses (`FUNCTIONS`); ``if(condition, a, b)``.
+in parentheses (`FUNCTIONS`); ``if(condition, a, b)``. Arrays are written in brackets, ``[[1, 2], [3, 4]]``,
+and computed element by element as NumPy does, but ``A·B`` of two arrays is the product of matrices,
+``A ⊙ B`` that of elements, ``Aᵀ`` the transpose; `ARRAY_FUNCTIONS` take arrays as a whole.
 """
 
 from __future__ import annotations
@@ -15,16 +17,19 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import cache
+from typing import Any
+
+import numpy
 
 from stepgrad.errors import ArgumentError
 
 DIGITS = 40
 _CONTEXT = Context(prec=DIGITS, Emax=10**9, Emin=-(10**9), traps=[])
 
-NAME = r"[^\W\d](?:[\w⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹′]|,(?=[₀-₉]))*"
+NAME = r"(?!ᵀ)[^\W\d](?:(?!ᵀ)[\w⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹′]|,(?=[₀-₉]))*"
 _TOKEN = re.compile(
     rf"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-−+]?\d+)?|∞|NaN)|(?P<name>(?:∂{NAME}/∂)?{NAME})"
-    r"|(?P<sign><=|>=|!=|==|[-+−·×*/^()|,√<>≤≥=≠]))"
+    r"|(?P<sign><=|>=|!=|==|[-+−·×*/^()|,√<>≤≥=≠⊙ᵀ\[\]]))"
 )
 _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": lambda a, b: a < b, ">": lambda a, b: a > b, "=": lambda a, b: a == b, "≠": lambda a, b: a != b,
@@ -43,11 +48,23 @@ def evaluate(text: str, values: Mapping[str, Decimal | float | str] | None = Non
     >>> evaluate("max(−0.5, 0) + |−2|·√(9)")
     Decimal('6')
     """
+    found = evaluate_array(text, {name: decimal(value) for name, value in (values or {}).items()})
+    if found.ndim:
+        raise ArgumentError(f"{text!r} is an array, not a number.")
+    return found.item()
+
+
+def evaluate_array(text: str, values: Mapping[str, Any] | None = None) -> numpy.ndarray:
+    """Return the value of `text`, a number or an array, as an array of decimals.
+
+    >>> evaluate_array("[[1, 2]]·[[3, 4]]ᵀ + 1").tolist()
+    [[Decimal('12')]]
+    """
     with localcontext(_CONTEXT):
-        reader = _Reader(text, {name: decimal(value) for name, value in (values or {}).items()})
+        reader = _Reader(text, dict(values or {}))
         result = reader.comparison()
         reader.expect("")
-        return result
+        return numpy.array(result, dtype=object)
 
 
 def decimal(value: Decimal | float | str) -> Decimal:
@@ -64,7 +81,8 @@ def names_in(text: str) -> list[str]:
     ['∂L/∂z₁', 'x₂']
     """
     found = [token for kind, token in _tokens(text) if kind == "name"]
-    return [name for name in dict.fromkeys(found) if name not in FUNCTIONS and name not in _constants()]
+    known = FUNCTIONS.keys() | ARRAY_FUNCTIONS.keys() | _constants().keys()
+    return [name for name in dict.fromkeys(found) if name not in known]
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -101,51 +119,63 @@ class _Reader:
             found = repr(self._next()) if self._next() else "the end"
             raise ArgumentError(f"expected {sign or 'the end'!r}, not {found}, in {self._text!r}.")
 
-    def comparison(self) -> Decimal:
+    def comparison(self) -> Any:
         """Read a sum, or two that are compared."""
         left = self._sum()
         if sign := self._take(*_COMPARISONS):
-            return Decimal(_COMPARISONS[sign](left, self._sum()))
+            compare = _COMPARISONS[sign]
+            return _each(lambda a, b: Decimal(compare(a, b)), left, self._sum())
         return left
 
-    def _sum(self) -> Decimal:
+    def _sum(self) -> Any:
         total = self._product()
         while sign := self._take("+", "-"):
             term = self._product()
             total = total + term if sign == "+" else total - term
         return total
 
-    def _product(self) -> Decimal:
+    def _product(self) -> Any:
         product = self._signed()
-        while sign := self._take("·", "/"):
+        while sign := self._take("·", "/", "⊙"):
             factor = self._signed()
-            product = product * factor if sign == "·" else product / factor
+            if sign == "·" and numpy.ndim(product) and numpy.ndim(factor):
+                product = numpy.matmul(product, factor)
+            else:
+                product = product / factor if sign == "/" else product * factor
         return product
 
-    def _signed(self) -> Decimal:
+    def _signed(self) -> Any:
         if self._take("-"):
             return -self._signed()
         if self._take("√"):
-            return self._signed().sqrt()
+            return _each(Decimal.sqrt, self._signed())
         return self._power()
 
-    def _power(self) -> Decimal:
+    def _power(self) -> Any:
         is_e = self._next() == "e"
         base = self._single()
+        while self._take("ᵀ"):
+            base = numpy.swapaxes(base, -1, -2)
         if not self._take("^"):
             return base
         exponent = self._signed()
-        return exponent.exp() if is_e else _power(base, exponent)
+        return _each(Decimal.exp, exponent) if is_e else _each(_power, base, exponent)
 
-    def _single(self) -> Decimal:
+    def _single(self) -> Any:
         if self._take("("):
             inside = self.comparison()
             self.expect(")")
             return inside
+        if self._take("["):
+            parts = [self.comparison()]
+            while self._take(","):
+                parts.append(self.comparison())
+            self.expect("]")
+            return numpy.array(parts, dtype=object)
         if self._take("|"):
             inside = self.comparison()
             self.expect("|")
-            return abs(inside)
+            return _each(abs, inside)
         kind, token = self._tokens[self._place] if self._place < len(self._tokens) else ("", "")
         if kind == "number":
             self._place += 1
@@ -155,12 +185,12 @@ class _Reader:
             return self._named(token)
         raise ArgumentError(f"expected a number or a name, not {token or 'the end'!r}, in {self._text!r}.")
 
-    def _named(self, name: str) -> Decimal:
+    def _named(self, name: str) -> Any:
         if name in self._values:
             return self._values[name]
         if name in _constants():
             return _constants()[name]
-        if name not in FUNCTIONS:
+        if name not in FUNCTIONS and name not in ARRAY_FUNCTIONS:
             raise ArgumentError(f"the name {name!r} in {self._text!r} has no value.")
         self.expect("(")
         arguments = [self.comparison()]
@@ -168,11 +198,20 @@ class _Reader:
             arguments.append(self.comparison())
         self.expect(")")
         try:
-            return FUNCTIONS[name](*arguments)
+            if name in ARRAY_FUNCTIONS:
+                return ARRAY_FUNCTIONS[name](*arguments)
+            return _each(FUNCTIONS[name], *arguments)
         except TypeError:
             raise ArgumentError(
                 f"{name} does not take {len(arguments)} arguments, in {self._text!r}."
             ) from None
+
+
+def _each(function: Callable[..., Any], *operands: Any) -> Any:
+    """Apply a function of numbers to each element of arrays that broadcast."""
+    if not any(numpy.ndim(x) for x in operands):
+        return function(*(x.item() if isinstance(x, numpy.ndarray) else x for x in operands))
+    return numpy.frompyfunc(function, len(operands), 1)(*operands)
 
 
 def _power(base: Decimal, exponent: Decimal) -> Decimal:
@@ -267,3 +306,46 @@ FUNCTIONS: dict[str, Callable[..., Decimal]] = {
     "mod": lambda a, b: a - b * (a / b).to_integral_value(ROUND_FLOOR),
 }
 """The functions of the language, by the names that lines use for them."""
+
+
+def _folded(fold: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a fold of an array along dimensions, all of them if none is given."""
+
+    def over(array: Any, *dims: Decimal) -> Any:
+        array = numpy.asarray(array, dtype=object)
+        return fold(array, axis=tuple(map(int, dims)) if dims else None)
+
+    return over
+
+
+def _mean(array: numpy.ndarray, axis: tuple[int, ...] | None) -> Any:
+    total = numpy.add.reduce(array, axis=axis)
+    return total / Decimal(array.size // max(numpy.size(total), 1))
+
+
+def _sum_to(array: Any, *shape: Decimal) -> Any:
+    """Return the sum over the dimensions in which `shape` is 1 or missing."""
+    sizes = tuple(map(int, shape))
+    extra = numpy.ndim(array) - len(sizes)
+    own = [i for i, n in enumerate(sizes, extra) if n == 1 and array.shape[i] != 1]
+    return numpy.add.reduce(array, axis=(*range(extra), *own), keepdims=True).reshape(sizes)
+
+
+def _taken(array: Any, places: Any) -> Any:
+    flat = numpy.asarray(array, dtype=object).reshape(-1)
+    return flat[numpy.asarray(places, dtype=object).astype(numpy.int64)]
+
+
+ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "sum": _folded(numpy.add.reduce),
+    "prod": _folded(numpy.multiply.reduce),
+    "amax": _folded(numpy.maximum.reduce),
+    "amin": _folded(numpy.minimum.reduce),
+    "mean": _folded(_mean),
+    "sumto": _sum_to,
+    "reshape": lambda array, *shape: numpy.asarray(array, dtype=object).reshape(tuple(map(int, shape))),
+    "expand": lambda array, *shape: numpy.broadcast_to(array, tuple(map(int, shape))),
+    "permute": lambda array, *dims: numpy.transpose(array, tuple(map(int, dims))),
+    "take": _taken,
+}
+"""The functions that take an array as a whole; `take` picks by positions in the flattened array."""

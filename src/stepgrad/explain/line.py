@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from stepgrad.explain.expressions import Expression
 from stepgrad.explain.names import Name
@@ -21,7 +22,7 @@ class Given:
 
     id: str
     symbol: str
-    value: float
+    value: Any
     text: str
     origin: str
     module: str
@@ -35,7 +36,8 @@ class Line:
 
     * `id`: stable, see docs/explain.md. `kind`: one of `KINDS`.
     * `symbol`: what is computed, as text (``z⁽¹⁾₁``). `formula`: from what, by name. `substituted`: the
-      same with numbers. `text`: the value as it is printed; `value`: in full.
+      same with numbers. `text`: the value as it is printed; `value`: in full, a number, or in the matrix
+      layout an array.
     * `op`: the operation's name in the registry. `module`: the path of the module that it belongs to, ""
       outside of any; `layer`: the number of the layer, 0 outside.
     * `references`: the ids of the lines and givens that the formula names, each once, in order.
@@ -49,7 +51,7 @@ class Line:
     symbol: str
     formula: str
     substituted: str
-    value: float
+    value: Any
     text: str
     op: str
     module: str

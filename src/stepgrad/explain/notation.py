@@ -6,15 +6,19 @@ import math
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+import numpy
+
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
 
 Shown = Callable[[Ref | Number], str]
 """What stands for a leaf: its name or its value, as text or as LaTeX."""
 
 _SURE_DIGITS = 14
+_ENDS = 3  # numbers that are left at either end of a dimension that is cut
 
 # How tightly an operator binds.
 _COMPARED, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 7)
+_PRODUCTS = {"@": "·", "⊙": " ⊙ "}  # of matrices, and of arrays element by element
 _COMPARISONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 _NAMES = {
     "exp": "exp", "log": "ln", "sqrt": "sqrt", "maximum": "max", "minimum": "min", "where": "if",
@@ -39,6 +43,37 @@ def number_text(value: float, digits: int) -> str:
     if rounded == exact:
         rounded = rounded.normalize()
     return decimal_text(rounded)
+
+
+def array_text(array: numpy.ndarray, digits: int, most: int | None = None) -> str:
+    """Return an array as text, rows in brackets; one of more than `most` numbers cut to its corners.
+
+    >>> array_text(numpy.array([[1.0, 0.5], [-2.0, 1 / 3]]), 4), array_text(numpy.array(0.5), 4)
+    ('[[1, 0.5], [−2, 0.3333]]', '0.5')
+    """
+    if array.ndim == 0:
+        return number_text(float(array), digits)
+    is_cut = most is not None and array.size > most
+    if not is_cut or len(array) <= 2 * _ENDS:
+        return f"[{', '.join(array_text(part, digits, _ENDS if is_cut else None) for part in array)}]"
+    ends = [array_text(part, digits, _ENDS) for part in (*array[:_ENDS], *array[-_ENDS:])]
+    return f"[{', '.join([*ends[:_ENDS], '…', *ends[_ENDS:]])}]"
+
+
+def parts_of_array(text: str) -> list[str]:
+    """Return the texts of the parts of an array.
+
+    >>> parts_of_array("[[1, 2], [3, 4]]"), parts_of_array("[1, …, 3]")
+    (['[1, 2]', '[3, 4]'], ['1', '…', '3'])
+    """
+    parts, depth = [""], 0
+    for sign in text[1:-1]:
+        depth += (sign == "[") - (sign == "]")
+        if sign == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return [part.strip() for part in parts]
 
 
 def decimal_text(value: Decimal) -> str:
@@ -70,6 +105,19 @@ def tolerance(text: str, digits: int) -> Decimal:
     return Decimal(1).scaleb(min(exponent, number.adjusted() - digits + 1) if number else -digits)
 
 
+def arrays_agree(found: numpy.ndarray, printed: numpy.ndarray, digits: int) -> bool:
+    """Return whether two arrays of decimals agree to within the last digit that is printed."""
+    if found.shape != printed.shape:
+        return False
+    for a, b in zip(found.reshape(-1).tolist(), printed.reshape(-1).tolist()):
+        if not a.is_finite() or not b.is_finite():
+            if str(a) != str(b):
+                return False
+        elif abs(a - b) > max(tolerance(f"{b:f}", digits), a.scaleb(-digits - 3).copy_abs()):
+            return False
+    return True
+
+
 def text_of(x: Expression, shown: Shown) -> str:
     """Return an expression as text that `evaluate` reads."""
     if not isinstance(x, Operation):
@@ -97,6 +145,12 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
     if head == "exp":
         inside = _text(operands[0], shown)
         return f"e^{inside[0] if inside[1] == _ATOM else f'({inside[0]})'}", _POWER
+    if head in _PRODUCTS:
+        return _PRODUCTS[head].join(
+            _within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)
+        ), _PRODUCT
+    if head == "ᵀ":
+        return f"{_within(operands[0], _ATOM, shown)}ᵀ", _ATOM
     if head in _COMPARISONS:
         a, b = (_within(y, _SUM, shown) if isinstance(y, Operation) else shown(y) for y in operands)
         return f"{a} {_COMPARISONS[head]} {b}", _COMPARED
@@ -145,7 +199,20 @@ def number_latex(text: str) -> str:
     >>> print(number_latex("−3.5e-10"))
     -3.5 \times 10^{-10}
     """
-    plain = text.replace("−", "-").replace("∞", r"\infty").replace("NaN", r"\mathrm{NaN}")
+    if text.startswith("["):
+        rows = parts_of_array(text)
+        if any(row.startswith("[") for row in rows):
+            joined = [
+                " & ".join(map(number_latex, parts_of_array(row))) if row.startswith("[") else r"\vdots"
+                for row in rows
+            ]
+        else:
+            joined = [" & ".join(map(number_latex, rows))]
+        lines = r" \\ ".join(joined)
+        return rf"\begin{{bmatrix}} {lines} \end{{bmatrix}}"
+    plain = (
+        text.replace("…", r"\cdots").replace("−", "-").replace("∞", r"\infty").replace("NaN", r"\mathrm{NaN}")
+    )
     mantissa, mark, exponent = plain.partition("e")
     return rf"{mantissa} \times 10^{{{exponent}}}" if mark else plain
 
@@ -177,6 +244,13 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
         return rf"\sqrt{{{latex_of(operands[0], shown)}}}", _ATOM
     if head == "abs":
         return rf"\left|{latex_of(operands[0], shown)}\right|", _ATOM
+    if head in ("@", "⊙"):
+        sign = r" \, " if head == "@" else r" \odot "
+        return sign.join(
+            _latex_within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)
+        ), _PRODUCT
+    if head == "ᵀ":
+        return rf"{_latex_within(operands[0], _ATOM, shown)}^{{\top}}", _ATOM
     if head in _COMPARISONS:
         a, b = (_latex_within(y, _SUM, shown) for y in operands)
         return rf"\left[{a} {_LATEX_COMPARISONS[head]} {b}\right]", _ATOM

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from stepgrad.errors import ArgumentError
 from stepgrad.explain.elements import Elements
 from stepgrad.explain.names import Name
 from stepgrad.explain.step import Step, Value
@@ -98,6 +99,17 @@ class Quantities:
     def layer(self, module: str) -> int:
         """Return the number of the layer that a module is, or follows."""
         return self.layers.get(module, 0)
+
+    def number_of(self, layer: int | str) -> int:
+        """Return the number of a layer, given that or the path of a module. Raises `ArgumentError`."""
+        number = self.layers.get(layer) if isinstance(layer, str) else layer
+        if number is None or number not in self.layers.values():
+            names, last = ", ".join(sorted(filter(None, self.layers))), max(self.layers.values(), default=0)
+            raise ArgumentError(
+                f"there is no layer {layer!r}; layers are numbered 1 to {last}, or named by their paths: "
+                f"{names}."
+            )
+        return number
 
     # ------------------------------------------------------------------------------------- leaves
 

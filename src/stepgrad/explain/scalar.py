@@ -39,6 +39,8 @@ _ROUNDED_GIVEN = ("parameter", "input", "target", "buffer", "state")
 class ScalarLayout:
     """Makes the lines of single numbers, each when it is asked for, and the given numbers that they use."""
 
+    kind = "scalar"
+
     def __init__(self, step: Step, digits: int, round_steps: int | None) -> None:
         self.step, self.digits, self.round_steps = step, digits, round_steps
         self.elements = Elements(step.values)
@@ -288,6 +290,10 @@ class ScalarLayout:
 
     def _quantity(self, ref: Ref) -> Quantity:
         return self.quantities.of(ref.source) or self.quantities.leaf(ref.source)
+
+    def is_named(self, ref: Ref) -> bool:
+        """Return whether a number has a name: here all of them."""
+        return True
 
     def _given(self, id: str, ref: Ref) -> Given:
         """Return a number that lines use and that has no line."""

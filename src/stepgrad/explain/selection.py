@@ -71,7 +71,7 @@ class _Filter:
         self._parameters = {id(value): name for name, value in step.parameters.items()}
         self._layers, self._layer = layout.quantities, None
         if selection.layer is not None:
-            self._layer = self._number(layout, selection.layer)
+            self._layer = layout.quantities.number_of(selection.layer)
         if self._sample is not None and not (self._samples and 0 <= self._sample < self._samples):
             count = self._samples or 1
             raise ArgumentError(f"sample {self._sample} is none of the {count}, which count from 0.")
@@ -80,17 +80,6 @@ class _Filter:
             raise ArgumentError(
                 f"there is no neuron {self._neuron} in what was picked; neurons count from 0."
             )
-
-    def _number(self, layout: ScalarLayout, layer: int | str) -> int | None:
-        known = layout.quantities.layers
-        number = known.get(str(layer)) if isinstance(layer, str) else layer
-        if number not in known.values():
-            names = ", ".join(sorted(filter(None, known)))
-            raise ArgumentError(
-                f"there is no layer {layer!r}; layers are numbered 1 to {max(known.values(), default=0)}, or "
-                f"named by their paths: {names}."
-            )
-        return number
 
     def count(self, quantity: Quantity) -> int:
         """Return how many numbers of a quantity are wanted."""

@@ -12,6 +12,7 @@ from stepgrad.words.language import Words, choose_language
 
 if TYPE_CHECKING:
     from stepgrad.explain.check import Checked
+    from stepgrad.explain.matrix import MatrixLayout
     from stepgrad.explain.scalar import ScalarLayout
     from stepgrad.explain.step import Outcome, Step
 
@@ -24,9 +25,9 @@ class Worked:
     `round_steps` the decimals to which every value was rounded before its next use (None: not at all).
     """
 
-    def __init__(self, lines: list[Line], given: list[Given], source: ScalarLayout) -> None:
+    def __init__(self, lines: list[Line], given: list[Given], source: ScalarLayout | MatrixLayout) -> None:
         self.lines, self.given = lines, given
-        self.layout, self.digits, self.round_steps = "scalar", source.digits, source.round_steps
+        self.layout, self.digits, self.round_steps = source.kind, source.digits, source.round_steps
         self.source = source
         every: list[Line | Given] = [*self.given, *lines]
         self._by_id = {each.id: each for each in every}

@@ -8,11 +8,14 @@ from typing import Any
 
 from stepgrad.errors import ArgumentError
 from stepgrad.explain.line import Given
+from stepgrad.explain.matrix import MatrixLayout
 from stepgrad.explain.scalar import ScalarLayout
 from stepgrad.explain.selection import Selection
-from stepgrad.explain.step import run_step
+from stepgrad.explain.step import Step, run_step
 from stepgrad.explain.worked import Worked
 from stepgrad.nn.module import Module
+
+_MOST_BY_NUMBER = 600  # lines
 
 
 def explain(
@@ -22,6 +25,7 @@ def explain(
     x: Any,
     y: Any,
     *,
+    layout: str = "auto",
     digits: int = 6,
     round_steps: int | None = None,
     sample: int | None = None,
@@ -36,6 +40,9 @@ def explain(
     inputs), `y` the target; `loss` takes the model's output and `y`; `optimizer` is one of
     `stepgrad.optim`, or None for no update. The step runs on copies in float64: model, optimizer and random
     streams stay as they are.
+
+    `layout`: "scalar", every number by its own name and on its own line; "matrix", a line for each array;
+    "auto", the second where the first would take more than 600 lines and nothing was picked.
 
     Numbers are printed with `digits` significant digits; a line that needs more for its text to give its
     value has more. With `round_steps` every value is rounded to so many decimals before its next use, as a
@@ -76,9 +83,24 @@ def explain(
         if value is not None and not (type(value) is int and least <= value <= 15):
             raise ArgumentError(f"{name} is a whole number from {least} to 15, not {value!r}.")
     step = run_step(model, loss, optimizer, x if isinstance(x, tuple) else (x,), y)
-    layout = ScalarLayout(step, digits, round_steps)
-    lines, given = layout.write(Selection(sample, layer, neuron, path))
-    return Worked(lines, [_labelled(each, labels or {}) for each in given], layout)
+    selection = Selection(sample, layer, neuron, path)
+    chosen = _layout(layout, step, selection, digits, round_steps)
+    lines, given = chosen.write(selection)
+    return Worked(lines, [_labelled(each, labels or {}) for each in given], chosen)
+
+
+def _layout(
+    name: str, step: Step, selection: Selection, digits: int, round_steps: int | None
+) -> ScalarLayout | MatrixLayout:
+    if name not in ("auto", "scalar", "matrix"):
+        raise ArgumentError(f"layout is 'auto', 'scalar' or 'matrix', not {name!r}.")
+    if name == "matrix":
+        return MatrixLayout(step, digits, round_steps)
+    scalar = ScalarLayout(step, digits, round_steps)
+    is_free = name == "auto" and selection.is_everything and round_steps is None
+    if is_free and sum(q.value.array.size for q in scalar.quantities.lines) > _MOST_BY_NUMBER:
+        return MatrixLayout(step, digits, round_steps)
+    return scalar
 
 
 def _labelled(given: Given, labels: Mapping[str, Sequence[str]]) -> Given:

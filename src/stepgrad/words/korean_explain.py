@@ -74,6 +74,7 @@ EXPLAIN = {
     "Only the way from one weight, such as 0.weight[3,1], to the loss.": (
         "0.weight[3,1]과 같은 가중치 하나에서 손실에 이르는 길만."
     ),
+    "Numbers line by line, or whole matrices.": "수를 하나씩 쓸지 행렬로 쓸지.",
     "Significant digits.": "유효 숫자의 수.",
     "Round every value to so many decimals.": "모든 값을 소수점 아래 이 자리까지 반올림합니다.",
     "How it is written; by default as -o ends.": "쓰는 형식. 기본값은 -o 파일 이름의 끝.",
@@ -105,6 +106,12 @@ EXPLAIN_ERRORS = {
     ),
     "there is no layer {layer}; layers are numbered 1 to {count}, or named by their paths: {names}.": (
         "계층 {layer:이/가} 없습니다. 계층은 1에서 {count}까지의 번호나 경로로 고릅니다: {names}."
+    ),
+    "sample, neuron and path pick single numbers: they go with layout='scalar'.": (
+        "sample, neuron, path는 수 하나를 고르므로 layout='scalar'와 함께 씁니다."
+    ),
+    "round_steps works with layout='scalar': a textbook rounds number by number.": (
+        "round_steps는 layout='scalar'와 함께 씁니다. 교과서는 수를 하나씩 반올림합니다."
     ),
     "there is no neuron {neuron} in what was picked; neurons count from 0.": (
         "고른 곳에 뉴런 {neuron:이/가} 없습니다. 뉴런은 0부터 셉니다."

@@ -31,6 +31,8 @@ def drawing(worked: Worked, words: Words) -> Html | None:
 
     Of a batch the first sample that has lines is drawn.
     """
+    if worked.layout != "scalar":
+        return None
     columns = _columns(worked)
     if not 2 <= len(columns) <= _MOST_COLUMNS or max(map(len, columns)) > _MOST_ROWS:
         return None

@@ -70,12 +70,14 @@ def _line(worked: Worked, line: Line) -> str:
         leaves = Leaves(worked, line)
 
         def named(leaf: Ref | Number) -> str:
-            return leaves.name(leaf).latex() if isinstance(leaf, Ref) else numbers(leaf)
+            is_named = isinstance(leaf, Ref) and leaves.is_named(leaf)
+            return leaves.name(leaf).latex() if is_named and isinstance(leaf, Ref) else numbers(leaf)
 
         def numbers(leaf: Ref | Number) -> str:
             return number_latex(leaves.number(leaf))
 
-        steps = [latex_of(expression, named), latex_of(expression, numbers), *steps]
+        with_numbers = [latex_of(expression, numbers)] if line.substituted else []
+        steps = [latex_of(expression, named), *with_numbers, *steps]
     different = [step for i, step in enumerate(steps) if not i or step != steps[i - 1]]
     rows = r" \\ &= ".join(different)
     return f"`{line.id}`\n\n$$\n\\begin{{aligned}} {line.name.latex()} &= {rows} \\end{{aligned}}\n$$"

@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
 from stepgrad.explain.names import Name
+from stepgrad.explain.notation import parts_of_array
 from stepgrad.markup import Html, join, tag
 
 Shown = Callable[[Ref | Number], Html]
 
 _SUM, _PRODUCT, _FRACTION, _POWER, _ATOM = range(1, 6)
 _COMPARISONS = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
+_PRODUCTS = {"@": "·", "⊙": "⊙"}
 _NAMES = {
     "log": "ln", "maximum": "max", "minimum": "min", "logical_not": "not", "logical_and": "and",
     "logical_or": "or", "logical_xor": "xor", "&": "and", "|": "or", "^": "xor", "%": "mod",
@@ -45,7 +47,11 @@ def name_element(name: Name) -> Html:
 
 
 def number_element(text: str) -> Html:
-    """Return a number; a power of ten is written as one."""
+    """Return a number, a power of ten written as one; an array as a table."""
+    if text.startswith("["):
+        return _array_element(text)
+    if text in ("…", "⋮"):
+        return _operator(text.replace("…", "⋯"))
     mantissa, mark, exponent = text.partition("e")
     minus = mantissa.startswith("−")
     digits = tag("mn", mantissa.removeprefix("−"))
@@ -56,14 +62,26 @@ def number_element(text: str) -> Html:
     return tag("mrow", number, _operator("·"), power)
 
 
+def _array_element(text: str) -> Html:
+    """Return an array: a vector as a row, a matrix as rows, one of more dimensions as rows of arrays."""
+    rows = parts_of_array(text)
+    if not any(row.startswith("[") for row in rows):
+        rows = [text]
+    cells = [parts_of_array(row) if row.startswith("[") else ["⋮"] for row in rows]
+    table = tag("mtable", *(tag("mtr", *(tag("mtd", number_element(cell)) for cell in row)) for row in cells))
+    return tag("mrow", table, class_="array")
+
+
 def expression_elements(x: Expression, shown: Shown, negative: Callable[[Ref | Number], bool]) -> list[Html]:
-    """Return an expression, a sum in as many parts as it has terms, so that lines can be broken between them.
+    """Return an expression in parts between which a line can be broken: terms of a sum, factors of arrays.
 
     `negative` says whether what is shown for a leaf begins with a minus.
     """
     writer = _Writer(shown, negative)
     if isinstance(x, Operation) and x.head == "+":
         return writer.terms(x.operands)
+    if isinstance(x, Operation) and x.head in _PRODUCTS:
+        return writer.factors(x)
     return [writer.whole(x)]
 
 
@@ -97,6 +115,12 @@ class _Writer:
             return tag("msqrt", self.whole(operands[0])), _ATOM
         if head == "abs":
             return tag("mrow", _operator("|"), self.whole(operands[0]), _operator("|")), _ATOM
+        if head in _PRODUCTS:
+            return tag("mrow", *self.factors(x)), _PRODUCT
+        if head == "ᵀ":
+            return tag(
+                "msup", tag("mrow", self._within(operands[0], _ATOM)), tag("mi", "T", mathvariant="normal")
+            ), _ATOM
         if head in _COMPARISONS:
             sides = _separated([self.whole(y) for y in operands], _COMPARISONS[head])
             return tag("mrow", _operator("["), sides, _operator("]")), _ATOM
@@ -112,6 +136,12 @@ class _Writer:
     def _within(self, x: Expression, least: int) -> Html:
         written, strength = self._written(x)
         return written if strength >= least else _parentheses(written)
+
+    def factors(self, x: Operation) -> list[Html]:
+        """Return the factors of a product of arrays, each with the sign before it."""
+        first, *rest = [self._within(y, _PRODUCT + (i > 0)) for i, y in enumerate(x.operands)]
+        sign = tag("mo", _PRODUCTS[x.head], form="infix")
+        return [first, *(tag("mrow", sign, factor) for factor in rest)]
 
     def terms(self, terms: tuple[Expression, ...]) -> list[Html]:
         """Return the terms of a sum, each with its sign."""

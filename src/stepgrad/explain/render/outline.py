@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy
+
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import number_text
+from stepgrad.explain.notation import array_text, number_text
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import layer_text
 
 if TYPE_CHECKING:
     from stepgrad.explain.worked import Worked
 
+_MOST_LITERAL = 100  # numbers of a given array that are shown
 _ENDS, _MOST_TERMS = 3, 12  # terms shown of a sum of more than so many
 
 
@@ -86,7 +89,9 @@ def uses(worked: Worked) -> dict[str, list[str]]:
 
 def given_text(worked: Worked, given: Given) -> str:
     """Return a given number as it is listed: with as many digits as lines have."""
-    return given.text if worked.round_steps is not None else number_text(given.value, worked.digits)
+    if worked.round_steps is not None:
+        return given.text
+    return array_text(numpy.asarray(given.value), worked.digits, _MOST_LITERAL)
 
 
 def givens_by_origin(worked: Worked) -> dict[str, list[Given]]:
@@ -130,6 +135,10 @@ class Leaves:
     def __init__(self, worked: Worked, line: Line) -> None:
         self._source, self._line = worked.source, line
 
+    def is_named(self, leaf: Ref | Number) -> bool:
+        """Return whether a leaf has a name."""
+        return isinstance(leaf, Ref) and self._source.is_named(leaf)
+
     def id(self, ref: Ref) -> str:
         """Return the id of a number."""
         return self._source.id_of(ref)
@@ -142,11 +151,15 @@ class Leaves:
         """Return the number as the line shows it."""
         if isinstance(leaf, Number):
             return number_text(leaf.value, self._line.digits)
+        if not self.is_named(leaf):
+            return array_text(leaf.source.array, self._line.digits, _MOST_LITERAL)
         return self._line.shown[self.id(leaf)]
 
     def text(self, leaf: Ref | Number) -> str:
         """Return the name as text, or the number of a leaf that has none."""
-        return self.name(leaf).text() if isinstance(leaf, Ref) else self.number(leaf)
+        if isinstance(leaf, Ref) and self.is_named(leaf):
+            return self.name(leaf).text()
+        return self.number(leaf)
 
 
 def introduction(worked: Worked, words: Words) -> list[str]:

@@ -214,15 +214,18 @@ def _steps(worked: Worked, line: Line, words: Words) -> tuple[list[list[Html]], 
     leaves = Leaves(worked, line)
 
     def named(leaf: Ref | Number) -> Html:
-        if isinstance(leaf, Number):
+        if isinstance(leaf, Number) or not leaves.is_named(leaf):
             return number_element(leaves.number(leaf))
         return _clickable(name_element(leaves.name(leaf)), leaves.id(leaf))
 
     def numbers(leaf: Ref | Number) -> Html:
         shown = number_element(leaves.number(leaf))
-        return shown if isinstance(leaf, Number) else _clickable(shown, leaves.id(leaf))
+        is_named = isinstance(leaf, Ref) and leaves.is_named(leaf)
+        return _clickable(shown, leaves.id(leaf)) if is_named and isinstance(leaf, Ref) else shown
 
     formula = expression_elements(expression, named, lambda leaf: isinstance(leaf, Number) and leaf.value < 0)
+    if not line.substituted:
+        return [formula], None
     substituted = expression_elements(expression, numbers, lambda leaf: leaves.number(leaf).startswith("−"))
     steps = [formula] if line.formula == line.text else [formula, substituted]
     if line.substituted == line.text:

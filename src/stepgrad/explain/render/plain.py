@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 if TYPE_CHECKING:
     from stepgrad.explain.worked import Worked
 
@@ -56,6 +58,8 @@ def plain(worked: Worked) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | str:
-    """Return a number as JSON has them; NaN and the infinities as texts."""
-    return value if abs(value) < float("inf") else str(value)
+def _number(value: Any) -> Any:
+    """Return a number, or nested lists of them, as JSON has them; NaN and the infinities as texts."""
+    if numpy.ndim(value):
+        return [_number(part) for part in value]
+    return float(value) if abs(value) < float("inf") else str(float(value))

@@ -82,4 +82,6 @@ def steps(worked: Worked, line: Line) -> list[str]:
     if left_out:
         leaves = Leaves(worked, line)
         made = [text_of(expression, leaves.text), text_of(expression, leaves.number)]
-    return [step for i, step in enumerate(made) if step != line.text and (not i or step != made[i - 1])]
+    return [
+        step for i, step in enumerate(made) if step and step != line.text and (not i or step != made[i - 1])
+    ]
