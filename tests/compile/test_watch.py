@@ -248,3 +248,18 @@ def test_a_trainer_follows_the_loss_that_it_calls(monkeypatch):
         found.append([record["loss"] for record in history])
     assert found[0] == pytest.approx(found[1], rel=1e-6)
     assert found[0][3] == pytest.approx(found[0][0] / 64, rel=1e-5)
+
+
+def test_a_cell_that_is_filled_later():
+    def make():
+        def outer(x):
+            return inner(x)
+
+        compiled = sg.compile(outer)
+
+        def inner(x):
+            return x * 2
+
+        return compiled
+
+    assert make()(X).tolist() == [2, 4]

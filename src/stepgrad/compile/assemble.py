@@ -57,6 +57,9 @@ class Program:
 
 # Below this many operations a kernel is not worth waking a second thread for.
 SHARED_WORK = 60_000
+# Below this many operations a step is done sooner by one thread: what one thread wrote, another fetches from
+# its cache, at some microseconds for each kernel.
+WORK_FOR_THREADS = 25e6
 
 
 class Native:
@@ -106,9 +109,7 @@ class Native:
 
     def run(self, steps: int) -> None:
         """Run `steps` steps, on as many threads as pay."""
-        shares = any(kernel.is_shared for kernel in self.kernels)
-        # Waking a thread costs some ten microseconds.
-        count = threads.get_num_threads() if shares and self.work * steps > 3e6 else 1
+        count = threads.get_num_threads() if self._is_shared else 1
         threads.run_together(self._run, self.table, steps, count)
 
     # ---------------------------------------------------------------------------------- places
@@ -210,6 +211,7 @@ class Native:
                 kernel = write_kernel(w, name, task)
             kernel.is_shared = kernel.units > 1 and kernel.work >= SHARED_WORK
             self.kernels.append(kernel)
+        self._is_shared = self.work >= WORK_FOR_THREADS and any(k.is_shared for k in self.kernels)
         self._write_run(w)
         return w.module_text()
 

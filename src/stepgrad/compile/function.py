@@ -142,7 +142,7 @@ def _turn(happening: Any) -> float:
 
 def address_of(array: Any) -> int:
     """Return where the first element of an array lies."""
-    return array.__array_interface__["data"][0]
+    return array.ctypes.data
 
 
 def _alike(array: Any, slot: TensorSlot) -> bool:

@@ -46,6 +46,11 @@ def vector_bytes() -> int:
     return 32 if "+avx2" in features else 16
 
 
+def has_estimates() -> bool:
+    """Return whether the CPU estimates reciprocals of 16 floats at once (AVX-512)."""
+    return "+avx512f" in host()[1]
+
+
 class Module:
     """Compiled code: keeps what LLVM made alive, and finds its functions."""
 

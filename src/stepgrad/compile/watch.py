@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from operator import is_
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from stepgrad.arrays.random import Generator
@@ -81,23 +81,34 @@ class Watch:
         # Names that the functions found so far use; objects with methods, of which those so named are read.
         self._names: set[str] = {"forward", "__call__"}
         self._objects: list[tuple[str, Any]] = []
+        # Tables of which some names are read, and cells of closures.
+        self._picked: list[tuple[dict[str, Any], tuple[str, ...]]] = []
+        self._cells: list[CellType] = []
         for name, x in roots.items():
             self._find(x, name)
         self._follow_names()
         for name, x in self._objects:
             self._add(Table(name, partial(_chosen, vars(x), self._names)))
+            self._picked.append((vars(x), tuple(self._names)))
         # Dicts and lists are looked at all at once: this runs before every step.
         held = [t.place for t in self._tables if not callable(t.place)]
         self._views = [place.values() if isinstance(place, dict) else place for place in held]
-        self._values = [*chain.from_iterable(self._views)]
-        self._others = [t for t in self._tables if callable(t.place)]
+        self._before = self._now()
+
+    def _now(self) -> list[Any]:
+        """Return all values that are watched, in an order that stays the same."""
+        now = [*chain.from_iterable(self._views)]
+        for table, names in self._picked:
+            now += map(table.get, names)
+        now += [cell.cell_contents for cell in self._cells]
+        return now
 
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
-        are_same = sum(map(len, self._views)) == len(self._values) and all(
-            map(is_, chain.from_iterable(self._views), self._values)
-        )
-        for table in self._others if are_same else self._tables:
+        now = self._now()
+        if len(now) == len(self._before) and all(map(is_, now, self._before)):
+            return ""
+        for table in self._tables:
             if change := table.change():
                 return change
         return ""
@@ -174,7 +185,11 @@ class Watch:
         names = set(_names_in(function.__code__))
         self._names |= names
         self._add(Table(f"{function.__name__}()", partial(_variables, function, names)))
-        for key, value in _variables(function, names).items():
+        self._cells += [cell for cell in function.__closure__ or () if _is_filled(cell)]
+        variables = _variables(function, names)
+        modules = [x for x in variables.values() if isinstance(x, ModuleType) and not _is_library_module(x)]
+        self._picked += [(table, tuple(names)) for table in (function.__globals__, *map(vars, modules))]
+        for key, value in variables.items():
             self._find(value, key)
         self._find_entries([*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()], "")
 
@@ -216,15 +231,21 @@ def _variables(function: FunctionType, names: Iterable[str]) -> dict[str, Any]:
     """Return the variables of its surroundings that a function reads, and those of modules named there."""
     found: dict[str, Any] = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-        try:
+        if _is_filled(cell):
             found[name] = cell.cell_contents
-        except ValueError:  # not filled yet
-            continue
     found |= _chosen(function.__globals__, names)
     for name, value in list(found.items()):
         if isinstance(value, ModuleType) and not _is_library_module(value):
             found |= _chosen(vars(value), names, f"{name}.")
     return found
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018 - asked for to see whether it is there
+    except ValueError:
+        return False
+    return True
 
 
 def _is_library_module(module: ModuleType) -> bool:

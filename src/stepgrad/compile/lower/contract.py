@@ -34,6 +34,8 @@ _GROUP_STRIPS = 8
 _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
 # A is packed where its elements for one k and the next lie apart and the block reaches farther than this.
 _FAR_BYTES = 1 << 17
+# From so many arrays read and written with the result, and so many rows, threads share by rows.
+_MANY_STREAMS, _LONG = 5, 64
 # Cycles, measured: to pack an element, and to add up the lanes of a dot product.
 _PACKING, _FOLDING = 0.4, 3.0
 # What one more loop must save, in cycles and as a part of all, to be worth the time that LLVM takes for it.
@@ -103,13 +105,14 @@ class Contraction:
 
     `a`: a buffer of shape (b…, M…, K…), with `rows` dimensions M; `b`: (b…, K, N), with the same batch
     dimensions; no size is 0.
-    `vector_bytes`: 64, 32 or 16. `units`: into how many parts the work can be cut, 0 if it cannot.
-    `scratch_bytes`: the memory that `write` needs.
+    `vector_bytes`: 64, 32 or 16. `streams`: how many arrays are read and written with the result.
+    `units`: into how many parts the work can be cut, 0 if it cannot. `scratch_bytes`: the memory that `write`
+    needs.
 
     Raises `NotCompiled` for elements that are not floating point numbers.
     """
 
-    def __init__(self, a: Buffer, b: Buffer, vector_bytes: int, rows: int = 1) -> None:
+    def __init__(self, a: Buffer, b: Buffer, vector_bytes: int, rows: int = 1, streams: int = 1) -> None:
         if a.dtype.kind != "f" or a.dtype != b.dtype:
             raise NotCompiled(f"a matrix product of {a.dtype.name} with {b.dtype.name} is not compiled")
         self.a, self.b = a, b
@@ -137,7 +140,10 @@ class Contraction:
         self._choose_blocks()
         self._lay_out()
         # Units are strips; tiles where there are too few of these.
-        self.by_rows = self.strips < 4 and self.tiles.count > 1
+        # Where much memory is passed over, threads get rows of it, not columns: what lies beside is fetched
+        # ahead, and would go to and fro between them.
+        passes_much = streams >= _MANY_STREAMS and self.rows >= _LONG
+        self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
         self.batches = math.prod(self.batch)
         units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else self.strips
         self.units = units if units > 1 else 0

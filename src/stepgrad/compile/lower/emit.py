@@ -210,6 +210,14 @@ class Writer:
         arguments = ", ".join(f"{x.type} {x.text}" for x in operands)
         return self.emit(f"call {out} @{full}({arguments})", result, first.lanes)
 
+    def estimated_reciprocal(self, x: Register) -> Register:
+        """Return 1/x of 16 floats within 2⁻¹⁴, as AVX-512 estimates it."""
+        name = "llvm.x86.avx512.rcp14.ps.512"
+        self.declare(name, f"declare {x.type} @{name}({x.type}, {x.type}, i16)")
+        return self.emit(
+            f"call {x.type} @{name}({x.type} {x.text}, {x.type} zeroinitializer, i16 -1)", "float", 16
+        )
+
     def shuffle(self, a: Register, b: Register, lanes: list[int]) -> Register:
         """Return a vector of lanes picked from those of a, then of b, counted through."""
         picked = ", ".join(f"i32 {i}" for i in lanes)

@@ -16,6 +16,7 @@ from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.mathematics import OF_THEIR_OWN, Mathematics
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.memory import Buffer
+from stepgrad.compile.ranges import is_far_from_zero
 from stepgrad.compile.value import Value
 
 
@@ -50,7 +51,9 @@ class Evaluator:
         self.w.real = element_of(max(reals, key=lambda d: d.itemsize)) if reals else "float"
         if not any(isinstance(x, Register) for x in operands):
             operands[0] = self.w.constant(operands[0], element_of(value.inputs[0].dtype))
-        if value.op.name in OF_THEIR_OWN:
+        if value.op.name == "div" and is_far_from_zero(value.inputs[1]):
+            result = self.m.quotient(*operands)
+        elif value.op.name in OF_THEIR_OWN:
             result = getattr(self.m, OF_THEIR_OWN[value.op.name])(*operands)
         else:
             result = value.op.value(self.m, *operands, **value.attrs)  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from stepgrad.arrays.special import MIDDLE, SMALL
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.library import Library
 from stepgrad.compile.lower.register import Register
+from stepgrad.compile.machine import has_estimates
 
 # ln 2 in two parts, the first short enough that n · LN2_HIGH is exact for every exponent n.
 _LN2_HIGH = {"float": 0.693145751953125, "double": 0.6931471803691238}
@@ -40,6 +41,26 @@ class Mathematics(Library):
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
+
+    # -------------------------------------------------------------------------------- quotients
+
+    def quotient(self, a: Any, b: Any) -> Register:
+        """a / b for b of at least 1e-30. Error below 1 ulp (exact but for about 1 in 10⁶).
+
+        With AVX-512 an estimate of 1/b is improved by Newton's step, and the quotient by its remainder:
+        arithmetic that can be done beside that of others, while one division takes 16 cycles.
+        """
+        w = self.writer
+        a, b = w.matched(a, b)
+        if b.element != "float" or b.lanes != 16 or not has_estimates():
+            return a / b
+        start = w.estimated_reciprocal(b)
+        error = w.fma(-b, start, 1.0)
+        # Of an infinite b the estimate is exact, and the error is NaN.
+        r = w.select(error == error, w.fma(start, error, start), start)
+        q = a * r
+        better = w.fma(w.fma(-b, q, a), r, q)
+        return w.select(better == better, better, q)
 
     # ----------------------------------------------------------------------------- exponentials
 

@@ -28,7 +28,8 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     else:
         a, b = (task.locate(x) for x in anchor.inputs)
     storages = task.storages()
-    plan = Contraction(a, b, task.vector_bytes, rows or 1)
+    streams = len(task.outside()) + len(task.targets) - 2
+    plan = Contraction(a, b, task.vector_bytes, rows or 1, streams)
     packing = scratch(plan.scratch_bytes) if plan.scratch_bytes else None
     kernel = Kernel(name, [*storages, *([packing] if packing else [])])
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
