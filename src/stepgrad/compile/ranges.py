@@ -32,6 +32,8 @@ def is_far_from_zero(x: Value) -> bool:
     """Return whether every element is at least 1e-30, or NaN: √v + ε, max(x, ε)."""
     if x.kind == "number":
         return bool(x.number >= _SMALLEST)
+    if x.kind == "view":
+        return is_far_from_zero(x.inputs[0])
     if x.kind != "map" or x.op is None:
         return False
     if x.op.name == "maximum":
