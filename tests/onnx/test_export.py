@@ -77,7 +77,14 @@ def test_sizes_that_depend_on_the_batch_in_many_ways(path):
         pairs = x.view(batch, 2, width // 2).transpose(0, 1).reshape(2 * batch, 3)
         ones = sg.ones(batch, 3)
         rows = sg.arange(batch).unsqueeze(1)
-        return sg.cat([pairs, ones]), pairs[:batch] + rows, x.expand(2, batch, width).sum(0), x[batch - 1]
+        mean = x.sum() / batch + rows.sum() * (2 * batch + 1)
+        return (
+            mean,
+            sg.cat([pairs, ones]),
+            pairs[:batch] + rows,
+            x.expand(2, batch, width).sum(0),
+            x[batch - 1],
+        )
 
     check(path, function, sg.randn(4, 6))
 
@@ -118,6 +125,52 @@ def test_a_batch_in_another_dimension(path):
     x = np.ones((5, 4, 3), "f4")
     for (found,) in run(onnx.load(path), {"input": x}):
         np.testing.assert_allclose(found, linear(sg.tensor(x)).detach().numpy(), rtol=1e-5)
+
+
+RECURRENT = {
+    "lstm": lambda: nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True),
+    "projected": lambda: nn.LSTM(3, 4, proj_size=2, batch_first=True),
+    "gru": lambda: nn.GRU(3, 4, batch_first=True),
+    "rnn": lambda: nn.RNN(3, 4, 2, nonlinearity="relu", batch_first=True),
+}
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layers(path, name):
+    sg.manual_seed(0)
+    layer = RECURRENT[name]()
+    check(path, lambda x: layer(x)[0], sg.randn(2, 5, 3))
+
+
+@pytest.mark.parametrize("cell", [nn.RNNCell, nn.GRUCell, nn.LSTMCell])
+def test_recurrent_cells(path, cell):
+    layer = cell(3, 4)
+    if cell is nn.LSTMCell:
+        check(path, lambda x, h, c: layer(x, (h, c)), sg.randn(2, 3), sg.randn(2, 4), sg.randn(2, 4))
+    else:
+        check(path, layer, sg.randn(2, 3), sg.randn(2, 4))
+
+
+def test_states_whose_batch_is_another_dimension(path):
+    layer = nn.GRU(3, 4, batch_first=True)
+    sg.onnx.export(
+        lambda x, h: layer(x, h)[0], (sg.randn(2, 5, 3), sg.randn(1, 2, 4)), path, batch_dim=(0, 1)
+    )
+    x, h = sg.randn(3, 5, 3), sg.randn(1, 3, 4)
+    with sg.no_grad():
+        expected = layer(x, h)[0].numpy()
+    for (found,) in run(onnx.load(path), {"input_0": x.numpy(), "input_1": h.numpy()}):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_convolutional_network(path):
+    sg.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+        nn.Conv2d(4, 8, 3, groups=2, stride=2), nn.PReLU(8), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Dropout(0.5), nn.Linear(8, 10),
+    ).eval()  # fmt: skip
+    check(path, net, sg.randn(2, 1, 12, 12))
 
 
 def test_the_shapes_of_the_example_alone(path):
@@ -174,11 +227,7 @@ REFUSED = {
     "a value": (lambda x: x * 2 if x.sum() > 0 else x, CaptureError, "asks for the value"),
     "no tensor": (lambda x: 3, ExportError, "returns tensors, not int"),
     "a mask": (lambda x: x[x > 0], ExportError, "mask"),
-    "the number of rows": (
-        lambda x: x.sum() / x.shape[0],
-        ExportError,
-        "div depends|computes with the batch",
-    ),
+    "a share of the rows": (lambda x: x.sum() * (1 / len(x)), ExportError, "a number in mul depends"),
     "another path": (lambda x: x.exp() if x.shape[0] == 5 else x.cos(), ExportError, "other operations"),
     "more operations": (
         lambda x: sum(x[i] for i in range(len(x))),
@@ -215,6 +264,8 @@ def test_wrong_arguments(path):
         sg.onnx.export(linear, sg.zeros(()), path)
     with pytest.raises(ArgumentError, match="input_names needs 1 different names"):
         sg.onnx.export(linear, sg.zeros(1, 2), path, input_names=["a", "b"])
+    with pytest.raises(ArgumentError, match="batch_dim names 2 dimensions for 1 arguments"):
+        sg.onnx.export(linear, sg.zeros(1, 2), path, batch_dim=(0, 0))
 
 
 def test_looking_at_changed_memory_in_another_way_is_refused(path):

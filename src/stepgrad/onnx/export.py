@@ -26,7 +26,7 @@ def export(
     *,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
-    batch_dim: int | None = 0,
+    batch_dim: int | Sequence[int | None] | None = 0,
 ) -> None:
     """Write a model as an ONNX file, with which other programs compute: onnxruntime, browsers, phones.
 
@@ -35,8 +35,9 @@ def export(
     does on it are written down, in the float type that they have; a choice that Python makes (``if``, a loop)
     stays as it is made for the example.
 
-    The file takes batches of any size: `batch_dim` is the dimension of every argument that is the batch.
-    With `batch_dim` None it takes the example's shapes alone. Parameters keep their `state_dict` names. The
+    The file takes batches of any size: `batch_dim` is the dimension that is the batch, of every argument or,
+    as a sequence, of each; None for one that has no batch. With `batch_dim` None it takes the example's
+    shapes alone. Parameters keep their `state_dict` names. The
     file is checked by ONNX's own checker, with strict inference of shapes, before it is written whole.
 
     Raises MissingPackageError without the package onnx, ExportError naming the operation that ONNX cannot
@@ -96,50 +97,56 @@ def _model(
     inputs: list[Tensor],
     names: list[str],
     output_names: Sequence[str] | None,
-    batch_dim: int | None,
+    batch_dim: int | Sequence[int | None] | None,
 ) -> Any:
     """Return the ONNX model of what `model` does on `inputs`."""
-    if batch_dim is None:
+    dims = _batch_dims(inputs, batch_dim)
+    if all(dim is None for dim in dims):
         traces = [traced(model, inputs)]
     else:
-        _check_batch(inputs, batch_dim)
-        traces = [traced(model, [_of_size(x, batch_dim, n) for x in inputs]) for n in BATCHES]
+        traces = [traced(model, [_of_size(x, d, n) for x, d in zip(inputs, dims)]) for n in BATCHES]
     leaves = {}
     if isinstance(model, Module):
         leaves = {id(x): name for name, x in model.state_dict(keep_vars=True).items()}
-    translation = _Translation(traces, names, leaves, batch_dim)
+    translation = _Translation(traces, names, leaves, dims)
     outputs = [translation.value(results) for results in zip(*(trace.outputs for trace in traces))]
     wanted = _named(output_names, len(outputs), "output")
     return translation.builder.model(dict(zip(wanted, outputs)), type(model).__name__)
 
 
-def _check_batch(inputs: list[Tensor], batch_dim: int) -> None:
-    for x in inputs:
-        if not 0 <= batch_dim < x.ndim or x.shape[batch_dim] == 0:
+def _batch_dims(inputs: list[Tensor], batch_dim: int | Sequence[int | None] | None) -> list[int | None]:
+    """Return for each input the dimension that is the batch."""
+    dims = [batch_dim] * len(inputs) if batch_dim is None or isinstance(batch_dim, int) else list(batch_dim)
+    if len(dims) != len(inputs):
+        raise ArgumentError(f"batch_dim names {len(dims)} dimensions for {len(inputs)} arguments.")
+    for x, dim in zip(inputs, dims):
+        if dim is not None and (not 0 <= dim < x.ndim or x.shape[dim] == 0):
             raise ArgumentError(
-                f"the example of shape {list(x.shape)} has no batch in dimension {batch_dim}; name another "
-                f"with batch_dim, or None to export for the example's shapes alone."
+                f"the example of shape {list(x.shape)} has no batch in dimension {dim}; name another with "
+                f"batch_dim, or None to export for the example's shapes alone."
             )
+    return dims
 
 
-def _of_size(x: Tensor, batch_dim: int, batch: int) -> Tensor:
+def _of_size(x: Tensor, dim: int | None, batch: int) -> Tensor:
     """Return an example of another batch size, with the same rows over and over."""
-    rows = numpy.arange(batch) % x.shape[batch_dim]
-    return Tensor._of(numpy.take(x._array, rows, axis=batch_dim))
+    if dim is None:
+        return x
+    return Tensor._of(numpy.take(x._array, numpy.arange(batch) % x.shape[dim], axis=dim))
 
 
 class _Translation:
     """The graph of what a model did, in runs of several batch sizes; `leaves` names its parameters by id."""
 
     def __init__(
-        self, traces: list[Trace], names: list[str], leaves: dict[int, str], batch_dim: int | None
+        self, traces: list[Trace], names: list[str], leaves: dict[int, str], dims: list[int | None]
     ) -> None:
         self.builder = Builder()
         self._leaves = leaves
         self._values: dict[Any, Value] = {}  # by the node of the first run, and the id of an input
-        for name, given in zip(names, zip(*(trace.inputs for trace in traces))):
+        for name, dim, given in zip(names, dims, zip(*(trace.inputs for trace in traces))):
             shape = merged([x.shape for x in given], f"the shape of {name}")
-            self._values[id(given[0])] = self.builder.input(name, shape, given[0]._array.dtype, batch_dim)
+            self._values[id(given[0])] = self.builder.input(name, shape, given[0]._array.dtype, dim)
         for nodes in zip_longest(*(trace.nodes for trace in traces)):
             self._values[nodes[0]] = self._applied(nodes)
 
@@ -159,11 +166,19 @@ class _Translation:
         operands = [
             self.value([n.inputs[i] for n in nodes])
             if node.inputs[i] is not None
-            else _number([n.saved[i] for n in nodes if n.saved is not None], where)
+            else self._number([n.saved[i] for n in nodes if n.saved is not None], where)
             for i in range(len(node.inputs))
         ]
         self.builder.module = f"/{node.module.replace('.', '/')}" if node.module else ""
-        return self.builder.apply(node.op, *operands, **attrs)
+        try:
+            return self.builder.apply(node.op, *operands, **attrs)
+        except TypeError as error:  # a rule that needs a size as an integer
+            if "'Size'" not in str(error):
+                raise
+            raise ExportError(
+                f"{where} cannot be said for a batch of any size. Is the batch another dimension "
+                f"(batch_dim)? batch_dim=None exports for the example's size alone."
+            ) from error
 
     def value(self, found: Sequence[Any]) -> Value:
         """Return the value of a node, of a tensor given to the model, or of one that it has."""
@@ -179,9 +194,9 @@ class _Translation:
             )
         return self.builder.leaf(numpy.asarray(x._array), self._leaves.get(id(x), ""))
 
-
-def _number(found: Sequence[Any], where: str) -> Any:
-    number = merged(found, f"a number in {where}")
-    if isinstance(number, Size):
-        raise ExportError(f"{where} computes with the batch size as a number, which is not exported.")
-    return number
+    def _number(self, found: Sequence[Any], where: str) -> Any:
+        """Return a number that an operation takes; one that depends on the batch size is computed."""
+        number = merged(found, f"a number in {where}")
+        if not isinstance(number, Size):
+            return number
+        return Value(self.builder, self.builder.scalar(number, "int64"), (), numpy.dtype("int64"))
