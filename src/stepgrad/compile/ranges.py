@@ -40,6 +40,8 @@ def is_far_from_zero(x: Value) -> bool:
         return any(map(is_far_from_zero, x.inputs))
     if x.op.name == "clamp":
         return _stays_above(x, _SMALLEST)
+    if x.op.name == "cast":
+        return is_far_from_zero(x.inputs[0])
     return (
         x.op.name == "add" and any(map(is_far_from_zero, x.inputs)) and all(map(is_never_negative, x.inputs))
     )
