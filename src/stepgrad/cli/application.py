@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import click
 
+from stepgrad.cli.check import check
 from stepgrad.cli.completion import completion
 from stepgrad.cli.doctor import doctor
 from stepgrad.cli.evaluate import evaluate
@@ -56,7 +57,7 @@ def stepgrad(context: click.Context) -> None:
         context.exit(USAGE)
 
 
-for _command in (train, predict, evaluate, explain, doctor, completion):
+for _command in (train, predict, evaluate, explain, check, doctor, completion):
     stepgrad.add_command(_command)
 
 

@@ -83,24 +83,25 @@ def explain(
     """Explain, check, and write."""
     if example == (run is not None):
         raise BadInput("name a run, or ask for the example with --example.")
-    options["layer"] = _layer(options["layer"])
+    options["layer"] = layer_of(options["layer"])
     if run is None:
         from stepgrad.explain.example import example_step
 
         worked = example_step(**options)
     else:
-        worked = _explained(output, run, data, row, target_class, options)
+        worked = explain_row(output, run, data, row, target_class, options)
     _write(output, worked, shape or _format_of(out), out)
 
 
-def _layer(text: str | None) -> int | str | None:
+def layer_of(text: str | None) -> int | str | None:
     """Return the number of a layer; a path (``body.0``, or ``0`` itself) stays text."""
     return int(text) if text is not None and text.isdecimal() and text != "0" else text
 
 
-def _explained(
+def explain_row(
     output: Output, run: str, data: str | None, row: int, target_class: str | None, options: dict[str, Any]
 ) -> Worked:
+    """Return the step of a run's network on a row of its table, or of another."""
     import stepgrad.explain as explanation
     from stepgrad.train.table.fit import LOSSES, make_optimizer
     from stepgrad.train.table.settings import TableSettings

@@ -7,6 +7,7 @@ with it. A field names the pair of particles behind it: ``{name:을/를}``.
 from __future__ import annotations
 
 from stepgrad.words.korean_explain import EXPLAIN
+from stepgrad.words.korean_hand import HAND
 from stepgrad.words.korean_health import HEALTH
 from stepgrad.words.korean_help import HELP
 
@@ -179,4 +180,4 @@ _COMMANDS = {
     "Help: {command}": "도움말: {command}",
 }
 
-TEXTS: dict[str, str] = _SCORES | _REPORT | _COMMANDS | HELP | HEALTH | EXPLAIN
+TEXTS: dict[str, str] = _SCORES | _REPORT | _COMMANDS | HELP | HEALTH | EXPLAIN | HAND

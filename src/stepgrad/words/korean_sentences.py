@@ -6,6 +6,7 @@ A field stands for whatever the sentence has there; the first template that fits
 
 from stepgrad.words.korean_errors import ERRORS
 from stepgrad.words.korean_explain import EXPLAIN_ERRORS
+from stepgrad.words.korean_hand import HAND_ERRORS
 
 _REASONS = {
     "'{target}' has two values, {one} and {other}": "'{target}'의 값이 {one:과/와} {other} 둘뿐입니다",
@@ -118,4 +119,4 @@ FROM_CLICK = {
     "Got unexpected extra argument ({name})": "남는 인수가 있습니다: {name}",
 }
 
-SENTENCES: dict[str, str] = _REASONS | _NOTES | ERRORS | EXPLAIN_ERRORS | FROM_CLICK
+SENTENCES: dict[str, str] = _REASONS | _NOTES | ERRORS | EXPLAIN_ERRORS | HAND_ERRORS | FROM_CLICK

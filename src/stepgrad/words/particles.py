@@ -21,7 +21,10 @@ _VOWEL, _CONSONANT, _L = range(3)
 _CLOSING = "\"'’”)]}>»」』】…,.;:!? \t"
 _DIGITS = {"0": _CONSONANT, "1": _L, "3": _CONSONANT, "6": _CONSONANT, "7": _L, "8": _L}  # 영 일 삼 육 칠 팔
 _LETTERS = {"L": _L, "M": _CONSONANT, "N": _CONSONANT, "R": _L}  # 엘 엠 엔 알
-_SIGNS = {"²": _CONSONANT, "³": _CONSONANT, "=": _CONSONANT, "ε": _CONSONANT, "υ": _CONSONANT}
+_SIGNS = {"²": _CONSONANT, "³": _CONSONANT, "=": _CONSONANT, "ε": _CONSONANT, "υ": _CONSONANT,
+          "′": _CONSONANT, "ŷ": _CONSONANT}  # fmt: skip
+_INDEX = re.compile("[₀-₉]+$|⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾$")  # of a neuron or a layer: z⁽¹⁾₂
+_INDEX_DIGITS = str.maketrans("₀₁₂₃₄₅₆₇₈₉⁰¹²³⁴⁵⁶⁷⁸⁹", "01234567890123456789", "⁽⁾")
 
 # Endings of Latin words; others end in a vowel, most often the one that Korean adds: price 프라이스.
 _WORD_ENDS = (
@@ -41,6 +44,8 @@ def with_particle(word: str, pair: str) -> str:
     ('가격을', '나이는', '서울로')
     >>> with_particle("10", "이/가"), with_particle("0.5", "과/와"), with_particle("'price'", "을/를")
     ('10이', '0.5와', "'price'를")
+    >>> with_particle("z⁽¹⁾₂", "은/는"), with_particle("z⁽³⁾", "은/는"), with_particle("w⁽¹⁾₁₂′", "을/를")
+    ('z⁽¹⁾₂는', 'z⁽³⁾은', 'w⁽¹⁾₁₂′을')
     """
     after_consonant, after_vowel = pair.split("/")
     end = _spoken_end(word)
@@ -53,6 +58,8 @@ def _spoken_end(word: str) -> int:
     spoken = word.rstrip(_CLOSING)
     if not spoken:
         return _VOWEL
+    if index := _INDEX.search(spoken):
+        return _number_end(index[0].translate(_INDEX_DIGITS))
     last = spoken[-1]
     if _FIRST_SYLLABLE <= ord(last) <= _LAST_SYLLABLE:
         ending = (ord(last) - _FIRST_SYLLABLE) % _ENDINGS

@@ -1,0 +1,192 @@
+"""``stepgrad check``: the first wrong line of a hand calculation, what it should be, and the likely slip."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stepgrad.cli.help import Command
+from stepgrad.cli.options import json_option, lang_option, quiet_option
+from stepgrad.cli.output import Output
+from stepgrad.cli.problems import BadInput
+from stepgrad.errors import DataError, suggest
+
+if TYPE_CHECKING:
+    from stepgrad.explain.hand import WorkChecked, Wrong
+    from stepgrad.explain.worked import Worked
+
+_LOSSES = {"bce": "BCELoss", "bce_logits": "BCEWithLogitsLoss", "cross_entropy": "CrossEntropyLoss",
+           "mse": "MSELoss", "mae": "L1Loss", "huber": "HuberLoss"}  # fmt: skip
+_OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
+
+
+@click.command(
+    cls=Command,
+    short_help="Checks a hand calculation of a training step.",
+    help=(
+        "Reads a training step that was worked out by hand, and names the first wrong line, what it should "
+        "be, and the likely slip. Without --model it is the step of the 2-2-1 example network. Exit code 0: "
+        "all lines are right; 1: one is wrong; 2: the work cannot be read."
+    ),
+    arguments=[
+        (
+            "WORK",
+            (
+                "A file with lines name = expression = value (text, Markdown, LaTeX) or a table of quantity, "
+                "formula, value (CSV, JSON, Markdown); - reads standard input."
+            ),
+        )
+    ],
+    examples=[
+        ("stepgrad check homework.md", "the example network"),
+        ("stepgrad check work.csv --model net.safetensors --input 0.6,-1.2 --target 1 --lr 0.5", "your own"),
+    ],
+)
+@click.argument("work", type=click.Path())
+@click.option(
+    "--run", metavar="RUN", type=click.Path(), help="The step of a run's network on a row of its table."
+)
+@click.option("--data", metavar="DATA", type=click.Path(), help="Another table with the row.")
+@click.option("--row", type=click.IntRange(min=1), default=1, show_default=True, help="The row of the table.")
+@click.option("--layer", metavar="LAYER", help="Only this layer: its number from 1, or its path.")
+@click.option("--neuron", type=click.IntRange(min=0), help="Only this neuron, counted from 0.")
+@click.option(
+    "--path", metavar="WEIGHT", help="Only the way from one weight, such as 0.weight[3,1], to the loss."
+)
+@click.option("--model", metavar="FILE", type=click.Path(), help="A model that stepgrad.save wrote.")
+@click.option(
+    "--input", "inputs", metavar="NUMBERS", help="The input, as 1,0.5; rows are parted by semicolons."
+)
+@click.option("--target", metavar="NUMBERS", help="The target, in the same form.")
+@click.option("--loss", type=click.Choice(list(_LOSSES)), default="bce", help="The loss; bce by default.")
+@click.option(
+    "--optimizer", type=click.Choice(list(_OPTIMIZERS)), default="sgd", help="The optimizer; sgd by default."
+)
+@click.option("--lr", type=float, default=1.0, help="The learning rate; 1 by default.")
+@json_option
+@quiet_option
+@lang_option
+@click.pass_context
+def check(context: click.Context, /, work: str, **step: Any) -> None:
+    """Read the work, check it, and say what is wrong first."""
+    from stepgrad.explain.hand import check_work
+
+    output: Output = context.obj
+    text = _text(work)
+    worked = _worked(output, step)
+    try:
+        checked = check_work(worked, text, file_name=Path(work).name)
+    except DataError as error:
+        raise BadInput(f"'{work}' cannot be checked: {error}") from None
+    if output.json:
+        output.json_object(_to_json(checked, work))
+    else:
+        _say(checked, output)
+    context.exit(0 if checked.ok else 1)
+
+
+def _text(work: str) -> str:
+    if work == "-":
+        return sys.stdin.read()
+    try:
+        content = Path(work).read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise BadInput(f"there is no file '{work}'.{_neighbour(work)}") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp949", "replace")
+
+
+def _neighbour(work: str) -> str:
+    folder = Path(work).parent
+    return suggest(work, [str(path) for path in folder.iterdir()]) if folder.is_dir() else ""
+
+
+def _worked(output: Output, step: dict[str, Any]) -> Worked:
+    """Return the step that was worked out by hand. Raises `BadInput` for one that is not fully named."""
+    if step["run"] is not None:
+        from stepgrad.cli.explain import explain_row, layer_of
+
+        part = {"layer": layer_of(step["layer"]), "neuron": step["neuron"], "path": step["path"]}
+        return explain_row(output, step["run"], step["data"], step["row"], None, part)
+    if step["model"] is None:
+        if step["inputs"] is not None or step["target"] is not None:
+            raise BadInput("name the --model that --input and --target belong to.")
+        from stepgrad.explain.example import example_step
+
+        return example_step()
+    if step["inputs"] is None or step["target"] is None:
+        raise BadInput("name both --input and --target of the step.")
+    from stepgrad import nn, optim
+    from stepgrad.explain import explain
+
+    network = _load(step["model"])
+    x, y = _numbers(step["inputs"], "--input"), _numbers(step["target"], "--target")
+    loss, rule = _LOSSES[step["loss"]], _OPTIMIZERS[step["optimizer"]]
+    target = _tensor([int(row[0]) for row in y] if step["loss"] == "cross_entropy" else y)
+    optimizer = getattr(optim, rule)(network.parameters(), lr=step["lr"])
+    return explain(network, getattr(nn, loss)(), optimizer, x, target)
+
+
+def _load(model: str) -> Any:
+    from stepgrad.files import load
+
+    if not Path(model).is_file():
+        raise BadInput(f"there is no file '{model}'.{_neighbour(model)}")
+    return load(model)
+
+
+def _numbers(text: str, option: str) -> list[list[float]]:
+    try:
+        rows = [[float(number) for number in row.split(",")] for row in text.split(";")]
+    except ValueError:
+        raise BadInput(f"{option} is no list of numbers such as 1,0.5: '{text}'.") from None
+    if len({len(row) for row in rows}) > 1:
+        raise BadInput(f"the rows of {option} have different numbers of columns: '{text}'.")
+    return rows
+
+
+def _tensor(y: list[Any]) -> Any:
+    from stepgrad.arrays import dtypes
+    from stepgrad.creation import tensor
+
+    return tensor(y, dtype=dtypes.int64 if isinstance(y[0], int) else dtypes.float64)
+
+
+def _to_json(checked: WorkChecked, work: str) -> dict[str, Any]:
+    return {
+        "version": 1, "work": work, "ok": checked.ok, "right": checked.right,
+        "wrong": None if checked.wrong is None else checked.wrong.to_json(),
+        "unknown": [entry.text for entry in checked.unknown],
+    }  # fmt: skip
+
+
+def _say(checked: WorkChecked, output: Output) -> None:
+    words = output.words
+    for entry in checked.unknown:
+        output.note(words("Line {line} was not checked: {text}", line=str(entry.place), text=entry.text))
+    if checked.wrong is None:
+        output.result(words("All is right: {count:line/lines} checked.", count=checked.right))
+        return
+    _say_wrong(checked.wrong, checked.right, output)
+
+
+def _say_wrong(wrong: Wrong, right: int, output: Output) -> None:
+    words = output.words
+    output.result(words("Line {line} is wrong: {text}", line=str(wrong.entry.place), text=wrong.entry.text))
+    values = {"symbol": wrong.symbol, "right": wrong.text, "said": wrong.said}
+    if wrong.in_expression:
+        output.result(words("  Its expression gives {said}; {symbol} is {right}.", **values))
+    else:
+        output.result(words("  {symbol} is {right}, not {said}.", **values))
+    if wrong.formula:
+        output.result(f"  {wrong.symbol} = {wrong.formula}")
+    if wrong.slip is not None:
+        output.result(words("  The likely slip: {slip}.", slip=wrong.slip.text(words)))
+    else:
+        output.result(words("  No common slip gives this number."))
+    output.result(words("  ({count:line/lines} before it are right.)", count=right))

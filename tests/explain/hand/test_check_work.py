@@ -1,0 +1,190 @@
+"""What `check_work` says of single lines, spellings and formats."""
+
+import json
+
+import pytest
+
+from stepgrad.errors import DataError
+from stepgrad.explain.example import example_step
+from stepgrad.explain.hand import check_work, read_work
+from stepgrad.explain.hand.formula import computed
+from stepgrad.explain.hand.reading import number_in
+from stepgrad.explain.hand.spelling import Spellings, canonical
+from stepgrad.words.language import Words
+
+WORKED = example_step()
+SPELLINGS = Spellings(WORKED)
+BEFORE = """
+z1 = 0.4352·1 + 0.3545·1 + (-0.1419) = 0.6478
+z2 = 0.1951·1 + 0.4835·1 + 0.0439 = 0.7225
+a1 = σ(0.6478) = 0.6565
+a2 = σ(0.7225) = 0.6732
+"""
+
+
+def check(text, **more):
+    return check_work(WORKED, text, **more)
+
+
+@pytest.mark.parametrize(
+    "names, id",
+    [
+        ("z1 z_1 z⁽¹⁾₁ z^{(1)}_{1} $z^{(1)}_1$ z1[0] z1_1 forward/0/z[0] z^(1)_1", "forward/0/z[0]"),
+        ("ŷ y_hat yhat \\hat{y} o 예측값 a⁽²⁾", "forward/3/a[0]"),
+        ("L loss E 손실 J", "loss"),
+        ("∂L/∂ŷ dL/dy_hat dE/dyhat \\frac{\\partial{}L}{\\partial\\hat{y}}", "grad/3/a[0]"),
+        ("∂ŷ/∂z⁽²⁾ dy_hat/dz2 dyhat/dz3", "local/3/a[0]"),
+        ("∂L/∂w⁽¹⁾₁₂ dL/dw1_12 dL/dw12 dL/d0.weight[0,1] ∇w12 dL/dw_{1,2}", "grad/0.weight[0,1]"),
+        ("∂L/∂w⁽²⁾₂ dL/dw2_2 dL/dw2[1] dL/d2.weight[0,1] dL/dw6", "grad/2.weight[0,1]"),
+        ("δ⁽²⁾ delta2 ∂L/∂z⁽²⁾ dL/dz3", "grad/2/z[0]"),
+        ("w⁽¹⁾₁₂′ w12' w12_new w^{(1)\\prime}_{12} 0.weight[0,1]'", "update/0.weight[0,1]"),
+        ("b⁽²⁾′ b3' b2' 2.bias[0]'", "update/2.bias[0]"),
+        ("η lr eta \\eta 학습률", "given/lr"),
+    ],
+)
+def test_spellings(names, id):
+    for name in names.split():
+        name = name.replace("delta", "δ") if name.startswith("delta") else name
+        assert id in SPELLINGS.find(name), (name, canonical(name))
+
+
+@pytest.mark.parametrize("name", ["new w12", "새 w12", "w12 new", "w12 (updated)", "새로운 w12"])
+def test_words_for_the_value_after_the_update(name):
+    assert "update/0.weight[0,1]" in SPELLINGS.find(name)
+
+
+def test_names_that_mean_nothing_here():
+    for name in ("q7", "w99", "dL/dq", "hello world", "z⁽⁵⁾₁"):
+        assert SPELLINGS.find(name) == []
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        (r"\frac{1}{1 + e^{-0.6478}}", 0.6565145265936446),
+        ("1/(1+exp(-0.6478))", 0.6565145265936446),
+        ("sigmoid(0.5 + w)", 0.679178699175393),
+        ("2(1 - w) w", 0.375),
+        ("2 \\times w + 1.5e-3", 0.5015),
+        ("−ln(1 − w)", 0.2876820724517809),
+        (r"\sqrt{w} \cdot 4", 2.0),
+        ("|−3|·w", 0.75),
+        ("tanh(w)", 0.24491866240370913),
+    ],
+)
+def test_expressions(text, value):
+    assert computed(text, {"w": 0.25}.get).value == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize("text", ["W x + b", "1 +", "q", "f(3)", "", "2 +* 3"])
+def test_expressions_that_cannot_be_read(text):
+    assert computed(text, {}.get) is None
+
+
+@pytest.mark.parametrize(
+    "text, number",
+    [("0.5", "0.5"), ("−0.3415", "-0.3415"), ("1.7×10^{-3}", "1.7e-3"), ("1.7e-3", "1.7e-3"), ("(−2)", "-2"),
+     ("$0.25$", "0.25"), ("0.6478.", "0.6478"), ("1,234.5", "1234.5"), ("z1", ""), ("0.5 + 1", ""), ("", "")],
+)  # fmt: skip
+def test_numbers(text, number):
+    assert number_in(text) == number
+
+
+def test_the_first_wrong_line_what_it_should_be_and_why():
+    checked = check(BEFORE + "z3 = -0.1725·0.6565 + 0.1129·0.6732 = -0.0372\ny_hat = 0.4907")
+    wrong = checked.wrong
+    assert (checked.right, checked.ok) == (4, False)
+    assert (wrong.entry.place, wrong.id, wrong.said, wrong.text) == (
+        6,
+        "forward/2/z[0]",
+        "−0.0372",
+        "−0.3415",
+    )
+    assert wrong.slip.kind == "bias_forgotten"
+    assert wrong.slip.text(Words()) == "the bias b⁽²⁾ is missing"
+    assert wrong.slip.text(Words("ko")) == "편향 b⁽²⁾가 빠졌습니다"
+    assert json.loads(json.dumps(wrong.to_json()))["slip"] == {"kind": "bias_forgotten", "right": "b⁽²⁾"}
+
+
+def test_a_wrong_expression_with_the_right_value():
+    checked = check("z1 = 0.4352·1 + 0.3545·1 + 0.1419 = 0.6478")
+    assert checked.wrong.in_expression
+    assert checked.wrong.said == "0.9316"
+    assert checked.wrong.slip.kind == "sign"
+
+
+def test_a_right_expression_that_was_miscalculated():
+    checked = check("z1 = 0.4352·1 + 0.3545·1 - 0.1419 = 0.5531")
+    assert checked.wrong.slip.kind == "arithmetic"
+    assert checked.wrong.slip.text(Words()) == "the expression is right and gives 0.6478"
+
+
+def test_a_number_that_no_slip_gives():
+    assert check("z1 = 12.3").wrong.slip is None
+
+
+def test_a_given_number_that_was_copied_wrongly():
+    assert check("w11 = 0.4352\nz1 = 0.6478").ok
+    checked = check("w11 = 0.4532\nz1 = 0.6658")
+    assert (checked.wrong.entry.place, checked.wrong.symbol) == (1, "w⁽¹⁾₁₁")
+    assert checked.wrong.slip.kind == "digits_swapped"
+
+
+def test_what_was_rounded_too_early_shows_where_it_is_used():
+    checked = check("a1 = 0.66\na2 = 0.67\nz⁽²⁾ = -0.3425")
+    assert checked.wrong.id == "forward/2/z[0]"
+    assert checked.wrong.slip.kind == "rounded_early"
+    assert check("a1 = 0.66\na2 = 0.67\nz⁽²⁾ = -0.34").ok
+
+
+def test_cut_off_digits_and_few_digits_are_right():
+    assert check("a1 = 0.6565\na2 = 0.6731\nL = 0.54\nŷ = 0.4").ok
+    assert not check("ŷ = 0.5").ok
+    assert not check("a2 = 0.6729").ok
+
+
+def test_an_expression_without_a_value_is_computed():
+    assert check("z1 = w11·x1 + w12·x2 + b1\nz2 = w21*x1 + w22*x2 + b2").right == 2
+    assert check("z1 = w11·x1 + w12·x2 - b1").wrong.slip.kind == "sign"
+
+
+def test_vectors_in_json():
+    work = {"forward": {"z1": [0.6478, 0.7225], "a1": [0.6565, 0.6732]}, "updated": {"2.bias": [-0.7197]}}
+    assert check(json.dumps(work)).right == 5
+    work["updated"]["0.weight"] = [[0.4514, 0.3707], [0.1848, 0.4938]]
+    wrong = check(json.dumps(work)).wrong
+    assert (wrong.id, wrong.slip.kind) == ("update/0.weight[1,1]", "uphill")
+
+
+def test_what_follows_the_step_is_another_one():
+    text = BEFORE + "ŷ = 0.4154\nb⁽²⁾′ = -0.7197\nŷ = 0.2445\n"
+    checked = check(text)
+    assert checked.ok
+    assert [entry.value for entry in checked.unknown] == ["0.2445"]
+    assert check('{"forward": {"y_hat": 0.4154}, "after_one_step": {"y_hat": 0.2445}}').ok
+
+
+def test_several_equations_in_a_line_and_words_around_them():
+    text = (
+        "1. 가중합: z1 = 0.6478, z2 = 0.7225\n- **a1** = 0.6565; a2 = 0.6732\n> 손실: L ≈ 0.5369 (반올림)\n"
+    )
+    checked = check(text)
+    assert (checked.right, checked.unknown) == (5, [])
+
+
+def test_the_formats_are_recognised():
+    assert [e.name for e in read_work("name;value\nz1;0.6478\n", "csv")] == ["z1"]
+    assert [e.value for e in read_work("양,식,값\nz1,,0.6478\n")] == ["0.6478"]
+    assert [e.place for e in read_work("| 기호 | 값 |\n|---|---|\n| z1 | 0.6478 |\nz2 = 1\n")] == [3, 4]
+    assert read_work('[{"quantity": "z1", "formula": "1+1", "value": 2}]')[0].expressions == ("1+1",)
+    assert read_work('{"z1": {"formula": "w11*x1", "value": "0.6"}}')[0].value == "0.6"
+    assert read_work(r"\begin{align} % work" "\n" r"z_1 &= 2 \cdot 3 = 6 \\" "\n")[0].value == "6"
+
+
+def test_work_that_cannot_be_checked():
+    with pytest.raises(DataError, match=r"there is no line such as z1 = "):
+        check("I did not do it.")
+    with pytest.raises(DataError, match="it is no JSON: "):
+        check("{", kind="json")
+    with pytest.raises(DataError, match=r"no line names a quantity of this step; its quantities are z⁽¹⁾₁"):
+        check("apples = 3")
