@@ -86,4 +86,4 @@ def test_mistakes(stepgrad):
     ran = stepgrad("check", "work.txt")
     assert ran.code == 2
     assert "Error: 'work.txt' cannot be checked: there is no line such as z1 = " in ran.err
-    assert "채점할 수 없습니다." in stepgrad("check", "work.txt", "--lang", "ko").err
+    assert "채점할 수 없습니다. z1 = " in stepgrad("check", "work.txt", "--lang", "ko").err

@@ -80,7 +80,8 @@ def check(context: click.Context, /, work: str, **step: Any) -> None:
     try:
         checked = check_work(worked, text, file_name=Path(work).name)
     except DataError as error:
-        raise BadInput(f"'{work}' cannot be checked: {error}") from None
+        reason = output.words.sentence(str(error))
+        raise BadInput(f"'{work}' cannot be checked: {reason}") from None
     if output.json:
         output.json_object(_to_json(checked, work))
     else:
@@ -94,16 +95,16 @@ def _text(work: str) -> str:
     try:
         content = Path(work).read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise BadInput(f"there is no file '{work}'.{_neighbour(work)}") from None
+        raise BadInput(f"there is no file '{work}'.{suggest(work, _neighbours(work))}") from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp949", "replace")
 
 
-def _neighbour(work: str) -> str:
-    folder = Path(work).parent
-    return suggest(work, [str(path) for path in folder.iterdir()]) if folder.is_dir() else ""
+def _neighbours(path: str) -> list[str]:
+    folder = Path(path).parent
+    return [str(other) for other in folder.iterdir()] if folder.is_dir() else []
 
 
 def _worked(output: Output, step: dict[str, Any]) -> Worked:
@@ -111,7 +112,12 @@ def _worked(output: Output, step: dict[str, Any]) -> Worked:
     if step["run"] is not None:
         from stepgrad.cli.explain import explain_row, layer_of
 
-        part = {"layer": layer_of(step["layer"]), "neuron": step["neuron"], "path": step["path"]}
+        part: dict[str, Any] = {
+            "layout": "scalar",
+            "layer": layer_of(step["layer"]),
+            "neuron": step["neuron"],
+            "path": step["path"],
+        }
         return explain_row(output, step["run"], step["data"], step["row"], None, part)
     if step["model"] is None:
         if step["inputs"] is not None or step["target"] is not None:
@@ -129,14 +135,14 @@ def _worked(output: Output, step: dict[str, Any]) -> Worked:
     loss, rule = _LOSSES[step["loss"]], _OPTIMIZERS[step["optimizer"]]
     target = _tensor([int(row[0]) for row in y] if step["loss"] == "cross_entropy" else y)
     optimizer = getattr(optim, rule)(network.parameters(), lr=step["lr"])
-    return explain(network, getattr(nn, loss)(), optimizer, x, target)
+    return explain(network, getattr(nn, loss)(), optimizer, x, target, layout="scalar")
 
 
 def _load(model: str) -> Any:
     from stepgrad.files import load
 
     if not Path(model).is_file():
-        raise BadInput(f"there is no file '{model}'.{_neighbour(model)}")
+        raise BadInput(f"there is no file '{model}'.{suggest(model, _neighbours(model))}")
     return load(model)
 
 

@@ -74,6 +74,14 @@ _COMMAND = {
 HAND: dict[str, str] = _SLIPS | _COMMAND
 
 HAND_ERRORS = {
+    (
+        "there is no line such as z1 = 0.4352·1 + 0.3545·1 − 0.1419 = 0.6478 in it, and no table with "
+        "columns quantity, formula, value."
+    ): ("z1 = 0.4352·1 + 0.3545·1 − 0.1419 = 0.6478 같은 줄도, 기호·식·값 열이 있는 표도 없습니다."),
+    "it is no JSON: {reason}.": "JSON이 아닙니다: {reason}.",
+    "no line names a quantity of this step; its quantities are {names}, ….": (
+        "이 스텝의 값을 적은 줄이 없습니다. 이 스텝의 값: {names}, …."
+    ),
     "'{path}' cannot be checked: {reason}": "'{path}' 파일을 채점할 수 없습니다. {reason}",
     "name both --input and --target of the step.": "스텝의 --input과 --target을 둘 다 적으십시오.",
     "{option} is no list of numbers such as 1,0.5: '{text}'.": (

@@ -26,21 +26,23 @@ def seeded(number, *layers):
 def sigmoid_step():
     """2-2-1 of sigmoids, none of whose numbers coincide."""
     net = seeded(3, lambda: nn.Linear(2, 2), nn.Sigmoid, lambda: nn.Linear(2, 1), nn.Sigmoid)
-    return sg.explain(net, nn.BCELoss(), optim.SGD(net.parameters(), lr=0.5), [0.6, -1.2], [1.0])
+    return sg.explain(
+        net, nn.BCELoss(), optim.SGD(net.parameters(), lr=0.5), [0.6, -1.2], [1.0], layout="scalar"
+    )
 
 
 def tanh_step():
     """Three samples, squared error: the mean and its factor 2 matter."""
     net = seeded(4, lambda: nn.Linear(2, 2), nn.Tanh, lambda: nn.Linear(2, 1))
     x, y = [[0.5, 1.5], [-1.0, 0.4], [0.3, -0.8]], [[0.7], [-0.2], [0.4]]
-    return sg.explain(net, nn.MSELoss(), optim.SGD(net.parameters(), lr=0.1), x, y)
+    return sg.explain(net, nn.MSELoss(), optim.SGD(net.parameters(), lr=0.1), x, y, layout="scalar")
 
 
 def softmax_step():
     """Three classes."""
     net = seeded(5, lambda: nn.Linear(2, 3), nn.Sigmoid, lambda: nn.Linear(3, 3))
-    target = sg.tensor([2])
-    return sg.explain(net, nn.CrossEntropyLoss(), optim.SGD(net.parameters(), lr=0.5), [[0.9, -0.7]], target)
+    sgd, target = optim.SGD(net.parameters(), lr=0.5), sg.tensor([2])
+    return sg.explain(net, nn.CrossEntropyLoss(), sgd, [[0.9, -0.7]], target, layout="scalar")
 
 
 STEPS = {"golden": example_step, "sigmoid": sigmoid_step, "tanh": tanh_step, "softmax": softmax_step}

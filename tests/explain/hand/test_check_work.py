@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from stepgrad.errors import DataError
+import stepgrad as sg
+from stepgrad.errors import ArgumentError, DataError
 from stepgrad.explain.example import example_step
 from stepgrad.explain.hand import check_work, read_work
 from stepgrad.explain.hand.formula import computed
@@ -188,3 +189,11 @@ def test_work_that_cannot_be_checked():
         check("{", kind="json")
     with pytest.raises(DataError, match=r"no line names a quantity of this step; its quantities are z⁽¹⁾₁"):
         check("apples = 3")
+
+
+def test_a_step_in_whole_matrices_is_refused():
+    model = sg.nn.Linear(2, 1)
+    sgd = sg.optim.SGD(model.parameters())
+    worked = sg.explain(model, sg.nn.MSELoss(), sgd, [1.0, 2.0], [0.0], layout="matrix")
+    with pytest.raises(ArgumentError, match=r"every number has a line.*layout='scalar'"):
+        check_work(worked, "z = 1")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from stepgrad.errors import DataError
+from stepgrad.errors import ArgumentError, DataError
 from stepgrad.explain.hand.formula import Lookup, computed
 from stepgrad.explain.hand.reading import Entry, read_work
 from stepgrad.explain.hand.slips import Slip, Slips, round_to
@@ -92,7 +92,8 @@ def check_work(worked: Worked, text: str, kind: str | None = None, file_name: st
     it is, to within the digits written, what the step gives, or what follows from the numbers that the
     person wrote before, which may have been rounded. Expressions are computed too, where they can be read.
 
-    Raises `DataError` for a text without lines, or in which no line names a quantity of the step.
+    Raises `DataError` for a text without lines, or in which no line names a quantity of the step;
+    `ArgumentError` for a step in another layout than "scalar".
 
     >>> import stepgrad as sg
     >>> model = sg.nn.Sequential(sg.nn.Linear(1, 1), sg.nn.Sigmoid())
@@ -103,6 +104,11 @@ def check_work(worked: Worked, text: str, kind: str | None = None, file_name: st
     >>> checked.right, checked.wrong.symbol, checked.wrong.text, checked.wrong.slip.kind
     (1, 'ŷ', '0.7311', 'exp_sign')
     """
+    if worked.layout != "scalar":
+        raise ArgumentError(
+            f"check_work takes a step in which every number has a line, not one in the {worked.layout} layout; "
+            f"make it with explain(…, layout='scalar')."
+        )
     return _Judge(worked).judge(read_work(text, kind, file_name))
 
 

@@ -22,10 +22,8 @@ _COLUMNS = {
     "formula": ("formula", "expression", "working", "calculation", "식", "수식", "계산", "계산식", "풀이"),
     "value": ("value", "result", "answer", "number", "값", "결과", "답", "계산값", "결괏값"),
 }
-_NUMBER = re.compile(
-    r"[-−+]?\s*(?:\d+(?:,\d{3})*(?:\.\d*)?|\.\d+)(?:\s*(?:[eE]\s*|[×·x*]\s*10\s*\^?\s*|\\(?:times|cdot)\s*10\s*\^\s*)"
-    r"[{(]?\s*[-−+]?\s*\d+\s*[})]?)?"
-)
+_POWER_OF_TEN = r"(?:[eE]\s*|(?:[×·x*]|\\times|\\cdot)\s*10\s*\^?\s*)[{(]?\s*[-−+]?\s*\d+\s*[})]?"
+_NUMBER = re.compile(rf"[-−+]?\s*(?:\d+(?:,\d{{3}})*(?:\.\d*)?|\.\d+)(?:\s*{_POWER_OF_TEN})?")
 
 
 @dataclass(frozen=True)
