@@ -106,8 +106,8 @@ def check_work(worked: Worked, text: str, kind: str | None = None, file_name: st
     """
     if worked.layout != "scalar":
         raise ArgumentError(
-            f"check_work takes a step in which every number has a line, not one in the {worked.layout} layout; "
-            f"make it with explain(…, layout='scalar')."
+            f"check_work takes a step in which every number has a line, not the {worked.layout} layout; make "
+            f"it with explain(…, layout='scalar')."
         )
     return _Judge(worked).judge(read_work(text, kind, file_name))
 
