@@ -13,7 +13,7 @@ from stepgrad.ops.samples import Sample, real
 from stepgrad.ops.windowing import add_windows, count_windows, windows
 
 # The windows of so many elements are laid out at a time: they stay in the cache, and memory stays small.
-_COLUMNS = 1 << 20
+_COLUMNS = 1 << 18
 
 
 def padded_lengths(lengths, padding):

@@ -113,8 +113,8 @@ class add_windows:
 
 @gather
 class window_argmax:
-    """The place (int64, row-major in the window) of the largest element of each window: the first of them,
-    but a NaN before all numbers.
+    """The place (int64, row-major in the window) of the largest element of each window: the first of them;
+    or of the last NaN.
     """
 
     promotes = None
@@ -124,15 +124,17 @@ class window_argmax:
             every = _flat_windows(np, x, size, stride, dilation)
             return np.argmax(every, axis=-1).astype("int64")
         counts = count_windows(_slid(x, size), size, stride, dilation)
-        first, *rest = (x[elements_at(p, counts, stride, dilation)] for p in places_in(size))
-        largest, at = first.copy(), np.zeros(first.shape, "int64")
-        for k, here in enumerate(rest, 1):
-            better = here > largest
-            if x.dtype.kind == "f":
-                better |= here != here
-            np.copyto(largest, here, where=better)
-            np.copyto(at, k, where=better)
-        return at
+        every = [x[elements_at(p, counts, stride, dilation)] for p in places_in(size)]
+        largest = max_pool.forward(np, x, size=size, stride=stride, dilation=dilation)
+        at = np.zeros(largest.shape, "uint8")
+        # How many elements come before the first that is the largest; of NaNs the last counts, as in PyTorch.
+        for here in reversed(every[:-1]):
+            at += 1
+            at *= here != largest
+        if x.dtype.kind == "f" and np.isnan(np.min(largest, initial=0)):
+            for k, here in enumerate(every):
+                np.copyto(at, k, where=here != here)
+        return at.astype("int64")
 
     def onnx(g, x, *, size, stride, dilation):
         every = _onnx_windows(g, x, size, stride, dilation)
@@ -198,9 +200,17 @@ class window_put:
     def forward(np, x, index, *, shape, size, stride, dilation):
         counts = x.shape[x.ndim - len(shape) :]
         y = np.zeros((*x.shape[: x.ndim - len(shape)], *shape), dtype=x.dtype)
-        if 0 not in counts:
-            for k, place in enumerate(places_in(size)):
-                y[elements_at(place, counts, stride, dilation)] += np.where(index == k, x, x.dtype.type(0))
+        if 0 in counts:
+            return y
+        apart = all(s >= d * (k - 1) + 1 for k, s, d in zip(size, stride, dilation, strict=True))
+        index = index.astype("uint8") if math.prod(size) <= 256 else index
+        for k, place in enumerate(places_in(size)):
+            here = elements_at(place, counts, stride, dilation)
+            chosen = np.where(index == k, x, x.dtype.type(0))
+            if apart:
+                y[here] = chosen
+            else:
+                y[here] += chosen
         return y
 
     def vjp(xp, g, y, x, index, *, needs, shape, size, stride, dilation):
