@@ -45,7 +45,12 @@ def run(
 
 def run_steps(options: argparse.Namespace, results: dict[str, Any]) -> None:
     """Microseconds per step, for each workload and peer."""
-    pairs = [(workload, peer) for workload in options.workloads for peer in options.peers]
+    pairs = [
+        (workload, peer)
+        for workload in options.workloads
+        for peer in options.peers
+        if not WORKLOADS[workload].channels or getattr(load_peer(peer), "CONVOLUTIONS", True)
+    ]
     jobs = {
         f"{workload} {peer}": (
             load_peer(peer).REQUIRES,

@@ -1,7 +1,7 @@
 """One file per peer: a library, or a way of using one.
 
 A peer's file has a `TITLE`; `REQUIRES`, the modules without which it is skipped; if need be a `TOLERANCE`
-(see `benchmarks.steps`); and a class `Training`:
+(see `benchmarks.steps`) and ``CONVOLUTIONS = False``, where it has none; and a class `Training`:
 
 - `Training(workload)` makes everything that is ready before the first step: data, network, optimizer;
 - `reset()` puts the first weights and a fresh optimizer back, without compiling anything again;

@@ -21,7 +21,14 @@ def make_step(workload: Workload) -> Any:
     def mean_loss(parameters: Any, inputs: Any, targets: Any) -> Any:
         x = inputs
         for weight, bias in parameters[:-1]:
-            x = activation(x @ weight.T + bias)
+            if weight.ndim == 4:
+                x = jax.lax.conv(x, weight, (1, 1), "SAME") + bias[:, None, None]
+                x = jax.lax.reduce_window(
+                    jax.nn.relu(x), -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID"
+                )
+            else:
+                x = activation(x @ weight.T + bias)
+        x = x.reshape(len(x), -1)
         weight, bias = parameters[-1]
         logits = x @ weight.T + bias
         if workload.is_binary:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import images
 from ..workloads import Workload
 
 TITLE = "NumPy by hand"
@@ -54,7 +55,10 @@ class Training:
         values = [inputs]
         for i in range(0, len(self.parameters), 2):
             weight, bias = self.parameters[i : i + 2]
-            x = values[-1] @ weight.T + bias
+            if weight.ndim == 4:
+                values.append(images.largest(np.maximum(images.convolved(values[-1], weight, bias), 0)))
+                continue
+            x = values[-1].reshape(len(values[-1]), -1) @ weight.T + bias
             if i + 2 < len(self.parameters):
                 x = np.maximum(x, 0) if self.workload.activation == "relu" else sigmoid(x)
             values.append(x)
@@ -64,11 +68,20 @@ class Training:
         """The derivative of the loss by each parameter, given that by the logits."""
         found: list[np.ndarray] = []
         for i in range(len(self.parameters) - 2, -1, -2):
-            inputs = values[i // 2]
-            found[:0] = [gradient.T @ inputs, gradient.sum(axis=0)]
+            inputs, weight = values[i // 2], self.parameters[i]
+            if weight.ndim == 4:
+                # What is computed again here, a library keeps.
+                convolved = np.maximum(images.convolved(inputs, weight, self.parameters[i + 1]), 0)
+                gradient = images.unlargest(gradient.reshape(values[i // 2 + 1].shape), convolved)
+                gradient *= convolved > 0
+                found[:0] = [images.by_weight(gradient, inputs), gradient.sum(axis=(0, 2, 3))]
+                gradient = images.by_input(gradient, weight) if i else gradient
+                continue
+            found[:0] = [gradient.T @ inputs.reshape(len(inputs), -1), gradient.sum(axis=0)]
             if i:
-                gradient = gradient @ self.parameters[i]
-                gradient *= inputs > 0 if self.workload.activation == "relu" else inputs * (1 - inputs)
+                gradient = gradient @ weight
+                if self.parameters[i - 2].ndim == 2:
+                    gradient *= inputs > 0 if self.workload.activation == "relu" else inputs * (1 - inputs)
         return found
 
     def update(self, gradients: list[np.ndarray]) -> None:

@@ -10,6 +10,7 @@ from ..workloads import Workload
 
 TITLE = "scikit-learn MLPClassifier"
 REQUIRES = ("sklearn",)
+CONVOLUTIONS = False
 TOLERANCE = 5e-3
 
 

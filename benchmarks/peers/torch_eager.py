@@ -20,6 +20,10 @@ class Training:
         self.torch, self.workload, self.adam = import_module(self.LIBRARY), workload, adam
         nn = self.torch.nn
         layers: list[Any] = []
+        for inputs, outputs in zip(workload.channels, workload.channels[1:], strict=False):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        if layers:
+            layers.append(nn.Flatten())
         for inputs, outputs in zip(workload.layers, workload.layers[1:], strict=False):
             layers += [
                 nn.Linear(inputs, outputs),

@@ -17,7 +17,7 @@ def loss_after_an_epoch(training, workload):
     return Training(WORKLOADS[workload], np.float64).mean_loss(training.weights())
 
 
-@pytest.mark.parametrize("workload", ["xor", "tab"])
+@pytest.mark.parametrize("workload", ["xor", "tab", "digits"])
 @pytest.mark.parametrize("peer", ["numpy_by_hand", "stepgrad_eager"])
 def test_peers_agree_with_the_reference_also_after_a_reset(peer, workload):
     training = load_peer(peer).Training(WORKLOADS[workload])
@@ -46,8 +46,11 @@ def test_a_planted_mistake_is_found(workload, planted, monkeypatch):
 
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("activation", ["relu", "sigmoid"])
-def test_the_derivatives_written_by_hand_are_slopes(activation, outputs):
-    training = Training(Workload("little", (4, 5, 6, outputs), activation, batch=7, rows=7), np.float64)
+@pytest.mark.parametrize("channels", [(), (1, 2, 4)])
+def test_the_derivatives_written_by_hand_are_slopes(channels, activation, outputs):
+    layers = (4, 5, 6, outputs)
+    workload = Workload("little", layers, activation, batch=7, rows=7, channels=channels, side=4)
+    training = Training(workload, np.float64)
     inputs, targets = training.batches[0]
 
     def loss():
