@@ -93,7 +93,7 @@ WORKLOADS = {
         Workload("tab", (32, 64, 64, 1), "relu", batch=64, rows=6_400),
         Workload("mnist", (784, 256, 128, 10), "relu", batch=128, rows=12_800),
         Workload("digits", (128, 10), "relu", batch=64, rows=3_200, channels=(1, 16, 32), side=8),
-        Workload("conv", (1568, 10), "relu", batch=64, rows=1_280, channels=(1, 16, 32), side=28),
+        Workload("conv", (1568, 10), "relu", batch=64, rows=2_560, channels=(1, 16, 32), side=28),
         Workload("wide", (1024, 2048, 2048, 10), "relu", batch=512, rows=2_048),
     )
 }

@@ -11,6 +11,7 @@ import pytest
 import stepgrad as sg
 from stepgrad import nn
 from stepgrad.tensor import Tensor
+from tests.nn.spatial_layers import LAYERS as SPATIAL_LAYERS
 
 
 def normal(*shape: int) -> Tensor:
@@ -47,6 +48,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[Any, ...]]]]
     "PairwiseDistance": (lambda: Compared(nn.PairwiseDistance(3.0)), lambda: (normal(5, 3),)),
     "Softmax2d": (lambda: nn.Sequential(nn.Linear(3, 4), nn.Softmax2d()), lambda: (normal(2, 2, 5, 3),)),
 }
+LAYERS |= SPATIAL_LAYERS
 named = pytest.mark.parametrize("name", LAYERS)
 
 

@@ -38,11 +38,14 @@ def lifted_map(b: Builder, op: Op, operands: tuple[Value, ...], attrs: dict, sha
 
 
 def _is_lifted(x: Value) -> bool:
-    """Return whether a value is a permuted or reshaped view of something computed."""
+    """Return whether a value is a permuted or reshaped view of something computed, of which none is
+    repeated.
+    """
     base = x
     while base.kind == "view":
         base = base.inputs[0]
-    return x.kind == "view" and x.op is not None and x.op.name in _LIFTED and base.kind != "leaf"
+    is_view = x.kind == "view" and x.op is not None and x.op.name in _LIFTED
+    return is_view and base.kind != "leaf" and base.size >= x.size
 
 
 def _beneath(b: Builder, x: Value, view: Value) -> Value | None:
@@ -60,6 +63,9 @@ def _beneath(b: Builder, x: Value, view: Value) -> Value | None:
             return None
         if x.op is view.op and x.inputs[0].shape == source.shape and x.attrs == view.attrs:
             return x.inputs[0]
+        if _is_lifted(x):
+            # It has another order of its own.
+            return None
     padded = b.reshape(x, shape=(1,) * (view.ndim - x.ndim) + x.shape)
     if view.op is find("permute"):
         dims = view.attrs["dims"]

@@ -50,10 +50,12 @@ class Compiled:
     `epilogues` counts how often the epilogue was written.
     """
 
-    def __init__(self, a: numpy.ndarray, b: numpy.ndarray, width: int, in_place: bool = False) -> None:
+    def __init__(
+        self, a: numpy.ndarray, b: numpy.ndarray, width: int, in_place: bool = False, rows: int = 1
+    ) -> None:
         (a_buffer, self.a), (b_buffer, self.b) = buffer_of(a), buffer_of(b)
-        self.plan = plan = Contraction(a_buffer, b_buffer, width)
-        self.shape, self.dtype = (*a.shape[:-1], b.shape[-1]), a.dtype
+        self.plan = plan = Contraction(a_buffer, b_buffer, width, rows)
+        self.shape, self.dtype = (*b.shape[:-2], plan.rows, b.shape[-1]), a.dtype
         self.epilogues = 0
         self.scratch = numpy.full(plan.scratch_bytes // a.itemsize + 64, CANARY, a.dtype)
         w, element = Writer(), plan.element
@@ -129,6 +131,42 @@ def products(draw: Any, largest: int = 40) -> tuple[numpy.ndarray, numpy.ndarray
     elif repeated == "along":
         a = numpy.broadcast_to(a[..., :1], a.shape)
     return a, b, numbers((n,), dtype, 3)
+
+
+@st.composite
+def products_of_windows(draw: Any) -> tuple[numpy.ndarray, numpy.ndarray, int]:
+    """Windows of images, seen in memory, in the order of a convolution or of its derivative by the weight."""
+    size = st.integers(1, 3)
+    count, channels, columns = draw(size), draw(st.integers(1, 5)), draw(st.sampled_from([1, 3, 8, 16, 33]))
+    height, width = draw(st.integers(3, 9)), draw(st.sampled_from([3, 4, 7, 16, 31]))
+    (k, m), (s, t), dtype = (draw(size), draw(size)), (draw(size), draw(size)), draw(st.sampled_from("fd"))
+    images = numbers((draw(st.sampled_from([1, 2])), count, height, width, channels), dtype, 1)
+    every = numpy.lib.stride_tricks.sliding_window_view(images, (k, m), (2, 3))[:, :, ::s, ::t]
+    is_forward = draw(st.booleans())
+    order = (0, 1, 2, 3, 5, 6, 4) if is_forward else (0, 5, 6, 4, 1, 2, 3)
+    a = every.transpose(order)
+    if a.shape[0] == 1 and draw(st.booleans()):
+        a = a[0]
+    depth = int(numpy.prod(a.shape[-3:]))
+    return a, numbers((*a.shape[:-6], depth, columns), dtype, 2), draw(st.sampled_from([16, 32, 64]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(products_of_windows(), st.sampled_from([None, 64]))
+def test_products_of_windows_where_they_lie(product, block):
+    a, b, width = product
+    flat = a.reshape(*b.shape[:-1][:-1], -1, b.shape[-2])
+    bias = numbers((b.shape[-1],), a.dtype, 3)
+    expected = numpy.maximum(flat.astype("float64") @ b + bias, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        if block:
+            # Blocks of the depth also where there is little of it.
+            patch.setattr(contract, "_STRIP_BYTES", block)
+            patch.setattr(contract, "_BLOCK_BYTES", block)
+        compiled = Compiled(a, b, width, rows=3)
+    assert_right(compiled(bias), flat, b, expected)
+    if units := compiled.plan.units:
+        assert_right(compiled(bias, [(i, i + 1) for i in range(units)]), flat, b, expected)
 
 
 @settings(max_examples=100, deadline=None)
