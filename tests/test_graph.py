@@ -96,3 +96,50 @@ def test_a_graph_goes_through_composites_and_functions():
     text = str(sg.graph(Twice.apply(x).softmax(1), {"x": x}))
     assert "%1 = Twice(x" in text
     assert "%2 = softmax(%1, dim=1)" in text
+
+
+def test_a_graph_as_plain_values():
+    import json
+
+    x = sg.tensor([[1.0, 2.0]])
+    w = sg.tensor([[3.0], [4.0]], requires_grad=True)
+    said = json.loads(json.dumps(sg.graph((x @ w).sigmoid().sum(0), {"w": w}).to_dict()))
+    assert said["leaves"] == [{"name": "w", "shape": [2, 1], "dtype": "float32"}]
+    assert [(n["name"], n["operation"], n["inputs"]) for n in said["nodes"]] == [
+        ("%1", "matmul", ["constant float32[1, 2]", "w"]),
+        ("%2", "sigmoid", ["%1"]),
+        ("%3", "sum", ["%2"]),
+    ]
+    assert said["nodes"][2]["attributes"] == {"dim": "(0,)", "keepdim": "False"}
+
+
+def test_a_graph_as_a_picture():
+    import xml.etree.ElementTree as ElementTree
+
+    from stepgrad import nn
+
+    sg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1))
+    loss = nn.MSELoss()(model(sg.rand(4, 2)), sg.rand(4, 1))
+    x = loss * model[0].weight.sum()  # a long edge
+    graph = sg.graph(x, dict(model.named_parameters()))
+    root = ElementTree.fromstring(graph.svg())
+    space = "{http://www.w3.org/2000/svg}"
+    texts = [t.text for t in root.iter(f"{space}text")]
+    assert {"0.weight", "2.bias", "linear", "tanh", "mse_loss", "mul"} <= set(texts)
+    boxes = [{k: float(v) for k, v in r.attrib.items()} for r in root.iter(f"{space}rect")]
+    assert len(boxes) == len(graph) + len(graph.leaves())
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            apart_x = abs(a["x"] + a["width"] / 2 - b["x"] - b["width"] / 2) >= (a["width"] + b["width"]) / 2
+            assert apart_x or a["y"] != b["y"], "two boxes lie on one another"
+    edges = [p for p in root.iter(f"{space}path") if "marker-end" in p.attrib]
+    assert len(edges) == sum(len({id(x) for x in node.inputs if x is not None}) for node in graph)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    assert all(b["x"] >= 0 and b["x"] + b["width"] <= width and b["y"] + b["height"] <= height for b in boxes)
+    assert graph._repr_html_() == graph.svg()
+
+
+def test_names_in_a_picture_are_escaped():
+    x = sg.ones(2, requires_grad=True)
+    assert "&lt;b&gt;" in sg.graph(x * 2, {"<b>": x}).svg()

@@ -84,7 +84,7 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
 
 
 class Graph:
-    """A list of nodes in order, which prints one line a node.
+    """A list of nodes in order, which prints one line a node; `svg` is a picture, `to_dict` for JSON.
 
     >>> import stepgrad as sg
     >>> x = sg.tensor([1.0, 2.0], requires_grad=True)
@@ -125,18 +125,65 @@ class Graph:
         unnamed = count(1)
         return {self._leaf_names.get(key) or f"leaf{next(unnamed)}": leaf for key, leaf in found.items()}
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the graph as plain values, ready for JSON.
+
+        "leaves" by name, and "nodes", each with its "name" (``%1``), operation, inputs by name (a constant as
+        its text), attributes as text, shape, dtype, phase and module.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor(2.0, requires_grad=True)
+        >>> sg.graph(x * 3, {"x": x}).to_dict()["nodes"][0]["inputs"]
+        ['x', '3']
+        """
+        leaves = self.leaves()
+        label = self._labels(leaves)
+        return {
+            "version": 1,
+            "leaves": [
+                {"name": name, "shape": list(leaf.shape), "dtype": leaf.dtype.name}
+                for name, leaf in leaves.items()
+            ],
+            "nodes": [
+                {
+                    "name": label[id(node)],
+                    "operation": node.op.name,
+                    "inputs": [_operand(node, i, label) for i in range(len(node.inputs))],
+                    "attributes": {key: repr(value) for key, value in node.attrs.items()},
+                    "shape": list(node.shape),
+                    "dtype": dtypes.of(node).name,
+                    "phase": node.phase,
+                    "module": node.module,
+                }
+                for node in self.nodes
+            ],
+        }
+
+    def svg(self) -> str:
+        """Return the graph as a picture: a box for each operation, from the leaves above to the result."""
+        from stepgrad.graph_picture import picture
+
+        return picture(self)
+
+    def _repr_html_(self) -> str:
+        return self.svg()
+
+    def _labels(self, leaves: dict[str, Any]) -> dict[int, str]:
+        """Return the names of leaves and nodes by id."""
+        label = {id(leaf): name for name, leaf in leaves.items()}
+        return label | {id(node): f"%{number}" for number, node in enumerate(self.nodes, 1)}
+
     def __str__(self) -> str:
         leaves = self.leaves()
-        label = {id(leaf): name for name, leaf in leaves.items()}
+        label = self._labels(leaves)
         lines = [f"{name} : leaf {leaf.dtype.name}{list(leaf.shape)}" for name, leaf in leaves.items()]
-        for number, node in enumerate(self.nodes, 1):
-            label[id(node)] = f"%{number}"
+        for node in self.nodes:
             operands = [_operand(node, i, label) for i in range(len(node.inputs))]
             operands += [f"{key}={value!r}" for key, value in node.attrs.items()]
             where = f"  # {node.module}" if node.module else ""
             mark = "" if node.phase == "forward" else f" [{node.phase}]"
             kind = f"{dtypes.of(node).name}{list(node.shape)}"
-            lines.append(f"%{number} = {node.op.name}({', '.join(operands)}) : {kind}{mark}{where}")
+            lines.append(f"{label[id(node)]} = {node.op.name}({', '.join(operands)}) : {kind}{mark}{where}")
         return "\n".join(lines)
 
 
