@@ -42,3 +42,18 @@ def test_the_readme_gives_the_two_commands_that_ci_runs():
     text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for name in ("install and train", "test"):
         assert len(re.findall(rf"<!-- command: {name} -->\n```bash\n(.+)\n```", text)) == 1
+
+
+def test_every_capability_names_tests_that_are_there_or_says_that_it_is_open():
+    document = REPOSITORY / "docs" / "capabilities.md"
+    rows = re.findall(r"^\| C(\d+) \|(.*)\|$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 62))
+    for number, row in rows:
+        *_, shown_by, left = row.split(" |")
+        tests = re.findall(r"\]\(([^)#]+)#(\w+)\)", shown_by)
+        assert tests or left.strip().startswith("open"), (
+            f"C{number} has no test and does not say that it is open"
+        )
+        for path, name in tests:
+            source = (document.parent / path).read_text(encoding="utf-8")
+            assert f"def {name}(" in source, f"C{number}: there is no {name} in {path}"

@@ -131,6 +131,27 @@ def test_collapse_refuses_what_is_not_affine():
         nn.collapse(nn.Sequential(nn.Linear(2, 3), nn.Linear(2, 3)))
 
 
+def test_a_line_by_hand_and_by_the_library_is_that_of_least_squares():
+    numbers = np.random.default_rng(0)
+    x = numbers.normal(size=(50, 3))
+    y = x @ [1.5, -2.0, 0.5] + 0.7 + 0.1 * numbers.normal(size=50)
+    *expected, offset = np.linalg.lstsq(np.hstack([x, np.ones((50, 1))]), y, rcond=None)[0]
+    w, b = np.zeros(3), 0.0
+    for _ in range(1000):  # the derivatives of the mean of (x w + b − y)², written out
+        error = x @ w + b - y
+        w, b = w - 0.1 * 2 * error @ x / 50, b - 0.1 * 2 * error.mean()
+    layer = nn.Linear(3, 1, dtype=sg.float64)
+    optimizer = sg.optim.SGD(layer.parameters(), lr=0.1)
+    inputs, targets = sg.tensor(x), sg.tensor(y).unsqueeze(1)
+    for _ in range(1000):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(layer(inputs), targets).backward()
+        optimizer.step()
+    for found, constant in ((w, b), (layer.weight.detach().numpy()[0], layer.bias.item())):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        assert constant == pytest.approx(offset, abs=1e-6)
+
+
 # -------------------------------------------------------------------------------------------- Bilinear
 
 
