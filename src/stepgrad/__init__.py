@@ -16,6 +16,7 @@ from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from stepgrad import autograd as autograd
+from stepgrad import linalg as linalg
 from stepgrad import names as _names
 from stepgrad import nn as nn
 from stepgrad import ops as ops
@@ -56,6 +57,7 @@ from stepgrad.creation import *  # noqa: F403 - its __all__ is meant
 from stepgrad.errors import StepgradError as StepgradError
 from stepgrad.functions import *  # noqa: F403 - its __all__ is meant
 from stepgrad.joining import *  # noqa: F403 - its __all__ is meant
+from stepgrad.linalg import lu_unpack as lu_unpack
 from stepgrad.methods.text import set_printoptions as set_printoptions
 from stepgrad.names import as_torch as as_torch
 from stepgrad.numerical import *  # noqa: F403 - its __all__ is meant

@@ -25,6 +25,10 @@ class IndexShapeError(ShapeError, IndexError):
     """An index or a dimension outside of its tensor; caught by ``except IndexError`` as well."""
 
 
+class LinAlgError(ShapeError):
+    """A matrix for which a result of linear algebra does not exist: singular, not square, not positive."""
+
+
 class DtypeError(StepgradError, TypeError):
     """A data type that an operation does not take."""
 

@@ -96,6 +96,9 @@ bitwise_xor = Tensor.bitwise_xor
 bmm = Tensor.bmm
 broadcast_to = Tensor.broadcast_to
 ceil = Tensor.ceil
+cholesky = Tensor.cholesky
+cholesky_inverse = Tensor.cholesky_inverse
+cholesky_solve = Tensor.cholesky_solve
 chunk = Tensor.chunk
 clamp = Tensor.clamp
 clamp_max = Tensor.clamp_max
@@ -116,6 +119,7 @@ cummin = Tensor.cummin
 cumprod = Tensor.cumprod
 cumsum = Tensor.cumsum
 deg2rad = Tensor.deg2rad
+det = Tensor.det
 detach = Tensor.detach
 diag = Tensor.diag
 diag_embed = Tensor.diag_embed
@@ -167,6 +171,7 @@ index_put = Tensor.index_put
 index_reduce = Tensor.index_reduce
 index_select = Tensor.index_select
 inner = Tensor.inner
+inverse = Tensor.inverse
 isclose = Tensor.isclose
 isfinite = Tensor.isfinite
 isin = Tensor.isin
@@ -191,6 +196,7 @@ log_softmax = Tensor.log_softmax
 logaddexp = Tensor.logaddexp
 logaddexp2 = Tensor.logaddexp2
 logcumsumexp = Tensor.logcumsumexp
+logdet = Tensor.logdet
 logical_and = Tensor.logical_and
 logical_not = Tensor.logical_not
 logical_or = Tensor.logical_or
@@ -198,10 +204,13 @@ logical_xor = Tensor.logical_xor
 logit = Tensor.logit
 logsumexp = Tensor.logsumexp
 lt = Tensor.lt
+lu = Tensor.lu
+lu_solve = Tensor.lu_solve
 masked_fill = Tensor.masked_fill
 masked_scatter = Tensor.masked_scatter
 masked_select = Tensor.masked_select
 matmul = Tensor.matmul
+matrix_exp = Tensor.matrix_exp
 matrix_power = Tensor.matrix_power
 max = Tensor.max
 maximum = Tensor.maximum
@@ -231,11 +240,14 @@ nonzero = Tensor.nonzero
 norm = Tensor.norm
 not_equal = Tensor.not_equal
 numel = Tensor.numel
+ormqr = Tensor.ormqr
 outer = Tensor.outer
 permute = Tensor.permute
+pinverse = Tensor.pinverse
 positive = Tensor.positive
 pow = Tensor.pow
 prod = Tensor.prod
+qr = Tensor.qr
 quantile = Tensor.quantile
 rad2deg = Tensor.rad2deg
 ravel = Tensor.ravel
@@ -265,6 +277,7 @@ sin = Tensor.sin
 sinc = Tensor.sinc
 sinh = Tensor.sinh
 slice_scatter = Tensor.slice_scatter
+slogdet = Tensor.slogdet
 softmax = Tensor.softmax
 sort = Tensor.sort
 split = Tensor.split
@@ -276,6 +289,7 @@ std = Tensor.std
 sub = Tensor.sub
 subtract = Tensor.subtract
 sum = Tensor.sum
+svd = Tensor.svd
 swapaxes = Tensor.swapaxes
 t = Tensor.t
 take = Tensor.take
@@ -288,6 +302,7 @@ tile = Tensor.tile
 topk = Tensor.topk
 trace = Tensor.trace
 transpose = Tensor.transpose
+triangular_solve = Tensor.triangular_solve
 tril = Tensor.tril
 triu = Tensor.triu
 true_divide = Tensor.true_divide
@@ -309,28 +324,30 @@ __all__ = [
     "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",
     "as_strided", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm", "bincount", "bitwise_and",
     "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm",
-    "broadcast_to", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "conj",
-    "conj_physical", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax",
-    "cummin", "cumprod", "cumsum", "deg2rad", "detach", "diag", "diag_embed", "diagflat", "diagonal",
-    "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit", "eq", "equal", "erf",
-    "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "float_power",
-    "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gather", "ge", "ger", "graph", "greater",
-    "greater_equal", "gt", "heaviside", "histc", "hsplit", "hypot", "i0", "index_add", "index_copy",
-    "index_fill", "index_put", "index_reduce", "index_select", "inner", "is_floating_point", "is_tensor",
-    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue",
-    "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10", "log_softmax",
-    "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
-    "matrix_power", "max", "maximum", "mean", "median", "min", "minimum", "mm", "mode", "moveaxis",
-    "movedim", "msort", "mul", "multiply", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian",
-    "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nonzero", "norm", "not_equal", "numel",
-    "outer", "permute", "polygamma", "positive", "pow", "prod", "quantile", "rad2deg", "ravel",
-    "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj",
-    "resolve_neg", "result_type", "roll", "rot90", "round", "rsqrt", "rsub", "scatter", "scatter_add",
-    "scatter_reduce", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
-    "sinh", "slice_scatter", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze",
-    "std", "sub", "subtract", "sum", "swapaxes", "t", "take", "take_along_dim", "tan", "tanh",
-    "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide",
+    "broadcast_to", "ceil", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp",
+    "clamp_max", "clamp_min", "clip", "clone", "conj", "conj_physical", "copysign", "corrcoef", "cos",
+    "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "det",
+    "detach", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist",
+    "div", "divide", "dot", "dsplit", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
+    "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin",
+    "fmod", "frac", "gather", "ge", "ger", "graph", "greater", "greater_equal", "gt", "heaviside",
+    "histc", "hsplit", "hypot", "i0", "index_add", "index_copy", "index_fill", "index_put",
+    "index_reduce", "index_select", "inner", "inverse", "is_floating_point", "is_tensor", "isclose",
+    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue", "ldexp",
+    "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10", "log_softmax",
+    "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logit", "logsumexp", "lt", "lu", "lu_solve", "masked_fill", "masked_scatter",
+    "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median", "min",
+    "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multiply", "mv", "mvlgamma",
+    "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative",
+    "nonzero", "norm", "not_equal", "numel", "ormqr", "outer", "permute", "pinverse", "polygamma",
+    "positive", "pow", "prod", "qr", "quantile", "rad2deg", "ravel", "reciprocal", "relu", "remainder",
+    "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
+    "rot90", "round", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "select",
+    "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_scatter",
+    "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "std", "sub",
+    "subtract", "sum", "svd", "swapaxes", "t", "take", "take_along_dim", "tan", "tanh", "tensor_split",
+    "tensordot", "tile", "topk", "trace", "transpose", "triangular_solve", "tril", "triu", "true_divide",
     "trunc", "unbind", "unflatten", "unique", "unsafe_chunk", "unsafe_split", "unsqueeze", "var", "vdot",
     "vsplit", "xlogy",
 ]  # fmt: skip

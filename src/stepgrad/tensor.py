@@ -20,6 +20,7 @@ from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
 from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.mathematics import MathematicsMethods
+from stepgrad.methods.matrices import MatrixMethods
 from stepgrad.methods.ordering import OrderingMethods
 from stepgrad.methods.products import ProductMethods
 from stepgrad.methods.reductions import ReductionMethods
@@ -39,6 +40,7 @@ class Tensor(
     ShapeMethods,
     ScatteringMethods,
     ProductMethods,
+    MatrixMethods,
     InPlaceMethods,
     ExchangeMethods,
 ):

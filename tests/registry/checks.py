@@ -16,6 +16,7 @@ import scipy.special
 
 from stepgrad import autograd
 from stepgrad.autograd.engine import TENSORS, apply
+from stepgrad.errors import LinAlgError
 from stepgrad.ops import REGISTRY
 from stepgrad.ops.namespace import NUMPY
 from stepgrad.ops.record import Absent, Op
@@ -141,8 +142,15 @@ def check_memory(op: Op, sample: Sample) -> None:
 EXTREMES = (math.inf, -math.inf, math.nan, 1e308, -1e308, 5e-324, 0.0, -0.0, 1.0, -1.0)
 
 
+def is_of_matrices(op: Op) -> bool:
+    """Whether LAPACK computes an operation: of NaN there is no decomposition, but an error."""
+    return op.source.rpartition(".")[2] in ("matrices", "factors")
+
+
 def check_silence(op: Op, sample: Sample) -> None:
     """Overflow, division by zero and NaN pass without a warning, forwards and backwards."""
+    if is_of_matrices(op):
+        return
     inputs = drawn(op, sample)
     for shift in range(0, len(EXTREMES), 3):
         operands = []
@@ -165,15 +173,22 @@ def check_silence(op: Op, sample: Sample) -> None:
 # ------------------------------------------------------------------------------------------- derivatives
 
 
+def as_meant(sample: Sample, operands: list[Any]) -> list[Any]:
+    """Operands that stay symmetric when central differences move one of their elements."""
+    return [
+        (x + x.mT) / 2 if isinstance(spec, Spec) and spec.kind == "symmetric" else x
+        for spec, x in zip(sample.inputs, operands, strict=True)
+    ]
+
+
 def check_first(op: Op, sample: Sample) -> None:
     """The first derivatives agree with central differences."""
     operands, chosen = leaves(op, sample)
 
     def function(*moved: Tensor) -> Tensor:
         rest = iter(moved)
-        return apply(
-            op, *(next(rest) if any(x is c for c in chosen) else x for x in operands), **sample.attrs
-        )
+        inputs = [next(rest) if any(x is c for c in chosen) else x for x in operands]
+        return apply(op, *as_meant(sample, inputs), **sample.attrs)
 
     assert chosen
     autograd.gradcheck(function, chosen, eps=1e-6, atol=1e-7, rtol=1e-6)
@@ -187,7 +202,7 @@ def check_second(op: Op, sample: Sample) -> None:
     def gradient(*moved: Tensor) -> tuple[Tensor, ...]:
         rest = iter(moved[:-1])
         inputs = [next(rest) if any(x is c for c in chosen) else x for x in operands]
-        y = apply(op, *inputs, **sample.attrs)
+        y = apply(op, *as_meant(sample, inputs), **sample.attrs)
         return autograd.grad(y, moved[:-1], moved[-1], create_graph=True)
 
     autograd.gradcheck(gradient, (*chosen, g), eps=1e-6, atol=1e-6, rtol=1e-6)
@@ -272,7 +287,7 @@ def superfluous(op: Op) -> set[str]:
                 ]
                 try:
                     found = op.vjp(NUMPY, g, None if name == "y" else y, *hidden, needs=needs, **sample.attrs)
-                except (TypeError, AttributeError, ValueError, IndexError):
+                except (TypeError, AttributeError, ValueError, IndexError, LinAlgError):
                     names.discard(name)
                     continue
                 for a, b in zip(found, expected, strict=True):

@@ -78,7 +78,7 @@ def test_what_has_no_derivative():
         "isnan", "isinf", "any", "all", "argmax", "argmin", "window_argmax",
         "full", "arange", "eye", "one_hot", "rand", "randn", "dropout_mask",
         "detach", "signbit", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "bitwise_left_shift",
-        "bitwise_right_shift", "argsort", "argmode", "cumargmax", "cumargmin",
+        "bitwise_right_shift", "argsort", "argmode", "cumargmax", "cumargmin", "lu_pivots", "lu_order",
     }  # fmt: skip
 
 
@@ -144,6 +144,10 @@ COMPARISONS = {
 def small_integers(op: Op) -> list[Tensor]:
     """Integer operands in the shapes of the first sample."""
     inputs = checks.drawn(op, op.samples[0])
+    if checks.is_of_matrices(op):  # not singular
+        return [
+            Tensor._of(numpy.ones(x.shape, "int32") + 2 * numpy.eye(*x.shape, dtype="int32")) for x in inputs
+        ]
     return [Tensor._of(numpy.ones(x.shape, "int32")) if isinstance(x, numpy.ndarray) else x for x in inputs]
 
 

@@ -26,8 +26,15 @@ def vector_norm(x: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor:
         return apply(REGISTRY["amax" if p > 0 else "amin"], size, dim=dims, keepdim=keepdim)
     if p == 0:
         return apply(REGISTRY["sum"], apply(REGISTRY["sign"], size), dim=dims, keepdim=keepdim)
-    total = apply(REGISTRY["sum"], size if p == 1 else size**p, dim=dims, keepdim=keepdim)
     if p == 1:
-        return total
+        return apply(REGISTRY["sum"], size, dim=dims, keepdim=keepdim)
+    where = REGISTRY["where"]
+    # Below 1 the power has a slope of infinity at 0.
+    power = (
+        size**p
+        if p > 1
+        else apply(where, size == 0, 0.0 if p > 0 else math.inf, apply(where, size == 0, 1.0, size) ** p)
+    )
+    total = apply(REGISTRY["sum"], power, dim=dims, keepdim=keepdim)
     safe = apply(REGISTRY["where"], total == 0, 1.0, total)
     return apply(REGISTRY["where"], total == 0, 0.0 if p > 0 else total, safe ** (1 / p))

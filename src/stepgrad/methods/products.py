@@ -128,7 +128,7 @@ class ProductMethods(TensorBase):
         if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
             raise ShapeError(f"matrix_power takes square matrices, not the shape {list(x.shape)}.")
         if n < 0:
-            raise ArgumentError(f"matrix_power takes a power of at least 0, not {n}.")
+            return x.inverse().matrix_power(-n)
         if n == 0:
             own = apply(REGISTRY["eye"], x, n=x.shape[-1])
             return own.to(x.dtype).expand(x.shape) + x * 0

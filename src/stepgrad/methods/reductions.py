@@ -12,6 +12,7 @@ from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.methods.base import TensorBase, one_dim, some_dims
 from stepgrad.methods.norms import vector_norm
+from stepgrad.ops.reductions import kept_shape
 from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -132,8 +133,13 @@ class ReductionMethods(TensorBase):
         dims = some_dims(dim, self._array.ndim)
         if p in ("fro", 2):
             return apply(REGISTRY["norm"], self, dim=dims, keepdim=keepdim)
+        if p == "nuc":
+            x = self._as_tensor()
+            rows, columns = (-2, -1) if dim is None else (one_dim(d, x.ndim) for d in dim)
+            total = x.movedim((rows, columns), (-2, -1))._svd(False).S.sum(-1)
+            return total.reshape(kept_shape(x.shape, (rows % x.ndim, columns % x.ndim))) if keepdim else total
         if not isinstance(p, (int, float)):
-            raise ArgumentError(f"norm takes a number, 'fro', inf or -inf as p, not {p!r}.")
+            raise ArgumentError(f"norm takes a number, 'fro', 'nuc', inf or -inf as p, not {p!r}.")
         return vector_norm(self._as_tensor(), p, dim, keepdim)
 
     def softmax(self, dim: int, dtype: Any = None) -> Tensor:

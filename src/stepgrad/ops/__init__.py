@@ -18,11 +18,13 @@ from stepgrad.ops import (
     contractions,
     convolutions,
     creation,
+    factors,
     gathering,
     likelihood_losses,
     logarithms,
     losses,
     margin_losses,
+    matrices,
     ordering,
     recurrent,
     reductions,
@@ -39,9 +41,9 @@ from stepgrad.ops.registry import REGISTRY, find
 
 __all__ = [
     "REGISTRY", "Op", "activations", "arithmetic", "bits", "choices", "comparison", "contractions",
-    "convolutions", "creation", "find", "gathering", "likelihood_losses", "logarithms", "losses",
-    "margin_losses", "ordering", "recurrent", "reductions", "rounding", "scans", "softmaxes", "special",
-    "trigonometry", "views", "windowing",
+    "convolutions", "creation", "factors", "find", "gathering", "likelihood_losses", "logarithms",
+    "losses", "margin_losses", "matrices", "ordering", "recurrent", "reductions", "rounding", "scans",
+    "softmaxes", "special", "trigonometry", "views", "windowing",
 ]  # fmt: skip
 
 

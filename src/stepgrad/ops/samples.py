@@ -8,7 +8,10 @@ import numpy
 
 
 class Spec:
-    """One input: `kind` ("real", "integer", "boolean"), range, shape, and points that it keeps away from."""
+    """One input: `kind`, range, shape, and points that it keeps away from.
+
+    The kinds are "real", "integer", "boolean", and "symmetric": matrices that are positive definite too.
+    """
 
     __slots__ = ("away_from", "high", "kind", "low", "shape")
 
@@ -24,6 +27,8 @@ class Spec:
         if self.kind == "integer":
             return random.integers(int(self.low), int(self.high), self.shape)
         x = random.uniform(self.low, self.high, self.shape)
+        if self.kind == "symmetric":
+            return x @ x.swapaxes(-1, -2) + numpy.diag(numpy.arange(1.0, x.shape[-1] + 1))
         for point in self.away_from:
             # Central differences across a kink are meaningless: step 0.05 away from it.
             x = numpy.where(abs(x - point) < 0.05, point + numpy.where(x < point, -0.05, 0.05), x)
@@ -58,6 +63,11 @@ def integer(low: int, high: int, shape: tuple[int, ...]) -> Spec:
 def boolean(shape: tuple[int, ...] = (3, 4)) -> Spec:
     """True and false."""
     return Spec("boolean", 0, 1, shape)
+
+
+def symmetric(n: int, batch: tuple[int, ...] = ()) -> Spec:
+    """Symmetric positive definite matrices."""
+    return Spec("symmetric", 0.2, 1.0, (*batch, n, n))
 
 
 def unary(

@@ -9,6 +9,7 @@ from tests.registry.references import (
     basic,
     losses,
     mathematics,
+    matrices,
     more_losses,
     recurrent,
     scans,
@@ -17,6 +18,6 @@ from tests.registry.references import (
 from tests.registry.references.filing import REFERENCES
 
 __all__ = [
-    "REFERENCES", "activations", "basic", "losses", "mathematics", "more_losses", "recurrent", "scans",
-    "windowing",
+    "REFERENCES", "activations", "basic", "losses", "mathematics", "matrices", "more_losses", "recurrent",
+    "scans", "windowing",
 ]  # fmt: skip

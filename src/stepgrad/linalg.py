@@ -1,0 +1,341 @@
+"""Linear algebra under the names of `torch.linalg`.
+
+Matrices are the last two dimensions; leading ones are a batch. A result that does not exist, such as the
+inverse of a singular matrix, is a `LinAlgError`. What torch returns as a named tuple is one here.
+
+>>> import stepgrad as sg
+>>> sg.linalg.solve(sg.tensor([[2.0, 0.0], [1.0, 4.0]]), sg.tensor([2.0, 9.0]))
+tensor([1., 2.])
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+from typing import Any
+
+import numpy
+
+from stepgrad.arrays import dtypes
+from stepgrad.autograd.engine import TENSORS, apply
+from stepgrad.errors import ArgumentError, LinAlgError, ShapeError
+from stepgrad.joining import multi_dot
+from stepgrad.methods.base import one_dim
+from stepgrad.methods.matrices import QR, SVD, Eigh, LUFactors, SlogDet, triangular_solution
+from stepgrad.methods.norms import vector_norm as _vector_norm
+from stepgrad.numerical import vander as _vander
+from stepgrad.ops import factors
+from stepgrad.ops.registry import REGISTRY
+from stepgrad.tensor import Tensor
+
+WithInfo = namedtuple("WithInfo", "result info")
+PLU = namedtuple("PLU", "P L U")
+LeastSquares = namedtuple("LeastSquares", "solution residuals rank singular_values")
+
+inv = Tensor.inverse
+det = Tensor.det
+matrix_exp = Tensor.matrix_exp
+matrix_power = Tensor.matrix_power
+
+
+def _info(x: Tensor) -> Tensor:
+    """Return 0 (int32) for each matrix: its result is there."""
+    return Tensor._of(numpy.zeros(x.shape[:-2], "int32"))
+
+
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> WithInfo:
+    """Return (inverse, info), info 0. Unlike torch's, raises `LinAlgError` for a singular matrix."""
+    return WithInfo(inv(A), _info(A))
+
+
+def slogdet(A: Tensor) -> SlogDet:
+    """Return (sign, logabsdet) of the determinant."""
+    return A.slogdet()
+
+
+# ------------------------------------------------------------------------------------------ decompositions
+
+
+def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """Return L, lower triangular with L Lᵀ = A, or Lᵀ; A is symmetric positive definite."""
+    made = apply(REGISTRY["cholesky"], A)
+    return made.mT if upper else made
+
+
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> WithInfo:
+    """Return (L, info), info 0. Unlike torch's, raises `LinAlgError` for a matrix that has no factor."""
+    return WithInfo(cholesky(A, upper=upper), _info(A))
+
+
+def qr(A: Tensor, mode: str = "reduced") -> QR:
+    """Return (Q, R) with orthonormal columns Q and R upper triangular; modes "reduced", "complete", "r"."""
+    return A._qr(mode)
+
+
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
+    """Return (U, S, Vh) with A = U diag(S) Vh, S in falling order."""
+    return A._svd(full_matrices)
+
+
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """Return the singular values in falling order."""
+    return A._svd(False).S
+
+
+def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
+    """Return (eigenvalues in rising order, eigenvectors as columns) of a symmetric matrix."""
+    return A._eigh(UPLO)
+
+
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """Return the eigenvalues of a symmetric matrix in rising order."""
+    return A._eigh(UPLO).eigenvalues
+
+
+def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactors:
+    """Return (LU, pivots): L (its diagonal is 1) and U in one matrix, and the rows that changed places."""
+    return A.lu(pivot)
+
+
+def lu_factor_ex(
+    A: Tensor, *, pivot: bool = True, check_errors: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (LU, pivots, info), info 0."""
+    return (*A.lu(pivot), _info(A))
+
+
+def lu(A: Tensor, *, pivot: bool = True) -> PLU:
+    """Return (P, L, U) with A = P L U."""
+    return PLU(*lu_unpack(*lu_factor(A, pivot=pivot)))
+
+
+def lu_unpack(
+    LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (P, L, U) of what `lu_factor` gives."""
+    rows = LU_data.shape[-2]
+    nothing = LU_data.detach().reshape(-1)[:0]
+    p, lower, above = nothing, nothing, nothing
+    if unpack_pivots:
+        order = factors.permutation(numpy, LU_pivots.detach().numpy(), rows)
+        turned = order[..., None, :] == numpy.arange(rows)[:, None]
+        p = Tensor._of(turned.astype(LU_data._array.dtype))
+    if unpack_data:
+        lower = factors.unit_lower(TENSORS, LU_data)
+        above = LU_data[..., : min(LU_data.shape[-2:]), :].triu()
+    return p, lower, above
+
+
+def householder_product(A: Tensor, tau: Tensor) -> Tensor:
+    """Return the first columns of the product of Householder's reflections, as `geqrf` gives them."""
+    rows, columns = A.shape[-2:]
+    own = Tensor._of(numpy.eye(rows, columns, dtype=A._array.dtype)).expand(A.shape)
+    return A.ormqr(tau, own)
+
+
+# ------------------------------------------------------------------------------------------------ solutions
+
+
+def _is_vector(A: Tensor, B: Tensor) -> bool:
+    return B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1])
+
+
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """Return X with A X = B (or X A = B), B a vector, matrices, or a batch of either."""
+    if left and _is_vector(A, B):
+        return apply(REGISTRY["solve"], A, B.unsqueeze(-1)).squeeze(-1)
+    return apply(REGISTRY["solve"], A, B) if left else apply(REGISTRY["solve"], A.mT, B.mT).mT
+
+
+def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> WithInfo:
+    """Return (solution, info), info 0. Unlike torch's, raises `LinAlgError` for a singular matrix."""
+    return WithInfo(solve(A, B, left=left), _info(A))
+
+
+def solve_triangular(
+    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
+    """Return X with A X = B (or X A = B) for a triangular A; the other triangle is not read."""
+    if left:
+        return triangular_solution(A, B, upper, False, unitriangular)
+    return triangular_solution(A, B.mT, upper, True, unitriangular).mT
+
+
+def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
+    """Return X with A X = B (or X A = B, or with Aᵀ), from what `lu_factor` gives for A."""
+    if left and not adjoint:
+        return B.lu_solve(LU, pivots)
+    p, lower, above = lu_unpack(LU, pivots)
+    whole = p @ lower @ above
+    return solve(whole.mT if adjoint else whole, B, left=left)
+
+
+def pinv(
+    A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Tensor:
+    """Return Moore and Penrose's inverse; singular values up to max(atol, rtol · the largest) count as 0.
+
+    `rtol` is by default max(m, n) times the distance of 1 to the next number, or 0 if `atol` is given.
+    """
+    bounds = _bounds(A, rcond if rtol is None else rtol, atol)
+    return apply(REGISTRY["pinv"], A, hermitian=hermitian, **bounds)
+
+
+def _bounds(A: Tensor, rtol: Any, atol: Any) -> dict[str, Any]:
+    usual = 0.0 if atol is not None else max(A.shape[-2:], default=0) * float(numpy.finfo(A._array.dtype).eps)
+    found = {"atol": 0.0 if atol is None else atol, "rtol": usual if rtol is None else rtol}
+    return {k: v.detach().numpy()[..., None] if isinstance(v, Tensor) else float(v) for k, v in found.items()}
+
+
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> LeastSquares:
+    """Return (solution, residuals, rank, singular values) of min ‖A X − B‖.
+
+    What a driver of LAPACK ("gelsy" by default) does not find is empty; residuals need full rank and more
+    rows than columns.
+    """
+    how = driver or "gelsy"
+    if how not in ("gels", "gelsy", "gelss", "gelsd"):
+        raise ArgumentError(f"lstsq has the drivers gels, gelsy, gelss and gelsd, not {driver!r}.")
+    vector = _is_vector(A, B)
+    right = B.unsqueeze(-1) if vector else B
+    solution = pinv(A) @ right
+    rank, residuals = matrix_rank(A), solution.reshape(-1)[:0]
+    if how != "gelsy" and A.shape[-2] > A.shape[-1] and bool((rank._array == A.shape[-1]).all()):
+        residuals = (A @ solution - right).square().sum(-2)
+    values = svdvals(A).detach() if how in ("gelss", "gelsd") else residuals.detach().reshape(-1)[:0]
+    rank = rank.reshape(-1)[:0] if how == "gels" else rank
+    return LeastSquares(solution.squeeze(-1) if vector else solution, residuals, rank, values)
+
+
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """Return the inverse for `tensordot` over the first `ind` dimensions."""
+    lead, rest = A.shape[:ind], A.shape[ind:]
+    if ind < 1 or math.prod(lead) != math.prod(rest):
+        raise ShapeError(f"tensorinv: {list(lead)} and {list(rest)} have different numbers of elements.")
+    return inv(A.reshape(math.prod(lead), math.prod(rest))).reshape(*rest, *lead)
+
+
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
+    """Return X with tensordot(A, X, X.ndim) = B; the dimensions `dims` of A are moved to its end first."""
+    moved = A
+    if dims is not None:
+        gone = [one_dim(d, A.ndim) for d in dims]
+        moved = A.movedim(gone, list(range(A.ndim - len(gone), A.ndim)))
+    rest = moved.shape[B.ndim :]
+    if math.prod(rest) != B.numel():
+        raise ShapeError(f"tensorsolve: {list(rest)} unknowns for {B.numel()} equations.")
+    return solve(moved.reshape(-1, math.prod(rest)), B.reshape(-1)).reshape(rest)
+
+
+# ---------------------------------------------------------------------------------------- norms and ranks
+
+
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Return the norm (Σ |x|^ord)^(1/ord) of the elements along dimensions, all of them by default."""
+    x = x if dtype is None else x.to(dtype)
+    return _vector_norm(x, float(ord), dim, keepdim)
+
+
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Return a norm of matrices: "fro", "nuc", ±2 (singular values), ±1 (columns) or ±inf (rows)."""
+    A = A if dtype is None else A.to(dtype)
+    if A.ndim < 2:
+        raise LinAlgError(f"matrix_norm takes matrices, not the shape {list(A.shape)}.")
+    a, b = (one_dim(d, A.ndim) for d in dim)
+    if a == b:
+        raise ArgumentError(f"matrix_norm takes two different dimensions, not {tuple(dim)}.")
+    if ord == "fro":
+        return _vector_norm(A, 2, (a, b), keepdim)
+    if ord in ("nuc", 2, -2):
+        values = svdvals(A.movedim((a, b), (-2, -1)))
+        found = values.sum(-1) if ord == "nuc" else values.amax(-1) if ord == 2 else values.amin(-1)
+    elif ord in (1, -1, math.inf, -math.inf):
+        summed, left = (a, b) if abs(ord) == 1 else (b, a)
+        sums = A.abs().sum(summed, keepdim=True)
+        found = (sums.amax if ord > 0 else sums.amin)((left,), keepdim=True).squeeze((a, b))
+    else:
+        raise ArgumentError(f"matrix_norm has the orders 'fro', 'nuc', ±1, ±2 and ±inf, not {ord!r}.")
+    if not keepdim:
+        return found
+    for d in sorted((a, b)):
+        found = found.unsqueeze(d)
+    return found
+
+
+def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Return a norm of vectors (one dimension) or of matrices (two); without `ord` of all elements."""
+    two = (dim is None and A.ndim == 2) or (isinstance(dim, (tuple, list)) and len(dim) == 2)
+    if ord is not None and two:
+        return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
+    if ord is not None and isinstance(ord, str):
+        raise ArgumentError(f"norm {ord!r} takes matrices: two dimensions.")
+    return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
+
+
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """Return the condition number: the norm of the matrix times that of its inverse; inf if there is none."""
+    if p in (None, 2, -2):
+        values = svdvals(A)
+        if not values.numel():
+            return values.sum(-1)
+        first, last = values[..., 0], values[..., -1]
+        return last / first if p == -2 else first / last
+    try:
+        return matrix_norm(A, p) * matrix_norm(inv(A), p)
+    except LinAlgError:
+        return matrix_norm(A, p) * math.inf
+
+
+def matrix_rank(
+    A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
+) -> Tensor:
+    """Return how many singular values are above max(atol, rtol · the largest): see `pinv`."""
+    bounds = _bounds(A, rtol, tol if atol is None else atol)
+    values = svdvals(A.detach())._array
+    largest = values[..., :1] if values.shape[-1] else numpy.zeros((*values.shape[:-1], 1))
+    return Tensor._of(
+        numpy.asarray((values > numpy.maximum(bounds["atol"], bounds["rtol"] * largest)).sum(-1))
+    )
+
+
+# --------------------------------------------------------------------------------------- vectors and views
+
+
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """Return the inner products of vectors along a dimension."""
+    return (x * y).sum(dim)
+
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """Return the cross products of vectors of 3 along a dimension."""
+    return input.cross(other, dim)
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Return the diagonals of matrices, by default of the last two dimensions."""
+    return A.diagonal(offset, dim1, dim2)
+
+
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """Return the powers 1, x, x², … of the elements of vectors, as columns."""
+    x = x if x.ndim else x.reshape(1)
+    if x.ndim == 1:
+        return _vander(x if x.is_floating_point() else x.to(dtypes.int64), N, increasing=True)
+    count = x.shape[-1] if N is None else N
+    powers = [x.unsqueeze(-1) ** i for i in range(count)]
+    return apply(REGISTRY["cat"], *powers, dim=x.ndim)
+
+
+matmul = Tensor.matmul
+
+__all__ = [
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh",
+    "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve",
+    "lu_unpack", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot",
+    "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals",
+    "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
+]  # fmt: skip
