@@ -36,6 +36,21 @@ def small():
     return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 1))
 
 
+def functions_in(layers):
+    model = nn.Sequential(*(nn.Sequential(nn.Linear(6, 6), nn.Tanh()) for _ in range(layers)))
+    step = sg.compile(step_of(model))
+    for _ in range(2):
+        step(sg.zeros(8, 6))
+    native = step.programs[0].native
+    return native.text.count("define internal void @k"), len(native.kernels)
+
+
+def test_layers_of_one_kind_share_their_code():
+    (few, kernels), (many, more) = functions_in(4), functions_in(12)
+    assert more > 2 * kernels
+    assert many == few < kernels
+
+
 def test_explain_tells_slots_kernels_and_costs():
     step = sg.compile(step_of(small()))
     assert step.explain() == "Nothing is compiled yet: it is compiled when it is called."

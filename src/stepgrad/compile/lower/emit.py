@@ -22,6 +22,9 @@ class Writer:
         self._lines: list[str] = []
         self._allocas: list[str] = []
         self._functions: list[str] = []
+        # Functions by what they do, and under which name one of the same text stands.
+        self._by_text: dict[str, str] = {}
+        self._stands_as: dict[str, str] = {}
         self._declared: dict[str, str] = {}
         self._number = 0
         self._block = "entry"
@@ -48,6 +51,9 @@ class Writer:
     ) -> Iterator[list[Register]]:
         """Write a function of pointers (``ptr``) and integers (``i64``), which returns nothing; yields
         its arguments.
+
+        An inner one that does the same as another, as the layers of a deep network do, is not written again: LLVM
+        would take as long for it.
         """
         assert not self._lines
         registers, texts = [], []
@@ -58,12 +64,18 @@ class Writer:
         self._number, self._block, self._allocas = 0, "entry", []
         yield registers
         linkage = "" if public else "internal "
-        head = f"define {linkage}void @{name}({', '.join(texts)}) nounwind {{\nentry:"
-        self._functions.append("\n".join([head, *self._allocas, *self._lines, "  ret void", "}"]))
+        rest = "\n".join([
+            f"({', '.join(texts)}) nounwind {{", "entry:", *self._allocas, *self._lines, "  ret void", "}"
+        ])  # fmt: skip
         self._lines = []
+        same = name if public else self._by_text.setdefault(rest, name)
+        self._stands_as[name] = same
+        if same == name:
+            self._functions.append(f"define {linkage}void @{name}{rest}")
 
     def call(self, name: str, arguments: list[Register]) -> None:
         """Call a function that returns nothing."""
+        name = self._stands_as.get(name, name)
         self.line(f"call void @{name}({', '.join(f'{a.type} {a.text}' for a in arguments)})")
 
     # ----------------------------------------------------------------------------- instructions
