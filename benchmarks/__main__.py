@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import imports, loaders, report, sizes, steps
+from . import imports, loaders, models, report, sizes, steps
 from .peers import load_peer, peer_names
 from .processes import interleave, missing
 from .workloads import WORKLOADS
@@ -72,6 +72,30 @@ def run_steps(options: argparse.Namespace, results: dict[str, Any]) -> None:
         results["steps"][workload][peer] = found
 
 
+def run_models(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Microseconds per step of recurrent networks and attention."""
+    pairs = [(model, peer) for model in models.MODELS for peer in models.PEERS if peer in options.peers]
+    jobs = {
+        f"{model} {peer}": (
+            load_peer(peer).REQUIRES,
+            ["-m", "benchmarks.models", peer, model, str(options.seconds)],
+        )
+        for model, peer in pairs
+    }
+    measured = run("models", jobs, options, results)
+    results["models"] = {model: {} for model in models.MODELS}
+    for model, peer in pairs:
+        runs = measured.get(f"{model} {peer}")
+        if not runs:
+            continue
+        if wrong := models.disagreement(model, runs[0]["loss"]):
+            results["failed"][f"models {model} {peer}"] = wrong
+            continue
+        found = summary([run["microseconds"] for run in runs])
+        found["first_epoch_seconds"] = median(run["first_epoch_seconds"] for run in runs)
+        results["models"][model][peer] = found
+
+
 def run_imports(options: argparse.Namespace, results: dict[str, Any]) -> None:
     """Milliseconds of `import`."""
     imports.compile_sources()
@@ -98,7 +122,13 @@ def run_sizes(options: argparse.Namespace, results: dict[str, Any]) -> None:
         results["sizes"] = sizes.installed_sizes()
 
 
-SUITES = {"steps": run_steps, "imports": run_imports, "loaders": run_loaders, "sizes": run_sizes}
+SUITES = {
+    "steps": run_steps,
+    "models": run_models,
+    "imports": run_imports,
+    "loaders": run_loaders,
+    "sizes": run_sizes,
+}
 
 
 def listed(names: list[str]) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .loaders import BATCH, COLUMNS, ROWS
+from .models import MODELS
 from .peers import load_peer
 from .workloads import WORKLOADS
 
@@ -108,6 +109,8 @@ def tables(results: dict[str, Any]) -> list[Table]:
     found = []
     if results.get("steps"):
         found.append(step_table(results["steps"]))
+    if results.get("models"):
+        found.append(step_table(results["models"]))
     if results.get("imports"):
         found.append(simple_table("import, fresh process", "ms", results["imports"]))
     if results.get("loaders"):
@@ -164,6 +167,8 @@ def as_markdown(results: dict[str, Any]) -> str:
     ]
     if results.get("steps"):
         parts.append("\n".join(f"- **{name}**: {WORKLOADS[name]}" for name in results["steps"]))
+    if results.get("models"):
+        parts.append("\n".join(f"- **{name}**: {MODELS[name]}" for name in results["models"]))
     for table in tables(results):
         lines = ["| " + " | ".join(row) + " |" for row in table]
         parts.append("\n".join([lines[0], "|---|" + "---:|" * (len(table[0]) - 1), *lines[1:]]))

@@ -52,8 +52,8 @@ class Writer:
         """Write a function of pointers (``ptr``) and integers (``i64``), which returns nothing; yields
         its arguments.
 
-        An inner one that does the same as another, as the layers of a deep network do, is not written again: LLVM
-        would take as long for it.
+        An inner one that does the same as another, as the layers of a deep network do, is not written
+        again: LLVM would take as long for it.
         """
         assert not self._lines
         registers, texts = [], []
