@@ -37,6 +37,9 @@ LARGE = (
 )  # fmt: skip
 
 
+PIECE = 8_192  # elements of which the error function is computed at once
+
+
 def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Any) -> Any:
     parts = []
     for powers in coefficients:
@@ -56,6 +59,16 @@ def erf(xp: ModuleType, x: Any) -> Any:
         from cupyx.scipy.special import erf as cupy_erf
 
         return cupy_erf(x)
+    if x.size <= PIECE:
+        return _erf(xp, x)
+    # Some twenty intermediate results, which stay in the cache piece by piece.
+    flat, result = x.reshape(-1), xp.empty(x.size, x.dtype)
+    for begin in range(0, x.size, PIECE):
+        result[begin : begin + PIECE] = _erf(xp, flat[begin : begin + PIECE])
+    return result.reshape(x.shape)
+
+
+def _erf(xp: ModuleType, x: Any) -> Any:
     wide = xp.asarray(x, dtype=xp.float64)
     size = xp.abs(wide)
     # Beyond 6, erf is 1 to the last bit.

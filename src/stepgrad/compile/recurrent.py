@@ -1,10 +1,16 @@
-"""Recurrences in a program: each is one value, computed by a loop over time in native code."""
+"""Recurrences in a program: each is one value, computed by a loop over time in native code.
+
+The value is one vector: the states, and behind them the inputs of the cell in all steps. The way back reads
+those from there, so that what `recurrence` states for them, a product once more, is not computed.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from stepgrad.compile.schedule import base_of
 from stepgrad.compile.value import Value
 from stepgrad.ops.cells import cell_named
 from stepgrad.ops.registry import find
@@ -25,7 +31,10 @@ def _recurrence(
     # Turned once, so that the products of all steps read it in the order of memory.
     turned = builder._copy(builder.permute(weight, dims=(1, 0)))
     inputs = (_in_rows(builder, x), turned, _in_rows(builder, start))
-    return _made(builder, "recurrence", inputs, {"bias": bias, "lengths": lengths}, shape, cell, reverse)
+    size = math.prod(shape)
+    whole = (size + x.size // kind.gates * kind.inputs,)
+    both = _made(builder, "recurrence", inputs, {"bias": bias, "lengths": lengths}, whole, cell, reverse)
+    return builder.reshape(builder.slice(both, index=(slice(0, size),)), shape=shape)
 
 
 def _recurrence_back(
@@ -34,6 +43,9 @@ def _recurrence_back(
     if not y.size or not a.size:
         expand: Any = find("recurrence_back").expand
         return expand(builder, g, y, a, weight, lengths, cell=cell, reverse=reverse)
+    both = base_of(y)
+    if both.op is not None and both.op.name == "recurrence" and y.size < both.size == y.size + a.size:
+        a = builder.reshape(builder.slice(both, index=(slice(y.size, None),)), shape=a.shape)
     inputs = tuple(_in_rows(builder, x) for x in (g, y, a, weight))
     shape = (a.size + y.size // y.shape[1],)
     return _made(builder, "recurrence_back", inputs, {"lengths": lengths}, shape, cell, reverse)

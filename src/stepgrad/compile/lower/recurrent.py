@@ -7,6 +7,7 @@ in the cache; the cell's formulas, which `ops.cells` states, read it from there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -69,15 +70,22 @@ class _Loop:
         self.cell, self.reverse = cell_named(anchor.attrs["cell"]), anchor.attrs["reverse"]
         names = (*self.names, *anchor.attrs["others"])
         self.inputs = {name: task.locate(x) for name, x in zip(names, anchor.inputs, strict=True)}
-        if len(task.targets) != 1 or task.targets[0][1].strides[-1] != 1:
+        if len(task.targets) != 1 or task.targets[0][1].strides != (1,):
             raise NotCompiled("a recurrence whose result is kept in two places is not compiled")
-        self.out = task.targets[0][1]
+        # A vector of two parts, which `_part` gives their shapes.
+        self.out, self._placed = task.targets[0][1], 0
         self.element = element_of(anchor.dtype)
         self.vector_bytes = task.vector_bytes
         self._measure()
         self.lanes = lanes_for([anchor], task.vector_bytes, self.hidden)
         self.part = min(self.rows, _FEW if self.rows < 2 * _MANY else _MANY)
         self.plans = {rows: self._plan(rows) for rows in {self.part, self.rows % self.part or self.part}}
+
+    def _part(self, *shape: int) -> Buffer:
+        """Return the next part of the result as a buffer of a shape."""
+        part = Buffer(self.out.storage, shape, row_major(shape), self.out.offset + self._placed)
+        self._placed += math.prod(shape)
+        return part
 
     steps: int
     rows: int
@@ -188,16 +196,18 @@ class _Forward(_Loop):
         self.steps, self.rows = self.inputs["x"].shape[:2]
         self.hidden = self.inputs["start"].shape[-1]
         self.width = self.cell.gates * self.hidden
+        self.y = self._part(self.cell.states, self.steps + 1, self.rows, self.hidden)
+        self.a = self._part(self.steps, self.rows, self.cell.inputs * self.hidden)
 
     def _plan(self, rows: int) -> Contraction:
-        states = Buffer(self.out.storage, (rows, self.hidden), self.out.strides[2:], 0)
+        states = Buffer(self.out.storage, (rows, self.hidden), self.y.strides[2:], 0)
         return Contraction(states, self.inputs["weight"], self.vector_bytes)
 
     def own_bytes(self) -> int:
         return -(-self.part * self.width * BYTES[self.element] // 64) * 64
 
     def _through_time(self, rows: int, first: Register) -> None:
-        w, out, start = self.w, self.out, self.inputs["start"]
+        w, out, start = self.w, self.y, self.inputs["start"]
         begin = self.steps if self.reverse else 0
 
         def begun(r: Register, j: Register, mask: int | None) -> None:
@@ -224,7 +234,11 @@ class _Forward(_Loop):
                 x = self._blocks(self._at(self.inputs["x"], t, row, j), self.cell.gates, mask)
                 states = [self._read(out, k, before, row, j, mask=mask) for k in range(self.cell.states)]
                 going = self._going(t, row)
-                for k, new in enumerate(self.cell.value(self.m, self.cell.mixed(x, p), states)):
+                a = self.cell.mixed(x, p)
+                at = self._at(self.a, t, row, j)
+                for k, one in enumerate(a):
+                    w.store(one, w.pointer(at, k * self.hidden, self.element), mask)
+                for k, new in enumerate(self.cell.value(self.m, a, states)):
                     kept = new if going is None else w.select(going, new, states[k])
                     w.store(kept, self._at(out, k, after, row, j), mask)
 
@@ -239,12 +253,8 @@ class _Backward(_Loop):
     def _measure(self) -> None:
         _, places, self.rows, self.hidden = self.inputs["y"].shape
         self.steps, self.width = places - 1, self.cell.inputs * self.hidden
-        shape = (self.steps, self.rows, self.width)
-        # The two parts of the result.
-        self.ga = Buffer(self.out.storage, shape, row_major(shape), self.out.offset)
-        offset = self.out.offset + self.steps * self.rows * self.width
-        shape = (self.cell.states, self.rows, self.hidden)
-        self.gs = Buffer(self.out.storage, shape, row_major(shape), offset)
+        self.ga = self._part(self.steps, self.rows, self.width)
+        self.gs = self._part(self.cell.states, self.rows, self.hidden)
 
     def _plan(self, rows: int) -> Contraction:
         into = Buffer(self.out.storage, (rows, self.cell.gates * self.hidden), self.ga.strides[1:], 0)
