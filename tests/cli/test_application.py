@@ -196,6 +196,16 @@ def test_results_that_cannot_be_written_are_an_error_that_names_their_place(comm
 
 
 @needs_bash
+@needs_full
+@pytest.mark.parametrize("said", ["", "-q", "--json"])
+def test_the_result_of_a_run_that_cannot_be_written(said, flowers):
+    ran = shell(f"stepgrad train $data -t kind {FAST} --out run {said} > /dev/full", data=flowers)
+    assert ran.returncode == 1
+    assert ran.stderr.endswith("Error: cannot write to standard output: No space left on device.\n")
+    assert Path("run/report.html").exists()
+
+
+@needs_bash
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", pytest.param("2>/dev/full", marks=needs_full)])
 def test_a_run_goes_on_where_what_it_tells_is_lost(closed, flowers):
     ran = shell(f"stepgrad train $data -t kind {FAST} --out run {closed}", data=flowers)

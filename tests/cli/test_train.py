@@ -300,3 +300,13 @@ def test_a_target_of_a_type_that_cannot_be_learned(stepgrad):
     ran = stepgrad("train", "lists.parquet", "-t", "y")
     assert ran.code == 2
     assert "column 'y' has the type List(Float64), which a network cannot use; make it numbers" in ran.err
+
+
+@pytest.mark.parametrize("size", [1e308, 1e300, 1e-280])
+def test_numbers_of_any_size_are_learned_from_without_a_warning(stepgrad, size):
+    """Warnings are errors here, NumPy's of an overflow among them."""
+    rows = [f"{size * ((i % 7 - 3) / 3)!r},{i % 5},{i}.5" for i in range(60)]
+    Path("far.csv").write_text("\n".join(["a,b,y", *rows, ""]), encoding="utf-8")
+    ran = stepgrad("train", "far.csv", "-t", "y", "--epochs", 2, "--hidden", 4, "--out", "run", "-q")
+    assert (ran.code, ran.err) == (0, "")
+    assert stepgrad("predict", "run", "far.csv", "-q").code == 0

@@ -66,7 +66,7 @@ class Output:
     def print(self, *parts: Any) -> None:
         """Write readable parts to stdout, without the spaces at the ends of lines that nobody sees."""
         console = self.console()
-        with console.capture() as captured:
+        with writing_results(), console.capture() as captured:
             console.print(*parts, sep="\n")
         self.result("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
