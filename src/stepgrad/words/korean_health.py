@@ -12,6 +12,14 @@ _FINDINGS = {
     "A number that is not finite makes every number computed from it not finite, too.": (
         "유한하지 않은 수가 하나 있으면 그 수로 계산한 수가 모두 유한하지 않게 됩니다."
     ),
+    "probabilities in place of logits": "로짓 대신 확률",
+    "The loss applies a softmax or sigmoid to its input, and {layer} has done so already.": (
+        "손실 함수가 입력에 소프트맥스나 시그모이드를 적용하는데, {layer:이/가} 이미 적용했습니다."
+    ),
+    "Squashed twice, probabilities cannot come near 0 and 1, and gradients are small.": (
+        "두 번 눌린 확률은 0이나 1에 가까워질 수 없고, 기울기가 작아집니다."
+    ),
+    "the outputs handed to the loss as they are": "출력을 그대로 손실 함수에 넘기기",
     "vanishing gradient": "기울기 소실",
     "The gradient that reaches {first} is {ratio} times that at {last}, {layers} layers on.": (
         "{first}에 이르는 기울기가 {layers}계층 뒤 {last}에서의 {ratio}배입니다."

@@ -235,3 +235,22 @@ def test_a_run_that_ends_in_a_nan_is_explained():
     assert "the input is not finite in row 7 of the data" in str(check.health)
     with pytest.raises(ArgumentError, match="looks counts"):
         HealthCheck(looks=0)
+
+
+# --------------------------------------------------------------------------------------- squashed
+
+
+@pytest.mark.parametrize(
+    "end, loss, out", [(nn.Softmax(1), nn.CrossEntropyLoss(), 3), (nn.Sigmoid(), nn.BCEWithLogitsLoss(), 1)]
+)
+def test_probabilities_in_place_of_logits(end, loss, out):
+    sg.manual_seed(0)
+    x = sg.randn(96, 4)
+    net = nn.Sequential(nn.Linear(4, 16), nn.Tanh(), nn.Linear(16, out), end)
+    y = (x[:, 0] > 0).long() if out == 3 else (x[:, :1] > 0).float()
+    found = sg.health(net, loss, optim.Adam(net.parameters(), lr=0.02), x, y)
+    assert [(finding.kind, finding.where) for finding in found.findings] == [("squashed", "3")]
+    assert found.try_out().gain > 0.5
+    assert isinstance(net[3], type(end))
+    plain = nn.Sequential(*list(net)[:3])
+    assert sg.health(plain, loss, optim.Adam(plain.parameters(), lr=0.02), x, y)

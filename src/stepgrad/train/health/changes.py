@@ -60,6 +60,7 @@ _TEXTS = {
     "no_decay": "no weight decay",
     "no_dropout": "no dropout",
     "hidden": "a further hidden layer of {value} units, trained with Adam",
+    "logits": "the outputs handed to the loss as they are",
     "finite": "a tenth of the learning rate, and gradients clipped to a common norm of 1",
 }
 
@@ -186,6 +187,12 @@ def _with_hidden(case: Case, width: int) -> Case:
     return replace(case, model=model, optimizer=Adam(model.parameters(), lr=0.01))
 
 
+def _without_last(case: Case, _: Any) -> Case:
+    """Return the case without the Softmax or Sigmoid at the end of the model."""
+    ends = [m for m in case.model.modules() if m._get_name() in ("Softmax", "Sigmoid")]
+    return replace(case, model=replaced(case.model, ends[-1], nn.Identity())) if ends else case
+
+
 def _calmer(case: Case, _: Any) -> Case:
     assert case.optimizer is not None
     return replace(_with_rate(case, case.optimizer.param_groups[0]["lr"] / 10), clip_norm=1.0)
@@ -203,5 +210,6 @@ _APPLY: dict[str, Callable[[Case, Any], Case]] = {
     "no_decay": lambda case, _: _with_decay(case, 0.0),
     "no_dropout": _without_dropout,
     "hidden": _with_hidden,
+    "logits": _without_last,
     "finite": _calmer,
 }

@@ -30,6 +30,11 @@ _KINDS = {
         "{message}.",
         "A number that is not finite makes every number computed from it not finite, too.",
     ),
+    "squashed": _Texts(
+        "probabilities in place of logits",
+        "The loss applies a softmax or sigmoid to its input, and {layer} has done so already.",
+        "Squashed twice, probabilities cannot come near 0 and 1, and gradients are small.",
+    ),
     "vanishing_gradient": _Texts(
         "vanishing gradient",
         "The gradient that reaches {first} is {ratio} times that at {last}, {layers} layers on.",
@@ -134,8 +139,8 @@ class Finding:
     """Something that is wrong.
 
     * `kind`: "not_finite", "vanishing_gradient", "exploding_gradient", "saturated", "dead_relu",
-      "rate_too_high", "rate_too_low", "update_too_large", "update_too_small", "zigzag", "overfitting" or
-      "underfitting".
+      "rate_too_high", "rate_too_low", "update_too_large", "update_too_small", "zigzag", "squashed",
+      "overfitting" or "underfitting".
     * `where`: the path of a layer, "" for the whole network. `numbers`: what was measured, by name.
     * `change`: what to try, None if there is nothing to be tried on a copy.
     * `variant`: which of the texts of its kind.

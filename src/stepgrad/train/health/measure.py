@@ -27,6 +27,7 @@ _SMALLEST_WEIGHT = 0.01  # below it, weights were set to (nearly) 0 on purpose a
 # The largest derivative of what saturates on both sides; the last two become exactly flat there.
 _TWO_SIDED = {"sigmoid": 0.25, "tanh": 1.0, "softsign": 1.0, "hardtanh": 1.0, "hardsigmoid": 1 / 6}
 _SMOOTH = ("sigmoid", "tanh", "softsign")
+_TAKES_LOGITS = ("cross_entropy", "cross_entropy_probabilities", "binary_cross_entropy_with_logits")
 # What is flat around 0 on purpose, or has no derivative at all.
 _FLAT = ("step", "hardshrink", "softshrink", "tanhshrink")
 
@@ -90,7 +91,8 @@ class InputMeasure:
 class Measurement:
     """What one look at a model found; `epoch` and `step` say when, if a `Trainer` was asked.
 
-    `origin`: the first value that is not finite, None if all are.
+    `origin`: the first value that is not finite, None if all are. `squashed`: the path of the module whose
+    probabilities are handed to a loss that takes logits, None if there is none.
     """
 
     loss: float
@@ -100,6 +102,7 @@ class Measurement:
     origin: Origin | None = None
     epoch: int = 0
     step: int = 0
+    squashed: str | None = None
 
     @property
     def weighted(self) -> list[LayerMeasure]:
@@ -112,7 +115,7 @@ class Measurement:
             name: [plain_numbers(asdict(each)) for each in getattr(self, name)] for name in _KINDS_OF_PARTS
         }
         origin = None if self.origin is None else plain_numbers(asdict(self.origin))
-        head = plain_numbers({"loss": self.loss, "epoch": self.epoch, "step": self.step})
+        head = plain_numbers({name: getattr(self, name) for name in ("loss", "epoch", "step", "squashed")})
         return {**head, **parts, "origin": origin}
 
     @classmethod
@@ -158,7 +161,7 @@ def measure(case: Case, epoch: int = 0, step: int = 0) -> Measurement:
         )
         return Measurement(
             loss.item(), layers, tuple(_activations(nodes)),
-            tuple(_inputs(calls, gradients)), origin, epoch, step,
+            tuple(_inputs(calls, gradients)), origin, epoch, step, _squashed(nodes),
         )  # fmt: skip
 
 
@@ -293,6 +296,15 @@ def _activation(node: Node, derivative: numpy.ndarray) -> ActivationMeasure:
     dead = 0 if node.op.name in _SMOOTH else int((steep.max(axis=others) < _DEAD).sum())
     saturated = float((steep < SATURATED * largest).mean()) if largest else 0.0
     return ActivationMeasure(node.module, node.op.name, units, dead, saturated)
+
+
+def _squashed(nodes: Recording) -> str | None:
+    """Return the path of the module that makes probabilities of what the loss takes for logits."""
+    for node in nodes:
+        x = node.inputs[0] if node.op.name in _TAKES_LOGITS else None
+        if isinstance(x, Node) and x.op.name in ("softmax", "sigmoid"):
+            return x.module
+    return None
 
 
 # ----------------------------------------------------------------------------------------- inputs

@@ -24,6 +24,10 @@ UNSCALED = 30.0
 
 def of_gradients(seen: Sequence[Measurement], case: Case) -> Iterator[Finding]:
     """Yield what gradients, activations and updates show that were measured one or more times."""
+    if seen[0].squashed is not None:
+        yield Finding(
+            "squashed", seen[0].squashed, {"layer": seen[0].squashed or "the model"}, Change("logits")
+        )
     blocked = [*_saturated(seen, case), *_dead(seen, case)]
     yield from blocked
     exploding = list(_exploding(seen, case))
