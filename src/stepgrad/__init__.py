@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     from stepgrad import data as data
     from stepgrad import files as files
     from stepgrad import onnx as onnx
+    from stepgrad import plot as plot
     from stepgrad import sklearn as sklearn
     from stepgrad import statistics as statistics
     from stepgrad import train as train
@@ -98,6 +99,7 @@ _MODULES = (
     "data",
     "files",
     "onnx",
+    "plot",
     "sklearn",
     "statistics",
     "train",

@@ -98,6 +98,12 @@ def test_a_line_that_is_not_there():
         example()["forward/0/z[5]"]
 
 
+def test_an_optimizer_without_a_rule_is_refused():
+    model = nn.Linear(1, 1)
+    with pytest.raises(ArgumentError, match="LBFGS takes its steps by code of its own"):
+        sg.explain(model, nn.MSELoss(), sg.optim.LBFGS(model.parameters()), [1.0], [2.0])
+
+
 def test_nothing_of_the_caller_changes():
     model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.BatchNorm1d(2), nn.Linear(2, 1))
     optimizer = sg.optim.Adam(model.parameters())

@@ -103,6 +103,7 @@ def explain_row(
 ) -> Worked:
     """Return the step of a run's network on a row of its table, or of another."""
     import stepgrad.explain as explanation
+    from stepgrad import nn
     from stepgrad.train.table.fit import LOSSES, make_optimizer
     from stepgrad.train.table.settings import TableSettings
 
@@ -118,7 +119,7 @@ def explain_row(
     inputs = (prepared.numbers, prepared.codes) if prepared.codes.shape[1] else (prepared.numbers,)
     network = model.network.train()
     for module in network.modules():  # what is left out at random would be drawn anew for every look
-        if type(module).__name__ == "Dropout":
+        if isinstance(module, nn.Dropout):
             module.eval()
     return explanation.explain(
         network,

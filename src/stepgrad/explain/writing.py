@@ -56,7 +56,7 @@ def explain(
     `labels` are what a person calls the features of an input, by the input's name:
     ``{"x": ["width", "height"]}``.
 
-    Raises `ArgumentError` for a loss that is not one number, for a pick that is not there, and for more than
+    Raises `ArgumentError` for a loss that is not one number, for an optimizer without a rule, for a pick that is not there, and for more than
     20,000 lines.
 
     >>> import stepgrad as sg
@@ -82,6 +82,11 @@ def explain(
     for name, value, least in (("digits", digits, 2), ("round_steps", round_steps, 1)):
         if value is not None and not (type(value) is int and least <= value <= 15):
             raise ArgumentError(f"{name} is a whole number from {least} to 15, not {value!r}.")
+    if getattr(optimizer, "update", True) is None:
+        raise ArgumentError(
+            f"{type(optimizer).__name__} takes its steps by code of its own and not by a rule, so there are no "
+            f"lines for them; explain the step without it: optimizer=None."
+        )
     step = run_step(model, loss, optimizer, x if isinstance(x, tuple) else (x,), y)
     selection = Selection(sample, layer, neuron, path)
     chosen = _layout(layout, step, selection, digits, round_steps)
