@@ -98,9 +98,25 @@ def test_a_line_that_is_not_there():
         example()["forward/0/z[5]"]
 
 
-def test_an_optimizer_without_a_rule_is_refused():
+def test_optimizers_without_a_rule():
     model = nn.Linear(1, 1)
-    with pytest.raises(ArgumentError, match="LBFGS takes its steps by code of its own"):
+
+    class Plain(sg.optim.Optimizer):
+        """A step by operations in place, as in PyTorch."""
+
+        def __init__(self, params):
+            super().__init__(params, {})
+
+        def step(self):
+            with sg.no_grad():
+                for group in self.param_groups:
+                    for p in group["params"]:
+                        p.sub_(p.grad * 0.5)
+
+    worked = sg.explain(model, nn.MSELoss(), Plain(model.parameters()), [1.0], [2.0])
+    assert worked["update/weight[0,0]"].formula == "w⁽¹⁾ − ∂L/∂w⁽¹⁾·0.5"
+    assert worked.check().ok
+    with pytest.raises(ArgumentError, match="LBFGS runs the model as often as it likes"):
         sg.explain(model, nn.MSELoss(), sg.optim.LBFGS(model.parameters()), [1.0], [2.0])
 
 

@@ -195,6 +195,19 @@ class _Run:
             output = self.model(*tensors)
             return Outcome(loss.item(), output.numpy(), self._loss(output, wanted).item(), parameters)
 
+    def _update(self) -> None:
+        if self.optimizer is None:
+            return
+        try:
+            self.optimizer.step()
+        except (ArgumentError, TypeError):
+            if getattr(self.optimizer, "update", None) is not None:
+                raise
+            raise ArgumentError(
+                f"{type(self.optimizer).__name__} runs the model as often as it likes within one step, so that "
+                f"this is no step to be written out; explain it without the update: optimizer=None."
+            ) from None
+
     def _loss(self, output: Any, target: Any) -> Any:
         return self.loss(output) if target is None else self.loss(output, target)
 
@@ -217,8 +230,7 @@ class _Run:
             seen = self._watch(forward)
             loss.backward()
             state = self._state_before()
-            if self.optimizer is not None:
-                self.optimizer.step()
+            self._update()
         self._name_leaves(tensors, wanted, state)
         result = self.result
         for i, node in enumerate(forward):

@@ -56,8 +56,8 @@ def explain(
     `labels` are what a person calls the features of an input, by the input's name:
     ``{"x": ["width", "height"]}``.
 
-    Raises `ArgumentError` for a loss that is not one number, for an optimizer without a rule, for a pick that is not there, and for more than
-    20,000 lines.
+    Raises `ArgumentError` for a loss that is not one number, for an optimizer that runs the model by itself
+    (`LBFGS`), for a pick that is not there, and for more than 20,000 lines.
 
     >>> import stepgrad as sg
     >>> model = sg.nn.Sequential(sg.nn.Linear(1, 1), sg.nn.Sigmoid())
@@ -82,11 +82,6 @@ def explain(
     for name, value, least in (("digits", digits, 2), ("round_steps", round_steps, 1)):
         if value is not None and not (type(value) is int and least <= value <= 15):
             raise ArgumentError(f"{name} is a whole number from {least} to 15, not {value!r}.")
-    if getattr(optimizer, "update", True) is None:
-        raise ArgumentError(
-            f"{type(optimizer).__name__} takes its steps by code of its own and not by a rule, so there are no "
-            f"lines for them; explain the step without it: optimizer=None."
-        )
     step = run_step(model, loss, optimizer, x if isinstance(x, tuple) else (x,), y)
     selection = Selection(sample, layer, neuron, path)
     chosen = _layout(layout, step, selection, digits, round_steps)
