@@ -204,7 +204,7 @@ class _Run:
             if getattr(self.optimizer, "update", None) is not None:
                 raise
             raise ArgumentError(
-                f"{type(self.optimizer).__name__} runs the model as often as it likes within one step, so that "
+                f"{type(self.optimizer).__name__} runs the model as often as it likes within a step, so that "
                 f"this is no step to be written out; explain it without the update: optimizer=None."
             ) from None
 
