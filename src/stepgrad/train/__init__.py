@@ -13,6 +13,7 @@ from stepgrad.train.checkpoint import (
 )
 from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.history import History
+from stepgrad.train.rate_finder import RateRange, find_rate
 from stepgrad.train.table.model import Predictions, TableModel, load_table_model
 from stepgrad.train.trainer import Trainer
 
@@ -25,11 +26,13 @@ __all__ = [
     "LambdaCallback",
     "Predictions",
     "Progress",
+    "RateRange",
     "TableModel",
     "Trainer",
     "checkpoint_path",
     "checkpoint_paths",
     "delete_older",
+    "find_rate",
     "load_table_model",
     "metrics",
     "newest_checkpoint",
