@@ -167,7 +167,7 @@ class Origin:
       "backward". `value`: the value that it made.
     * `inputs`: each of its inputs that are still known, as text: kind, shape, and the range of its values.
 
-    >>> str(Origin("log", "1", "forward", -math.inf, ("float32[8, 3] from 0 to 2.5",)))
+    >>> str(Origin("log", "1", "forward", float("-inf"), ("float32[8, 3] from 0 to 2.5",)))
     'the operation log in 1 (its input: float32[8, 3] from 0 to 2.5)'
     """
 
