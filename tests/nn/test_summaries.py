@@ -7,6 +7,7 @@ import pytest
 import stepgrad as sg
 from stepgrad import nn, ops
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.nn import summaries
 
 
 def mlp(*sizes):
@@ -171,4 +172,11 @@ def test_what_is_no_input():
 
 def test_the_products_of_every_contraction_are_counted():
     # A new contraction has to be known to the summary: how many products make one element of its result.
-    assert {op.name for op in ops.REGISTRY.values() if op.kind == "contract"} == {"linear", "matmul"}
+    assert {op.name for op in ops.REGISTRY.values() if op.kind == "contract"} == set(summaries.PRODUCTS)
+
+
+def test_the_products_of_convolutions():
+    layer = nn.Conv2d(4, 6, 3, groups=2)
+    assert nn.summary(layer, (5, 4, 10, 8)).multiply_adds == 5 * 6 * 8 * 6 * (2 * 9)
+    transposed = nn.ConvTranspose1d(4, 6, 3, stride=2)
+    assert nn.summary(transposed, (5, 4, 10)).multiply_adds == 5 * 4 * 10 * (6 * 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stepgrad.arrays import devices, dtypes
@@ -253,12 +254,26 @@ def _own_parameters(module: Module) -> list[Parameter]:
     return own
 
 
+def _of_matrices(y: Shape, a: Shape, b: Shape) -> int:
+    return math.prod(y) * a[-1]
+
+
+# How many products each contraction sums up, from the shapes of its result and of its first two operands.
+PRODUCTS: dict[str, Callable[[Shape, Shape, Shape], int]] = {
+    "linear": _of_matrices,
+    "matmul": _of_matrices,
+    # Of a weight (outputs, channels of a group, …) each element of the result takes one output's numbers.
+    "convolution": lambda y, x, weight: math.prod(y) * math.prod(weight[1:]),
+    "convolution_input": lambda y, g, weight: math.prod(g) * math.prod(weight[1:]),
+    "convolution_weight": lambda y, g, x: math.prod(g) * math.prod(y[1:]),
+}
+
+
 def _multiply_adds(node: Node) -> int:
-    """Return how many products a contraction sums up: for each element of the result as many as the shared
-    dimension, the last one of the first operand, is long.
-    """
+    """Return how many products a contraction sums up."""
     assert node.saved is not None
-    return math.prod(node.shape) * node.saved[0].shape[-1]
+    first, second = (tuple(x.shape) for x in node.saved[:2])
+    return PRODUCTS[node.op.name](tuple(node.shape), first, second)
 
 
 def _new_bytes(outputs: list[Tensor], there: list[Any]) -> int:
