@@ -312,3 +312,32 @@ def test_padding_there_and_back(side):
     assert padded[:, 1].tolist() == (row if side == "right" else row[::-1])
     if side == "right":
         assert [x.tolist() for x in rnn.unpad_sequence(padded, [2, 1])] == [x.tolist() for x in sequences]
+
+
+def unrolled(compiled):
+    """The losses of a step that calls a cell again and again: more kernels than one function calls."""
+    sg.manual_seed(0)
+    cell = nn.LSTMCell(3, 5, dtype=sg.float64)
+    optimizer = sg.optim.Adam(cell.parameters(), lr=0.01)
+
+    def step(x):
+        optimizer.zero_grad()
+        states = None
+        for t in range(x.shape[0]):
+            states = cell(x[t], states)
+        loss = (states[0] ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = sg.compile(step) if compiled else step
+    losses = [run(sg.tensor(drawn(16, 4, 3, seed=i))).item() for i in range(4)]
+    return losses, run
+
+
+def test_a_cell_in_a_loop_is_compiled_once_for_all_steps():
+    (eager, _), (native, run) = unrolled(False), unrolled(True)
+    assert native == pytest.approx(eager, rel=1e-12)
+    code = run.programs[0].native
+    assert len(code.kernels) > 128
+    assert code.text.count("define internal void @k") < 40

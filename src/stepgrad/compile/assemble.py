@@ -55,6 +55,8 @@ class Program:
     builder: Any = field(repr=False, default=None)
 
 
+# So many kernels are called by one function.
+MOST_CALLS = 64
 # Below this many operations a kernel is not worth waking a second thread for.
 SHARED_WORK = 60_000
 # Below this many operations a step is done sooner by one thread: what one thread wrote, another fetches from
@@ -200,7 +202,7 @@ class Native:
     def _write(self) -> str:
         w = Writer()
         for i, cluster in enumerate(self.schedule.clusters):
-            task, name = self._task(cluster), f"k{i}_{cluster.kind}"
+            task, name = self._task(cluster).from_starts(), f"k{i}_{cluster.kind}"
             if cluster.kind == "contract":
                 kernel = write_product(w, name, task, self._packing)
             elif is_recurrent(cluster):
@@ -209,6 +211,7 @@ class Native:
                 kernel = write_special(w, name, task, self.status)
             else:
                 kernel = write_kernel(w, name, task)
+            kernel.starts = task.starts
             kernel.is_shared = kernel.units > 1 and kernel.work >= SHARED_WORK
             self.kernels.append(kernel)
         self._is_shared = self.work >= WORK_FOR_THREADS and any(k.is_shared for k in self.kernels)
@@ -219,47 +222,63 @@ class Native:
         """Write ``run(table, steps, thread, threads, meeting)``: for every step, call every kernel.
 
         Every thread runs it. A shared kernel is cut into as many parts as there are threads; the others
-        are run by thread 0. Between kernels of which one is shared, the threads wait for each other.
+        are run by thread 0. Between kernels of which one is shared, the threads wait for each other. Of many
+        kernels, some at a time are called by a function of their own: the time that LLVM needs for one grows
+        with the square of its length.
         """
         write_barrier(w)
-        with w.function("run", ["ptr", "i64", "i64", "i64", "ptr"], public=True) as arguments:
-            table, steps, thread, count, meeting = arguments
-            pointers = [
-                w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr")
-                for s in self.storages
-            ]
-            if self._packed is not None:
-                mine = thread * self._packing_bytes()
-                pointers[self._packed.number] = w.pointer(pointers[self._packed.number], mine, "i8")
-            w.loop(
-                w.constant(0, "i64"),
-                steps,
-                1,
-                lambda i, _: self._write_step(w, i, pointers, thread, count, meeting),
-            )
+        kinds = ["ptr", "i64", "i64", "i64", "ptr"]
+        count = len(self.kernels)
+        groups = [self.kernels[i : i + MOST_CALLS] for i in range(0, count, MOST_CALLS)] if count else [[]]
+        for number, kernels in enumerate(groups if len(groups) > 1 else ()):
+            with w.function(f"calls{number}", kinds) as (table, index, *threads):
+                self._write_step(w, kernels, self._pointers(w, kernels, table, threads[0]), index, threads)
+        with w.function("run", kinds, public=True) as (table, steps, *threads):
+            held = self._pointers(w, groups[0], table, threads[0]) if len(groups) == 1 else {}
+
+            def step(index: Any, _: Any) -> None:
+                if len(groups) == 1:
+                    self._write_step(w, groups[0], held, index, threads)
+                else:
+                    for number in range(len(groups)):
+                        w.call(f"calls{number}", [table, index, *threads])
+
+            w.loop(w.constant(0, "i64"), steps, 1, step)
+
+    def _pointers(self, w: Writer, kernels: list[Kernel], table: Any, thread: Any) -> dict[Storage, Any]:
+        """Return the addresses of all storages that some kernels touch."""
+        pointers = {}
+        for s in dict.fromkeys(s for kernel in kernels for s in kernel.storages):
+            at = w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr")
+            pointers[s] = w.pointer(at, thread * self._packing_bytes(), "i8") if s is self._packed else at
+        return pointers
 
     def _write_step(
-        self, w: Writer, index: Any, pointers: list[Any], thread: Any, count: Any, meeting: Any
-    ) -> list[Any]:
-        here = list(pointers)
-        for s in self.storages:
+        self, w: Writer, kernels: list[Kernel], pointers: dict[Storage, Any], index: Any, threads: list[Any]
+    ) -> None:
+        """Write the calls of some kernels for one step; `threads`: this one, how many there are, and where
+        they meet.
+        """
+        thread, count, meeting = threads
+        here = dict(pointers)
+        for s, at in pointers.items():
             advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
             if advance:
-                here[s.number] = w.pointer(pointers[s.number], index * advance, element_of(s.dtype))
+                here[s] = w.pointer(at, index * advance, element_of(s.dtype))
 
         def call(kernel: Kernel, begin: Any, end: Any) -> None:
-            w.call(kernel.name, [*(here[s.number] for s in kernel.storages), begin, end])
+            starts = ((here[s], kernel.starts.get(s, 0), element_of(s.dtype)) for s in kernel.storages)
+            w.call(kernel.name, [*(w.pointer(*start) for start in starts), begin, end])
 
-        for shared, group in groupby(self.kernels, key=lambda kernel: kernel.is_shared):
-            kernels = list(group)
+        for shared, group in groupby(kernels, key=lambda kernel: kernel.is_shared):
+            together = list(group)
             if shared:
-                for kernel in kernels:
+                for kernel in together:
                     call(kernel, *(w.quotient(t * kernel.units, count) for t in (thread, thread + 1)))
                     w.call("meet", [meeting, count])
             else:
-                w.when(thread == 0, partial(self._write_alone, w, kernels, call))
+                w.when(thread == 0, partial(self._write_alone, w, together, call))
                 w.call("meet", [meeting, count])
-        return []
 
     def _write_alone(self, w: Writer, kernels: list[Kernel], call: Any) -> None:
         for kernel in kernels:

@@ -25,7 +25,7 @@ class Kernel:
 
     `units`: into how many parts the work can be cut without changing a bit; 0 if it cannot. `work`: a
     rough number of operations, by which it is decided whether threads pay (`is_shared`). `loops`: its loop
-    nest in words.
+    nest in words. `starts`: the element of a storage that its pointer points to, where that is not the first.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Kernel:
     work: float = 0.0
     is_shared: bool = False
     loops: str = ""
+    starts: dict[Storage, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -44,6 +45,22 @@ class Task:
     locate: Callable[[Value], Buffer]
     targets: list[tuple[Value, Buffer]]
     vector_bytes: int
+    starts: dict[Storage, int] = field(default_factory=dict)
+
+    def from_starts(self) -> Task:
+        """Return the task with each storage counted from the first element that it touches there (`starts`).
+
+        So what is done with one part of a tensor and then with another has the same code.
+        """
+        starts: dict[Storage, int] = {}
+        for b in [*map(self.locate, self.outside()), *(b for _, b in self.targets)]:
+            starts[b.storage] = min(b.offset, starts.get(b.storage, b.offset))
+
+        def moved(b: Buffer) -> Buffer:
+            return Buffer(b.storage, b.shape, b.strides, b.offset - starts.get(b.storage, 0))
+
+        targets = [(value, moved(b)) for value, b in self.targets]
+        return Task(self.cluster, lambda x: moved(self.locate(x)), targets, self.vector_bytes, starts)
 
     def outside(self) -> list[Value]:
         """Return the values that are read from memory: inputs of members that no member computes."""
