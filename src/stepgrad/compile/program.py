@@ -243,6 +243,10 @@ class Builder(Indexing):
         """Return x as a value that has a place in memory, which a number has not."""
         return self._copy(x) if x.kind == "number" else x
 
+    def copied(self, x: Value) -> Value:
+        """Return x in memory of its own, in row-major order."""
+        return self._copy(x)
+
     def _copy(self, x: Value) -> Value:
         """Return x in memory of its own, in row-major order."""
         return self._made("map", find("cast"), (x,), {"dtype": x.dtype}, x.shape, x.dtype)

@@ -306,6 +306,9 @@ def _correlated(b: Builder, x: Value, weight: Value, stride: Sizes, dilation: Si
     matrix (N · windows, O).
     """
     size, outputs, d = weight.shape[2:], weight.shape[0], weight.ndim - 2
+    if _is_depthwise(weight, groups):
+        y = _each_channel(b, x, weight, stride, dilation)
+        return b.reshape(y, shape=(y.size // outputs, outputs))
     every = _windows_of(b, x, size, stride, dilation, groups)
     depth = math.prod(size) * weight.shape[1]
     factor = b.reshape(weight, shape=(groups, outputs // groups, *weight.shape[1:]))
@@ -315,12 +318,46 @@ def _correlated(b: Builder, x: Value, weight: Value, stride: Sizes, dilation: Si
     return _ungrouped(b, y, (y.shape[-2], outputs))
 
 
+def _is_depthwise(weight: Value, groups: int) -> bool:
+    """Return whether each channel has a weight of its own, not too large to be written out."""
+    return weight.shape[0] == groups > 1 == weight.shape[1] and math.prod(weight.shape[2:]) < _LARGE_WINDOW
+
+
+def _by_place(b: Builder, weight: Value) -> Value:
+    """Return a weight (C, 1, K…) as (places of a window, C)."""
+    return b.permute(b.reshape(weight, shape=(weight.shape[0], math.prod(weight.shape[2:]))), dims=(1, 0))
+
+
+def _each_channel(b: Builder, x: Value, weight: Value, stride: Sizes, dilation: Sizes) -> Value:
+    """Return the sums of windows of images (N, L…, C) times weight (C, 1, K…), channel by channel: (N, O…,
+    C).
+    """
+    size = weight.shape[2:]
+    counts = count_windows(x.shape[1:-1], size, stride, dilation)
+    weights, total = b.copied(_by_place(b, weight)), None
+    for k, place in enumerate(places_in(size)):
+        index = (slice(None), *elements_at(place, counts, stride, dilation)[1:], slice(None))
+        term = b.slice(x, index=index) * b.slice(weights, index=(k,))
+        total = term if total is None else total + term
+    assert total is not None
+    return total
+
+
 def _convolution_weight(
     b: Builder, g: Value, x: Value, *, size: Sizes, stride: Sizes, padding: Any, dilation: Sizes, groups: int
 ) -> Value:
     g, x = _operands(b, "convolution_weight", g, x)
     outputs, inputs, d = g.shape[1], x.shape[1] // groups, len(size)
     every = _windows_of(b, _padded(b, _channels_last(b, x), padding), size, stride, dilation, groups)
+    if outputs == groups > 1 == inputs:
+        # Channel by channel: image by image first, which stay in the cache.
+        rows = _channels_last(b, g)
+        windows = b.permute(every, dims=(1, *range(2, 2 + 2 * d), 0, 2 + 2 * d))
+        windows = b.reshape(windows, shape=windows.shape[:-1])
+        rows = b.reshape(rows, shape=(*rows.shape[:-1], *(1,) * d, rows.shape[-1]))
+        y = b.sum(windows * rows, dim=tuple(range(1, 1 + d)), keepdim=False)
+        y = b.sum(y, dim=(0,), keepdim=False)
+        return b.reshape(b.permute(y, dims=(d, *range(d))), shape=(outputs, 1, *size))
     factor = _grouped(b, _channels_last(b, g), groups)
     # Sums over some of the images each, which threads can share, then the sum of these.
     images = g.shape[0]
@@ -358,6 +395,12 @@ def _convolution_input(
         )
         y = _correlated(b, _padded(b, rows, around), turned, stride, dilation, groups)
         return _channels_second(b, b.reshape(y, shape=(g.shape[0], *shape, inputs)))
+    padded = tuple(n + p + q for n, (p, q) in zip(shape, padding, strict=True))
+    if _is_depthwise(weight, groups):
+        each = b.reshape(b.copied(_by_place(b, weight)), shape=(*size, inputs))
+        y = b.reshape(rows, shape=(*rows.shape[:-1], *(1,) * d, inputs)) * each
+        y = b.permute(y, dims=(0, 1 + 2 * d, *range(1, 1 + 2 * d)))
+        return _unpadded(b, b.add_windows(y, shape=padded, stride=stride, dilation=dilation), shape, padding)
     factor = b.reshape(weight, shape=(groups, weight.shape[0] // groups, *weight.shape[1:]))
     factor = b.permute(factor, dims=(0, 1, *range(3, 3 + d), 2))
     factor = b.reshape(factor, shape=(*factor.shape[:2], math.prod(factor.shape[2:])))
@@ -367,10 +410,12 @@ def _convolution_input(
     y = b.permute(y, dims=(*range(1, 2 + 2 * d), 0, 2 + 2 * d))
     y = b.reshape(y, shape=(*y.shape[: 1 + 2 * d], inputs))
     y = b.permute(y, dims=(0, 1 + 2 * d, *range(1, 1 + 2 * d)))
-    padded = tuple(n + p + q for n, (p, q) in zip(shape, padding, strict=True))
-    whole = b.add_windows(y, shape=padded, stride=stride, dilation=dilation)
+    return _unpadded(b, b.add_windows(y, shape=padded, stride=stride, dilation=dilation), shape, padding)
+
+
+def _unpadded(b: Builder, x: Value, shape: Sizes, padding: Any) -> Value:
     inner = (slice(p, p + n) for n, (p, _) in zip(shape, padding, strict=True))
-    return b.slice(whole, index=(slice(None), slice(None), *inner)) if any(map(any, padding)) else whole
+    return b.slice(x, index=(slice(None), slice(None), *inner)) if any(map(any, padding)) else x
 
 
 RULES: dict[str, Callable[..., Value]] = {

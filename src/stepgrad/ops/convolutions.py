@@ -97,6 +97,7 @@ class convolution:
         Sample(real(shape=(1, 2, 6, 5)), real(shape=(3, 2, 2, 2)), None, **_attrs(dilation=2, stride=2)),
         Sample(real(shape=(1, 2, 3, 4, 3)), real(shape=(2, 2, 2, 2, 2)), real(shape=(2,)), **_attrs(3)),
         Sample(real(shape=(2, 3, 4, 4)), real(shape=(6, 1, 3, 3)), None, **_attrs(padding=1, groups=3)),
+        Sample(real(shape=(2, 3, 5, 6)), real(shape=(3, 1, 3, 2)), None, **_attrs(stride=2, groups=3)),
         Sample(real(shape=(3, 3, 4, 2)), real(shape=(2, 3, 1, 1)), real(shape=(2,)), **_attrs()),
     ]
 
