@@ -104,6 +104,10 @@ MISSING = [
     (lambda: sg.nn.functional.crossentropy, r"nn\.functional has no 'crossentropy'\. Did .* 'cross_entropy'"),
     (lambda: sg.optim.Adm, r"stepgrad\.optim has no 'Adm'\. Did you mean 'Adam'\?"),
     (lambda: sg.optim.SparseAdam, r"optim has no 'SparseAdam': it has dense tensors alone; use Adam"),
+    (lambda: sg.nn.init.xavier_norml_, r"nn\.init has no 'xavier_norml_'.* 'xavier_normal_'"),
+    (lambda: sg.optim.lr_scheduler.StepLr, r"lr_scheduler has no 'StepLr'\. Did you mean 'StepLR'"),
+    (lambda: sg.linalg.invers, r"stepgrad\.linalg has no 'invers'\. Did you mean 'inv"),
+    (lambda: sg.utils.data.Dataloader, r"utils\.data has no 'Dataloader'.* 'DataLoader'"),
     (lambda: sg.ones(2).summ(), r"a Tensor has no 'summ'\. Did you mean 'sum'\?"),
     (lambda: sg.ones(2)._nothing, r"a Tensor has no '_nothing'\.$"),
 ]  # fmt: skip

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stepgrad.arrays import random
 from stepgrad.arrays.devices import cuda_is_available, import_cupy
+from stepgrad.names import teller
 
 
 def is_available() -> bool:
@@ -43,3 +46,6 @@ def manual_seed(seed: int) -> None:
 
 
 manual_seed_all = manual_seed
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -23,6 +23,7 @@ from stepgrad.joining import multi_dot
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.matrices import QR, SVD, Eigh, LUFactors, SlogDet, triangular_solution
 from stepgrad.methods.norms import vector_norm as _vector_norm
+from stepgrad.names import teller
 from stepgrad.numerical import vander as _vander
 from stepgrad.ops import factors
 from stepgrad.ops.registry import REGISTRY
@@ -339,3 +340,6 @@ __all__ = [
     "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals",
     "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -8,7 +8,7 @@ would find the files and run them a second time under the other name. It does no
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -57,6 +57,18 @@ def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
     if name.startswith("_"):  # what programs ask for, not people
         return MissingNameError(f"{where} has no {name!r}.")
     return MissingNameError(f"{where} has no {name!r}.{suggest(name, [n for n in names if n[:1] != '_'])}")
+
+
+def teller(where: str, names: Iterable[str]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module: it raises the error of `missing`.
+
+    It stands under ``if not TYPE_CHECKING``, so that type checkers still see what is there.
+    """
+
+    def __getattr__(name: str) -> Any:
+        raise missing(where, name, names)
+
+    return __getattr__
 
 
 def as_torch() -> ModuleType:

@@ -7,10 +7,11 @@ tensor([0.5000, 0.9750])
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepgrad.autograd.engine import apply
 from stepgrad.functions import polygamma
+from stepgrad.names import teller
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
@@ -78,3 +79,6 @@ __all__ = [
     "i1", "i1e", "log1p", "log_ndtr", "log_softmax", "logit", "logsumexp", "multigammaln", "ndtr", "ndtri",
     "polygamma", "psi", "round", "sinc", "softmax", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -335,10 +335,12 @@ class Tensor(
     def __contains__(self, value: Any) -> Any:
         return bool((self == value).any())
 
-    def __getattr__(self, name: str) -> Any:
-        if isinstance(own := getattr(type(self), name, None), property):
-            return own.__get__(self)  # which raises its own AttributeError
-        raise missing("a Tensor", name, dir(type(self)))
+    if not TYPE_CHECKING:  # type checkers still see what is there
+
+        def __getattr__(self, name: str) -> Any:
+            if isinstance(own := getattr(type(self), name, None), property):
+                return own.__get__(self)  # which raises its own AttributeError
+            raise missing("a Tensor", name, dir(type(self)))
 
     def __repr__(self) -> str:
         from stepgrad.methods.text import tensor_text

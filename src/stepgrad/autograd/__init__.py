@@ -6,6 +6,8 @@
 (tensor(6.),)
 """
 
+from typing import TYPE_CHECKING
+
 from stepgrad.autograd.check import gradcheck, gradgradcheck, numerical_gradient
 from stepgrad.autograd.function import Function
 from stepgrad.autograd.gradients import backward, grad
@@ -17,8 +19,12 @@ from stepgrad.autograd.modes import (
     set_grad_enabled,
 )
 from stepgrad.autograd.variable import Variable
+from stepgrad.names import teller
 
 __all__ = [
     "Function", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
     "is_grad_enabled", "no_grad", "numerical_gradient", "set_grad_enabled",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

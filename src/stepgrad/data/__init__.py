@@ -1,5 +1,7 @@
 """Data: datasets, samplers, collating, and the `DataLoader` with its worker processes."""
 
+from typing import TYPE_CHECKING
+
 from stepgrad.data.collate import default_collate, default_convert
 from stepgrad.data.dataset import (
     ConcatDataset,
@@ -20,6 +22,7 @@ from stepgrad.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from stepgrad.names import teller
 
 __all__ = [
     "BatchSampler",
@@ -41,3 +44,6 @@ __all__ = [
     "random_split",
     "stratified_split",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

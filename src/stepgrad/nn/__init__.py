@@ -4,9 +4,9 @@ One file per family; what its `__all__` names is found here.
 """
 
 # ruff: noqa: F403
-from typing import Any
+from typing import TYPE_CHECKING
 
-from stepgrad.names import missing
+from stepgrad.names import teller
 from stepgrad.nn import functional as functional
 from stepgrad.nn import init as init
 from stepgrad.nn import utils as utils
@@ -36,6 +36,5 @@ from stepgrad.nn.resizing import *
 from stepgrad.nn.summaries import *
 from stepgrad.nn.transformer import *
 
-
-def __getattr__(name: str) -> Any:
-    raise missing("stepgrad.nn", name, globals())
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import _thread
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -15,6 +15,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.arrays import random as streams
 from stepgrad.autograd.modes import no_grad
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.names import teller
 from stepgrad.tensor import Tensor
 
 _GAINS = {
@@ -242,3 +243,7 @@ def _filled(tensor: Tensor, values: numpy.ndarray) -> Tensor:
         return tensor
     with no_grad():
         return tensor.copy_(Tensor._of(values))
+
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -11,9 +11,9 @@ tensor([ 0.8000, -1.6000], requires_grad=True)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from stepgrad.names import missing
+from stepgrad.names import teller
 from stepgrad.optim import lr_scheduler
 from stepgrad.optim.adadelta import Adadelta
 from stepgrad.optim.adafactor import Adafactor
@@ -49,6 +49,5 @@ __all__ = [
     "lr_scheduler",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    raise missing("stepgrad.optim", name, __all__)
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -4,9 +4,9 @@ One file per family; what its `__all__` names is found here.
 """
 
 # ruff: noqa: F403
-from typing import Any
+from typing import TYPE_CHECKING
 
-from stepgrad.names import missing
+from stepgrad.names import teller
 from stepgrad.nn.functional.activations import *
 from stepgrad.nn.functional.adaptive_pooling import *
 from stepgrad.nn.functional.affine import *
@@ -27,6 +27,5 @@ from stepgrad.nn.functional.pooling import *
 from stepgrad.nn.functional.resizing import *
 from stepgrad.nn.functional.sampling import *
 
-
-def __getattr__(name: str) -> Any:
-    raise missing("stepgrad.nn.functional", name, globals())
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepgrad.autograd.modes import no_grad
 from stepgrad.creation import cat, tensor
 from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
+from stepgrad.names import teller
 from stepgrad.nn.utils import parametrizations, parametrize, rnn
 from stepgrad.nn.utils.norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from stepgrad.tensor import Tensor
@@ -109,3 +110,6 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
 from stepgrad.creation import cat, from_numpy, full
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.names import teller
 from stepgrad.tensor import Tensor
 
 
@@ -191,3 +192,6 @@ __all__ = [
     "unpack_sequence",
     "unpad_sequence",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -6,6 +6,9 @@ schedules may work on one optimizer; each then changes the rate in its own propo
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from stepgrad.names import teller
 from stepgrad.optim.lr_scheduler.base import LRScheduler
 from stepgrad.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from stepgrad.optim.lr_scheduler.curves import (
@@ -44,3 +47,6 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())
