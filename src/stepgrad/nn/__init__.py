@@ -20,6 +20,7 @@ from stepgrad.nn.container import *
 from stepgrad.nn.convolution import *
 from stepgrad.nn.distance import *
 from stepgrad.nn.embedding import *
+from stepgrad.nn.lazy import *
 from stepgrad.nn.likelihood_loss import *
 from stepgrad.nn.linear import *
 from stepgrad.nn.loss import *
