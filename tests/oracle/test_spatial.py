@@ -117,6 +117,32 @@ def test_places_of_a_grid(dims: int, torch: Any):
             assert_same_call(torch, "grid_sample", [image, grid.clone().requires_grad_()], **kwargs)
 
 
+def every_layer(nn: Any) -> Any:
+    """Layers as a person writes them, with the arguments that their texts show."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.Conv2d(2, 4, (3, 5), 2, (1, 2), 2, 2, False, "circular"),
+        nn.Conv1d(2, 4, 3, padding="same"), nn.ConvTranspose2d(2, 4, 3, 2, 1, 1),
+        nn.ConvTranspose3d(2, 4, 3, bias=False), nn.MaxPool2d(2), nn.MaxPool1d(3, 2, 1, ceil_mode=True),
+        nn.AvgPool1d(2), nn.AvgPool2d((2, 3), 1), nn.AvgPool3d(2), nn.LPPool2d(2, 3),
+        nn.AdaptiveAvgPool2d(1), nn.AdaptiveAvgPool2d((None, 7)), nn.AdaptiveMaxPool1d(3),
+        nn.MaxUnpool2d(2), nn.FractionalMaxPool2d(2, output_ratio=0.5), nn.ConstantPad2d(1, 0.5),
+        nn.ZeroPad2d((1, 2, 3, 4)), nn.ReflectionPad1d(2), nn.ReplicationPad3d(1), nn.CircularPad2d(1),
+        nn.Upsample(scale_factor=2), nn.Upsample((3, 4), mode="bilinear"),
+        nn.UpsamplingNearest2d(scale_factor=2), nn.UpsamplingBilinear2d((4, 4)), nn.PixelShuffle(2),
+        nn.PixelUnshuffle(2), nn.ChannelShuffle(2), nn.Fold((4, 5), 2), nn.Unfold(3, stride=2),
+        nn.LocalResponseNorm(5), nn.BatchNorm2d(3), nn.BatchNorm3d(3, bias=False), nn.InstanceNorm1d(3),
+        nn.InstanceNorm2d(3, affine=True, track_running_stats=True), nn.GroupNorm(2, 4), nn.Dropout1d(),
+        nn.Dropout2d(0.1), nn.Dropout3d(0.2, True),
+    )  # fmt: skip
+
+
+def test_every_layer_has_the_text_and_the_state_of_pytorch(torch: Any):
+    ours, theirs = every_layer(sg.nn), every_layer(torch.nn)
+    assert repr(ours) == repr(theirs)
+    shapes = [{key: tuple(value.shape) for key, value in net.state_dict().items()} for net in (ours, theirs)]
+    assert shapes[0] == shapes[1]
+
+
 def test_first_values_have_the_range_of_pytorchs(torch: Any):
     for name, args in (("Conv2d", (3, 200, 5)), ("ConvTranspose2d", (200, 6, 3)), ("Conv1d", (8, 100, 3))):
         theirs, ours = getattr(torch.nn, name)(*args), getattr(sg.nn, name)(*args)
