@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import imports, loaders, models, report, sizes, steps
+from . import imports, loaders, models, report, sizes, steps, variants
 from .peers import load_peer, peer_names
 from .processes import interleave, missing
 from .workloads import WORKLOADS
@@ -96,6 +96,25 @@ def run_models(options: argparse.Namespace, results: dict[str, Any]) -> None:
         results["models"][model][peer] = found
 
 
+def run_variants(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Microseconds per step of the networks trained in other ways."""
+    names = [name for name in variants.VARIANTS if name.split()[0] in options.workloads]
+    jobs = {
+        f"{name} {peer}": (needed, ["-m", "benchmarks.variants", peer, name, str(options.seconds)])
+        for name in names
+        for peer, (_, needed, _) in variants.PEERS.items()
+    }
+    measured = run("variants", jobs, options, results)
+    results["variants"] = {
+        name: {
+            peer: summary([r["microseconds"] for r in measured[f"{name} {peer}"]])
+            for peer in variants.PEERS
+            if measured.get(f"{name} {peer}")
+        }
+        for name in names
+    }
+
+
 def run_imports(options: argparse.Namespace, results: dict[str, Any]) -> None:
     """Milliseconds of `import`."""
     imports.compile_sources()
@@ -125,6 +144,7 @@ def run_sizes(options: argparse.Namespace, results: dict[str, Any]) -> None:
 SUITES = {
     "steps": run_steps,
     "models": run_models,
+    "variants": run_variants,
     "imports": run_imports,
     "loaders": run_loaders,
     "sizes": run_sizes,

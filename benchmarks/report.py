@@ -10,6 +10,7 @@ from typing import Any
 from .loaders import BATCH, COLUMNS, ROWS
 from .models import MODELS
 from .peers import load_peer
+from .variants import PEERS, TITLES
 from .workloads import WORKLOADS
 
 Table = list[list[str]]
@@ -88,6 +89,18 @@ def step_table(steps: dict[str, dict[str, dict[str, Any]]]) -> Table:
     return rows
 
 
+def variant_table(results: dict[str, dict[str, dict[str, Any]]]) -> Table:
+    """Microseconds per step of each variant by each peer, and how far stepgrad is ahead of the best other."""
+    rows = [["µs per step", *(title for title, _, _ in PEERS.values()), "best peer ÷ stepgrad compiled"]]
+    for name, found in results.items():
+        workload, change = name.split()
+        medians = [found[peer]["median"] for peer in PEERS if peer != "stepgrad" and peer in found]
+        ahead = min(medians) / found["stepgrad"]["median"] if medians and "stepgrad" in found else None
+        cells = [cell(found.get(peer)) for peer in PEERS]
+        rows.append([f"{workload}, {TITLES[change]}", *cells, ratio(ahead) if ahead else "–"])
+    return rows
+
+
 def simple_table(title: str, unit: str, results: dict[str, dict[str, Any]]) -> Table:
     """One median per name, and how many times the first one's that is."""
     first = next(iter(results.values()))["median"]
@@ -111,6 +124,8 @@ def tables(results: dict[str, Any]) -> list[Table]:
         found.append(step_table(results["steps"]))
     if results.get("models"):
         found.append(step_table(results["models"]))
+    if results.get("variants"):
+        found.append(variant_table(results["variants"]))
     if results.get("imports"):
         found.append(simple_table("import, fresh process", "ms", results["imports"]))
     if results.get("loaders"):
