@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from stepgrad import autograd as autograd
 from stepgrad import linalg as linalg
+from stepgrad import masked as masked
 from stepgrad import names as _names
 from stepgrad import nn as nn
 from stepgrad import ops as ops
@@ -53,6 +54,7 @@ from stepgrad.autograd import inference_mode as inference_mode
 from stepgrad.autograd import is_grad_enabled as is_grad_enabled
 from stepgrad.autograd import no_grad as no_grad
 from stepgrad.autograd import set_grad_enabled as set_grad_enabled
+from stepgrad.copies import *  # noqa: F403 - its __all__ is meant
 from stepgrad.creation import *  # noqa: F403 - its __all__ is meant
 from stepgrad.errors import StepgradError as StepgradError
 from stepgrad.functions import *  # noqa: F403 - its __all__ is meant

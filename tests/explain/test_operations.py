@@ -12,10 +12,14 @@ from stepgrad.ops.namespace import NUMPY
 # What no line can compute again: functions that the evaluator does not have, and positions in a window.
 WITHOUT_FORMULA = {
     "acos", "asin", "atan", "atan2", "copysign", "digamma", "erfcx", "erfinv", "fmod", "i0", "i0e", "i1",
-    "i1e", "lgamma", "log_ndtr", "max_pool", "ndtri", "polygamma",
+    "i1e", "lgamma", "log_ndtr", "max_pool", "ndtri", "polygamma", "logcumsumexp", "reduce_along", "inv",
+    "solve",
+    "det", "logabsdet", "detsign", "pinv", "matrix_exp", "svd", "qr", "lu",
 }  # fmt: skip
 # No derivative by an operand of the samples, or none at all.
 REFUSED = {"step", "zeta"}
+# Of symmetric matrices, of which a central difference would change one element alone.
+REFUSED |= {"cholesky", "eigh"}
 OPERATIONS = [
     op for op in REGISTRY.values()
     if op.differentiable and op.samples and op.kind not in ("function", "random") and op.name not in REFUSED

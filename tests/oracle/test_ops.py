@@ -150,6 +150,7 @@ NOT_COMPARED = {
     "bmm triton_optimized": "GPU",
     "linspace tensor_overload": "bounds that are tensors",
     "logspace tensor_overload": "bounds that are tensors",
+    "as_strided_scatter": "PyTorch's derivative by what is overwritten is not 0",
     "as_strided partial_views": "tensors that are windows into larger memory",
     "nn.functional.batch_norm without_cudnn": "the same samples as those of batch_norm",
 }
@@ -222,4 +223,4 @@ def test_there_are_enough(database: dict[tuple[str, str], Any]):
     compared = [
         key for key in OPERATIONS if database[key].supports_autograd and torch.float64 in database[key].dtypes
     ]
-    assert len([key for key in compared if key not in MISSING and key not in BETTER]) >= 260
+    assert len([key for key in compared if key not in MISSING and key not in BETTER]) >= 360

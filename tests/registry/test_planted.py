@@ -52,7 +52,7 @@ FAULTS: list[tuple[str, Callable[..., None], dict[str, Any]]] = [
     ("square", checks.check_first, {"partials": lambda m, x, y: (x,)}),
     ("div", checks.check_first, {"partials": lambda m, a, b, y: (-y / b, 1 / b)}),
     ("sub", checks.check_first, {"partials": lambda m, a, b, y: (1, 1)}),
-    ("where", checks.check_first, {"partials": lambda m, c, a, b, y: (None, m.logical_not(c), c)}),
+    ("lerp", checks.check_first, {"partials": lambda m, a, b, w, y: (w, 1 - w, b - a)}),
     ("gelu", checks.check_first, {"partials": lambda m, x, y: (0.5 * (1 + m.erf(x * 0.5**0.5)),)}),
     (
         "matmul",

@@ -30,6 +30,7 @@ _WIDE = numpy.longdouble
 _STEP = float(numpy.finfo(_WIDE).eps) ** (1 / 3)
 _CLOSE = 10 * _STEP**2
 _MOST_CHECKED = 40  # numbers of one array, the largest
+_NARROW_KINDS = ("function", "routine")  # the user's own code, and LAPACK
 _NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of the way is in float64
 
 
@@ -247,7 +248,7 @@ def _is_narrow(value: Value) -> bool:
         names = symbols(*value.op.input_names())
         formula = value.op.value(Symbol, *names, **value.attrs)
         return isinstance(formula, Symbol) and bool(formula.heads() & SPECIAL.keys())
-    return value.op is not None and value.op.kind == "function"
+    return value.op is not None and value.op.kind in _NARROW_KINDS
 
 
 def _computed(value: Value, inputs: list[Any]) -> Any:
@@ -256,7 +257,7 @@ def _computed(value: Value, inputs: list[Any]) -> Any:
     assert op is not None
     if op.kind == "random":
         return value.array
-    if op.kind == "function":  # the user's own code, for the types that it knows
+    if op.kind in _NARROW_KINDS:  # for the types that they know
         narrow = [x.astype(numpy.float64) if getattr(x, "dtype", None) == _WIDE else x for x in inputs]
         return numpy.asarray(op.forward(numpy, *narrow, **value.attrs)).astype(_WIDE)
     if op.name == "cast":  # to a type that is narrower than what is computed with here

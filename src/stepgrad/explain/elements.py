@@ -27,7 +27,7 @@ from stepgrad.explain.expressions import (
 from stepgrad.explain.step import Value, Values
 from stepgrad.graph import Node
 from stepgrad.ops.namespace import NUMPY
-from stepgrad.ops.record import Composite, Elementwise, Reduce
+from stepgrad.ops.record import Composite, Elementwise, Reduce, Scan
 from stepgrad.ops.symbol import Symbol, symbols
 from stepgrad.tensor import Tensor
 
@@ -65,6 +65,8 @@ class Elements:
             return self._contracted(value, place)
         if isinstance(op, Reduce):
             return self._reduced(value, place)
+        if isinstance(op, Scan):
+            return self._scanned(value, place)
         return None
 
     def is_map(self, value: Value) -> bool:
@@ -138,6 +140,18 @@ class Elements:
             folded = terms[0] if len(terms) == 1 else function(head, *terms)
         finished = op.finish(Symbol, Symbol("total"), len(terms))
         return _from_symbol(finished, {"total": folded})
+
+    def _scanned(self, value: Value, place: int) -> Expression | None:
+        """Return the fold of all numbers so far along the dimension of a scan."""
+        op, dim = value.op, value.attrs["dim"]
+        assert isinstance(op, Scan)
+        where = numpy.unravel_index(place, value.array.shape)
+        row = [(*where[:dim], i, *where[dim + 1 :]) for i in range(int(where[dim]) + 1)]
+        terms = [leaf(value.inputs[0], int(numpy.ravel_multi_index(at, value.array.shape))) for at in row]
+        head = op.combine(Symbol, Symbol("total"), Symbol("x"))
+        if not all(isinstance(x, Symbol) and x.operands is None for x in head.operands):
+            return None  # more than one operator or function
+        return function(head.head, *terms) if len(terms) > 1 else terms[0]
 
     def _contracted(self, value: Value, place: int) -> Expression | None:
         """Return the sum of products behind a number of a contraction.

@@ -392,6 +392,12 @@ class clamp:
     ]
 
 
+def _fitted(xp, g, x):
+    """Return a gradient in the shape and dtype of x, which broadcast."""
+    g = g if g.shape == x.shape else xp.sum_to(g, shape=tuple(x.shape))
+    return g if g.dtype == x.dtype else xp.cast(g, dtype=x.dtype)
+
+
 @elementwise
 class where:
     """a where the condition holds, else b."""
@@ -401,6 +407,14 @@ class where:
 
     def partials(m, condition, a, b, y):
         return None, condition, m.logical_not(condition)
+
+    def vjp(xp, g, y, condition, a, b, *, needs):
+        # Chosen and not multiplied, so that an infinite gradient does not reach what was not chosen as NaN.
+        ga = _fitted(xp, xp.where(condition, g, 0.0), a) if needs[1] else None
+        gb = _fitted(xp, xp.where(condition, 0.0, g), b) if needs[2] else None
+        return None, ga, gb
+
+    reads = ("condition",)
 
     def onnx(g, condition, a, b):
         return g("Where", g.as_type(condition, bool), a, b)
