@@ -255,27 +255,27 @@ class Tensor(
         """Return the tensor in another dtype, or the name of its type."""
         return f"stepgrad.{self.dtype.name}" if dtype is None else self.to(dtype)
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return the tensor as float32."""
         return self.to(dtypes.float32)
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return the tensor as float64."""
         return self.to(dtypes.float64)
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return the tensor as float16."""
         return self.to(dtypes.float16)
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return the tensor as int32; fractions are cut off."""
         return self.to(dtypes.int32)
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return the tensor as int64; fractions are cut off."""
         return self.to(dtypes.int64)
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return whether each element differs from 0."""
         return self.to(dtypes.bool_)
 

@@ -64,12 +64,6 @@ UNIQUE_UP_TO_SIGNS = {"linalg.eigh", "linalg.svd", "svd"}
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them (see `described`).
 MISSING: dict[tuple[str, str], dict[str, str]] = {
-    (name, ""): {"memory_format": "tensors have no memory formats"}
-    for name in ("bool", "double", "float", "half", "int", "long")
-}
-MISSING |= {
-    ("gather", ""): {"(float64[5], 0, uint8[2, 0], )": "an empty index has as many dimensions as the tensor"},
-    ("index_select", ""): {"(float64[], 0": "a 0-d tensor has no entries to select"},
     ("cov", ""): {"aweights=float32": "the weights are float32, and so is what they sum to"},
     ("nn.functional.prelu", ""): {"(float64[], float64[1]": "the result has the shape of the input"},
     ("nn.functional.batch_norm", ""): {"(float64[0], ": "channels are dimension 1"},
@@ -223,4 +217,4 @@ def test_there_are_enough(database: dict[tuple[str, str], Any]):
     compared = [
         key for key in OPERATIONS if database[key].supports_autograd and torch.float64 in database[key].dtypes
     ]
-    assert len([key for key in compared if key not in MISSING and key not in BETTER]) >= 360
+    assert len([key for key in compared if key not in MISSING and key not in BETTER]) >= 445

@@ -145,8 +145,8 @@ class Elements:
         """Return the fold of all numbers so far along the dimension of a scan."""
         op, dim = value.op, value.attrs["dim"]
         assert isinstance(op, Scan)
-        where = numpy.unravel_index(place, value.array.shape)
-        row = [(*where[:dim], i, *where[dim + 1 :]) for i in range(int(where[dim]) + 1)]
+        where = [int(i) for i in numpy.unravel_index(place, value.array.shape)]
+        row = [(*where[:dim], i, *where[dim + 1 :]) for i in range(where[dim] + 1)]
         terms = [leaf(value.inputs[0], int(numpy.ravel_multi_index(at, value.array.shape))) for at in row]
         head = op.combine(Symbol, Symbol("total"), Symbol("x"))
         if not all(isinstance(x, Symbol) and x.operands is None for x in head.operands):

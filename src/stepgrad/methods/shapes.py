@@ -223,6 +223,8 @@ class ShapeMethods(TensorBase):
         if not self._array.ndim or not index._array.ndim:
             # A lone number counts as one entry in one dimension.
             return self.reshape(-1).gather(dim, index.reshape(-1)).reshape(index.shape)
+        if not index._array.size:
+            return self.reshape(-1)[:0].reshape(index.shape)
         return apply(REGISTRY["take_along"], self, index, dim=one_dim(dim, self._array.ndim))
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
@@ -232,6 +234,8 @@ class ShapeMethods(TensorBase):
             raise ShapeError(
                 f"index_select takes an index of one dimension, not of shape {list(index.shape)}."
             )
+        if not self._array.ndim:
+            return self.reshape(1)[index].reshape(())
         return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
 
     def masked_select(self, mask: Tensor) -> Tensor:
