@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from stepgrad.ops.record import elementwise
-from stepgrad.ops.samples import Sample, integer
+from stepgrad.ops.samples import Sample, boolean, integer
 
 
 def _pairs(high=16):
     return [Sample(integer(-16, 16, (3, 4)), integer(0, high, (4,))), Sample(integer(0, 9, ()), 3)]
+
+
+def _pairs_and_booleans():
+    return [*_pairs(), Sample(boolean(), boolean((4,)))]
+
+
+def _by_bits(operator):
+    """Return the ONNX form of a logical operation on bits; booleans have operators of their own."""
+    return lambda g, a, b: g(operator if a.dtype == bool else f"Bitwise{operator}", a, b)
 
 
 @elementwise
@@ -17,8 +26,8 @@ class bitwise_and:
     def value(m, a, b):
         return a & b
 
-    onnx = "BitwiseAnd"
-    samples = _pairs()
+    onnx = _by_bits("And")
+    samples = _pairs_and_booleans()
 
 
 @elementwise
@@ -28,8 +37,8 @@ class bitwise_or:
     def value(m, a, b):
         return a | b
 
-    onnx = "BitwiseOr"
-    samples = _pairs()
+    onnx = _by_bits("Or")
+    samples = _pairs_and_booleans()
 
 
 @elementwise
@@ -39,8 +48,8 @@ class bitwise_xor:
     def value(m, a, b):
         return a ^ b
 
-    onnx = "BitwiseXor"
-    samples = _pairs()
+    onnx = _by_bits("Xor")
+    samples = _pairs_and_booleans()
 
 
 @elementwise
