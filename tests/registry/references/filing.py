@@ -18,8 +18,8 @@ def reference(function: Callable[..., Array]) -> Callable[..., Array]:
     return function
 
 
-def each(name: str, function: Callable[..., Any], dtype: str = "float64") -> None:
-    """File a function of Python numbers as a reference that broadcasts."""
+def each(name: str, function: Callable[..., Any], dtype: str | None = "float64") -> None:
+    """File a function of Python numbers as a reference that broadcasts; `dtype` None: that of its results."""
 
     def on_arrays(*inputs: Array, **attrs: Any) -> Array:
         arrays = numpy.broadcast_arrays(*inputs)
