@@ -207,9 +207,13 @@ class Replay:
         self._step, self._changed = step, changed
         self._base: dict[int, Any] = {}
         self._order = _after(step.loss, changed)
-        size = max(1.0, abs(float(step.loss.array.reshape(-1)[0])))
-        is_narrow = any(_is_narrow(value) for value in self._order)
-        self.error = size * (_NARROW if is_narrow else _CLOSE)
+        self._narrow = {id(value) for value in self._order if _is_narrow(value)}
+
+    @property
+    def error(self) -> float:
+        """How far a slope may be off that was found."""
+        size = max(1.0, abs(float(self._step.loss.array.reshape(-1)[0])))
+        return size * (_NARROW if self._narrow else _CLOSE)
 
     def slope(self, place: int) -> tuple[float, bool]:
         """Return the derivative of the loss by one number of `changed`, by central differences, and whether
@@ -229,8 +233,18 @@ class Replay:
         with numpy.errstate(all="ignore"):
             for value in self._order:
                 inputs = [self._operand(x, made) for x in value.inputs]
-                made[id(value)] = _computed(value, inputs)
+                made[id(value)] = self._computed(value, inputs)
         return made[id(self._step.loss)].reshape(-1)[0]
+
+    def _computed(self, value: Value, inputs: list[Any]) -> Any:
+        """Run an operation in extended precision, in float64 where it knows nothing wider."""
+        if id(value) not in self._narrow:
+            try:
+                return _computed(value, inputs)
+            except TypeError:
+                self._narrow.add(id(value))
+        narrow = [x.astype(numpy.float64) if getattr(x, "dtype", None) == _WIDE else x for x in inputs]
+        return _computed(value, narrow).astype(_WIDE)
 
     def _operand(self, x: Any, made: dict[int, Any]) -> Any:
         if not isinstance(x, Value):
@@ -257,9 +271,6 @@ def _computed(value: Value, inputs: list[Any]) -> Any:
     assert op is not None
     if op.kind == "random":
         return value.array
-    if op.kind in _NARROW_KINDS:  # for the types that they know
-        narrow = [x.astype(numpy.float64) if getattr(x, "dtype", None) == _WIDE else x for x in inputs]
-        return numpy.asarray(op.forward(numpy, *narrow, **value.attrs)).astype(_WIDE)
     if op.name == "cast":  # to a type that is narrower than what is computed with here
         return inputs[0] if value.array.dtype.kind == "f" else op.forward(numpy, *inputs, **value.attrs)
     form = op.expand if isinstance(op, Composite) and op.expand is not None else None

@@ -2,8 +2,9 @@
 
 What is known of each kind of record suffices: the formula of an elementwise operation (run on symbols), the
 fold of a reduction, the index map of a view or a gathering (found by sending positions through it in place of
-numbers), the products of a contraction (found by sending positions through its derivative). A composite is
-its expansion. No operation is named here; one that fits none of this is shown as its result.
+numbers), the products of a contraction (found by sending positions through its derivative), the fold of a
+scan, one step of it. A composite is its expansion. No operation is named here; one that fits none of this is
+shown as its result.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Elements:
         if isinstance(op, Reduce):
             return self._reduced(value, place)
         if isinstance(op, Scan):
-            return self._scanned(value, place)
+            return _scanned(value, place)
         return None
 
     def is_map(self, value: Value) -> bool:
@@ -140,18 +141,6 @@ class Elements:
             folded = terms[0] if len(terms) == 1 else function(head, *terms)
         finished = op.finish(Symbol, Symbol("total"), len(terms))
         return _from_symbol(finished, {"total": folded})
-
-    def _scanned(self, value: Value, place: int) -> Expression | None:
-        """Return the fold of all numbers so far along the dimension of a scan."""
-        op, dim = value.op, value.attrs["dim"]
-        assert isinstance(op, Scan)
-        where = [int(i) for i in numpy.unravel_index(place, value.array.shape)]
-        row = [(*where[:dim], i, *where[dim + 1 :]) for i in range(where[dim] + 1)]
-        terms = [leaf(value.inputs[0], int(numpy.ravel_multi_index(at, value.array.shape))) for at in row]
-        head = op.combine(Symbol, Symbol("total"), Symbol("x"))
-        if not all(isinstance(x, Symbol) and x.operands is None for x in head.operands):
-            return None  # more than one operator or function
-        return function(head.head, *terms) if len(terms) > 1 else terms[0]
 
     def _contracted(self, value: Value, place: int) -> Expression | None:
         """Return the sum of products behind a number of a contraction.
@@ -274,6 +263,19 @@ def _from_symbol(x: Any, names: dict[str, Expression]) -> Expression:
     if x.operands is None:
         return names[x.head]
     return function(x.head, *(_from_symbol(y, names) for y in x.operands))
+
+
+def _scanned(value: Value, place: int) -> Expression:
+    """Return a running total: the one before it, and the next number."""
+    op, x = value.op, value.inputs[0]
+    assert isinstance(op, Scan)
+    index = list(numpy.unravel_index(place, value.array.shape))
+    own = leaf(x, place)
+    if not index[value.attrs["dim"]]:
+        return own
+    index[value.attrs["dim"]] -= 1
+    before = Ref(value, int(numpy.ravel_multi_index(index, value.array.shape)))
+    return _from_symbol(op.combine(Symbol, *symbols("total", "x")), {"total": before, "x": own})
 
 
 def _groups(value: Value, x: numpy.ndarray) -> numpy.ndarray:

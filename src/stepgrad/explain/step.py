@@ -42,9 +42,10 @@ class Value:
         self.is_data: bool
         self.origin, self.path = "", ""
         self.order = -1
-        # What comes from integers, booleans and constants alone is written as the number that it is.
+        # Integers, and what comes from these, booleans and constants alone, are written as what they are.
         made_of_data = all(x.is_data for x in inputs if isinstance(x, Value))
-        self.is_data = array.dtype.kind != "f" if op is None else made_of_data and op.kind != "random"
+        is_made = made_of_data and op is not None and op.kind != "random"
+        self.is_data = array.dtype.kind in "iu" or is_made or (op is None and array.dtype.kind == "b")
 
     def __repr__(self) -> str:
         return f"<{self.op.name if self.op else self.origin or 'leaf'} {self.path} {list(self.array.shape)}>"
