@@ -33,10 +33,19 @@ def check_random_step(case):
 
 
 FEW = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-test_every_line_of_a_random_step_is_true = FEW(given(cases())(check_random_step))
-test_every_line_of_many_random_steps_is_true = pytest.mark.slow(
-    settings(FEW, max_examples=200)(given(cases())(check_random_step))
-)
+
+
+@FEW
+@given(cases())
+def test_every_line_of_a_random_step_is_true(case):
+    check_random_step(case)
+
+
+@pytest.mark.slow
+@settings(FEW, max_examples=200)
+@given(cases())
+def test_every_line_of_200_random_steps_is_true(case):
+    check_random_step(case)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
