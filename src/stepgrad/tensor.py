@@ -18,7 +18,6 @@ from stepgrad.errors import DtypeError, GradientError, ShapeError
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
-from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.methods.mathematics import MathematicsMethods
 from stepgrad.methods.matrices import MatrixMethods
 from stepgrad.methods.ordering import OrderingMethods
@@ -27,6 +26,7 @@ from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.running import RunningMethods
 from stepgrad.methods.scattering import ScatteringMethods
 from stepgrad.methods.shapes import ShapeMethods
+from stepgrad.methods.stored import StoredMethods
 from stepgrad.names import missing
 from stepgrad.ops.registry import REGISTRY
 
@@ -41,7 +41,7 @@ class Tensor(
     ScatteringMethods,
     ProductMethods,
     MatrixMethods,
-    InPlaceMethods,
+    StoredMethods,
     ExchangeMethods,
 ):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.

@@ -8,7 +8,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
-from stepgrad.methods.base import TensorBase, as_shape, one_dim, some_dims
+from stepgrad.methods.base import TensorBase, as_shape, one_dim
 from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -218,20 +218,6 @@ class ArrangingMethods(TensorBase):
         """Return pieces as `chunk` does."""
         return self._as_tensor().chunk(chunks, dim)
 
-    def unfold(self, dimension: int, size: int, step: int) -> Tensor:
-        """Return windows of `size` elements, `step` apart, along a dimension; their elements come last."""
-        x = self._as_tensor()
-        if not x.ndim:
-            return x.reshape(1)[:size]
-        d = one_dim(dimension, x.ndim)
-        if not 0 <= size <= x.shape[d] or step < 1:
-            raise ShapeError(
-                f"unfold: windows of {size}, {step} apart, of a dimension of length {x.shape[d]}."
-            )
-        moved = x.movedim(d, -1)
-        y = apply(REGISTRY["windows"], moved, size=(size,), stride=(step,), dilation=(1,))
-        return y.movedim(-2, d)
-
     def as_strided(self, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
         """Return elements `stride` apart, counted in row-major order, in shape `size`. They are a copy."""
         x = self._as_tensor()
@@ -276,7 +262,3 @@ class ArrangingMethods(TensorBase):
     def real(self) -> Tensor:
         """The tensor itself: its numbers are real."""
         return self._as_tensor()
-
-    def _dims_of(self, dim: Any) -> tuple[int, ...]:
-        dims = some_dims(dim, self._array.ndim)
-        return tuple(range(self._array.ndim)) if dims is None else dims

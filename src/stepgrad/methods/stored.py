@@ -1,0 +1,58 @@
+"""In-place forms: ``x.sin_()`` stores in x what ``x.sin()`` returns, and returns x."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.methods.in_place import InPlaceMethods
+
+
+def _stored(name: str) -> Any:
+    def method(self: InPlaceMethods, *args: Any, **kwargs: Any) -> Any:
+        return self._become(getattr(self._as_tensor(), name)(*args, **kwargs))
+
+    method.__doc__ = f"Store the result of `{name}`, with the same arguments, in this tensor."
+    method.__name__ = method.__qualname__ = f"{name}_"
+    return method
+
+
+class StoredMethods(InPlaceMethods):
+    """The in-place forms that need no code of their own; for what raises an error see `InPlaceMethods`."""
+
+    abs_, absolute_, negative_, sign_, sgn_ = map(_stored, ("abs", "absolute", "negative", "sign", "sgn"))
+    ceil_, floor_, round_, trunc_, fix_, frac_ = map(
+        _stored, ("ceil", "floor", "round", "trunc", "fix", "frac")
+    )
+    exp2_, expm1_, log_, log1p_, log2_, log10_ = map(
+        _stored, ("exp2", "expm1", "log", "log1p", "log2", "log10")
+    )
+    rsqrt_, square_, reciprocal_ = map(_stored, ("rsqrt", "square", "reciprocal"))
+    sin_, cos_, tan_, sinc_ = map(_stored, ("sin", "cos", "tan", "sinc"))
+    asin_, acos_, atan_, atan2_ = map(_stored, ("asin", "acos", "atan", "atan2"))
+    sinh_, cosh_, asinh_, acosh_, atanh_ = map(_stored, ("sinh", "cosh", "asinh", "acosh", "atanh"))
+    erf_, erfc_, erfinv_, lgamma_, digamma_, i0_ = map(
+        _stored, ("erf", "erfc", "erfinv", "lgamma", "digamma", "i0")
+    )
+    logit_, nan_to_num_, deg2rad_, rad2deg_ = map(_stored, ("logit", "nan_to_num", "deg2rad", "rad2deg"))
+    subtract_, multiply_, divide_, true_divide_ = map(
+        _stored, ("subtract", "multiply", "divide", "true_divide")
+    )
+    floor_divide_, remainder_, fmod_, float_power_ = map(
+        _stored, ("floor_divide", "remainder", "fmod", "float_power")
+    )
+    hypot_, copysign_, xlogy_, heaviside_, ldexp_ = map(
+        _stored, ("hypot", "copysign", "xlogy", "heaviside", "ldexp")
+    )
+    lerp_, addcmul_, addcdiv_, clamp_min_, clamp_max_, clip_ = map(
+        _stored, ("lerp", "addcmul", "addcdiv", "clamp_min", "clamp_max", "clip")
+    )
+    addmm_, addmv_, addr_, baddbmm_ = map(_stored, ("addmm", "addmv", "addr", "baddbmm"))
+    cumsum_, cumprod_, renorm_, tril_, triu_ = map(_stored, ("cumsum", "cumprod", "renorm", "tril", "triu"))
+    scatter_, scatter_add_, scatter_reduce_ = map(_stored, ("scatter", "scatter_add", "scatter_reduce"))
+    index_add_, index_copy_, index_fill_, index_put_ = map(
+        _stored, ("index_add", "index_copy", "index_fill", "index_put")
+    )
+    put_, masked_scatter_ = map(_stored, ("put", "masked_scatter"))
+    bitwise_and_, bitwise_or_, bitwise_xor_, bitwise_not_ = map(
+        _stored, ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not")
+    )
