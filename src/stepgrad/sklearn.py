@@ -19,7 +19,8 @@ from stepgrad.data.table.task import Task
 from stepgrad.errors import ArgumentError, DataError, MissingPackageError
 from stepgrad.train.table.defaults import with_defaults
 from stepgrad.train.table.fit import Part, fit_network
-from stepgrad.train.table.model import Predictions, TableModel
+from stepgrad.train.table.model import TableModel
+from stepgrad.train.table.predictions import Predictions
 from stepgrad.train.table.settings import TableSettings
 
 try:

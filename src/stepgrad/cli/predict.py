@@ -16,7 +16,7 @@ from stepgrad.cli.tables import check_output, rows_with, write_csv, write_table
 
 if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
-    from stepgrad.train.table.model import Predictions
+    from stepgrad.train.table.predictions import Predictions
 
 
 @click.command(

@@ -14,7 +14,8 @@ from stepgrad.train.checkpoint import (
 from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.history import History
 from stepgrad.train.rate_finder import RateRange, find_rate
-from stepgrad.train.table.model import Predictions, TableModel, load_table_model
+from stepgrad.train.table.model import TableModel, load_table_model
+from stepgrad.train.table.predictions import Predictions, read_outputs
 from stepgrad.train.trainer import Trainer
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "metrics",
     "newest_checkpoint",
     "read_checkpoint",
+    "read_outputs",
     "write_checkpoint",
 ]

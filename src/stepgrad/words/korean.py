@@ -87,6 +87,7 @@ _REPORT = {
     "not {actual}": "정답 {actual}",
     "off by": "오차",
     "probability": "확률",
+    "and {count:more row/more rows}": "그 밖에 {count}행",
     "The {shown} most important of {count} columns.": "열 {count}개 가운데 가장 중요한 {shown}개입니다.",
     "Predicted against actual {name}": "{name}의 실젯값과 예측값",
     "actual {name}": "{name} 실젯값",

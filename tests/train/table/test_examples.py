@@ -5,7 +5,7 @@ import pytest
 
 from stepgrad.data.table.frame import Table
 from stepgrad.train.table.examples import cell_text, choose_examples
-from stepgrad.train.table.model import Predictions
+from stepgrad.train.table.predictions import Predictions
 
 
 def numbers(errors: list[float]) -> list:

@@ -12,7 +12,8 @@ from stepgrad.data.table.inputs import as_numbers
 from stepgrad.data.table.target import NumberTarget, refuse_too_large
 from stepgrad.errors import DataError
 from stepgrad.train.metrics import confusion_matrix
-from stepgrad.train.table.model import Predictions, TableModel
+from stepgrad.train.table.model import TableModel
+from stepgrad.train.table.predictions import Predictions
 from stepgrad.train.table.result import Baseline, Score
 from stepgrad.train.table.scores import class_scores, number_scores
 

@@ -7,7 +7,7 @@ import numpy
 from stepgrad.arrays.random import stream
 from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts, number_text
 from stepgrad.data.table.frame import Table
-from stepgrad.train.table.model import Predictions
+from stepgrad.train.table.predictions import Predictions
 from stepgrad.train.table.result import Example
 
 _COUNT = 6

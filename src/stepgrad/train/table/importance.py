@@ -7,7 +7,8 @@ import numpy
 from stepgrad.arrays.random import Generator, stream
 from stepgrad.data.table.target import NumberTarget
 from stepgrad.train.table.fit import Part
-from stepgrad.train.table.model import TableModel, probabilities
+from stepgrad.train.table.model import TableModel
+from stepgrad.train.table.predictions import probabilities
 from stepgrad.train.table.result import InputImportance
 from stepgrad.train.table.scores import cross_entropy
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -19,27 +18,11 @@ from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.target import ClassTarget, NumberTarget
 from stepgrad.errors import DataError, FileError
 from stepgrad.files.model import load, read_record, save
+from stepgrad.train.table.predictions import Predictions, probabilities
 
 MODEL_NAME = "model.safetensors"
 _VERSION = 1
 _ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions:
-    """Predictions for the rows of a table.
-
-    For classes, `labels` (one text per row) and `probabilities`, float64 (rows, C) in the order of `classes`;
-    for regression `values`, float64 (rows,) in units of the target. What does not apply is None. `notes` are
-    sentences about the table: columns that were not used, cells unlike those of training, predictions at the
-    limit (see `TableModel`).
-    """
-
-    classes: list[str]
-    labels: list[str] | None
-    probabilities: numpy.ndarray | None
-    values: numpy.ndarray | None
-    notes: list[str] = field(default_factory=list)
 
 
 class TableModel:
@@ -160,19 +143,6 @@ def load_table_model(run: str | os.PathLike[str]) -> TableModel:
     """
     path = os.fspath(run)
     return TableModel.load(os.path.join(path, MODEL_NAME) if os.path.isdir(path) else path)
-
-
-def probabilities(outputs: numpy.ndarray) -> numpy.ndarray:
-    """Return the probabilities of the classes, float64 (rows, C), from logits (rows, C), or (rows, 1) for two
-    classes.
-
-    >>> probabilities(numpy.array([[0.0]]))
-    array([[0.5, 0.5]])
-    """
-    if outputs.shape[1] == 1:
-        outputs = numpy.column_stack([numpy.zeros(len(outputs)), outputs])
-    powers = numpy.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _unused_columns(table: Table, used: set[str]) -> list[str]:
