@@ -64,7 +64,7 @@ def run_steps(options: argparse.Namespace, results: dict[str, Any]) -> None:
         runs = measured.get(f"{workload} {peer}")
         if not runs:
             continue
-        if wrong := steps.disagreement(peer, workload, runs[0]["loss"]):
+        if wrong := steps.disagreement(peer, WORKLOADS[workload], runs[0]["loss"]):
             results["failed"][f"steps {workload} {peer}"] = wrong
             continue
         found = summary([run["microseconds"] for run in runs])

@@ -14,7 +14,7 @@ import numpy as np
 
 from .peers import load_peer
 from .peers.numpy_by_hand import Training as Reference
-from .workloads import WORKLOADS
+from .workloads import WORKLOADS, Workload
 
 # A run of more epochs than this would train on towards numbers so small that arithmetic with them is slow.
 EPOCHS_BETWEEN_RESETS = 20
@@ -29,16 +29,16 @@ CONVOLUTION_TOLERANCE = 2e-2
 
 
 @cache
-def reference(workload: str) -> tuple[float, float]:
+def reference(workload: Workload) -> tuple[float, float]:
     """The workload's mean loss before and after the first epoch, in float64 by hand-written NumPy."""
-    training = Reference(WORKLOADS[workload], np.float64)
+    training = Reference(workload, np.float64)
     before = training.mean_loss(training.weights())
     training.reset()
     training.epoch()
     return before, training.mean_loss(training.weights())
 
 
-def disagreement(peer: str, workload: str, loss: float) -> str | None:
+def disagreement(peer: str, workload: Workload, loss: float) -> str | None:
     """Why a peer that reached `loss` after one epoch has trained something else, or None if it has not."""
     before, after = reference(workload)
     usual = CONVOLUTION_TOLERANCE if WORKLOADS[workload].channels else TOLERANCE
@@ -64,19 +64,18 @@ def time_epochs(training: Any, seconds: float) -> tuple[int, float]:
     return epochs, spent
 
 
-def measure(peer: str, workload: str, seconds: float) -> dict[str, float]:
+def measure(peer: str, workload: Workload, seconds: float) -> dict[str, float]:
     """One timing: the loss after the first epoch, the seconds until then, the microseconds per step."""
     start = perf_counter()
-    record = WORKLOADS[workload]
-    training = load_peer(peer).Training(record)
+    training = load_peer(peer).Training(workload)
     training.reset()
     training.epoch()
     first = perf_counter() - start
-    loss = Reference(record, np.float64).mean_loss(training.weights())
+    loss = Reference(workload, np.float64).mean_loss(training.weights())
     time_epochs(training, seconds / 5)
     epochs, spent = time_epochs(training, seconds)
-    return {"loss": loss, "first_epoch_seconds": first, "microseconds": spent / epochs / record.steps * 1e6}
+    return {"loss": loss, "first_epoch_seconds": first, "microseconds": spent / epochs / workload.steps * 1e6}
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1], sys.argv[2], float(sys.argv[3]))))
+    print(json.dumps(measure(sys.argv[1], WORKLOADS[sys.argv[2]], float(sys.argv[3]))))

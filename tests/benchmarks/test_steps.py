@@ -22,7 +22,7 @@ def loss_after_an_epoch(training, workload):
 def test_peers_agree_with_the_reference_also_after_a_reset(peer, workload):
     training = load_peer(peer).Training(WORKLOADS[workload])
     first = loss_after_an_epoch(training, workload)
-    assert disagreement(peer, workload, first) is None
+    assert disagreement(peer, WORKLOADS[workload], first) is None
     assert loss_after_an_epoch(training, workload) == first
 
 
@@ -39,7 +39,7 @@ def test_a_planted_mistake_is_found(workload, planted, monkeypatch):
         monkeypatch.setattr(training, "update", lambda found: update([g * (g.ndim - 1) for g in found]))
     else:
         del training.batches[-1]
-    message = disagreement("numpy_by_hand", workload, loss_after_an_epoch(training, workload))
+    message = disagreement("numpy_by_hand", WORKLOADS[workload], loss_after_an_epoch(training, workload))
     assert message is not None
     assert "after one epoch, the reference" in message
 
