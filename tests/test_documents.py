@@ -2,32 +2,74 @@
 
 import doctest
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from stepgrad.cli import main
+
 REPOSITORY = Path(__file__).parent.parent
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
+EXAMPLES = REPOSITORY / "docs" / "examples"
+# A Korean page has the code of the English one (a test holds it), which is run once.
+RUN = [path for path in DOCUMENTS if path.parent != EXAMPLES / "ko"]
 
 
 def document_name(path: Path) -> str:
     return path.relative_to(REPOSITORY).as_posix()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=document_name)
+def run_commands(block: str) -> None:
+    for command in block.splitlines():
+        program, *arguments = shlex.split(command, comments=True)
+        assert program == "stepgrad"
+        assert main(arguments) == 0, command
+
+
+@pytest.mark.parametrize("document", RUN, ids=document_name)
 def test_examples_give_what_they_show(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = document.read_text(encoding="utf-8")
     # One namespace for the whole document: a later example goes on from an earlier one.
     names: dict[str, object] = {}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
-    for block in re.finditer(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+    for block in re.finditer(r"^```(python|bash)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        if block[1] == "bash":
+            # The files that commands of other documents name are the reader's own.
+            if document.parent == EXAMPLES:
+                run_commands(block[2])
+            continue
         line = text[: block.start()].count("\n") + 1
-        example = doctest.DocTestParser().get_doctest(block[1], names, document.name, str(document), line)
+        example = doctest.DocTestParser().get_doctest(block[2], names, document.name, str(document), line)
         report: list[str] = []
         runner.run(example, out=report.append, clear_globs=False)
         assert not report, "".join(report)
         names.update(example.globs)
+
+
+def test_every_example_is_in_both_languages_and_in_both_lists():
+    english, korean = ({path.name for path in folder.glob("*.md")} for folder in (EXAMPLES, EXAMPLES / "ko"))
+    assert english == korean
+    assert len(english) > 3
+    for folder in (EXAMPLES, EXAMPLES / "ko"):
+        listed = re.findall(r"^\d+\. \[.+?\]\((\w+\.md)\)", (folder / "README.md").read_text("utf-8"), re.M)
+        assert sorted([*listed, "README.md"]) == sorted(english)
+
+
+@pytest.mark.parametrize("english", sorted(EXAMPLES.glob("*.md")), ids=document_name)
+def test_both_languages_have_the_same_code(english):
+    korean = EXAMPLES / "ko" / english.name
+    blocks = [
+        re.findall(r"^```.*?^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+        for page in (english, korean)
+    ]
+    assert blocks[0] == blocks[1]
+    # Each page begins with the way to the other one.
+    for page, other in ((english, korean), (korean, english)):
+        heading = page.read_text(encoding="utf-8").split("\n\n")[1]
+        targets = re.findall(r"\]\((.+?)\)", heading)
+        assert (page.parent / targets[0]).resolve() == other
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=document_name)
