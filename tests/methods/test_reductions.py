@@ -149,7 +149,7 @@ def test_norms(p):
     assert found.item() == pytest.approx(numpy.linalg.norm(array.reshape(-1), order))
     along = sg.tensor(array).norm(p, 1, True).numpy()
     numpy.testing.assert_allclose(along[:, 0], [numpy.linalg.norm(row, order) for row in array])
-    with pytest.raises(ArgumentError, match="norm takes a number, 'fro', inf or -inf as p, not 'nuc'"):
+    with pytest.raises(ArgumentError, match="norm takes a number, 'fro', 'nuc', inf or -inf as p, not 'max'"):
         sg.tensor(array).norm("max")
 
 
