@@ -36,6 +36,8 @@ _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
 _FAR_BYTES = 1 << 17
 # From so many arrays read and written with the result, and so many rows, threads share by rows.
 _MANY_STREAMS, _LONG = 5, 64
+# Up to this depth, passing over that memory takes longer than the sums.
+_SHALLOW = 64
 # Cycles, measured: to pack an element, and to add up the lanes of a dot product.
 _PACKING, _FOLDING = 0.4, 3.0
 # What one more loop must save, in cycles and as a part of all, to be worth the time that LLVM takes for it.
@@ -138,11 +140,15 @@ class Contraction:
         self.sums = 24 if vector_bytes == 64 else 12
         self._choose_tiles()
         self._choose_blocks()
-        self._lay_out()
-        # Units are strips; tiles where there are too few of these.
         # Where much memory is passed over, threads get rows of it, not columns: what lies beside is fetched
         # ahead, and would go to and fro between them.
         passes_much = streams >= _MANY_STREAMS and self.rows >= _LONG
+        # And where that takes longer than the sums, each row is passed over as it lies, strip after strip.
+        whole = self.depth * self.columns * self.bytes
+        is_shallow = self.blocks == 1 and self.depth <= _SHALLOW and whole <= _ROWS_BYTES
+        self.tiles_first = passes_much and is_shallow and not self.dot and self.strips > 1
+        self._lay_out()
+        # Units are strips; tiles where there are too few of these.
         self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
         self.batches = math.prod(self.batch)
         units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else self.strips
@@ -236,7 +242,7 @@ class Contraction:
         # The sums of a tile at rest.
         self.slot = self.tiles.largest * self.pitch_b
         sizes = (
-            self.packs_b * self.block * self.pitch_b,
+            self.packs_b * self.block * self.pitch_b * (self.strips if self.tiles_first else 1),
             self.packs_a * self.group_tiles * self.block * self.pitch_a,
             (self.blocks > 1) * self.group_strips * self.group_tiles * self.slot,
         )

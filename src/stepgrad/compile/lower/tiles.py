@@ -100,8 +100,12 @@ class Matrix:
             if plan.packs_a:
                 w.loop(*tiles, 1, lambda t, _: self._pack_a(t, self._packed_tile(t - tiles[0]), block))
 
+            if plan.tiles_first:
+                self._tiles_first(tiles, strips, block)
+                return
+
             def over_strips(s: Register, _: list[Register]) -> None:
-                b = self._vectors(s, block)
+                b = self._vectors(s, block, self.packed_b if plan.packs_b else None)
 
                 def over_tiles(t: Register, _: list[Register]) -> None:
                     a = self._packed_tile(t - tiles[0]) if plan.packs_a else self._rows(t, block)
@@ -122,6 +126,27 @@ class Matrix:
             w.loop(*strips, 1, over_strips)
 
         w.loop(0, plan.blocks, 1, over_blocks)
+
+    def _tiles_first(self, tiles: tuple[Any, Any], strips: tuple[Any, Any], block: Block) -> None:
+        """Write the loops over tiles and, within these, strips; all strips are packed before."""
+        plan, w = self.plan, self.w
+
+        def place(s: Register) -> Register | None:
+            return self._at(self.packed_b, s, block.depth * plan.pitch_b) if plan.packs_b else None
+
+        if plan.packs_b:
+            w.loop(*strips, 1, lambda s, _: self._pack_b(s, block, place(s)))
+
+        def over_tiles(t: Register, _: list[Register]) -> None:
+            a = self._packed_tile(t - tiles[0]) if plan.packs_a else self._rows(t, block)
+
+            def over_strips(s: Register, _: list[Register]) -> None:
+                self._tile(t, s, a, place(s) or self._unpacked(s, block), block, self.sums)
+                self._finish(t, s, self.sums)
+
+            w.loop(*strips, 1, over_strips)
+
+        w.loop(*tiles, 1, over_tiles)
 
     def _block(self, index: Register) -> Block:
         plan = self.plan
@@ -215,23 +240,31 @@ class Matrix:
 
             self._when(condition, pack)
 
-    def _vectors(self, s: Register, block: Block) -> Register:
-        """Return the address of the first vector of a strip; the strip is packed before, if it is to be."""
+    def _vectors(self, s: Register, block: Block, packed: Register | None) -> Register:
+        """Return the address of the first vector of a strip; it is packed before if it has a place."""
+        if packed is None:
+            return self._unpacked(s, block)
+        self._pack_b(s, block, packed)
+        return packed
+
+    def _unpacked(self, s: Register, block: Block) -> Register:
+        along, across = self.plan.b.strides[-2:]
+        first = scaled(self.w, s, self.plan.pitch_b)
+        return self._at(self._at(self.b, block.start, along), first, across)
+
+    def _pack_b(self, s: Register, block: Block, to: Register) -> None:
         plan = self.plan
         along, across = plan.b.strides[-2:]
         source = self._at(self.b, block.start, along)
         first = scaled(self.w, s, plan.pitch_b)
-        if not plan.packs_b:
-            return self._at(source, first, across)
         for condition, vectors, mask in self._strip_kinds(s):
             width = vectors * self.lanes - (self.lanes - mask if mask else 0)
             panel = Panel(plan.b, source, across, along, first, width, plan.columns, block.depth)
 
             def pack(panel: Panel = panel) -> None:
-                write_packing(self.w, panel, self.element, self.lanes, self.packed_b, plan.pitch_b)
+                write_packing(self.w, panel, self.element, self.lanes, to, plan.pitch_b)
 
             self._when(condition, pack)
-        return self.packed_b
 
     # -------------------------------------------------------------------------------------- tiles
 
