@@ -131,8 +131,8 @@ class Matrix:
         """Write the loops over tiles and, within these, strips; all strips are packed before."""
         plan, w = self.plan, self.w
 
-        def place(s: Register) -> Register | None:
-            return self._at(self.packed_b, s, block.depth * plan.pitch_b) if plan.packs_b else None
+        def place(s: Register) -> Register:
+            return self._at(self.packed_b, s, block.depth * plan.pitch_b)
 
         if plan.packs_b:
             w.loop(*strips, 1, lambda s, _: self._pack_b(s, block, place(s)))
@@ -141,7 +141,8 @@ class Matrix:
             a = self._packed_tile(t - tiles[0]) if plan.packs_a else self._rows(t, block)
 
             def over_strips(s: Register, _: list[Register]) -> None:
-                self._tile(t, s, a, place(s) or self._unpacked(s, block), block, self.sums)
+                b = place(s) if plan.packs_b else self._unpacked(s, block)
+                self._tile(t, s, a, b, block, self.sums)
                 self._finish(t, s, self.sums)
 
             w.loop(*strips, 1, over_strips)
