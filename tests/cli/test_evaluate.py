@@ -59,9 +59,19 @@ def test_the_table_of_the_run_is_told_apart_from_new_rows(stepgrad, flower_run):
     Path("model.safetensors").write_bytes((flower_run.run / "model.safetensors").read_bytes())
     Path("copy.csv").write_bytes(flower_run.data.read_bytes())
     assert f"Note: 'copy.csv' {note}" in stepgrad("evaluate", "model.safetensors", "copy.csv").err
-    head = flower_run.data.read_text(encoding="utf-8").splitlines()[:60]
-    Path("new.csv").write_text("\n".join(head) + "\n", encoding="utf-8")
+    assert (
+        "rows of the run's test are scored a second time"
+        in stepgrad("evaluate", flower_run.run, flower_run.data).err
+    )
+    Path("new.csv").write_text(_other_rows(flower_run.data), encoding="utf-8")
     assert stepgrad("evaluate", flower_run.run, "new.csv").err == ""
+
+
+def _other_rows(data: Path) -> str:
+    """60 rows like those of `data`, of other lengths."""
+    head, *rows = data.read_text(encoding="utf-8").splitlines()[:61]
+    cells = [row.split(",") for row in rows]
+    return "\n".join([head, *(",".join([f"{float(first):.2f}1", *rest]) for first, *rest in cells)]) + "\n"
 
 
 def test_one_row_has_scores_but_no_interval(stepgrad, house_run):

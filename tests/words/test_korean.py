@@ -109,6 +109,8 @@ NOT_TOLD = {
     "# The settings of this run; `stepgrad train --resume` with this folder goes on with them.\n",
     "the checkpoint has the state of a callback 7, which this Trainer lacks; give it the callbacks of the "
     "run that it resumes, in their order.",
+    "read_outputs: outputs of shape 7 do not fit 7 classes; give one row per sample and one logit per class "
+    "(or a single one).",
     # Parts of other sentences, and sentences whose parts stand elsewhere.
     "Choose a lower learning rate, such as --lr 7.",
     "7 '7' is 7 in row 7; a network needs finite numbers: correct the cell or leave it empty.",

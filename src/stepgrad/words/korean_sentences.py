@@ -102,6 +102,20 @@ _NOTES = {
         "'{data}'{data:+은/는} 이 신경망을 학습한 표여서 대부분의 행이 학습에 쓰였습니다. 새 행에서의 점수는 "
         "학습 때의 테스트 점수입니다."
     ),
+    (
+        "rows of the run's test are scored a second time: a network that is chosen by their score has no "
+        "test any more; choose by the validation loss, and test on new rows."
+    ): (
+        "학습 때의 테스트 데이터를 다시 채점합니다. 이 점수를 보고 신경망을 고르면 더는 시험이 아닙니다. "
+        "검증 손실로 고르고 새 행으로 시험하십시오."
+    ),
+    (
+        "the run '{name}' was tested on the same rows: choose between the two by the validation loss, since "
+        "a test score that one chooses by is too good."
+    ): (
+        "'{name}' 실행도 같은 행으로 시험했습니다. 둘 중에서는 검증 손실로 고르십시오. 테스트 점수로 고르면 "
+        "그 점수는 실제보다 좋게 나옵니다."
+    ),
     "{count} rows are of classes that the model does not know, such as '{name}'.": (
         "{count}행은 '{name}'처럼 모델이 모르는 클래스입니다."
     ),

@@ -16,6 +16,7 @@ from stepgrad.train.table.model import TableModel
 from stepgrad.train.table.predictions import Predictions
 from stepgrad.train.table.result import Baseline, Score
 from stepgrad.train.table.scores import class_scores, number_scores
+from stepgrad.train.table.test_use import warn_of_second_use
 
 HEADLINE = {"regression": "rmse", "binary": "accuracy", "multiclass": "accuracy"}
 """The score that stands first, by task."""
@@ -51,8 +52,9 @@ def evaluate_table(
 ) -> Evaluation:
     """Score a model on the given rows of a table, or on all, leaving out those without an answer.
 
-    `seed` is for bootstrap intervals. Raises `DataError` if no row has an answer, or if columns are missing
-    or of other kinds than in training.
+    `seed` is for bootstrap intervals. A warning is logged if the rows are those that the model was tested on
+    when it was trained: choosing by their score again makes it no test. Raises `DataError` if no row has an
+    answer, or if columns are missing or of other kinds than in training.
     """
     target = table.column(model.target)
     rows = numpy.arange(len(table)) if rows is None else rows
@@ -68,6 +70,7 @@ def evaluate_table(
         )
     rows = rows[~missing]
     prepared = model.preparation.transform(table, rows)
+    warn_of_second_use(model.record, prepared.numbers, prepared.codes)
     predictions = model.answer(model.outputs(prepared.numbers, prepared.codes))
     learned = model.preparation.target
     if isinstance(learned, NumberTarget):

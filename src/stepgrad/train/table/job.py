@@ -34,6 +34,7 @@ from stepgrad.train.table.model import MODEL_NAME, TableModel
 from stepgrad.train.table.network import count_weights, describe_layers
 from stepgrad.train.table.result import ReadColumn, TableResult
 from stepgrad.train.table.settings import TableSettings, needed
+from stepgrad.train.table.test_use import mark_test_rows, note_other_runs
 
 METRICS_NAME = "metrics.jsonl"
 HEALTH_NAME = "health.json"
@@ -98,8 +99,14 @@ def train_table(
     if path is None:
         return result
     _write_health(check.health, path / HEALTH_NAME)
-    model.save(path / MODEL_NAME, _record(result) | {"fingerprint": config.read_config(path)[1]})
-    return replace(result, run=str(path), model=str(path / MODEL_NAME), health=check.health)
+    test, checksum = preparation.transform(table, split.test), config.read_config(path)[1]
+    others = note_other_runs(path, settings, checksum)
+    marks = mark_test_rows(test.numbers, test.codes)
+    model.save(path / MODEL_NAME, _record(result) | {"fingerprint": checksum} | marks)
+    return replace(
+        result, run=str(path), model=str(path / MODEL_NAME), health=check.health,
+        notes=[*result.notes, *others],
+    )  # fmt: skip
 
 
 def _write_health(health: Health, path: Path) -> None:
