@@ -5,9 +5,8 @@ import pytest
 from benchmarks.models import MODELS, disagreement, training_of
 
 
-@pytest.mark.parametrize(
-    "peer", [pytest.param("stepgrad_eager", marks=pytest.mark.slow), "stepgrad_compiled"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("peer", ["stepgrad_eager", "stepgrad_compiled"])
 @pytest.mark.parametrize("model", MODELS)
 def test_our_peers_agree_with_the_reference_also_after_a_reset(model, peer):
     training = training_of(peer, model)

@@ -17,7 +17,7 @@ def loss_after_an_epoch(training, workload):
     return Training(WORKLOADS[workload], np.float64).mean_loss(training.weights())
 
 
-@pytest.mark.parametrize("workload", ["xor", "tab", "digits"])
+@pytest.mark.parametrize("workload", ["xor", "tab", pytest.param("digits", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("peer", ["numpy_by_hand", "stepgrad_eager"])
 def test_peers_agree_with_the_reference_also_after_a_reset(peer, workload):
     training = load_peer(peer).Training(WORKLOADS[workload])
