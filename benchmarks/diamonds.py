@@ -143,7 +143,9 @@ def rows_of(runs: Runs) -> list[list[str]]:
     return rows
 
 
-def measure(path: Path, seeds: int, rounds: int, epochs: int | None, tell: Any) -> dict[str, Any]:
+def measure(
+    path: Path, seeds: int, rounds: int, epochs: int | None, tell: Any, keep: Path | None
+) -> dict[str, Any]:
     """Run every program with every seed in each of the rounds; a failure is an error."""
     import numpy as np
 
@@ -161,13 +163,20 @@ def measure(path: Path, seeds: int, rounds: int, epochs: int | None, tell: Any) 
             for threads in THREADS:
                 title = f"{seed} PyTorch, {threads} thread{'s' * (threads > 1)}"
                 jobs[title] = [*script, "--threads", str(threads), *limit]
-        results, failed = interleave(jobs, rounds, None, tell)
+        results, failed = interleave(jobs, rounds, None, tell, keep)
     if failed:
         raise WorkerFailed("; ".join(f"{name}: {reason}" for name, reason in failed.items()))
+    return grouped(results)
+
+
+def grouped(results: Mapping[str, list[Run]]) -> dict[str, dict[int, list[Run]]]:
+    """The runs by program and seed, of those by "seed program"; of a seed that lacks one, none."""
+    lacking = {key.partition(" ")[0] for key, found in results.items() if not found}
     runs: dict[str, dict[int, list[Run]]] = {}
     for key, found in results.items():
         seed, _, name = key.partition(" ")
-        runs.setdefault(name, {})[int(seed)] = found
+        if seed not in lacking:
+            runs.setdefault(name, {})[int(seed)] = found
     return runs
 
 
@@ -231,6 +240,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=1, help="runs with each seed (default 1)")
     parser.add_argument("--epochs", type=int, help="other than those chosen from the data, for a quick try")
+    parser.add_argument("--keep", type=Path, help="a JSON file of runs: those in it are not run again")
     parser.add_argument("--write", action="store_true", help="write docs/diamonds.md")
     parser.add_argument("--worker", type=int, metavar="SEED", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -241,7 +251,7 @@ def main() -> None:
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
-    runs = measure(options.data, options.seeds, options.rounds, options.epochs, tell)
+    runs = measure(options.data, options.seeds, options.rounds, options.epochs, tell, options.keep)
     print(summary(runs))
     if options.write:
         target = Path(__file__).parent.parent / "docs" / "diamonds.md"

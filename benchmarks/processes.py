@@ -58,19 +58,25 @@ def missing(modules: tuple[str, ...]) -> list[str]:
 
 
 def interleave(
-    jobs: Mapping[str, list[str]], rounds: int, threads: int | None, tell: Callable[[str], None]
+    jobs: Mapping[str, list[str]],
+    rounds: int,
+    threads: int | None,
+    tell: Callable[[str], None],
+    keep: Path | None = None,
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, str]]:
     """Run every job, a name with its arguments for Python, once per round; each round begins elsewhere.
 
     Returns the results of each job that never failed, and for the others the reason; those are not run again.
+    With `keep`, a JSON file, results are written there as they come, and rounds that it holds are not run.
     """
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in jobs}
+    known = json.loads(keep.read_text(encoding="utf-8")) if keep and keep.exists() else {}
+    results: dict[str, list[dict[str, Any]]] = {name: known.get(name, []) for name in jobs}
     failures: dict[str, str] = {}
     for number in range(rounds):
         order = list(jobs)
         first = number * len(order) // rounds
         for name in order[first:] + order[:first]:
-            if name in failures:
+            if name in failures or len(results[name]) > number:
                 continue
             tell(f"round {number + 1} of {rounds}: {name}")
             try:
@@ -79,4 +85,6 @@ def interleave(
                 failures[name] = str(error)
                 del results[name]
                 tell(f"  failed: {error}")
+            if keep:
+                keep.write_text(json.dumps(results), encoding="utf-8")
     return results, failures

@@ -59,7 +59,7 @@ def collect(
     results: Results = {axis: {size: {} for size in sizes} for axis, sizes in axes.items()}
     for key, runs in measured.items():
         peer, axis = key.split()
-        for size in axes[axis]:
+        for size in axes[axis] if runs else ():
             found = [run[str(size)] for run in runs]
             if wrong := disagreement(peer, workload(axis, size), found[0]["loss"]):
                 failed[f"{key} {size}"] = wrong
@@ -176,6 +176,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="fresh processes per measurement (default 3)")
     parser.add_argument("--seconds", type=float, default=0.2, help="least time of one timing (default 0.2)")
     parser.add_argument("--most", type=int, help="leave out larger sizes, for a quick try")
+    parser.add_argument("--keep", type=Path, help="a JSON file of runs: those in it are not run again")
     parser.add_argument("--write", action="store_true", help="write docs/scaling.md and docs/scaling.svg")
     parser.add_argument("--worker", nargs=2, metavar=("PEER", "AXIS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -207,7 +208,7 @@ def main() -> int:
                 str(options.seconds),
             ]
             jobs[f"{peer} {axis}"] = arguments + (["--most", str(options.most)] if options.most else [])
-    measured, failed = interleave(jobs, options.rounds, None, tell)
+    measured, failed = interleave(jobs, options.rounds, None, tell, options.keep)
     results = collect(axes, measured, failed)
     from .tables import markdown
 

@@ -41,7 +41,7 @@ def reference(workload: Workload) -> tuple[float, float]:
 def disagreement(peer: str, workload: Workload, loss: float) -> str | None:
     """Why a peer that reached `loss` after one epoch has trained something else, or None if it has not."""
     before, after = reference(workload)
-    usual = CONVOLUTION_TOLERANCE if WORKLOADS[workload].channels else TOLERANCE
+    usual = CONVOLUTION_TOLERANCE if workload.channels else TOLERANCE
     allowed = max(getattr(load_peer(peer), "TOLERANCE", TOLERANCE), usual) * abs(before - after)
     if abs(loss - after) <= allowed:
         return None

@@ -44,6 +44,12 @@ def test_the_table_has_medians_and_ranges_over_the_seeds():
     assert "**8 times**" in diamonds.page(RUNS)
 
 
+def test_seeds_that_not_every_program_has_run_are_left_out():
+    first = run((1, 2))
+    results = {"0 ours": [first], "0 other": [first], "1 ours": [first], "1 other": []}
+    assert diamonds.grouped(results) == {"ours": {0: [first]}, "other": {0: [first]}}
+
+
 def test_the_script_trains_what_is_chosen_for_this_table():
     chosen = with_defaults(TableSettings(diamonds.TARGET), "regression", 37_758)
     script = diamonds_torch
