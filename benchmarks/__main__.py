@@ -102,7 +102,8 @@ def run_variants(options: argparse.Namespace, results: dict[str, Any]) -> None:
     jobs = {
         f"{name} {peer}": (needed, ["-m", "benchmarks.variants", peer, name, str(options.seconds)])
         for name in names
-        for peer, (_, needed, _) in variants.PEERS.items()
+        for peer, (_, needed, _, same) in variants.PEERS.items()
+        if same in options.peers
     }
     measured = run("variants", jobs, options, results)
     results["variants"] = {

@@ -91,7 +91,7 @@ def step_table(steps: dict[str, dict[str, dict[str, Any]]]) -> Table:
 
 def variant_table(results: dict[str, dict[str, dict[str, Any]]]) -> Table:
     """Microseconds per step of each variant by each peer, and how far stepgrad is ahead of the best other."""
-    rows = [["µs per step", *(title for title, _, _ in PEERS.values()), "best peer ÷ stepgrad compiled"]]
+    rows = [["µs per step", *(title for title, *_ in PEERS.values()), "best peer ÷ stepgrad compiled"]]
     for name, found in results.items():
         workload, change = name.split()
         medians = [found[peer]["median"] for peer in PEERS if peer != "stepgrad" and peer in found]

@@ -227,11 +227,12 @@ def _jax_step(variant: Variant) -> Any:
     return step
 
 
-PEERS: dict[str, tuple[str, tuple[str, ...], Any]] = {
-    "stepgrad": ("stepgrad compiled", ("stepgrad", "llvmlite"), Stepgrad),
-    "jax": ("JAX, lax.scan", ("jax",), Jax),
-    "torch": ("PyTorch eager, fused", ("torch",), Torch),
-    "torch_compiled": ("torch.compile", ("torch",), TorchCompiled),
+# Title, modules without which it is skipped, class, and the peer of `benchmarks.peers` that does the same.
+PEERS: dict[str, tuple[str, tuple[str, ...], Any, str]] = {
+    "stepgrad": ("stepgrad compiled", ("stepgrad", "llvmlite"), Stepgrad, "stepgrad_compiled"),
+    "jax": ("JAX, lax.scan", ("jax",), Jax, "jax_scan"),
+    "torch": ("PyTorch eager, fused", ("torch",), Torch, "torch_fused"),
+    "torch_compiled": ("torch.compile", ("torch",), TorchCompiled, "torch_compiled"),
 }
 
 
