@@ -53,7 +53,9 @@ def test_every_example_is_in_both_languages_and_in_both_lists():
     assert english == korean
     assert len(english) > 3
     for folder in (EXAMPLES, EXAMPLES / "ko"):
-        listed = re.findall(r"^\d+\. \[.+?\]\((\w+\.md)\)", (folder / "README.md").read_text("utf-8"), re.M)
+        listed = re.findall(
+            r"^\d+\. \[.+?\]\(([\w-]+\.md)\)", (folder / "README.md").read_text("utf-8"), re.M
+        )
         assert sorted([*listed, "README.md"]) == sorted(english)
 
 
