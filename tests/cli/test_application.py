@@ -13,7 +13,7 @@ import pytest
 from stepgrad.cli import main
 from stepgrad.version import __version__
 
-COMMANDS = ("train", "predict", "evaluate", "completion")
+COMMANDS = ("train", "tune", "predict", "evaluate", "completion")
 PROGRAM = [sys.executable, "-c", "import sys; from stepgrad.cli import main; sys.exit(main())"]
 
 
@@ -127,6 +127,12 @@ def test_a_missing_module_of_our_own_is_no_missing_package(monkeypatch):
         main(["--help"])
 
 
+def without_warning(said: str) -> str:
+    """What was said, but for the warning that `evaluate` gives for the run's own table."""
+    lines = said.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("Warning: rows of the run's test"))
+
+
 @pytest.mark.parametrize("command", ["predict", "evaluate"])
 def test_a_closed_pipe_ends_quietly(command, house_run):
     reading, writing = os.pipe()
@@ -134,7 +140,8 @@ def test_a_closed_pipe_ends_quietly(command, house_run):
     arguments = [*PROGRAM, command, house_run.run, house_run.data, "--quiet"]
     ran = subprocess.run(arguments, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
-    assert (ran.returncode, ran.stderr) == (141, b"")  # 128 + 13, as of a program that SIGPIPE ends
+    said = without_warning(ran.stderr.decode())
+    assert (ran.returncode, said) == (141, "")  # 128 + 13, as of a program that SIGPIPE ends
 
 
 def test_an_unexpected_error_of_the_system_is_one_line(stepgrad, monkeypatch, house_run):
@@ -192,7 +199,7 @@ FAST = "--epochs 2 --hidden 4"
 def test_results_that_cannot_be_written_are_an_error_that_names_their_place(command, house_run):
     ran = shell(f"stepgrad {command} $run $data -q > /dev/full", run=house_run.run, data=house_run.data)
     message = "Error: cannot write to standard output: No space left on device.\n"
-    assert (ran.returncode, ran.stderr) == (1, message)
+    assert (ran.returncode, without_warning(ran.stderr)) == (1, message)
 
 
 @needs_bash

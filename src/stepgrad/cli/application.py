@@ -26,6 +26,7 @@ from stepgrad.cli.output import (
 from stepgrad.cli.predict import predict
 from stepgrad.cli.problems import BadInput
 from stepgrad.cli.train import train
+from stepgrad.cli.tune import tune
 from stepgrad.errors import StepgradError, suggest
 from stepgrad.version import __version__
 from stepgrad.words.language import Words, choose_language
@@ -57,7 +58,7 @@ def stepgrad(context: click.Context) -> None:
         context.exit(USAGE)
 
 
-for _command in (train, predict, evaluate, explain, check, doctor, completion):
+for _command in (train, tune, predict, evaluate, explain, check, doctor, completion):
     stepgrad.add_command(_command)
 
 

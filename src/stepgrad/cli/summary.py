@@ -14,15 +14,18 @@ from stepgrad.cli.curve import TRAINING, VALIDATION, loss_lines
 from stepgrad.cli.output import Output
 from stepgrad.cli.runs import REPORT_NAME
 from stepgrad.train.report.headline import baseline_sentence, command, data_name, interval_text, task_name
+from stepgrad.train.report.tuning import best_trials, value_name, value_text
 from stepgrad.words.language import Words
-from stepgrad.words.numbers import duration, layer_text, score_name, score_text
+from stepgrad.words.numbers import duration, layer_text, percent, score_name, score_text
 
 if TYPE_CHECKING:
     from stepgrad.train.table.result import Score, TableResult
+    from stepgrad.train.table.tune import TuneResult
 
 _WIDEST = 96
 _MOST_NOTES = 6
 _HEADLINE = "bold green"
+_BAR = 30
 _NARROW = 58  # columns, below which a table of scores has no room
 
 
@@ -49,6 +52,29 @@ def print_summary(result: TableResult, output: Output) -> None:
         # Outside of the columns, so that a long command stays one line that can be copied.
         output.print(Text(words("Predict rows whose answer is not known:"), style="bold"))
         output.result(f"  {command('stepgrad', 'predict', result.run, 'new.csv', '-o', 'predicted.csv')}")
+
+
+def print_search(search: TuneResult, output: Output) -> None:
+    """Print the best trials of a search on stdout, and what mattered."""
+    words = output.words
+    names = list(search.best.values)
+    table = Table.grid(padding=(0, 2))
+    for _ in range(len(names) + 2):
+        table.add_column(justify="right", overflow="fold")
+    heads = (words("trial"), words("validation loss"), *(value_name(name, words) for name in names))
+    table.add_row(*(Text(head, "dim") for head in heads))
+    for i, trial in enumerate(best_trials(search)):
+        cells = [str(trial.number), score_text("loss", trial.validation_loss)]
+        cells += [value_text(trial.values[name]) for name in names]
+        table.add_row(*cells, style=_HEADLINE if i == 0 else "")
+    title = words("The best of {count:trial/trials} by validation loss", count=len(search.trials))
+    output.print(Text(title, style="bold blue"), "", table, "")
+    if search.importance:
+        bars = Table.grid(padding=(0, 2))
+        for name, share in search.importance.items():
+            filled = ("█" if _can_show("█") else "#") * round(share * _BAR)
+            bars.add_row(value_name(name, words), Text(percent(share)), Text(filled, "blue"))
+        output.print(Text(words("What mattered"), "bold"), bars, "")
 
 
 def _data(result: TableResult, words: Words) -> Group:

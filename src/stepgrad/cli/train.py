@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stepgrad.cli.choices import chosen_table, refuse_others, setting_options, table_of
 from stepgrad.cli.help import Command
-from stepgrad.cli.options import HiddenLayers, json_option, lang_option, quiet_option
+from stepgrad.cli.options import json_option, lang_option, quiet_option
 from stepgrad.cli.output import Output, interrupted_code
-from stepgrad.cli.problems import BadInput, check_column, read_data
 from stepgrad.cli.runs import REPORT_NAME, check_run, has_checkpoint, new_run
 from stepgrad.errors import FileError, NotFiniteError
 
@@ -19,21 +18,6 @@ if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
     from stepgrad.train.table.result import TableResult
     from stepgrad.train.table.settings import TableSettings
-
-_DIGITS_TARGET = "digit"
-
-
-def _complete_columns(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the columns of DATA that begin with what was typed, for the shell."""
-    from stepgrad.data.table.records import Records
-    from stepgrad.errors import StepgradError
-
-    # While the command line is not complete, DATA may not have been recognised as an argument yet.
-    data = next((word for word in (context.params.get("data"), *context.args) if word), None)
-    try:
-        return [name for name in Records(data).names if name.startswith(incomplete)] if data else []
-    except StepgradError:
-        return []
 
 
 @click.command(
@@ -62,31 +46,7 @@ def _complete_columns(context: click.Context, parameter: click.Parameter, incomp
     ],
 )  # fmt: skip
 @click.argument("data", required=False, type=click.Path())
-@click.option(
-    "--target", "-t", metavar="COLUMN", shell_complete=_complete_columns, help="The column to predict."
-)
-@click.option(
-    "--task", metavar="TASK", help="regression, binary or multiclass; found from the target by itself."
-)
-@click.option(
-    "--hidden", metavar="64,64", type=HiddenLayers(), help="Units of the hidden layers; none: a linear model."
-)
-@click.option("--activation", metavar="NAME", help="relu, silu, gelu, tanh, sigmoid, elu or leaky_relu.")
-@click.option("--optimizer", metavar="NAME", help="adamw, adam or sgd.")
-@click.option("--lr", type=float, metavar="NUMBER", help="The learning rate.")
-@click.option(
-    "--weight-decay", type=float, metavar="NUMBER", help="How fast weights shrink that nothing holds up."
-)
-@click.option(
-    "--dropout", type=float, metavar="SHARE", help="Share of the hidden units that a step leaves out."
-)
-@click.option("--batch-size", type=int, metavar="ROWS", help="Rows in one step.")
-@click.option("--epochs", type=int, metavar="NUMBER", help="At most so many passes over the training rows.")
-@click.option(
-    "--patience", type=int, metavar="EPOCHS", help="Stop after so many epochs without progress; 0: never."
-)
-@click.option("--seed", type=int, metavar="NUMBER", help="The same seed gives the same result; 0 by default.")
-@click.option("--device", metavar="NAME", help="cpu or cuda.")
+@setting_options
 @click.option(
     "--out", metavar="FOLDER", type=click.Path(), help="The run's folder; by default runs/NAME-NUMBER."
 )
@@ -101,7 +61,7 @@ def train(output: Output, /, data: str | None, out: str | None, resume: str | No
     """Train, then say what came out."""
     chosen = {name: value for name, value in choices.items() if value is not None}
     if resume is not None:
-        _refuse_others(chosen, data=data, out=out)
+        refuse_others(chosen, data=data, out=out)
         result = _resume(check_run(resume), output)
     else:
         result = _train(data, out, chosen, output)
@@ -116,20 +76,7 @@ def train(output: Output, /, data: str | None, out: str | None, resume: str | No
 
 
 def _train(data: str | None, out: str | None, chosen: dict[str, Any], output: Output) -> TableResult:
-    if data is None and chosen.get("target", _DIGITS_TARGET) != _DIGITS_TARGET:
-        raise BadInput(
-            f"which file has the column '{chosen['target']}'? Name it: stepgrad train DATA --target COLUMN."
-        )
-    table = _table(data)
-    if data is None:
-        chosen["target"] = _DIGITS_TARGET
-    elif "target" not in chosen:
-        shown = ", ".join(f"'{name}'" for name in table.names[:12]) + (", …" if len(table.names) > 12 else "")
-        raise BadInput(f"name the column to predict: --target COLUMN. The columns of '{data}' are {shown}.")
-    check_column(table, chosen["target"])
-    from stepgrad.train.table.settings import TableSettings
-
-    settings = TableSettings(data=None if data is None else os.path.abspath(data), **chosen)
+    table, settings = chosen_table(data, chosen, "train")
     with new_run(out, data) as folder:
         return _run(table, settings, folder, output, resume=False)
 
@@ -138,16 +85,7 @@ def _resume(folder: Path, output: Output) -> TableResult:
     from stepgrad.train.table.config import read_config
 
     settings, _ = read_config(folder)
-    return _run(_table(settings.data), settings, folder, output, resume=True)
-
-
-def _table(data: str | None) -> Table:
-    if data is not None:
-        return read_data(data)
-    from stepgrad.data.builtin import builtin_path
-    from stepgrad.data.table.read import read_table
-
-    return read_table(builtin_path("digits"))
+    return _run(table_of(settings), settings, folder, output, resume=True)
 
 
 def _run(table: Table, settings: TableSettings, folder: Path, output: Output, resume: bool) -> TableResult:
@@ -185,10 +123,3 @@ def _tell_how_to_go_on(folder: Path, output: Output) -> None:
 
     line = command("stepgrad", "train", "--resume", str(folder))
     output.tell(output.words("Resume with: {command}", command=line))
-
-
-def _refuse_others(chosen: dict[str, Any], **others: str | None) -> None:
-    given = [name for name, value in (chosen | others).items() if value is not None]
-    if given:
-        what = given[0].upper() if given[0] == "data" else f"--{given[0].replace('_', '-')}"
-        raise BadInput(f"--resume goes on with the settings that the run was begun with; leave out {what}.")

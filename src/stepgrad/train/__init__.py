@@ -16,6 +16,7 @@ from stepgrad.train.history import History
 from stepgrad.train.rate_finder import RateRange, find_rate
 from stepgrad.train.table.model import TableModel, load_table_model
 from stepgrad.train.table.predictions import Predictions, read_outputs
+from stepgrad.train.table.tune import TuneResult, tune_table
 from stepgrad.train.trainer import Trainer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "RateRange",
     "TableModel",
     "Trainer",
+    "TuneResult",
     "checkpoint_path",
     "checkpoint_paths",
     "delete_older",
@@ -39,5 +41,6 @@ __all__ = [
     "newest_checkpoint",
     "read_checkpoint",
     "read_outputs",
+    "tune_table",
     "write_checkpoint",
 ]

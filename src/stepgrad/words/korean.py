@@ -143,6 +143,36 @@ _REPORT = {
     "Written by stepgrad {version}.": "stepgrad {version:이/가} 작성했습니다.",
 }
 
+_TUNING = {
+    "The search for settings": "설정 탐색",
+    (
+        "{count:trial/trials}: each trained on the training rows and was judged by its loss on the "
+        "validation rows alone. The test rows were used once, at the end, for the best."
+    ): (
+        "{count}번의 시도: 저마다 훈련 데이터로 학습하고 검증 손실로만 견주었습니다. 테스트 데이터는 "
+        "마지막에 가장 좋은 것에 한 번만 썼습니다."
+    ),
+    "hidden layers": "은닉층",
+    "activation": "활성화 함수",
+    "units in each": "층마다 뉴런 수",
+    "learning rate": "학습률",
+    "dropout": "드롭아웃",
+    "weight decay": "가중치 감소",
+    "trial": "시도",
+    "trial {trial}: {value}": "시도 {trial}: {value}",
+    "trial {number}/{trials}": "시도 {number}/{trials}",
+    "validation loss": "검증 손실",
+    "The validation loss of each trial": "시도마다의 검증 손실",
+    "lowest so far": "그때까지의 최저",
+    "What mattered": "중요했던 설정",
+    "The share of the differences between the trials that a setting explains (functional ANOVA).": (
+        "시도들의 차이 가운데 그 설정으로 설명되는 몫입니다(함수 분산 분석)."
+    ),
+    "The best of {count:trial/trials} by validation loss": "{count}번 시도 가운데 검증 손실이 가장 낮은 것",
+    "diverged": "발산",
+    "Interrupted; the trials that are done are kept.": "중단했습니다. 끝난 시도는 남아 있습니다.",
+}
+
 _COMMANDS = {
     "Data": "데이터",
     "Network": "신경망",
@@ -181,4 +211,4 @@ _COMMANDS = {
     "Help: {command}": "도움말: {command}",
 }
 
-TEXTS: dict[str, str] = _SCORES | _REPORT | _COMMANDS | HELP | HEALTH | EXPLAIN | HAND
+TEXTS: dict[str, str] = _SCORES | _REPORT | _TUNING | _COMMANDS | HELP | HEALTH | EXPLAIN | HAND

@@ -35,8 +35,8 @@ _COMMAND_LINE = {
     "'{run}' is not the folder of a finished run: it has no {file}.": (
         "'{run}'{run:+은/는} 끝난 학습의 폴더가 아닙니다. {file:이/가} 없습니다."
     ),
-    "which file has the column '{name}'? Name it: stepgrad train DATA --target COLUMN.": (
-        "'{name}' 열이 어느 파일에 있습니까? 파일을 적으십시오: stepgrad train 파일 --target 열이름."
+    "which file has the column '{name}'? Name it: stepgrad {command} DATA --target COLUMN.": (
+        "'{name}' 열이 어느 파일에 있습니까? 파일을 적으십시오: stepgrad {command} 파일 --target 열이름."
     ),
     "there is not enough memory for this; free some, or use fewer rows.": (
         "메모리가 모자랍니다. 메모리를 비우거나 행을 줄이십시오."
@@ -368,7 +368,45 @@ _FILES = {
     ),
 }
 
-ERRORS: dict[str, str] = _COMMAND_LINE | _TABLES | _FILES
+_SEARCH = {
+    "the search for settings needs Optuna and scikit-learn: pip install 'stepgrad[tune]'": (
+        "설정을 탐색하려면 Optuna와 scikit-learn이 필요합니다: pip install 'stepgrad[tune]'"
+    ),
+    "there is nothing to search: every setting that is searched was chosen.": (
+        "탐색할 것이 없습니다. 탐색하는 설정을 모두 직접 골랐습니다."
+    ),
+    "trials must be a whole number of at least 1, not {value}.": (
+        "trials는 1 이상의 정수여야 합니다({value:은/는} 안 됩니다)."
+    ),
+    "timeout must be a number of seconds above 0, not {value}.": (
+        "timeout은 0보다 큰 초여야 합니다({value:은/는} 안 됩니다)."
+    ),
+    "no rows are left for validation, by which the settings are chosen.": (
+        "설정을 고를 검증 데이터의 행이 남지 않습니다."
+    ),
+    "no trial had a finite validation loss. Look at the table's numbers.": (
+        "검증 손실이 유한한 시도가 없습니다. 표의 수를 살펴보십시오."
+    ),
+    "'{folder}' holds a search already; choose another folder, or resume that search.": (
+        "'{folder}' 폴더에 이미 탐색이 있습니다. 다른 폴더를 고르거나 그 탐색을 이어서 하십시오."
+    ),
+    "'{folder}' is not the folder of a search: it has no {name}.": (
+        "'{folder}'{folder:+은/는} 탐색의 폴더가 아닙니다. {name:이/가} 없습니다."
+    ),
+    "there is no search to resume in '{run}'.": "'{run}'에는 이어서 할 탐색이 없습니다.",
+    (
+        "the table is not the one that the search in '{folder}' was begun with (its checksum differs); begin "
+        "a new search."
+    ): "표가 '{folder}'의 탐색을 시작한 표와 다릅니다(체크섬이 다릅니다). 새로 탐색하십시오.",
+    "the search in '{folder}' was begun with other settings; leave them as they were.": (
+        "'{folder}'의 탐색은 다른 설정으로 시작했습니다. 설정을 그대로 두십시오."
+    ),
+    "the search in '{folder}' is finished, and its test rows are used; begin a new search.": (
+        "'{folder}'의 탐색은 끝났고 테스트 데이터도 이미 썼습니다. 새로 탐색하십시오."
+    ),
+}
+
+ERRORS: dict[str, str] = _COMMAND_LINE | _TABLES | _FILES | _SEARCH
 
 PHRASES: dict[str, str] = {
     "numbers": ("수"),

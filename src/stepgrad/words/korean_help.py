@@ -61,6 +61,26 @@ HELP: dict[str, str] = {
     "your own table": "내 표",
     "another network, another split": "다른 신경망, 다른 분할",
     "goes on after Ctrl-C or a power cut": "Ctrl-C나 정전 뒤에 이어서 학습합니다",
+    # tune
+    "Searches the best settings for a table.": "표에 가장 알맞은 설정을 찾습니다.",
+    (
+        "Tries many networks on a table, chooses the one with the lowest loss on the validation rows, and "
+        "only then tests it, once. Searched are hidden layers, units, activation, learning rate, dropout and "
+        "weight decay; what you choose yourself is not searched. The folder is a run's, as train writes it."
+    ): (
+        "표로 여러 신경망을 학습해 보고 검증 손실이 가장 낮은 것을 고른 다음, 그것만 한 번 시험합니다. "
+        "은닉층, 뉴런 수, 활성화 함수, 학습률, 드롭아웃, 가중치 감소를 찾습니다. 직접 고른 설정은 그대로 "
+        "둡니다. 결과 폴더는 train의 것과 같습니다."
+    ),
+    "A CSV or Parquet file. Without it: handwritten digits, which come along.": (
+        "CSV 또는 Parquet 파일. 없으면 함께 들어 있는 손글씨 숫자."
+    ),
+    "30 trials": "30번 시도합니다",
+    "at most an hour": "길어야 한 시간",
+    "other settings for this network": "이 신경망의 나머지 설정",
+    "How many networks to try.": "시도할 신경망의 수.",
+    "Begin no trial after so many seconds.": "이만큼 초가 지나면 새로 시도하지 않습니다.",
+    "Go on with an interrupted search.": "중단한 탐색을 이어서 합니다.",
     # predict, evaluate
     "Adds predictions to the rows of a table.": "표의 행마다 예측값을 더합니다.",
     (

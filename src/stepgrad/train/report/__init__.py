@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stepgrad.train.table.result import TableResult
+    from stepgrad.train.table.tune import TuneResult
 
 
-def write_report(result: TableResult, path: str | os.PathLike[str], language: str = "en") -> None:
+def write_report(
+    result: TableResult,
+    path: str | os.PathLike[str],
+    language: str = "en",
+    tuning: TuneResult | None = None,
+) -> None:
     """Write the report of a finished run to `path`, as one HTML file that opens offline; `language` is "en"
-    or "ko".
+    or "ko". With `tuning`, the search that found the settings is told as well.
 
     Everything that comes from the table is escaped. Raises `FileError` if the file cannot be written.
     """
@@ -19,4 +25,4 @@ def write_report(result: TableResult, path: str | os.PathLike[str], language: st
     from stepgrad.train.report.page import report_page
     from stepgrad.words.language import Words
 
-    write_atomically(path, report_page(result, Words(language)).encode("utf-8", "replace"))
+    write_atomically(path, report_page(result, Words(language), tuning).encode("utf-8", "replace"))

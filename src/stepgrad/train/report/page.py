@@ -14,7 +14,9 @@ from stepgrad.train.report.headline import command, data_name, headline_section,
 from stepgrad.train.report.health import health_parts
 from stepgrad.train.report.importance import importance_chart
 from stepgrad.train.report.scatter import predicted_against_actual
+from stepgrad.train.report.tuning import tuning_parts
 from stepgrad.train.table.result import TableResult
+from stepgrad.train.table.tune import TuneResult
 from stepgrad.version import __version__
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import layer_text, number, score_name, score_text
@@ -23,11 +25,12 @@ from stepgrad.words.numbers import layer_text, number, score_name, score_text
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 
 
-def report_page(result: TableResult, words: Words) -> str:
-    """Return the report of a finished run as an HTML document."""
+def report_page(result: TableResult, words: Words, tuning: TuneResult | None = None) -> str:
+    """Return the report of a finished run as an HTML document; with `tuning`, of the search as well."""
     title = words("{target} from {data}", target=result.target, data=data_name(result))
     sections = [
         headline_section(result, words),
+        None if tuning is None else _section(words("The search for settings"), *tuning_parts(tuning, words)),
         _section(words("How it learned"), _curves(result, words)),
         _section(
             words("What it gets right and wrong"), _answers(result, words), *examples_section(result, words)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,33 @@ _MOST_POINTS = 2_000
 _MOST_TRIALS = 3
 
 
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A table made ready for training: its rows split, its columns prepared, all settings chosen."""
+
+    table: Table
+    split: Split
+    preparation: Preparation
+    settings: TableSettings
+
+    @classmethod
+    def prepare(cls, table: Table, settings: TableSettings) -> Job:
+        """Find the task, split the rows, learn the preparation, choose what is None."""
+        target = table.column(settings.target)
+        if not target.missing().all():  # or `find_task` says so
+            refuse_few_rows(target, f"'{settings.target}'")
+        task = find_task(table, settings.target, settings.task)
+        split = split_rows(target, task, settings.fractions, settings.seed, f"'{settings.target}'")
+        if not len(split.test):
+            raise ArgumentError("no rows are left for the test; give it a larger fraction.")
+        preparation = Preparation.fit(table, settings.target, task, split.train, settings.bounded)
+        return cls(table, split, preparation, with_defaults(settings, task.kind, len(split.train)))
+
+    def part(self, rows: numpy.ndarray) -> Part:
+        """Return the given rows as the network takes them."""
+        return _part(self.preparation, self.table, rows)
+
+
 def train_table(
     table: Table,
     settings: TableSettings,
@@ -72,21 +99,13 @@ def train_table(
     >>> result.task, sum(result.rows.values()), result.test["accuracy"].value > 0.8
     ('multiclass', 150, True)
     """
-    target = table.column(settings.target)
-    if not target.missing().all():  # or `find_task` says so
-        refuse_few_rows(target, f"'{settings.target}'")
-    task = find_task(table, settings.target, settings.task)
-    split = split_rows(target, task, settings.fractions, settings.seed, f"'{settings.target}'")
-    if not len(split.test):
-        raise ArgumentError("no rows are left for the test; give it a larger fraction.")
-    preparation = Preparation.fit(table, settings.target, task, split.train, settings.bounded)
-    settings = with_defaults(settings, task.kind, len(split.train))
+    job = Job.prepare(table, settings)
+    split, preparation, settings = job.split, job.preparation, job.settings
     path = None if folder is None else _begin_folder(Path(folder), table, settings, resume)
-    train = _part(preparation, table, split.train)
-    validation = _part(preparation, table, split.validation) if len(split.validation) else None
-    check = HealthCheck(
-        validation=None if validation is None else validation.dataset(task.kind == "multiclass").tensors
-    )
+    train = job.part(split.train)
+    validation = job.part(split.validation) if len(split.validation) else None
+    is_multiclass = preparation.task.kind == "multiclass"
+    check = HealthCheck(validation=None if validation is None else validation.dataset(is_multiclass).tensors)
     fitted = _fit(
         preparation, settings, train, validation,
         None if path is None else path / CHECKPOINTS_NAME,
