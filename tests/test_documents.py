@@ -42,10 +42,10 @@ def test_examples_give_what_they_show(document, tmp_path, monkeypatch):
             continue
         line = text[: block.start()].count("\n") + 1
         example = doctest.DocTestParser().get_doctest(block[2], names, document.name, str(document), line)
+        example.globs = names  # and not a copy: functions see what later blocks define anew
         report: list[str] = []
         runner.run(example, out=report.append, clear_globs=False)
         assert not report, "".join(report)
-        names.update(example.globs)
 
 
 def test_every_example_is_in_both_languages_and_in_both_lists():
