@@ -62,7 +62,10 @@ def evaluate_array(text: str, values: Mapping[str, Any] | None = None) -> numpy.
     """
     with localcontext(_CONTEXT):
         reader = _Reader(text, dict(values or {}))
-        result = reader.comparison()
+        try:
+            result = reader.comparison()
+        except RecursionError:
+            raise ArgumentError(f"{text[:40]!r}… has too many parentheses within each other.") from None
         reader.expect("")
         return numpy.array(result, dtype=object)
 

@@ -197,3 +197,115 @@ def test_a_step_in_whole_matrices_is_refused():
     worked = sg.explain(model, sg.nn.MSELoss(), sgd, [1.0, 2.0], [0.0], layout="matrix")
     with pytest.raises(ArgumentError, match=r"every number has a line.*layout='scalar'"):
         check_work(worked, "z = 1")
+
+
+# ------------------------------------------------------------------------- a loss of logits
+
+
+def logits(weight, bias, loss, x, y):
+    """A linear layer under a loss that takes logits, one row."""
+    model = sg.nn.Linear(2, len(bias)).double()
+    model.load_state_dict({"weight": sg.tensor(weight).double(), "bias": sg.tensor(bias).double()})
+    return sg.explain(model, loss, sg.optim.SGD(model.parameters(), lr=0.1), [x], y, layout="scalar")
+
+
+CLASSES = logits([[0.5, -0.3], [0.2, 0.1]], [0.1, -0.2], sg.nn.CrossEntropyLoss(), [-1.5, -0.7], [1])
+BINARY = logits([[0.5, -0.3]], [0.1], sg.nn.BCEWithLogitsLoss(), [2.0, 1.0], [[1.0]])
+
+
+def test_the_loss_follows_from_the_persons_own_probability():
+    text = "z1 = -0.44\nz2 = -0.57\np1 = 0.532\np2 = 0.468\nL = -ln(0.468) = "
+    assert check_work(CLASSES, text + "0.759").right == 5
+    assert check_work(CLASSES, text + "0.759").ok
+    assert not check_work(CLASSES, text + "0.752").ok
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z = 0.8\nŷ = 1/(1 + e^(-0.8)) = 0.68997\nL = -ln(ŷ) = 0.37111\ndL/dz = ŷ - y = -0.31003",
+        "z^{(1)}_1 = 0.8\np = 0.68997\nL = 0.3711\ndL/dz1 = p - 1 = -0.3100",
+        "logit = 0.8\na = σ(z) = 0.68997\n∂L/∂z⁽¹⁾ = -0.3100",
+        "ŷ = 0.8\nh = 0.689974\n∂L/∂ŷ = -0.3100",
+        "z1_1 = 0.8\ny_hat = 0.68997",
+    ],
+)
+def test_a_logit_is_z_and_its_probability_is_the_prediction(text):
+    checked = check_work(BINARY, text)
+    assert (checked.wrong, checked.unknown) == (None, [])
+
+
+def test_a_wrong_probability_is_found_under_its_usual_name():
+    wrong = check_work(BINARY, "z = 0.8\nŷ = 0.3100").wrong
+    assert (wrong.id, wrong.text) == ("loss/sigmoid[0,0]", "0.6900")
+    assert check_work(CLASSES, "z_2 = -0.57\nŷ_2 = 0.532").wrong.id == "loss/softmax[0,1]"
+
+
+def test_the_gradient_of_a_probability_is_no_number_of_the_step():
+    checked = check_work(BINARY, "z = 0.8\nŷ = 0.68997\ndL/dŷ = -1.4493")
+    assert checked.ok
+    assert [entry.name for entry in checked.unknown] == ["dL/dŷ"]
+
+
+# ---------------------------------------------------------------------- ordinary lines, odd lines
+
+
+@pytest.mark.parametrize(
+    "text, right",
+    [
+        ("So z1 = 0.6478 and z2 = 0.7225.", 2),
+        ("z1 = 0.6478이고 z2 = 0.7225", 2),
+        ("ŷ = 0.4154 and L = 0.5368.", 2),
+        ("## 갱신\nw11 = 0.4352 + 0.0162 = 0.4514\nb3 = -0.7197", 2),
+        ("Update:\nw11 = 0.4514", 1),
+        ("w_21 := 0.1848", 1),
+        ("w_21 := 0.1951 - 0.0103 = 0.1848", 1),
+        ("w11 = 0.4352 + 0.0162 = 0.4514", 1),
+        ("o = -0.3415", 1),
+        ("o = -0.342\nŷ = 0.4154", 2),
+        ("the new w11 = 0.4514", 1),
+        ("**z1** = 0.6478\n**z2 = 0.7225**\n**손실**은 = 0.5368", 2),
+        ("a1 = 1/(1 + 2.718281828**(-0.6478)) = 0.6565", 1),
+        ("z1 = 2**0 - (0.6 - 0.00653)**2 = 0.6478", 1),
+    ],
+)
+def test_ordinary_lines_raise_no_alarm(text, right):
+    checked = check(text)
+    assert (checked.wrong, checked.right) == (None, right)
+
+
+@pytest.mark.parametrize("name", ["new loss", "새 손실", "the new loss"])
+def test_the_loss_of_the_next_step_is_not_that_of_this_one(name):
+    checked = check(f"L = 0.5369\n{name} = 0.2804")
+    assert (checked.right, checked.wrong) == (1, None)
+    assert [entry.value for entry in checked.unknown] == ["0.2804"]
+
+
+def test_a_wrong_update_is_found_where_the_old_name_is_kept():
+    wrong = check("w11 = 0.4352 - 0.0162 = 0.4190").wrong
+    assert (wrong.id, wrong.slip.kind) == ("update/0.weight[0,0]", "uphill")
+    assert check("## Update\nw11 = 0.4190").wrong.id == "update/0.weight[0,0]"
+
+
+def test_powers_are_no_bold_type():
+    model = sg.nn.Linear(1, 2).double()
+    model.load_state_dict({"weight": sg.tensor([[0.95], [0.3]]).double(), "bias": sg.zeros(2).double()})
+    sgd = sg.optim.SGD(model.parameters())
+    worked = sg.explain(model, sg.nn.MSELoss(), sgd, [1.0], [1.0, 0.0], layout="scalar")
+    assert check_work(worked, "L = ((0.95-1)**2 + (0.3-0)**2)/2 = 0.04625").ok
+    assert not check_work(worked, "L = ((0.95-1)**2 + (0.3+1)**2)/2 = 0.04625").ok
+
+
+def test_parentheses_without_end_are_not_read():
+    assert check("z1 = " + "(" * 5000 + "0.6478" + ")" * 5000 + " = 0.6478").ok
+
+
+@pytest.mark.parametrize("text", ["z1 = 1/0 = 0.6478", "z1 = 1/0"])
+def test_a_number_divided_by_zero_is_wrong(text):
+    wrong = check(text).wrong
+    assert (wrong.said, wrong.text, wrong.slip) == ("∞", "0.647800", None)
+
+
+def test_a_lost_sign_is_that_of_the_weight_that_was_named():
+    wrong = check("dL/dw11 = 0.0162").wrong
+    assert (wrong.symbol, wrong.slip.kind) == ("∂L/∂w⁽¹⁾₁₁", "sign")

@@ -33,7 +33,8 @@ class Computed:
 
 
 def computed(text: str, lookup: Lookup, exact: Collection[Decimal] = ()) -> Computed | None:
-    """Return the value of an expression as a person writes it; None if it cannot be read.
+    """Return the value of an expression as a person writes it, ∞ for a number divided by 0; None if it cannot
+    be read.
 
     Numbers that stand in `exact` are taken for what they are, others as rounded. Names are looked up;
     ``σ(…)`` and ``sigmoid(…)`` are known, a product needs no sign in front of a parenthesis.
@@ -59,9 +60,9 @@ def computed(text: str, lookup: Lookup, exact: Collection[Decimal] = ()) -> Comp
         )
     except (ArgumentError, ArithmeticError):
         return None
-    if not value.is_finite():
+    if value.is_nan():
         return None
-    return Computed(float(value), float(slack))
+    return Computed(float(value), float(slack) if value.is_finite() else 0.0)
 
 
 def _half(number: Decimal) -> Decimal:
@@ -75,7 +76,7 @@ def _plain(text: str, lookup: Lookup, values: dict[str, float], numbers: dict[st
     n0, n1, …; None where a name is not known.
     """
     text = without_latex(text.strip().strip("$"))
-    text = text.replace("×", "·").replace("*", "·").replace("⋅", "·").replace("∙", "·")
+    text = text.replace("**", "^").replace("×", "·").replace("*", "·").replace("⋅", "·").replace("∙", "·")
     parts: list[str] = []
     for number, name, sign in _TOKEN.findall(text):
         if number:

@@ -12,7 +12,7 @@ from stepgrad.errors import ArgumentError, DataError
 from stepgrad.explain.hand.formula import Lookup, computed
 from stepgrad.explain.hand.reading import Entry, read_work
 from stepgrad.explain.hand.slips import Slip, Slips, round_to
-from stepgrad.explain.hand.spelling import Spellings
+from stepgrad.explain.hand.spelling import Spellings, canonical
 from stepgrad.explain.hand.terms import ids_in, value
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.worked import Worked
@@ -118,6 +118,7 @@ class _Judge:
     def __init__(self, worked: Worked) -> None:
         self._worked, self._spellings = worked, Spellings(worked)
         self._own: dict[str, _Said] = {}
+        self._called: dict[str, str] = {}  # what each name that was written turned out to mean
         self._exact = {
             Decimal(each.text.replace("−", "-")) for each in worked.given if each.text[-1].isdigit()
         }
@@ -126,11 +127,11 @@ class _Judge:
         """Return what is wrong first."""
         unknown, right = [], 0
         for entry in entries:
-            ids = self._in_order(self._spellings.find(entry.name))
+            ids = self._in_order(self._meanings(entry))
             # What an expression without a value gives may depend on what its name means.
             meant = [(id, said) for id in ids if (said := self._said(entry, id)) is not None]
             chosen = next((each for each in meant if self._is_right(*each)), None)
-            if not meant or (chosen is None and self._is_of_next_step(ids)):
+            if not meant or (chosen is None and self._is_of_next_step(entry, ids)):
                 unknown.append(entry)
                 continue
             if chosen is None:
@@ -138,6 +139,7 @@ class _Judge:
             wrong = self._wrong_expression(entry, *chosen)
             if wrong is not None:
                 return WorkChecked(right, wrong, unknown)
+            self._called[canonical(entry.name)] = chosen[0]
             if entry.value:
                 self._own[chosen[0]] = self._with_zeros(*chosen)
             right += 1
@@ -146,8 +148,24 @@ class _Judge:
             raise DataError(f"no line names a quantity of this step; its quantities are {known}, ….")
         return WorkChecked(right, None, unknown)
 
-    def _is_of_next_step(self, ids: list[str]) -> bool:
-        """Whether a quantity is written a second time, after parameters were updated."""
+    def _meanings(self, entry: Entry) -> list[str]:
+        """Return the ids of what the name of an entry may mean in its place."""
+        found = self._spellings.find(entry.name)
+        lower = canonical(entry.name).partition("∂L/∂")[2]
+        if self._called.get(lower, "").startswith("loss/"):
+            # By ŷ the person means a probability inside the loss, of which the step has no gradient.
+            return [id for id in found if not id.startswith("grad/")]
+        if entry.updated or entry.expressions or ":=" in entry.text:
+            new = ["update/" + id.removeprefix("given/") for id in found if id.startswith("given/")]
+            return [*found, *(id for id in new if id in self._worked)]
+        return found
+
+    def _is_of_next_step(self, entry: Entry, ids: list[str]) -> bool:
+        """Whether a quantity is of the next forward pass: it is written a second time after parameters were
+        updated, or below a heading that says so.
+        """
+        if entry.updated and all(id.startswith(("forward/", "loss")) for id in ids):
+            return True
         return all(id in self._own for id in ids) and any(id.startswith("update/") for id in self._own)
 
     def _in_order(self, ids: list[str]) -> list[str]:
@@ -173,6 +191,8 @@ class _Judge:
     # ------------------------------------------------------------------------------------- right
 
     def _is_right(self, id: str, said: _Said) -> bool:
+        if not said.number.is_finite():
+            return float(said.number) == self._worked[id].value
         low, high = self._range(id, said)
         return low - said.tolerance * 1.01 <= float(said.number) <= high + said.tolerance * 1.01
 
@@ -194,7 +214,7 @@ class _Judge:
                 self._value(other) if own is None or self._is_coarse(own, other, said) else float(own.number)
             )
 
-        for term in Slips(self._worked, id, self._value, self._is_written).terms:
+        for term in Slips(self._worked, id, self._value, self._is_written).from_written():
             yield value(term, number)
 
     def _is_coarse(self, own: _Said, id: str, said: _Said) -> bool:
@@ -267,7 +287,11 @@ class _Judge:
         expected = next(iter(self._from_own(id, said)), each.value)
         decimals = said.decimals if entry.value and not in_expression else 6
         formula = each.formula if isinstance(each, Line) else ""
-        number = entry.value if entry.value and not in_expression else f"{float(said.number):.6g}"
+        number = (
+            entry.value
+            if entry.value and not in_expression
+            else f"{float(said.number):.6g}".replace("inf", "∞")
+        )
         return Wrong(
             entry, id, each.symbol, number.replace("-", "−"), expected, _rounded_text(expected, decimals),
             formula, self._slip(entry, id, said, expected, in_expression), in_expression,
@@ -275,7 +299,8 @@ class _Judge:
 
     def _slip(self, entry: Entry, id: str, said: _Said, expected: float, in_expression: bool) -> Slip | None:
         slips = Slips(self._worked, id, self._own_value, self._is_written)
-        slip = slips.explain(said.number, expected, said.tolerance)
+        finite = said.number.is_finite()
+        slip = slips.explain(said.number, expected, said.tolerance) if finite else None
         if slip is None and entry.value and not in_expression and self._expression_is_right(entry, id, said):
             return Slip("arithmetic", {"right": _rounded_text(expected, said.decimals)})
         return slip

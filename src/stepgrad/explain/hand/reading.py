@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stepgrad.errors import DataError
@@ -31,7 +31,8 @@ class Entry:
     """One line of a hand calculation: ``name = expressions = value``.
 
     `place` counts lines from 1 (the entries, in JSON). `value` is the number as it was written, "" if there
-    is none; `text` the whole line.
+    is none; `text` the whole line. `updated`: it stands where parameters after the update are written, below
+    a heading that says so.
     """
 
     place: int
@@ -39,6 +40,7 @@ class Entry:
     expressions: tuple[str, ...]
     value: str
     text: str
+    updated: bool = False
 
 
 def read_work(text: str, kind: str | None = None, file_name: str = "") -> list[Entry]:
@@ -57,6 +59,8 @@ def read_work(text: str, kind: str | None = None, file_name: str = "") -> list[E
     else:
         entries = [*_table_entries(text), *_line_entries(text)]
         entries.sort(key=lambda entry: entry.place)
+        below = _below_updates(text)
+        entries = [replace(e, updated=True) if e.place in below else e for e in entries]
     if not entries:
         raise DataError(
             "there is no line such as z1 = 0.4352·1 + 0.3545·1 − 0.1419 = 0.6478 in it, and no table with "
@@ -213,7 +217,27 @@ _SKIPPED = re.compile(
     r"^(?:#|```|~~~|\\(?:begin|end|documentclass|usepackage|section|subsection|paragraph)\b|%|---|===)"
 )
 _EQUALS = re.compile(r"(?<![<>!:])=(?!=)|:=|≈|≅|\\approx\b|\\simeq\b|≒")
-_NEXT = re.compile(r";|\\q?quad\b|,\s+(?=[^\s,=≈]+(?:\s+[^\s,=≈]+)?\s*[=≈])")
+_NEXT = re.compile(
+    r";|\\q?quad\b|,\s+(?=[^\s,=≈]+(?:\s+[^\s,=≈]+)?\s*[=≈])"
+    r"|,?(?:\s+and|\s+그리고|\s*이고|\s*이며|\s+및),?\s+(?=[^\s,=≈]+\s*(?:[=≈]|:=))"
+)
+_BOLD = re.compile(r"(?<![^\s(>:,.;])\*\*(?=\S)(.+?)(?<=\S)\*\*(?![0-9A-Za-z(])|^\*\*|(?<=\S)\*\*$")
+_UPDATE = re.compile(r"(?i)\bupdat|갱신|업데이트")
+_HEADING = re.compile(r"^(?:#|\\(?:sub)*section|\\paragraph)")
+
+
+def _below_updates(text: str) -> set[int]:
+    """Return the places of the lines below a heading, or a line of words, that says that parameters are
+    updated, up to the next heading.
+    """
+    places, is_below = set(), False
+    for place, line in enumerate(text.splitlines(), 1):
+        bare = line.strip()
+        if _HEADING.match(bare) or ("=" not in bare and not bare.startswith("|") and _UPDATE.search(bare)):
+            is_below = _UPDATE.search(bare) is not None
+        elif is_below:
+            places.add(place)
+    return places
 
 
 def _line_entries(text: str) -> Iterator[Entry]:
@@ -222,7 +246,8 @@ def _line_entries(text: str) -> Iterator[Entry]:
         if not bare or bare.startswith("|") or _SKIPPED.match(bare):
             continue
         bare = re.sub(r"^(?:[-*+•>]|\d+[.)])\s+", "", bare)
-        bare = re.sub(r"\\\[|\\\]|\\\(|\\\)|\$|`|\*\*|&|\\\\\s*(?:\[[^\]]*\])?\s*$", " ", bare)
+        bare = _BOLD.sub(lambda m: m[1] or "", bare)
+        bare = re.sub(r"\\\[|\\\]|\\\(|\\\)|\$|`|&|\\\\\s*(?:\[[^\]]*\])?\s*$", " ", bare)
         bare = re.sub(r"\\item\b|\\displaystyle\b", "", bare)
         for piece in _NEXT.split(bare):
             if (entry := _line_entry(place, piece)) is not None:
@@ -234,9 +259,10 @@ def _line_entry(place: int, line: str) -> Entry | None:
     if len(parts) < 2 or not parts[0]:
         return None
     name, *rest = parts
-    name = re.split(r"[:：]\s+", name)[-1].strip()
+    *said, name = re.split(r"[:：]\s+", name)
+    is_new = _UPDATE.search(" ".join(said)) is not None
     # A comment behind the number is no part of it.
     number = number_in(re.split(r"\s+(?:\(|#|//|←|<-)", rest[-1])[0])
     if number:
         rest.pop()
-    return Entry(place, name, tuple(part for part in rest if part), number, line.strip())
+    return Entry(place, name.strip(), tuple(part for part in rest if part), number, line.strip(), is_new)

@@ -74,7 +74,7 @@ class Slips:
     def __init__(
         self, worked: Worked, id: str, values: Callable[[str], float], written: Callable[[str], bool]
     ) -> None:
-        self._worked, self._id, self._values = worked, id, values
+        self._worked, self._id, self._values, self._written = worked, id, values, written
         self._line: Line | Given = worked[id]
         self._kind = self._line.kind if isinstance(self._line, Line) else ""
         self._every: list[Line | Given] = [*worked.given, *worked.lines]
@@ -86,6 +86,13 @@ class Slips:
             )
             if multiplied != term:
                 self.terms.append(multiplied)
+
+    def from_written(self) -> list[Term]:
+        """Return the formula, and what it is in the numbers that were written: L = ℓ is −ln(p₂)."""
+        if not self.terms:
+            return []
+        through = inlined(self.terms[0], self._worked, self._written)
+        return self.terms if through in self.terms else [*self.terms, through]
 
     def explain(self, said: Decimal, expected: float, tolerance: float) -> Slip | None:
         """Return the likeliest slip with which the line gives what was said; None if there is none."""

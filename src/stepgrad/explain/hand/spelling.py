@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from stepgrad.explain.hand.latex import without_latex
@@ -87,27 +88,32 @@ class Spellings:
     def __init__(self, worked: Worked) -> None:
         self._by_name: dict[str, list[str]] = {}
         every: list[Line | Given] = [*worked.given, *worked.lines]
-        self._numbers = _numbered(each.name for each in every)
-        for each in every:
-            # Nobody works thousands of lines out by hand; in a step of so many, the usual names are enough.
-            forms = self._forms(each) if len(every) <= _MOST_WITH_ALL_FORMS else ()
-            for spelled in (each.id, each.symbol, each.name.latex(), *forms):
-                known = self._by_name.setdefault(canonical(spelled), [])
-                if each.id not in known:
-                    known.append(each.id)
+        self._also = _other_names(worked)
+        self._numbers = _numbered(
+            name for each in every for name in (each.name, *self._also.get(each.name, [])) if name.base != "p"
+        )
+        # With all places first: w11 is w⁽¹⁾₁₁ rather than w⁽²⁾₁, of which the first 1 is left out.
+        for is_full in (False, True):
+            for each in every:
+                # Nobody works thousands of lines out by hand; in so many, the usual names are enough.
+                forms = self._forms(each, is_full) if len(every) <= _MOST_WITH_ALL_FORMS else ()
+                for spelled in (each.id, each.symbol, each.name.latex(), *forms):
+                    known = self._by_name.setdefault(canonical(spelled), [])
+                    if each.id not in known:
+                        known.append(each.id)
 
     def find(self, name: str) -> list[str]:
         """Return the ids of the quantities that `name` may mean, none if it means none."""
         found = self._by_name.get(canonical(name), [])
-        if not found and " " in name.strip():
-            # "the weighted sum z1": what stands before the last word says it in words.
-            return self.find(name.strip().rsplit(" ", 1)[1])
-        return found
+        # "the new weight w1": what stands before the last word says in words what it is, and when.
+        plain, is_new = _without_new(name.strip())
+        rest = plain.partition(" ")[2].strip()
+        return self.find(rest + "'" * is_new) if not found and rest else found
 
-    def _forms(self, each: Line | Given) -> Iterator[str]:
+    def _forms(self, each: Line | Given, is_full: bool) -> Iterator[str]:
         index = re.search(r"\[[\d,]+\]$", each.id)
-        full = tuple(int(place) for place in index[0][1:-1].split(",")) if index else ()
         name = each.name
+        full = tuple(int(place) for place in index[0][1:-1].split(",")) if index and is_full else name.index
         if name.kind == "local" and name.of is not None:
             for upper in self._values(name.of, ()):
                 for lower in self._values(name, ()):
@@ -127,6 +133,11 @@ class Spellings:
 
     def _values(self, name: Name, full: tuple[int, ...]) -> Iterator[str]:
         """Yield what the value itself may be called, apart from ∂ and primes."""
+        plain = replace(name, kind="value", of=None, prime=False)
+        for each in (plain, *self._also.get(plain, ())):
+            yield from self._with_letter(each, full)
+
+    def _with_letter(self, name: Name, full: tuple[int, ...]) -> Iterator[str]:
         base, layer = name.base, name.layer
         yield Name(base, layer, name.index).text()
         number = self._numbers.get((base, layer, name.index), 0)
@@ -138,12 +149,35 @@ class Spellings:
                     yield from (f"{letter}({layer}){digits}", f"{letter}{layer}{brackets}")
                     yield f"{letter}{layer}_{digits}" if digits else f"{letter}{layer}"
                 yield from (f"{letter}{digits}", f"{letter}{brackets}")
+            if layer and not name.index:  # the only neuron of a layer may be called its first
+                yield from (f"{letter}({layer})1", f"{letter}{layer}_1")
             if base in ("z", "a", "w", "b"):
                 yield f"{letter}{number}"
         if base == "ŷ":
             hidden = sum(letter == "a" for letter, _, _ in self._numbers)
             last = max((layer for _, layer, _ in self._numbers), default=0)
-            yield from ("o", "o1", "p", "out", f"a({last})", f"a{last}", f"a{hidden + 1}")
+            yield from ("o", "o1", "out", f"a({last})", f"a{last}", f"a{hidden + 1}")
+            if not any(other.base == "p" for others in self._also.values() for other in others):
+                yield "p"
+
+
+def _other_names(worked: Worked) -> dict[Name, list[Name]]:
+    """Return the other names of a value by its name: the weighted sum of the last layer is z in textbooks,
+    and o; an output that is a weighted sum is also z; the probability inside a loss of logits is p, and ŷ.
+    """
+    last = max((line.layer for line in worked.lines), default=0)
+    also: dict[Name, list[Name]] = {}
+    for line in worked.lines:
+        name, path = line.name, line.id.partition("[")[0]
+        if name.kind != "value" or name.prime:
+            continue
+        if line.kind == "forward" and path.endswith("/z") and line.layer == last:
+            base = Name("logit", 0, name.index)
+            others = [Name("z", last, name.index)] if name.base == "ŷ" else [Name("o", 0, name.index)]
+            also[name] = [*others, base]
+        elif path in ("loss/sigmoid", "loss/softmax"):
+            also[name] = [Name(base, 0, name.index) for base in ("p", "ŷ", "a")]
+    return also
 
 
 def _numbered(names: Iterable[Name]) -> dict[tuple[str, int, tuple[int, ...]], int]:
