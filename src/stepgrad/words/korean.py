@@ -146,7 +146,7 @@ _REPORT = {
 _TUNING = {
     "The search for settings": "설정 탐색",
     (
-        "{count:trial/trials}: each trained on the training rows and was judged by its loss on the "
+        "{count:trial/trials}: each was trained on the training rows and judged by its loss on the "
         "validation rows alone. The test rows were used once, at the end, for the best."
     ): (
         "{count}번의 시도: 저마다 훈련 데이터로 학습하고 검증 손실로만 견주었습니다. 테스트 데이터는 "

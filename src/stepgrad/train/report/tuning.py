@@ -30,7 +30,7 @@ BEST = 10
 def tuning_parts(tuning: TuneResult, words: Words) -> list[Html | None]:
     """Return the text, the pictures and the table of a search."""
     text = words(
-        "{count:trial/trials}: each trained on the training rows and was judged by its loss on the "
+        "{count:trial/trials}: each was trained on the training rows and judged by its loss on the "
         "validation rows alone. The test rows were used once, at the end, for the best.",
         count=len(tuning.trials),
     )
