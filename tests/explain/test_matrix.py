@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, note, settings
 import stepgrad as sg
 from stepgrad import nn
 from stepgrad.errors import ArgumentError
+from stepgrad.explain.evaluate import evaluate, sizes_of
 from tests.explain.examples import example
 from tests.explain.networks import cases
 from tests.explain.test_planted_faults import with_line
@@ -120,3 +121,23 @@ def test_matrices_are_rendered(lang):
 def test_what_does_not_go_together(options, message):
     with pytest.raises(ArgumentError, match=message):
         example(**options)
+
+
+def test_what_cancels_is_true_to_the_size_of_what_was_added():
+    """The gradient of a bias before batch norm is 0, and in float64 what is rounded off."""
+    sg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)).double()
+    sgd = sg.optim.SGD(model.parameters(), lr=0.1)
+    x, y = sg.randn(5, 3).double(), sg.randn(5, 2).double()
+    worked = sg.explain(model, nn.MSELoss(), sgd, x, y, layout="matrix")
+    assert numpy.abs(worked["grad/0.bias"].value).max() < 1e-15
+    assert_true(worked)
+    line = worked["grad/0.bias"]
+    false = with_line(worked, dataclasses.replace(line, text="[1e-14, 0, 0, 0]"))
+    assert [(fault.id, fault.what) for fault in false.check().faults] == [("grad/0.bias", "value")]
+
+
+def test_the_size_of_a_sum_leaves_functions_as_they_are():
+    assert sizes_of("2·(3 − 1) − 1/(−4)").item() == evaluate("8.25")
+    assert sizes_of("e^(−(2)) − (1 − 2)^2·ln(0.5)").item() == evaluate("e^(−2) − ln(0.5)")
+    assert sizes_of("[[1, −2]]·[[3, −4]]ᵀ").tolist() == [[11]]

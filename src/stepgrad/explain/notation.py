@@ -14,6 +14,7 @@ Shown = Callable[[Ref | Number], str]
 """What stands for a leaf: its name or its value, as text or as LaTeX."""
 
 _SURE_DIGITS = 14
+_ROUNDED_OFF = Decimal("1e-15")  # of the numbers in a sum, in float64
 _ENDS = 3  # numbers that are left at either end of a dimension that is cut
 
 # How tightly an operator binds.
@@ -105,15 +106,21 @@ def tolerance(text: str, digits: int) -> Decimal:
     return Decimal(1).scaleb(min(exponent, number.adjusted() - digits + 1) if number else -digits)
 
 
-def arrays_agree(found: numpy.ndarray, printed: numpy.ndarray, digits: int) -> bool:
-    """Return whether two arrays of decimals agree to within the last digit that is printed."""
+def arrays_agree(
+    found: numpy.ndarray, printed: numpy.ndarray, digits: int, sizes: numpy.ndarray | None = None
+) -> bool:
+    """Return whether two arrays of decimals agree to within the last digit that is printed, or what float64
+    rounds off numbers of `sizes`, of which they are sums.
+    """
     if found.shape != printed.shape:
         return False
-    for a, b in zip(found.reshape(-1).tolist(), printed.reshape(-1).tolist()):
+    scales = numpy.full(found.shape, Decimal(0) if sizes is None else sizes, dtype=object)
+    for a, b, size in zip(*(array.reshape(-1).tolist() for array in (found, printed, scales))):
+        noise = size * _ROUNDED_OFF if size.is_finite() else Decimal(0)
         if not a.is_finite() or not b.is_finite():
             if str(a) != str(b):
                 return False
-        elif abs(a - b) > max(tolerance(f"{b:f}", digits), a.scaleb(-digits - 3).copy_abs()):
+        elif abs(a - b) > max(tolerance(f"{b:f}", digits), a.scaleb(-digits - 3).copy_abs(), noise):
             return False
     return True
 
