@@ -309,3 +309,19 @@ def test_a_number_divided_by_zero_is_wrong(text):
 def test_a_lost_sign_is_that_of_the_weight_that_was_named():
     wrong = check("dL/dw11 = 0.0162").wrong
     assert (wrong.symbol, wrong.slip.kind) == ("∂L/∂w⁽¹⁾₁₁", "sign")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_step_that_is_rounded_throughout_is_right(seed):
+    def step(**options):
+        sg.manual_seed(seed)
+        nn = sg.nn
+        model = nn.Sequential(nn.Linear(4, 3), nn.SiLU(), nn.Linear(3, 3)).double()
+        adam = sg.optim.Adam(model.parameters(), lr=0.002)
+        x = sg.randn(1, 4).double()
+        return sg.explain(model, nn.CrossEntropyLoss(), adam, x, [1], layout="scalar", **options)
+
+    exact, rounded = step(), step(round_steps=4)
+    for text in (str(rounded), "\n".join(f"{line.symbol} = {line.text}" for line in rounded)):
+        checked = check_work(exact, text)
+        assert (checked.wrong, checked.right, checked.unknown) == (None, len(rounded), [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +19,9 @@ from stepgrad.explain.line import Given, Line
 from stepgrad.explain.worked import Worked
 
 _MOST_COARSE = 3  # significant digits of a number that may spoil those that are computed from it
+_ENOUGH_PLACES = 4  # decimals of a number that was not rounded too early, however few digits they are
+_FEWEST_PLACES = 3  # decimals to which a given number may be rounded
+_ROUNDED = ("input", "target", "parameter")  # given numbers that may be
 
 
 @dataclass(frozen=True)
@@ -214,12 +218,30 @@ class _Judge:
                 self._value(other) if own is None or self._is_coarse(own, other, said) else float(own.number)
             )
 
-        for term in Slips(self._worked, id, self._value, self._is_written).from_written():
-            yield value(term, number)
+        places = min([said.decimals, *self._usual_decimals()])
+
+        def rounded(other: str) -> float:
+            given = self._worked[other]
+            is_rounded = isinstance(given, Given) and given.origin in _ROUNDED and other not in self._own
+            return round_to(given.value, places) if is_rounded and abs(given.value) < 1e9 else number(other)
+
+        terms = Slips(self._worked, id, self._value, self._is_written).from_written()
+        yield from (value(term, number) for term in terms)
+        if (
+            places >= _FEWEST_PLACES
+        ):  # who computes with four decimals has the input and the weights with four
+            yield from (value(term, rounded) for term in terms)
+
+    def _usual_decimals(self) -> list[int]:
+        """Return how many decimals the person writes most often, as a list; nothing before the first line."""
+        counts = Counter(own.decimals for own in self._own.values())
+        return [places for places, _ in counts.most_common(1)]
 
     def _is_coarse(self, own: _Said, id: str, said: _Said) -> bool:
         """Whether a number was rounded so much that what is computed from it cannot have the digits said."""
         if abs(float(own.number) - self._worked[id].value) < 1e-9:
+            return False
+        if own.decimals >= _ENOUGH_PLACES:
             return False
         return own.digits <= min(_MOST_COARSE, said.digits - 1) and own.decimals < said.decimals
 
