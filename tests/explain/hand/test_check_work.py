@@ -325,3 +325,14 @@ def test_a_step_that_is_rounded_throughout_is_right(seed):
     for text in (str(rounded), "\n".join(f"{line.symbol} = {line.text}" for line in rounded)):
         checked = check_work(exact, text)
         assert (checked.wrong, checked.right, checked.unknown) == (None, len(rounded), [])
+
+
+def test_a_number_that_follows_from_coarse_ones_names_these():
+    text = "a1 = 0.7\na2 = 0.7\nz3 = -0.1725·0.7 + 0.1129·0.7 - 0.3043 = -0.3460"
+    slip = check(text).wrong.slip
+    assert (slip.kind, slip.names) == ("rounded_early", {"right": "a⁽¹⁾₁", "used": "0.7"})
+
+
+def test_a_comma_behind_a_number_and_delta_in_letters():
+    checked = check("z_1 = 0.6478,\ndelta_1 = -0.0162\ndelta3 = 0.4154")
+    assert (checked.right, checked.unknown) == (3, [])

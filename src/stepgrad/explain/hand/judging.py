@@ -321,11 +321,21 @@ class _Judge:
 
     def _slip(self, entry: Entry, id: str, said: _Said, expected: float, in_expression: bool) -> Slip | None:
         slips = Slips(self._worked, id, self._own_value, self._is_written)
+        for other in (other for term in slips.terms for other in ids_in(term)):
+            own = self._own.get(other)
+            if own is not None and self._is_coarse(own, other, said) and self._follows(slips, said):
+                used = _rounded_text(float(own.number), own.decimals)
+                return Slip("rounded_early", {"right": self._worked[other].symbol, "used": used})
         finite = said.number.is_finite()
         slip = slips.explain(said.number, expected, said.tolerance) if finite else None
         if slip is None and entry.value and not in_expression and self._expression_is_right(entry, id, said):
             return Slip("arithmetic", {"right": _rounded_text(expected, said.decimals)})
         return slip
+
+    def _follows(self, slips: Slips, said: _Said) -> bool:
+        """Whether a number is what comes of the person's own, however coarse they are."""
+        numbers = (value(term, self._own_value) for term in slips.terms)
+        return any(abs(number - float(said.number)) <= said.tolerance * 1.01 for number in numbers)
 
     def _expression_is_right(self, entry: Entry, id: str, said: _Said) -> bool:
         """Whether the last expression that can be read is right, so that its result was miscalculated."""

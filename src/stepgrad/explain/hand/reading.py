@@ -83,7 +83,7 @@ def number_in(text: str) -> str:
     >>> number_in(" −0.3415 "), number_in("1.7×10^{-3}"), number_in("z1")
     ('-0.3415', '1.7e-3', '')
     """
-    text = text.strip().strip("$").strip().rstrip(".。").replace(r"\,", "")
+    text = text.strip().strip("$").strip().rstrip(".,。").replace(r"\,", "")
     if text.startswith("(") and text.endswith(")"):
         text = text[1:-1]
     if not _NUMBER.fullmatch(text):

@@ -63,6 +63,7 @@ def _simple(text: str) -> str:
     text = text.replace("′", "'").replace("’", "'").replace("{", "").replace("}", "").strip()
     text, is_new = _without_new(text)
     text = re.sub(r"\s+", "", text)
+    text = re.sub(r"^delta(?=[_(\d])", "δ", text)
     text = _WORDS.get(text, text)
     text = text.replace("ŷ", "ŷ").replace("y_hat", "ŷ").replace("yhat", "ŷ")
     text = re.sub(r"\^\(?(\d+)\)?", r"(\1)", text)  # a layer above: z^(1), z^1
