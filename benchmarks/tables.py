@@ -278,7 +278,10 @@ def main() -> None:
     cases = [Case(path) for path in paths if chosen is None or path.name.split(".")[0] in chosen]
     if not cases:
         parser.error(f"no tables in '{options.data}'")
-    methods = [method for method in METHODS if method in options.methods.split(",")]
+    asked = options.methods.split(",")
+    if unknown := [method for method in asked if method not in METHODS]:
+        parser.error(f"{', '.join(unknown)}: choose from {', '.join(METHODS)}")
+    methods = [method for method in METHODS if method in asked]
     known: Scores = {}
     if options.keep and options.keep.exists():
         known = json.loads(options.keep.read_text(encoding="utf-8"))

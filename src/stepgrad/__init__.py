@@ -17,12 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from stepgrad import autograd as autograd
 from stepgrad import linalg as linalg
-from stepgrad import masked as masked
 from stepgrad import names as _names
-from stepgrad import nn as nn
 from stepgrad import ops as ops
-from stepgrad import optim as optim
-from stepgrad import special as special
 from stepgrad.arrays.devices import device as device
 from stepgrad.arrays.devices import get_default_device as get_default_device
 from stepgrad.arrays.devices import set_default_device as set_default_device
@@ -73,9 +69,13 @@ if TYPE_CHECKING:
     from stepgrad import cuda as cuda
     from stepgrad import data as data
     from stepgrad import files as files
+    from stepgrad import masked as masked
+    from stepgrad import nn as nn
     from stepgrad import onnx as onnx
+    from stepgrad import optim as optim
     from stepgrad import plot as plot
     from stepgrad import sklearn as sklearn
+    from stepgrad import special as special
     from stepgrad import statistics as statistics
     from stepgrad import train as train
     from stepgrad import utils as utils
@@ -100,9 +100,13 @@ _MODULES = (
     "cuda",
     "data",
     "files",
+    "masked",
+    "nn",
     "onnx",
+    "optim",
     "plot",
     "sklearn",
+    "special",
     "statistics",
     "train",
     "utils",

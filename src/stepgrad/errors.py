@@ -36,6 +36,8 @@ class DtypeError(StepgradError, TypeError):
 class DeviceError(StepgradError, RuntimeError):
     """Operands on different devices, or a device that is not there."""
 
+    exit_code = 2
+
 
 class GradientError(StepgradError, RuntimeError):
     """A gradient that was asked for and does not exist."""

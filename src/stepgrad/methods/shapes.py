@@ -277,6 +277,8 @@ def parsed_index(index: Any) -> tuple[bool, tuple[Any, ...], list[Any]]:
         elif hasattr(part, "dtype") and not isinstance(part, TensorBase):
             part = engine.Tensor._of(array_of(part))
         if isinstance(part, TensorBase):
+            if part._array.dtype.name == "uint8":  # a mask, as in PyTorch
+                part = part.bool()
             if part._array.dtype.kind not in "iub":
                 raise DtypeError(f"an index is integer or boolean, not {part._array.dtype.name}.")
             if part._array.ndim == 0 and part._array.dtype.kind != "b" and not hides_values():

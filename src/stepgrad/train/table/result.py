@@ -187,7 +187,6 @@ class TableResult:
             "seconds": round(self.seconds, 3),
             "test": scores_to_json(self.test),
             "baseline": {"answer": self.baseline.answer, **self.baseline.scores},
-            "health": [] if self.health is None else self.health.kinds(),
             "run": self.run,
             "model": self.model,
         }
