@@ -196,7 +196,9 @@ def page(runs: Runs) -> str:
     from .report import machine
 
     facts = machine()
-    versions = ", ".join(f"{name} {facts['versions'][name]}" for name in ("numpy", "torch"))
+    versions = ", ".join(
+        f"{name} {facts['versions'][name]}" for name in ("numpy", "torch") if name in facts["versions"]
+    )
     first = next(iter(runs.values()))
     return PAGE.format(
         summary=summary(runs),

@@ -59,14 +59,15 @@ def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
     return MissingNameError(f"{where} has no {name!r}.{suggest(name, [n for n in names if n[:1] != '_'])}")
 
 
-def teller(where: str, names: Iterable[str]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a module: it raises the error of `missing`.
+def teller(where: str, names: dict[str, Any]) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module with the given `names`: it raises the error of `missing`.
 
     It stands under ``if not TYPE_CHECKING``, so that type checkers still see what is there.
     """
 
     def __getattr__(name: str) -> Any:
-        raise missing(where, name, names)
+        # Modules inside are there or not as others have imported them; they are not what is looked for.
+        raise missing(where, name, [n for n, x in names.items() if not isinstance(x, ModuleType)])
 
     return __getattr__
 

@@ -278,7 +278,7 @@ def parsed_index(index: Any) -> tuple[bool, tuple[Any, ...], list[Any]]:
             part = engine.Tensor._of(array_of(part))
         if isinstance(part, TensorBase):
             if part._array.dtype.name == "uint8":  # a mask, as in PyTorch
-                part = part.bool()
+                part = part._as_tensor().bool()
             if part._array.dtype.kind not in "iub":
                 raise DtypeError(f"an index is integer or boolean, not {part._array.dtype.name}.")
             if part._array.ndim == 0 and part._array.dtype.kind != "b" and not hides_values():
