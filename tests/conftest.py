@@ -1,6 +1,7 @@
 """What all tests share: programs that they start see the sources of this checkout, as the tests do."""
 
 import os
+import signal
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
@@ -13,3 +14,6 @@ settings.register_profile(
     "stepgrad", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("stepgrad")
+
+# In the background a shell lets Ctrl-C be ignored, by this process and those that it starts; the tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)

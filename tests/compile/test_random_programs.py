@@ -38,6 +38,7 @@ def test_random_programs(program: Program):
     check(program)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [16, 32])
 def test_random_programs_with_narrow_vectors(width: int):
     @settings(max_examples=50, **QUICK)

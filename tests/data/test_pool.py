@@ -207,6 +207,7 @@ def test_a_stopped_worker_is_an_error_with_and_without_a_timeout(monkeypatch):
     assert all(map(has_ended, processes))
 
 
+@pytest.mark.slow
 def test_a_slow_dataset_comes_to_no_harm_without_a_timeout(monkeypatch):
     monkeypatch.setattr(pool, "STOPPED_LIMIT", 0.2)
     assert len(list(DataLoader(Sleeps(0.8, count=2), num_workers=1))) == 2

@@ -27,6 +27,7 @@ def assert_true(worked):
     return checked
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_every_line_of_a_random_step_is_true(case):

@@ -56,7 +56,15 @@ def assert_true(model, x, loss=weighted_sum, y=None):
     return worked, checked
 
 
-@pytest.mark.parametrize("op", OPERATIONS, ids=lambda op: op.name)
+# Of these a step has thousands of lines.
+LONG = {"convolution", "convolution_input", "convolution_weight", "ctc_loss"}
+
+
+@pytest.mark.parametrize(
+    "op",
+    [pytest.param(op, marks=[pytest.mark.slow] if op.name in LONG else []) for op in OPERATIONS],
+    ids=lambda op: op.name,
+)
 def test_an_operation_in_a_step_of_its_own(op):
     sample = op.samples[0]
     model = Operation(op, sample.draw(numpy.random.default_rng(0)), sample.attrs)

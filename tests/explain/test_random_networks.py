@@ -48,6 +48,7 @@ def test_every_line_of_200_random_steps_is_true(case):
     check_random_step(case)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(cases())
 def test_every_line_with_rounded_steps_is_true(case):

@@ -231,6 +231,7 @@ def own_loaders():
     yield DataLoader(data, batch_sampler=[[0, 1], [2, 9], [3], [3, 4], [5, 6], [7]])
 
 
+@pytest.mark.slow
 def test_loaders_of_ones_own_train_natively():
     for first, second in zip(own_loaders(), own_loaders()):
         native, eager = trainer_of(plain_net()), trainer_of(plain_net(), compile=False)

@@ -42,6 +42,7 @@ def planted():
                     number += 1
 
 
+@pytest.mark.slow
 def test_planted_slips_are_found_and_named():
     found, named, total = Counter(), Counter(), Counter()
     missed, misnamed = [], []

@@ -24,6 +24,7 @@ def run(setup, epochs=40, patience=None):
     return check.health
 
 
+@pytest.mark.slow
 def test_faults_are_named_and_the_proposed_changes_help():
     missed, gains = [], []
     for number in range(40):
@@ -40,6 +41,7 @@ def test_faults_are_named_and_the_proposed_changes_help():
     assert sorted(gains)[len(gains) // 2] > 0.25
 
 
+@pytest.mark.slow
 def test_healthy_networks_are_left_alone():
     alarms = [(setup.text, str(found)) for setup in map(healthy, range(100)) if not (found := look(setup))]
     assert len(alarms) <= 2, alarms
