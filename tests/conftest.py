@@ -15,5 +15,5 @@ settings.register_profile(
 )
 settings.load_profile("stepgrad")
 
-# In the background a shell lets Ctrl-C be ignored, by this process and those that it starts; the tests press it.
+# In the background a shell lets Ctrl-C be ignored, also by the processes that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
