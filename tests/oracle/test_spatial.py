@@ -146,6 +146,8 @@ def test_every_layer_has_the_text_and_the_state_of_pytorch(torch: Any):
 def test_first_values_have_the_range_of_pytorchs(torch: Any):
     for name, args in (("Conv2d", (3, 200, 5)), ("ConvTranspose2d", (200, 6, 3)), ("Conv1d", (8, 100, 3))):
         theirs, ours = getattr(torch.nn, name)(*args), getattr(sg.nn, name)(*args)
-        for right, found in zip(theirs.parameters(), ours.parameters(), strict=True):
-            assert found.abs().max().item() == pytest.approx(right.abs().max().item(), rel=0.1)
+        bound = theirs.weight.abs().max().item()  # of many numbers the largest is near the bound
+        assert ours.weight.abs().max().item() == pytest.approx(bound, rel=0.1)
+        for bias in (theirs.bias, ours.bias):  # of few it is somewhere below
+            assert 0.1 * bound < bias.abs().max().item() < 1.1 * bound
             assert found.std().item() == pytest.approx(right.std().item(), rel=0.2)
