@@ -251,7 +251,7 @@ INTEGER_STEPS: dict[str, Callable[..., Any]] = {
         x[x[0] % 3],
         sg.gather(x, 1, x % 4),
         F.one_hot(x[0] % 3, 3),
-        x.float()[x[:, 0] % 3],
+        x.float()[(x[:, 0] % 3).long()],
     ],
 }
 

@@ -432,3 +432,7 @@ def test_views_share_memory_and_copies_do_not(array):
         assert numpy.shares_memory(view.numpy(), x.numpy())
     for copy in (x.clone(), x * 1, x.repeat(*(1,) * x.ndim).clone(), sg.cat([x.reshape(-1)])):
         assert not numpy.shares_memory(copy.numpy(), x.numpy())
+
+
+def test_an_index_of_uint8_is_a_mask_as_in_pytorch():
+    assert sg.arange(3)[sg.tensor([1, 0, 1], dtype=sg.uint8)].tolist() == [0, 2]
