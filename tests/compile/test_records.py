@@ -248,7 +248,7 @@ INTEGER_STEPS: dict[str, Callable[..., Any]] = {
         x.to(d) for d in (sg.bool, sg.int8, sg.int16, sg.int32, sg.int64, sg.float32, sg.float64, sg.uint8)
     ],
     "indices": lambda x: [
-        x[x[0] % 3],
+        x[(x[0] % 3).long()],
         sg.gather(x, 1, x % 4),
         F.one_hot(x[0] % 3, 3),
         x.float()[(x[:, 0] % 3).long()],
