@@ -49,6 +49,8 @@ MATRICES_ONLY = {"Muon"}
 ARGUMENTS = {"Threshold": (0.1, -0.5), "Softmax": (-1,), "LogSoftmax": (-1,), "Softmin": (-1,)}
 CLASSES = {name for name in LOSSES if target_of(LOSSES[name]) == "classes"}
 OPTIONS = {
+    # With its own eps, 2e-16, it makes a step of what rounding leaves of terms that cancel.
+    "Adafactor": [{"eps": (1e-8, 1e-3)}],
     "SGD": [
         {},
         {"momentum": 0.9, "nesterov": True},
