@@ -227,6 +227,21 @@ def test_a_permutation_holds_every_index_once(n, seed):
     assert sorted(order.tolist()) == list(range(n))
 
 
+@pytest.mark.parametrize("n", [799, 800, 1024, 1025, 30_000])
+def test_a_permutation_is_the_order_that_sorts_the_words(n):
+    g = sg.Generator(seed=3)
+    numbers = random.words(g.seed, g.stream, 0, n)
+    assert g.permutation(n).tolist() == sorted(range(n), key=numbers.tolist().__getitem__)
+
+
+def test_words_that_differ_in_low_bits_alone_are_sorted_by_these(monkeypatch):
+    # Of 2,000 the places take 11 bits: words below 2¹¹ agree above them. Equal ones stay in order.
+    numbers = numpy.random.default_rng(0).integers(0, 50, 2000).astype(numpy.uint64)
+    monkeypatch.setattr(random, "words", lambda *_: numbers)
+    order = sg.Generator().permutation(2000)
+    assert order.tolist() == sorted(range(2000), key=lambda i: (int(numbers[i]), i))
+
+
 def test_permutations_are_even():
     g = sg.Generator(seed=1)
     first = numpy.bincount([g.permutation(5)[0] for _ in range(2000)], minlength=5)

@@ -22,6 +22,8 @@ from stepgrad.errors import ArgumentError
 
 _MASK = (1 << 64) - 1
 WORDS = 4  # of 64 bits in a block
+# Below so many numbers sorting them directly is as fast.
+_FEW = 800
 
 
 # The generators in use, by (seed, stream), each with the position at which it stands: making one costs 30 µs,
@@ -170,7 +172,27 @@ class Generator:
     def permutation(self, n: int) -> numpy.ndarray:
         """Return the integers 0 … n-1 (int64) in random order: the order that sorts n random words."""
         raw = words(self.seed, self.stream, self.take(-(-n // WORDS)), n)
-        return numpy.argsort(raw, kind="stable")
+        return _sorting_order(raw)
+
+
+def _sorting_order(numbers: numpy.ndarray) -> numpy.ndarray:
+    """Return ``argsort(numbers, kind="stable")`` of words, several times as fast where they are random.
+
+    Their upper bits with their places below them are sorted as one number each, which NumPy does in vectors.
+    That two agree in the upper bits has a chance of about n³ / 2⁶⁵; then the lower ones decide.
+    """
+    n = len(numbers)
+    if n < _FEW:
+        return numpy.argsort(numbers, kind="stable")
+    low = numpy.uint64((n - 1).bit_length())
+    keys = numbers >> low << low
+    keys |= numpy.arange(n, dtype=numpy.uint64)
+    keys.sort()
+    mask = (numpy.uint64(1) << low) - numpy.uint64(1)
+    if ((keys[1:] ^ keys[:-1]) <= mask).any():
+        return numpy.argsort(numbers, kind="stable")
+    keys &= mask
+    return keys.view(numpy.int64)
 
 
 def _check_seed(seed: Any) -> int:
