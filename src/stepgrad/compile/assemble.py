@@ -222,54 +222,44 @@ class Native:
         """Write ``run(table, steps, thread, threads, meeting)``: for every step, call every kernel.
 
         Every thread runs it. A shared kernel is cut into as many parts as there are threads; the others
-        are run by thread 0. Between kernels of which one is shared, the threads wait for each other. Of many
-        kernels, some at a time are called by a function of their own: the time that LLVM needs for one grows
-        with the square of its length.
+        are run by thread 0. Between kernels of which one is shared, the threads wait for each other.
+        Without a shared kernel there is one thread. Some kernels at a time are called by a function of their
+        own, since the time that LLVM needs for one grows with the square of its length.
         """
-        write_barrier(w)
+        if self._is_shared:
+            write_barrier(w)
         kinds = ["ptr", "i64", "i64", "i64", "ptr"]
-        count = len(self.kernels)
-        groups = [self.kernels[i : i + MOST_CALLS] for i in range(0, count, MOST_CALLS)] if count else [[]]
-        for number, kernels in enumerate(groups if len(groups) > 1 else ()):
+        groups = [self.kernels[i : i + MOST_CALLS] for i in range(0, len(self.kernels), MOST_CALLS)]
+        for number, kernels in enumerate(groups):
             with w.function(f"calls{number}", kinds) as (table, index, *threads):
-                self._write_step(w, kernels, self._pointers(w, kernels, table, threads[0]), index, threads)
+                self._write_calls(w, kernels, table, index, threads)
         with w.function("run", kinds, public=True) as (table, steps, *threads):
-            held = self._pointers(w, groups[0], table, threads[0]) if len(groups) == 1 else {}
 
             def step(index: Any, _: Any) -> None:
-                if len(groups) == 1:
-                    self._write_step(w, groups[0], held, index, threads)
-                else:
-                    for number in range(len(groups)):
-                        w.call(f"calls{number}", [table, index, *threads])
+                for number in range(len(groups)):
+                    w.call(f"calls{number}", [table, index, *threads])
 
             w.loop(w.constant(0, "i64"), steps, 1, step)
 
-    def _pointers(self, w: Writer, kernels: list[Kernel], table: Any, thread: Any) -> dict[Storage, Any]:
-        """Return the addresses of all storages that some kernels touch."""
-        pointers = {}
-        for s in dict.fromkeys(s for kernel in kernels for s in kernel.storages):
-            at = w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr")
-            pointers[s] = w.pointer(at, thread * self._packing_bytes(), "i8") if s is self._packed else at
-        return pointers
-
-    def _write_step(
-        self, w: Writer, kernels: list[Kernel], pointers: dict[Storage, Any], index: Any, threads: list[Any]
+    def _write_calls(
+        self, w: Writer, kernels: list[Kernel], table: Any, index: Any, threads: list[Any]
     ) -> None:
         """Write the calls of some kernels for one step; `threads`: this one, how many there are, and where
         they meet.
         """
         thread, count, meeting = threads
-        here = dict(pointers)
-        for s, at in pointers.items():
-            advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
-            if advance:
-                here[s] = w.pointer(at, index * advance, element_of(s.dtype))
 
         def call(kernel: Kernel, begin: Any, end: Any) -> None:
-            starts = ((here[s], kernel.starts.get(s, 0), element_of(s.dtype)) for s in kernel.storages)
-            w.call(kernel.name, [*(w.pointer(*start) for start in starts), begin, end])
+            places = [self._place(w, kernel, s, table, index, thread) for s in kernel.storages]
+            w.call(kernel.name, [*places, begin, end])
 
+        def alone(kernels: list[Kernel]) -> None:
+            for kernel in kernels:
+                call(kernel, w.constant(0, "i64"), w.constant(kernel.units, "i64"))
+
+        if not self._is_shared:
+            alone(kernels)
+            return
         for shared, group in groupby(kernels, key=lambda kernel: kernel.is_shared):
             together = list(group)
             if shared:
@@ -277,12 +267,22 @@ class Native:
                     call(kernel, *(w.quotient(t * kernel.units, count) for t in (thread, thread + 1)))
                     w.call("meet", [meeting, count])
             else:
-                w.when(thread == 0, partial(self._write_alone, w, together, call))
+                w.when(thread == 0, partial(alone, together))
                 w.call("meet", [meeting, count])
 
-    def _write_alone(self, w: Writer, kernels: list[Kernel], call: Any) -> None:
-        for kernel in kernels:
-            call(kernel, w.constant(0, "i64"), w.constant(kernel.units, "i64"))
+    def _place(self, w: Writer, kernel: Kernel, s: Storage, table: Any, index: Any, thread: Any) -> Any:
+        """Return the address that a kernel gets for a storage.
+
+        It is loaded for each call: held in registers, of which there are few, it would be stored and loaded
+        as well, and LLVM would spend its time on who gets one.
+        """
+        at = w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr")
+        if s is self._packed:
+            return w.pointer(at, thread * self._packing_bytes(), "i8") if self._is_shared else at
+        advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
+        if advance:
+            at = w.pointer(at, index * advance if advance > 1 else index, element_of(s.dtype))
+        return w.pointer(at, kernel.starts.get(s, 0), element_of(s.dtype))
 
     # ------------------------------------------------------------------------------------- run
 
