@@ -72,6 +72,30 @@ def run_steps(options: argparse.Namespace, results: dict[str, Any]) -> None:
         results["steps"][workload][peer] = found
 
 
+def run_first(options: argparse.Namespace, results: dict[str, Any]) -> None:
+    """Milliseconds of the first step and megabytes, for each workload and peer that trains batch by batch."""
+    pairs = [
+        (workload, peer)
+        for workload in options.workloads
+        for peer in options.peers
+        if not WORKLOADS[workload].channels and peer not in ("numpy_by_hand", "sklearn_mlp")
+    ]
+    jobs = {
+        f"{workload} {peer}": (load_peer(peer).REQUIRES, ["-m", "benchmarks.first", peer, workload])
+        for workload, peer in pairs
+    }
+    measured = run("first", jobs, options, results)
+    for what in ("milliseconds", "megabytes", "added"):
+        results[f"first {what}"] = {
+            workload: {
+                peer: summary([r[what] for r in measured[f"{workload} {peer}"]])
+                for other, peer in pairs
+                if other == workload and measured.get(f"{workload} {peer}")
+            }
+            for workload in options.workloads
+        }
+
+
 def run_models(options: argparse.Namespace, results: dict[str, Any]) -> None:
     """Microseconds per step of recurrent networks and attention."""
     pairs = [(model, peer) for model in models.MODELS for peer in models.PEERS if peer in options.peers]
@@ -144,6 +168,7 @@ def run_sizes(options: argparse.Namespace, results: dict[str, Any]) -> None:
 
 SUITES = {
     "steps": run_steps,
+    "first": run_first,
     "models": run_models,
     "variants": run_variants,
     "imports": run_imports,

@@ -89,6 +89,22 @@ def step_table(steps: dict[str, dict[str, dict[str, Any]]]) -> Table:
     return rows
 
 
+FIRST = {
+    "milliseconds": "first step, compiled where the peer compiles, ms",
+    "megabytes": "most memory of the whole process, MB",
+    "added": "of that, after the imports, MB",
+}
+
+
+def first_table(title: str, found: dict[str, dict[str, dict[str, Any]]]) -> Table:
+    """A row for each peer, a column for each workload."""
+    peers = dict.fromkeys(peer for results in found.values() for peer in results)
+    return [
+        [title, *found],
+        *([load_peer(peer).TITLE, *(cell(r.get(peer)) for r in found.values())] for peer in peers),
+    ]
+
+
 def variant_table(results: dict[str, dict[str, dict[str, Any]]]) -> Table:
     """Microseconds per step of each variant by each peer, and how far stepgrad is ahead of the best other."""
     rows = [["µs per step", *(title for title, *_ in PEERS.values()), "best peer ÷ stepgrad compiled"]]
@@ -122,6 +138,9 @@ def tables(results: dict[str, Any]) -> list[Table]:
     found = []
     if results.get("steps"):
         found.append(step_table(results["steps"]))
+    for what, title in FIRST.items():
+        if results.get(f"first {what}"):
+            found.append(first_table(title, results[f"first {what}"]))
     if results.get("models"):
         found.append(step_table(results["models"]))
     if results.get("variants"):

@@ -156,7 +156,7 @@ def _new_node(
     node = Node(op, attrs, tuple(edges), tuple(saved), tuple(versions), y, requires_grad)
     node.phase = state.phase
     if recorder is not None:
-        node.result = y
+        node.result = recorder.held(node, y)
         node.module = ".".join(state.module_path)
         recorder.add(node, result)
     return node

@@ -69,6 +69,10 @@ class Recording(list[Node]):
         if self.values_hidden:
             self._results.append(weakref.ref(result))
 
+    def held(self, node: Node, array: Any) -> Any:
+        """Return what a node that is about to be added keeps of its result: here the array."""
+        return array
+
     def kept(self) -> list[Any]:
         """Return the tensors made meanwhile that something outside still holds."""
         return [tensor for ref in self._results if (tensor := ref()) is not None]

@@ -19,7 +19,7 @@ import numpy
 from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.assemble import Program, Slot
-from stepgrad.compile.contents import Contents, check_apart, place_of
+from stepgrad.compile.contents import Contents, Trace, check_apart, place_of
 from stepgrad.compile.program import Builder
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
@@ -66,11 +66,21 @@ class NumberSlot(Slot):
         self.memory = numpy.zeros(1)
 
 
-class _Copying(Recording):
+class _Captured(Recording):
+    """A recording of a step that will run with other values: results that no derivative reads are let go."""
+
+    def __init__(self) -> None:
+        super().__init__(values_hidden=True)
+
+    def held(self, node: Node, array: Any) -> Any:
+        return array if node.requires_grad else Trace(array)
+
+
+class _Copying(_Captured):
     """A recording that keeps copies of all results."""
 
-    def __init__(self, values_hidden: bool = False) -> None:
-        super().__init__(values_hidden)
+    def __init__(self) -> None:
+        super().__init__()
         self.copies: list[Any] = []
 
     def add(self, node: Node, result: Any) -> None:
@@ -106,7 +116,7 @@ class Capture:
         self.is_first = False
         self.reason: NotCompiled | None = None
         self.exposed: list[tuple[Node, Any]] = []
-        with record(recording=_Copying(True) if expose else Recording(True)) as self._recording:
+        with record(recording=_Copying() if expose else _Captured()) as self._recording:
             self._recording.arguments = {id(t) for t in self.arguments}
             self._read = self._recording.read
             try:
@@ -164,6 +174,7 @@ class Capture:
         for i, node in enumerate(recording):
             while pending and pending[0][0][0] <= i:
                 self._write(*pending.popleft())
+            self._contents.begin(node)
             self._values[node] = self._value_of(node)
             self._times[node] = self._contents.time
         while pending:

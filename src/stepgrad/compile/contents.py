@@ -14,6 +14,18 @@ from stepgrad.graph import Node
 Place = tuple[Any, ...]
 
 
+class Trace:
+    """Where an array lay and how: what a recording keeps of one whose memory may be used again."""
+
+    __slots__ = ("__array_interface__", "dtype", "itemsize", "shape", "size", "strides")
+
+    def __init__(self, array: Any) -> None:
+        # Only the address: a trace must not be mistaken for an array.
+        self.__array_interface__ = {"data": array.__array_interface__["data"]}
+        self.shape, self.strides, self.dtype = array.shape, array.strides, array.dtype
+        self.itemsize, self.size = array.itemsize, array.size
+
+
 def place_of(array: Any) -> Place:
     """Return what tells one array from another that lies elsewhere or is laid out differently."""
     return (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str)
@@ -83,6 +95,14 @@ class Contents:
         """Return the value that was written to an array, None if there was none."""
         found = self._written.get(place_of(array))
         return None if found is None else found[1]
+
+    def begin(self, node: Node) -> None:
+        """Forget what lay where a node's result lies, if that is no input's memory."""
+        place = place_of(node.result)
+        if place in self._written and all(
+            place_of(memory_of(x)) != place for x in node.inputs if x is not None
+        ):
+            del self._written[place]
 
     def has_changed(self, view: Node, since: int) -> bool:
         """Return whether what a view shows was written to after the time `since`."""
