@@ -25,7 +25,7 @@ def test_what_an_update_computes_is_let_go_while_it_is_captured():
     step(x)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # The two moments, copies of them and of the weight to undo the run, the gradient, three of Adam's results:
+    # The two moments, copies of them and of the weight to undo the run, the gradient, three results of Adam:
     # nine times the weight. With every result held it would be 22 times.
     assert peak < 12 * 4 * model.weight.numel()
 
