@@ -28,7 +28,7 @@ def test_the_format_follows_from_the_name_of_the_file(stepgrad, name, beginning,
     ran = stepgrad("explain", "--example", "-o", name, "--lang", lang)
     assert (ran.code, ran.out) == (0, "")
     assert Path(name).read_text(encoding="utf-8").startswith(beginning)
-    assert ran.err == {"en": f"34 lines written to {name}\n", "ko": f"{name}에 34줄을 썼습니다\n"}[lang]
+    assert ran.err == {"en": f"41 lines written to {name}\n", "ko": f"{name}에 41줄을 썼습니다\n"}[lang]
 
 
 def test_a_row_of_a_run_with_its_columns(stepgrad, flower_run):
@@ -94,5 +94,5 @@ def test_a_model_file_needs_a_table(stepgrad, flower_run):
 
 def test_json_is_one_versioned_object(stepgrad):
     said = json.loads(stepgrad("explain", "--example", "--format", "json").out)
-    assert (said["version"], said["layout"], len(said["lines"])) == (1, "scalar", 34)
+    assert (said["version"], said["layout"], len(said["lines"])) == (1, "scalar", 41)
     assert said["after"]["loss"] == pytest.approx(0.2804214083479139, abs=1e-12)

@@ -2,6 +2,7 @@
 
 import pytest
 
+import stepgrad as sg
 from tests.explain.examples import example
 
 EXACT = {
@@ -27,6 +28,11 @@ EXACT = {
     "update/0.bias": [-0.12573993892409716, 0.03358069432143947],
     "update/2.weight": [[-0.4452379197567001, -0.16675187858618734]],
     "update/2.bias": [-0.7197331834389303],
+    "after/0/z": [0.6962801832277085, 0.6915420829643184],
+    "after/1/a": [0.6673625255579027, 0.6663098829432331],
+    "after/2/z": [-1.1279767107432352],
+    "after/3/a": [0.244534685023641],
+    "after/loss": 0.2804214083479139,
 }
 TEXTBOOK = {
     "forward/0/z": ["0.6478", "0.7225"],
@@ -81,6 +87,21 @@ def test_the_example_is_true(options):
     assert not checked.faults
     assert checked.lines == len(flat(EXACT))
     assert not checked.left_out
+
+
+def test_the_forward_pass_after_the_update_is_rounded_too():
+    worked = example(round_steps=4)
+    assert [str(line).rpartition(" = ")[2] for line in worked.of_kind("after")] == [
+        "0.6964", "0.6916", "0.6674", "0.6663", "−1.1278", "0.2446", "0.2805",
+    ]  # fmt: skip
+    assert str(worked["after/loss"]).endswith(" = −(0·ln(0.2446) + (1 − 0)·ln(1 − 0.2446)) = 0.2805")
+
+
+def test_numbers_of_a_rule_are_written_as_they_are_meant():
+    worked = example(lambda model: sg.optim.Adam(model.parameters()), round_steps=4)
+    line = worked["update/0.weight/exp_avg[0,0]"]
+    assert line.substituted == "0.9·0 + 0.1·(−0.0162)"
+    assert "9999" not in str(worked)
 
 
 def test_the_text_of_lines():

@@ -158,3 +158,14 @@ def test_an_optimizer_that_does_something_else_than_it_says(monkeypatch):
     monkeypatch.setattr(worked.step, "again", lambda: outcome)
     faults = worked.check().faults
     assert [(fault.id, fault.what) for fault in faults] == [("update/2.bias[0]", "outcome")]
+
+
+def test_a_forward_pass_after_the_update_that_gives_something_else(monkeypatch):
+    worked = example()
+    outcome = worked.step.again()
+    changed = dataclasses.replace(outcome, loss_after=0.3, output_after=outcome.output_after - 0.001)
+    monkeypatch.setattr(worked.step, "again", lambda: changed)
+    assert [(fault.id, fault.what) for fault in worked.check().faults] == [
+        ("after/3/a[0]", "outcome"),
+        ("after/loss", "outcome"),
+    ]

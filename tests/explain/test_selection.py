@@ -67,7 +67,7 @@ def test_what_is_not_written_out_is_given(large):
 
 
 def test_a_step_that_nobody_would_read_is_refused(large):
-    with pytest.raises(ArgumentError, match=r"946,\d+ numbers to write out, more than anybody reads"):
+    with pytest.raises(ArgumentError, match=r"950,\d+ numbers to write out, more than anybody reads"):
         explained(large, layout="scalar")
 
 

@@ -194,15 +194,24 @@ def _largest(array: Any) -> list[int]:
 
 
 def _check_outcome(worked: Worked, checked: Checked) -> None:
-    """Compare the loss and the new parameters with those of the same step taken without being watched."""
+    """Compare the loss, the new parameters, and what these give, with the same step taken unwatched."""
     outcome = worked.step.again()
+    after = {}
+    if worked.step.after:
+        resolved = worked.source.quantities.resolved
+        after[id(resolved(worked.step.output_after))] = outcome.output_after
+        after[id(resolved(worked.step.loss_after))] = numpy.asarray(outcome.loss_after)
     for line in worked:
         expected: Any = outcome.loss if line.id == "loss" else None
-        if line.kind == "update":
+        if line.kind in ("update", "after"):
             quantity, place = worked.source.places[line.id]
-            array = outcome.parameters.get(quantity.path.removeprefix("update/"))
+            array = after.get(id(quantity.value))
+            if line.kind == "update":
+                array = outcome.parameters.get(quantity.path.removeprefix("update/"))
             expected = array if array is None or place < 0 else array.reshape(-1)[place]
-        if expected is not None and not numpy.allclose(line.value, expected, rtol=1e-9, atol=1e-9):
+        if expected is not None and not numpy.allclose(
+            line.value, expected, rtol=1e-9, atol=1e-9, equal_nan=True
+        ):
             checked.faults.append(Fault(line.id, "outcome", repr(line.value), repr(expected)))
 
 

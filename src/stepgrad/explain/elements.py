@@ -162,7 +162,9 @@ class Elements:
         pairs = met[0].reshape(-1)
         products = [(leaf(x, int(i)), leaf(other, int(pairs[i]) - 1)) for i in numpy.flatnonzero(pairs)]
         # A weight is written in front of what it weighs.
-        weighs = value.phase == "forward" and other.origin == "parameter"
+        weighs = value.phase in ("forward", "after") and (
+            other.origin == "parameter" or other.phase == "update"
+        )
         terms = [times(b, a) if weighs else times(a, b) for a, b in products]
         for operand, gradient in zip(value.inputs[2:], met[2:]):
             if isinstance(operand, Value):

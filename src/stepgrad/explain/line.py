@@ -34,7 +34,8 @@ class Given:
 class Line:
     """One line: ``symbol = formula = substituted = text``.
 
-    * `id`: stable, see docs/explain.md. `kind`: one of `KINDS`.
+    * `id`: stable, see docs/explain.md. `kind`: one of `KINDS`; "after" is the forward pass with the new
+      parameters.
     * `symbol`: what is computed, as text (``z⁽¹⁾₁``). `formula`: from what, by name. `substituted`: the
       same with numbers. `text`: the value as it is printed; `value`: in full, a number, or in the matrix
       layout an array.

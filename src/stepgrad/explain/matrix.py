@@ -12,7 +12,7 @@ from stepgrad.explain.evaluate import evaluate_array
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref, refs
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import array_text, arrays_agree, text_of
+from stepgrad.explain.notation import array_text, arrays_agree, literal_text, text_of
 from stepgrad.explain.quantities import Quantities, Quantity
 from stepgrad.explain.selection import Selection
 from stepgrad.explain.step import Step, Value
@@ -197,7 +197,7 @@ class MatrixLayout:
     def _named(self, leaf: Ref | Number, digits: int) -> str:
         if isinstance(leaf, Ref) and self.is_named(leaf):
             return self.name_of(leaf).text()
-        return array_text(leaf.source.array if isinstance(leaf, Ref) else numpy.array(leaf.value), digits)
+        return _shown(leaf, digits)
 
     def _numbers(self, expression: Expression, result: numpy.ndarray, text: str) -> tuple[str, int]:
         """Return the text with numbers, with as many digits as it takes for it to give what is printed."""
@@ -206,8 +206,7 @@ class MatrixLayout:
         for digits in (*range(self.digits, _MOST_DIGITS, 3), _MOST_DIGITS):
 
             def shown(leaf: Ref | Number, digits: int = digits) -> str:
-                array = leaf.source.array if isinstance(leaf, Ref) else numpy.array(leaf.value)
-                return array_text(array, digits)
+                return _shown(leaf, digits)
 
             substituted = text_of(expression, shown)
             if arrays_agree(evaluate_array(substituted), wanted, self.digits):
@@ -247,6 +246,13 @@ class MatrixLayout:
             known.module,
             name,
         )
+
+
+def _shown(leaf: Ref | Number, digits: int) -> str:
+    """Return a leaf as its numbers."""
+    return (
+        array_text(leaf.source.array, digits) if isinstance(leaf, Ref) else literal_text(leaf.value, digits)
+    )
 
 
 def _is_literal(value: Value) -> bool:

@@ -14,6 +14,7 @@ Shown = Callable[[Ref | Number], str]
 """What stands for a leaf: its name or its value, as text or as LaTeX."""
 
 _SURE_DIGITS = 14
+_MEANT_DIGITS = 15  # to which a decimal that somebody wrote comes out of float64 as it was
 _ROUNDED_OFF = Decimal("1e-15")  # of the numbers in a sum, in float64
 _ENDS = 3  # numbers that are left at either end of a dimension that is cut
 
@@ -44,6 +45,16 @@ def number_text(value: float, digits: int) -> str:
     if rounded == exact:
         rounded = rounded.normalize()
     return decimal_text(rounded)
+
+
+def literal_text(value: float, digits: int) -> str:
+    """Return a number that is written out in a formula: one that is short is what it is meant to be.
+
+    >>> literal_text(1 - 0.9, 17), literal_text(1 / 3, 17)
+    ('0.1', '0.3333333333333333')
+    """
+    meant = number_text(value, _MEANT_DIGITS)
+    return meant if len(meant) < _SURE_DIGITS else number_text(value, digits)
 
 
 def array_text(array: numpy.ndarray, digits: int, most: int | None = None) -> str:

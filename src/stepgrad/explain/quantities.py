@@ -8,7 +8,8 @@ a difference inside a square) is written out within a line.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import numpy
 
@@ -77,10 +78,12 @@ class Quantities:
         self.layers: dict[str, int] = {}
         self.by_path: dict[str, Quantity] = {}
         self._written_out: set[int] = set()  # within the lines of composites
+        self._parts_of: dict[int, list[Value]] = {}
         self._leaves()
         self._forward()
         self._backward()
         self._update()
+        self._after()
         self.lines = self._in_order()
 
     def of(self, value: Value) -> Quantity | None:
@@ -163,7 +166,8 @@ class Quantities:
             if id(value) not in used:
                 continue
             whole = self.resolved(value)
-            for part in self._parts(value, whole):
+            parts = self._parts_of[id(value)] = self._parts(value, whole)
+            for part in parts:
                 if id(part) in self._found:
                     continue
                 letter = _letter(value.op) if part is whole else self._inner_letter(part)
@@ -284,6 +288,30 @@ class Quantities:
                 letter = self._inner_letter(part)
                 made = self._add(part, kind, f"{prefix}/{letter}", Name(_symbol(letter)))
                 made.module, made.layer = owner.module, owner.layer
+
+    def _after(self) -> None:
+        """Name the values of the forward pass with the new parameters as those of the first, with a prime."""
+        step = self._step
+        used = _ancestors([step.loss_after]) if step.after else set()
+        first = step.forward if len(step.forward) == len(step.after) else []
+        for value, twin in zip_longest(step.after, first):
+            if id(value) not in used:
+                continue
+            parts = self._parts(value, self.resolved(value))
+            twins = self._parts_of.get(id(twin), []) if twin is not None and twin.op is value.op else []
+            for i, part in enumerate(parts):
+                if id(part) in self._found:
+                    continue
+                own = self._found.get(id(twins[i])) if len(twins) == len(parts) else None
+                if own is None:
+                    letter = _letter(part.op)
+                    path = "/".join(filter(None, ("after", value.module, letter)))
+                    name = Name(_symbol(letter), 0 if value.in_loss else self.layer(value.module))
+                else:
+                    path, name = f"after/{own.path.removeprefix('forward/')}", own.name
+                made = self._add(part, "after", path, replace(name, prime=True))
+                if own is not None:
+                    made.module, made.layer = own.module, own.layer
 
     def _add(
         self, value: Value, kind: str, path: str, name: Name, of: Value | None = None, module: str = ""

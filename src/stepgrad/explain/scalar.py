@@ -26,7 +26,7 @@ from stepgrad.explain.expressions import (
 )
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import decimal_text, number_text, text_of, tolerance
+from stepgrad.explain.notation import decimal_text, literal_text, number_text, text_of, tolerance
 from stepgrad.explain.quantities import Quantities, Quantity
 from stepgrad.explain.selection import Selection, places_of
 from stepgrad.explain.step import Step, Value
@@ -88,7 +88,7 @@ class ScalarLayout:
         found = self.elements.of(quantity.value, place)
         if found is None:
             return None
-        return self._inlined(found, at_root=quantity.kind in ("forward", "loss"))
+        return self._inlined(found, at_root=quantity.kind in ("forward", "loss", "after"))
 
     def _inlined(self, x: Expression, at_root: bool = False) -> Expression:
         """Return an expression in which numbers without a name are written out."""
@@ -229,7 +229,7 @@ class ScalarLayout:
 
     def _formula(self, expression: Expression, digits: int) -> str:
         def named(leaf: Ref | Number) -> str:
-            return self.name_of(leaf).text() if isinstance(leaf, Ref) else number_text(leaf.value, digits)
+            return self.name_of(leaf).text() if isinstance(leaf, Ref) else literal_text(leaf.value, digits)
 
         return text_of(expression, named)
 
@@ -322,7 +322,7 @@ def rounded(value: Decimal, decimals: int) -> Decimal:
 
 def _substituted(x: Expression, texts: dict[Ref, str], digits: int) -> str:
     def shown(leaf: Ref | Number) -> str:
-        return texts[leaf] if isinstance(leaf, Ref) else number_text(leaf.value, digits)
+        return texts[leaf] if isinstance(leaf, Ref) else literal_text(leaf.value, digits)
 
     return text_of(x, shown)
 

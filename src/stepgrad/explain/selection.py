@@ -127,8 +127,9 @@ def _path(layout: ScalarLayout, selection: Selection) -> list[Place]:
         wanted.add((id(quantity), place))
         _add_forward(layout, quantity, place, wanted)
         current = _upstream(layout, quantity, place, selection.sample)
-    first = layout.quantities.by_path["loss"]
-    wanted.add((id(first), 0))
+    for end in ("loss", "after/loss"):
+        if end in layout.quantities.by_path:
+            wanted.add((id(layout.quantities.by_path[end]), 0))
     _add_update(layout, selection.path or "", wanted)
     _add_parts(layout, wanted)
     return [(q, i) for q in layout.quantities.lines for i in sorted(i for k, i in wanted if k == id(q))]

@@ -29,7 +29,8 @@ class Value:
     """An array of the step: what an operation made, or a leaf.
 
     * `op`, `inputs`, `attrs`: the operation; each input is a `Value`, a number, or None. A leaf has no `op`.
-    * `array`: its numbers. `phase`: "forward", "backward" or "update". `in_loss`: made after the model.
+    * `array`: its numbers. `phase`: "forward", "backward", "update" or "after". `in_loss`: made after the
+      model.
     * `module`: the path of the module that made it. `origin`: of a leaf, where it comes from
       ("parameter", "buffer", "input", "target", "state", "rate", "constant"), `path` its name there.
     * `order`: values made during the step are numbered in order; -1 for others.
@@ -107,6 +108,8 @@ class Step:
     * `updates`: (leaf, new value) for each parameter and each piece of state that the optimizer changed.
     * `parameters`: the leaf of each parameter by name. `modules`: what each module is, by its path.
     * `data`: the leaves of the inputs and of the target.
+    * `after`: the values made by the forward pass with the new parameters, in order; none without an update.
+      `output_after` and `loss_after` are its results.
     * `again`: runs the same step on other copies, unrecorded, and returns its `Outcome`.
     """
 
@@ -119,8 +122,11 @@ class Step:
         self.parameters: dict[str, Value] = {}
         self.modules: dict[str, str] = {}
         self.data: list[Value] = []
+        self.after: list[Value] = []
         self.loss: Value
         self.output: Value
+        self.loss_after: Value
+        self.output_after: Value
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,7 @@ class _Run:
 
     def __init__(self, model: Module, loss: Callable[..., Any], optimizer: Any) -> None:
         self.model, self.loss, self.optimizer = model.cpu().double(), loss, optimizer
+        self.random = get_rng_state()
         if isinstance(loss, Module):
             loss.cpu().double()
         self.model.zero_grad()
@@ -183,6 +190,7 @@ class _Run:
         self._alike: dict[Any, Value] = {}
         self._nodes: dict[int, Value] = {}
         self._origins: dict[int, tuple[str, str]] = {}
+        self._first_after: float = float("inf")
 
     def outcome(self, inputs: Sequence[Any], target: Any) -> Outcome:
         """Take the step as any training does."""
@@ -192,9 +200,15 @@ class _Run:
         if self.optimizer is not None:
             self.optimizer.step()
         parameters = {name: p.detach().numpy() for name, p in self.model.named_parameters()}
+        output, loss_after = self._again(tensors, wanted)
+        return Outcome(loss.item(), output.numpy(), loss_after.item(), parameters)
+
+    def _again(self, inputs: list[Any], target: Any) -> tuple[Any, Any]:
+        """Run the forward pass with the parameters as they are now, on the same random numbers."""
+        set_rng_state(self.random)
         with no_grad():
-            output = self.model(*tensors)
-            return Outcome(loss.item(), output.numpy(), self._loss(output, wanted).item(), parameters)
+            output = self.model(*inputs)
+            return output, self._loss(output, target)
 
     def _update(self) -> None:
         if self.optimizer is None:
@@ -232,6 +246,10 @@ class _Run:
             loss.backward()
             state = self._state_before()
             self._update()
+            writes, made_in_step = list(self.copies.writes), len(self.copies)
+            versions = {id(tensor): tensor._version[0] for tensor, _ in writes}
+            # In-place results are leaves once the recording is over, so their nodes are taken here.
+            after = [each._node for each in self._again(tensors, wanted)]
         self._name_leaves(tensors, wanted, state)
         result = self.result
         for i, node in enumerate(forward):
@@ -254,10 +272,19 @@ class _Run:
             result.parameters[name] = self._leaf(parameter, first=True)
             if parameter.grad is not None and parameter.grad._node is not None:
                 result.gradients.append((result.parameters[name], self._value(parameter.grad._node)))
-        for tensor, node in self.copies.writes:
+        for tensor, node in writes:
             if node.phase == "update" or (node.order > loss._node.order and id(tensor) in self._origins):
                 result.updates.append((self._leaf(tensor, first=True), self._value(node)))
+                self._leaves[id(tensor), versions[id(tensor)]] = result.updates[-1][1]
+        if result.updates:
+            self._add_after(self.copies[made_in_step:], *after)
         return result
+
+    def _add_after(self, nodes: list[Node], output: Node, loss: Node) -> None:
+        """Add the values of the second forward pass; what depends on no parameter is that of the first."""
+        self._first_after = nodes[0].order
+        self.result.output_after, self.result.loss_after = self._value(output), self._value(loss)
+        self.result.after = [self._value(node) for node in nodes]
 
     def _watch(self, nodes: list[Node]) -> list[tuple[Node, Node]]:
         """Have every node of the forward pass note its gradient; return the list that fills."""
@@ -308,12 +335,13 @@ class _Run:
                 continue
             inputs = tuple(self._operand(last, i) for i in range(len(last.inputs)))
             array = self.copies.results.get(last.order)
+            phase = "after" if last.order >= self._first_after else last.phase
             value = self.result.values.make(
-                last.op, inputs, last.attrs, last.result if array is None else array, last.phase == "forward"
+                last.op, inputs, last.attrs, last.result if array is None else array, phase == "forward"
             )
             if value.order < 0:
                 value.order = last.order
-                value.phase, value.module = last.phase, last.module
+                value.phase, value.module = phase, last.module
             self._nodes[last.order] = value
         return self._nodes[node.order]
 

@@ -73,6 +73,11 @@ class Worked:
         except KeyError:
             raise MissingNameError(f"there is no line {id!r}.{suggest(id, self._by_id)}") from None
 
+    @property
+    def lines_of_step(self) -> list[Line]:
+        """The lines of the step itself, without those of the forward pass that comes after the update."""
+        return [line for line in self.lines if line.kind != "after"]
+
     def of_kind(self, kind: str) -> list[Line]:
         """Return the lines of a kind, in order."""
         return [line for line in self.lines if line.kind == kind]

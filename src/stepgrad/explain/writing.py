@@ -34,7 +34,8 @@ def explain(
     path: str | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Worked:
-    """Return one training step of `model` written out: forward pass, loss, chain rule, update.
+    """Return one training step of `model` written out: forward pass, loss, chain rule, update, and the
+    forward pass with the new parameters.
 
     `x` is the input (a tensor, an array, a list of numbers, or a tuple of these for a model of several
     inputs), `y` the target; `loss` takes the model's output and `y`; `optimizer` is one of
@@ -76,6 +77,9 @@ def explain(
     ∂L/∂b⁽¹⁾ = ∂L/∂z⁽¹⁾ = 0.731059
     w⁽¹⁾′ = w⁽¹⁾ − η·∂L/∂w⁽¹⁾ = 0.5 − 1·0.731059 = −0.231059
     b⁽¹⁾′ = b⁽¹⁾ − η·∂L/∂b⁽¹⁾ = 0.5 − 1·0.731059 = −0.231059
+    z⁽¹⁾′ = w⁽¹⁾′·x + b⁽¹⁾′ = (−0.231059)·1 + (−0.231059) = −0.462117
+    ŷ′ = 1/(1 + e^(−z⁽¹⁾′)) = 1/(1 + e^(−(−0.462117))) = 0.386484
+    L′ = −(y·ln(ŷ′) + (1 − y)·ln(1 − ŷ′)) = −(0·ln(0.386484) + (1 − 0)·ln(1 − 0.386484)) = 0.488548
     """
     if not isinstance(model, Module):
         raise ArgumentError(f"explain takes a Module as its model, not {type(model).__name__}.")

@@ -23,6 +23,7 @@ EXPLAIN = {
     "Forward": "순전파",
     "Backward": "역전파",
     "Update": "갱신",
+    "After the update": "갱신한 뒤",
     "Loss": "손실",
     "Layer {number}: {modules}": "{number}번째 계층: {modules}",
     "The optimizer": "옵티마이저",

@@ -160,9 +160,20 @@ def test_vectors_in_json():
 def test_what_follows_the_step_is_another_one():
     text = BEFORE + "ŷ = 0.4154\nb⁽²⁾′ = -0.7197\nŷ = 0.2445\n"
     checked = check(text)
-    assert checked.ok
-    assert [entry.value for entry in checked.unknown] == ["0.2445"]
+    assert (checked.wrong, checked.right, checked.unknown) == (None, 7, [])
+    assert [entry.value for entry in check(text.replace("0.2445", "0.3445")).unknown] == ["0.3445"]
     assert check('{"forward": {"y_hat": 0.4154}, "after_one_step": {"y_hat": 0.2445}}').ok
+
+
+def test_a_wrong_value_after_the_update_is_found():
+    updates = "b⁽²⁾′ = -0.7197\nw⁽²⁾₁′ = -0.4452\n"
+    wrong = check(f"{updates}a1 = 0.6565\nŷ′ = 0.3445").wrong
+    assert (wrong.id, wrong.text) == ("after/3/a[0]", "0.2445")
+
+
+def test_a_prime_before_any_update_may_be_a_derivative():
+    checked = check("a1 = 0.6565\na1' = a1(1 - a1) = 0.2255")
+    assert (checked.wrong, checked.right, [entry.name for entry in checked.unknown]) == (None, 1, ["a1'"])
 
 
 def test_several_equations_in_a_line_and_words_around_them():
@@ -277,8 +288,7 @@ def test_ordinary_lines_raise_no_alarm(text, right):
 @pytest.mark.parametrize("name", ["new loss", "새 손실", "the new loss"])
 def test_the_loss_of_the_next_step_is_not_that_of_this_one(name):
     checked = check(f"L = 0.5369\n{name} = 0.2804")
-    assert (checked.right, checked.wrong) == (1, None)
-    assert [entry.value for entry in checked.unknown] == ["0.2804"]
+    assert (checked.right, checked.wrong, checked.unknown) == (2, None, [])
 
 
 def test_a_wrong_update_is_found_where_the_old_name_is_kept():

@@ -135,7 +135,7 @@ class _Judge:
             # What an expression without a value gives may depend on what its name means.
             meant = [(id, said) for id in ids if (said := self._said(entry, id)) is not None]
             chosen = next((each for each in meant if self._is_right(*each)), None)
-            if not meant or (chosen is None and self._is_of_next_step(entry, ids)):
+            if not meant or (chosen is None and self._may_be_of_next_step(entry, ids)):
                 unknown.append(entry)
                 continue
             if chosen is None:
@@ -161,16 +161,28 @@ class _Judge:
             return [id for id in found if not id.startswith("grad/")]
         if entry.updated or entry.expressions or ":=" in entry.text:
             new = ["update/" + id.removeprefix("given/") for id in found if id.startswith("given/")]
-            return [*found, *(id for id in new if id in self._worked)]
+            found = [*found, *(id for id in new if id in self._worked)]
+        if self._is_of_next_step(entry, found):
+            after = [f"after/{id.removeprefix('forward/')}" for id in found]
+            return [*found, *(id for id in after if id in self._worked)]
         return found
 
     def _is_of_next_step(self, entry: Entry, ids: list[str]) -> bool:
         """Whether a quantity is of the next forward pass: it is written a second time after parameters were
         updated, or below a heading that says so.
         """
-        if entry.updated and all(id.startswith(("forward/", "loss")) for id in ids):
+        if entry.updated and all(id.startswith(("forward/", "loss", "after/")) for id in ids):
             return True
         return all(id in self._own for id in ids) and any(id.startswith("update/") for id in self._own)
+
+    def _may_be_of_next_step(self, entry: Entry, ids: list[str]) -> bool:
+        """Whether a number that is wrong may be none of this step: of the next one; or, before any update was
+        written, a derivative that is meant by a prime.
+        """
+        before = [id for id in ids if not id.startswith("after/")]
+        if not before:
+            return not any(id.startswith("update/") for id in self._own)
+        return self._is_of_next_step(entry, before)
 
     def _in_order(self, ids: list[str]) -> list[str]:
         """Return what a name may mean, what was not written yet first."""

@@ -77,7 +77,7 @@ class Slips:
         self._worked, self._id, self._values, self._written = worked, id, values, written
         self._line: Line | Given = worked[id]
         self._kind = self._line.kind if isinstance(self._line, Line) else ""
-        self._every: list[Line | Given] = [*worked.given, *worked.lines]
+        self._every: list[Line | Given] = [*worked.given, *worked.lines_of_step]
         term = term_of(self._line) if isinstance(self._line, Line) else None
         self.terms = [] if term is None else [term]
         if term is not None:

@@ -33,10 +33,12 @@ def markdown(worked: Worked, words: Words) -> str:
     forward = [(part.title, part.forward) for part in parts if part.forward]
     backward = [(part.title, part.backward) for part in reversed(parts) if part.backward]
     update = [(part.title, part.update) for part in parts if part.update]
+    after = [(part.title, part.after) for part in parts if part.after]
     for title, sections in (
         (words("Forward pass"), forward),
         (words("Backward pass"), backward),
         (words("Update"), update),
+        (words("After the update"), after),
     ):
         if sections:
             blocks.append(f"## {title}")

@@ -10,7 +10,7 @@ import numpy
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import array_text, number_text
+from stepgrad.explain.notation import array_text, literal_text, number_text
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import layer_text
 
@@ -30,6 +30,7 @@ class Part:
     forward: list[Line] = field(default_factory=list)
     backward: list[Line] = field(default_factory=list)
     update: list[Line] = field(default_factory=list)
+    after: list[Line] = field(default_factory=list)
 
     @property
     def count(self) -> int:
@@ -41,11 +42,16 @@ def parts_of(worked: Worked, words: Words) -> list[Part]:
     """Return the layers in the order of the forward pass, then the loss, each with its lines."""
     by_layer: dict[int | None, Part] = {}
     for line in worked:
-        key = None if line.kind == "loss" else line.layer
+        key = None if line.id.startswith(("loss", "after/loss")) else line.layer
         if key not in by_layer:
             by_layer[key] = Part("", key)
         part = by_layer[key]
-        side = {"forward": part.forward, "loss": part.forward, "update": part.update}
+        side = {
+            "forward": part.forward,
+            "loss": part.forward,
+            "update": part.update,
+            "after": part.after,
+        }
         side.get(line.kind, part.backward).append(line)
     order = sorted(key for key in by_layer if key is not None)
     # What belongs to no layer, such as the step number of the optimizer, comes last.
@@ -60,7 +66,7 @@ def _title(worked: Worked, part: Part, words: Words) -> str:
     if part.layer is None:
         return words("Loss")
     paths = dict.fromkeys(
-        line.module for line in (*part.forward, *part.backward, *part.update) if line.module
+        line.module for line in (*part.forward, *part.backward, *part.update, *part.after) if line.module
     )
     names = ", ".join(module_text(worked, path) for path in paths)
     if not part.layer:
@@ -150,7 +156,7 @@ class Leaves:
     def number(self, leaf: Ref | Number) -> str:
         """Return the number as the line shows it."""
         if isinstance(leaf, Number):
-            return number_text(leaf.value, self._line.digits)
+            return literal_text(leaf.value, self._line.digits)
         if not self.is_named(leaf):
             return array_text(leaf.source.array, self._line.digits, _MOST_LITERAL)
         return self._line.shown[self.id(leaf)]
@@ -185,9 +191,11 @@ def outcome_text(worked: Worked, words: Words) -> str | None:
     """Return what the update did to the loss; None if there was no update."""
     if not any(line.kind == "update" for line in worked):
         return None
-    before, after = (
-        number_text(value, worked.digits) for value in (worked.after.loss, worked.after.loss_after)
-    )
+    if "loss" in worked and "after/loss" in worked:
+        before, after = worked["loss"].text, worked["after/loss"].text
+    else:
+        values = worked.after.loss, worked.after.loss_after
+        before, after = (number_text(value, worked.digits) for value in values)
     return words(
         "With the new parameters the loss on the same data is {after}; it was {before}.",
         after=after,

@@ -98,13 +98,25 @@ def _sections(worked: Worked, words: Words) -> list[Html]:
     places = numbered(worked)
     is_open = len(worked) <= _MOST_OPEN
     parts = parts_of(worked, words)
-    outcome = outcome_text(worked, words)
     return [
         _givens(worked, words),
         _picture(worked, words),
-        *(_part(worked, part, places, is_open, words) for part in parts),
-        tag("section", tag("p", outcome, class_="outcome"), class_="card") if outcome else Html(""),
+        *(_part(worked, part, places, is_open, words) for part in parts if part.count),
+        _after(worked, parts, places, is_open, words),
     ]
+
+
+def _after(worked: Worked, parts: list[Part], places: dict[str, int], is_open: bool, words: Words) -> Html:
+    """Return what the update did to the loss, and the forward pass with the new parameters."""
+    outcome = outcome_text(worked, words)
+    if outcome is None:
+        return Html("")
+    lines = [line for part in parts for line in part.after]
+    inside = tag("section", *_lines(worked, lines, places, words), class_="forward")
+    counted = tag("span", words("{count:line/lines}", count=len(lines)), class_="quiet")
+    summary = tag("summary", tag("h2", words("After the update")), counted)
+    unfolded = tag("details", summary, inside, open="" if is_open else None, class_="after")
+    return tag("section", unfolded if lines else None, tag("p", outcome, class_="outcome"), class_="card")
 
 
 def _picture(worked: Worked, words: Words) -> Html:
@@ -173,7 +185,7 @@ def _lines(worked: Worked, lines: list[Line], places: dict[str, int], words: Wor
     made = []
     module = None
     for line in lines:
-        if line.module != module and line.module and line.kind == "forward":
+        if line.module != module and line.module and line.kind in ("forward", "after"):
             module = line.module
             made.append(tag("p", tag("code", module), " ", module_text(worked, module), class_="module"))
         made.append(_line(worked, line, places[line.id], words))

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from stepgrad.explain.worked import Worked
 
 _MOST_GIVEN = 40
-_COLOURS = {"forward": "cyan", "loss": "cyan", "local": "magenta", "chain": "magenta", "update": "green"}
+_COLOURS = {
+    "forward": "cyan", "loss": "cyan", "local": "magenta", "chain": "magenta", "update": "green",
+    "after": "cyan",
+}  # fmt: skip
 
 
 def terminal(worked: Worked, words: Words) -> list[Text]:
@@ -50,6 +53,7 @@ def terminal(worked: Worked, words: Words) -> list[Text]:
         (words("Forward pass"), [(part.title, part.forward) for part in parts]),
         (words("Backward pass"), [(part.title, part.backward) for part in reversed(parts)]),
         (words("Update"), [(part.title, part.update) for part in parts]),
+        (words("After the update"), [(part.title, part.after) for part in parts]),
     ):
         if any(lines for _, lines in sections):
             made += [Text(), Text(title, style="bold underline")]
