@@ -94,12 +94,15 @@ class WorkerError(StepgradError, RuntimeError):
 class NotFiniteError(StepgradError, FloatingPointError):
     """A NaN or an infinity in the loss, a gradient or a weight.
 
-    `what` is the message without the ways out. `origin` is where a `Trainer` found the first such value: an
-    object with `op`, `module`, `phase`, `value` and `inputs`; None where an input or a parameter was not
-    finite, which the message names.
+    `what` is the message without the ways out. Where a `Trainer` raised it: `origin` is where the first such
+    value came from, an object with `op`, `module`, `phase`, `value`, `inputs`, and `given` (which input or
+    parameter was not finite from the start), None if it was the update itself; `problem` is what is not
+    finite; `epoch`, `batch` and `step` count from 1.
     """
 
     origin: Any = None
+    problem = ""
+    epoch = batch = step = 0
 
     def __init__(self, what: str, ways_out: str = "") -> None:
         super().__init__(f"{what} {ways_out}".rstrip())

@@ -120,7 +120,10 @@ def test_a_rate_too_high_is_named_in_korean(stepgrad):
     assert ran.err.startswith(
         "오류: 에포크 2, 배치 1(스텝 2): 손실이 inf입니다. 그런 값은 연산 mse_loss에서 처음"
     )
-    assert ran.err.endswith("학습률을 낮추십시오. 예: --lr 0.001.\n")
+    assert ran.err.endswith(
+        "학습률을 낮추십시오. 예: --lr 0.01.\n"
+        "무엇이 잘못되었는지는 runs/data-1에 있습니다: stepgrad doctor runs/data-1\n"
+    )
 
 
 def test_a_run_that_does_not_fit_its_data_is_named_in_korean(stepgrad, flower_run):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def doctor(output: Output, run: str) -> None:
     """Read what was measured, then say it."""
     from stepgrad.train.health import Health
-    from stepgrad.train.table.job import HEALTH_NAME
+    from stepgrad.train.table.failed import HEALTH_NAME
 
     said = _read(run, HEALTH_NAME)
     if output.json:
@@ -76,17 +76,14 @@ def _print(health: Health, output: Output) -> None:
     if not health.findings:
         output.result(words("Nothing is wrong."))
     for finding in health.findings:
-        where = f" ({finding.where})" if finding.where else ""
-        lines = [finding.measured(words), finding.cause(words)]
-        tried = [trial.text(words) for trial in health.trials if trial.finding == finding]
-        lines += tried or [finding.advice(words)]
-        output.print(f"{finding.title(words)}{where}", *(f"  {line}" for line in lines if line), "")
+        lines = [finding.measured(words), finding.cause(words), *health.tried(finding, words)]
+        output.print(finding.heading(words), *(f"  {line}" for line in lines if line), "")
     if health.measurements and not output.quiet:
         output.print(_layers(health, words))
 
 
 def _layers(health: Health, words: Words) -> Any:
-    """Return a table of the layers: the norm of their gradients first and last, and the last step."""
+    """Return a table of the layers: the norm of their gradients first and last, and a typical step."""
     from rich.table import Table
 
     from stepgrad.words.numbers import number
@@ -96,8 +93,9 @@ def _layers(health: Health, words: Words) -> Any:
     table.add_column(words("layer"))
     for look in (first, last):
         table.add_column(words("gradient, epoch {epoch}", epoch=look.epoch), justify="right")
-    table.add_column(words("a step over the weights"), justify="right")
+    table.add_column(words("a typical step over the weights"), justify="right")
     for before, now in zip(first.layers, last.layers):
-        update = "" if now.update is None else number(now.update, 2)
+        typical = health.typical_update(now.path)
+        update = "" if typical is None else number(typical, 2)
         table.add_row(f"{now.path} {now.kind}", number(before.gradient, 2), number(now.gradient, 2), update)
     return table

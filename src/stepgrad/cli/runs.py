@@ -25,11 +25,13 @@ def new_run(out: str | None, data: str | None) -> Iterator[Path]:
     data.
 
     If the work inside fails before the first checkpoint, what it left is deleted, so that no half run stays
-    behind. Raises `BadInput` if `out` holds files already, `FileError` if the folder cannot be made.
+    behind; but a run that ended in NaN or infinity is kept, with what is known about that. Raises `BadInput`
+    if `out` holds files already, `FileError` if the folder cannot be made.
     """
     from stepgrad.files.paths import file_error
     from stepgrad.train.table.config import NAME as config_name
-    from stepgrad.train.table.job import CHECKPOINTS_NAME, METRICS_NAME
+    from stepgrad.train.table.failed import METRICS_NAME, is_failed
+    from stepgrad.train.table.job import CHECKPOINTS_NAME
 
     made: list[Path] = []
     try:
@@ -40,7 +42,7 @@ def new_run(out: str | None, data: str | None) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if not has_checkpoint(folder):
+        if not has_checkpoint(folder) and not is_failed(folder):
             for name in (config_name, METRICS_NAME):
                 (folder / name).unlink(missing_ok=True)
             _remove([*made, folder / CHECKPOINTS_NAME])
@@ -99,12 +101,18 @@ def load_model(run: str) -> tuple[TableModel, str]:
 
     Raises `BadInput` if there is no such run, `FileError` if the file is damaged or holds something else.
     """
+    from stepgrad.train.table.failed import is_failed
     from stepgrad.train.table.model import MODEL_NAME, TableModel
 
     path = Path(run)
     if path.is_dir():
         file = path / MODEL_NAME
         if not file.exists():
+            if is_failed(path):
+                raise BadInput(
+                    f"the run in '{run}' ended in NaN or infinity and left no model; see: "
+                    f"stepgrad doctor {run}"
+                )
             if has_checkpoint(path):
                 raise BadInput(
                     f"the run in '{run}' is not finished; finish it with: stepgrad train --resume {run}"

@@ -46,7 +46,7 @@ def print_summary(result: TableResult, output: Output) -> None:
     for name, part in parts.items():
         rows.add_row(name, part)
         rows.add_row()
-    title = words("{target} from {data}", target=result.target, data=data_name(result))
+    title = words("{target} from {data}", target=result.target, data=data_name(result.settings))
     output.print(Text(title, style="bold blue"), "", rows)
     if result.run is not None:
         # Outside of the columns, so that a long command stays one line that can be copied.

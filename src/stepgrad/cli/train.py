@@ -114,8 +114,23 @@ def _run(table: Table, settings: TableSettings, folder: Path, output: Output, re
         _tell_how_to_go_on(folder, output)
         raise click.exceptions.Exit(error.exit_code) from None
     except NotFiniteError as error:
-        lower = min((settings.lr or 0.01) / 10, 0.001)
-        raise NotFiniteError(error.what, f"Choose a lower learning rate, such as --lr {lower:g}.") from None
+        _say_not_finite(error, settings, folder, output)
+        raise click.exceptions.Exit(error.exit_code) from None
+
+
+def _say_not_finite(error: NotFiniteError, settings: TableSettings, folder: Path, output: Output) -> None:
+    """Write the report of a run that ended in NaN or infinity, and say which learning rate would do."""
+    from stepgrad.train.report import write_failed_report
+    from stepgrad.train.report.headline import command
+    from stepgrad.train.table.failed import is_failed, read_failed
+
+    failed = read_failed(folder) if is_failed(folder) else None
+    lower = (failed and failed.lower_rate) or min((settings.lr or 0.01) / 10, 0.001)
+    output.error(str(NotFiniteError(error.what, f"Choose a lower learning rate, such as --lr {lower:g}.")))
+    if failed is not None:
+        write_failed_report(failed, folder / REPORT_NAME, output.words.language)
+        line = command("stepgrad", "doctor", str(folder))
+        output.tell(output.words("What went wrong is in {path}: {command}", path=folder, command=line))
 
 
 def _tell_how_to_go_on(folder: Path, output: Output) -> None:

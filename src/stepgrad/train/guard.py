@@ -116,39 +116,47 @@ def explain(
 
     `rows`: which rows of the data the batch has, if known.
     """
-    before, origin = Undo(trainer.optimizer, modules), None
+    before = Undo(trainer.optimizer, modules)
     try:
-        found = _wrong_input(parts, rows) or _wrong_parameter(trainer.model)
-        if not found and (origin := _wrong_value(trainer, parts)):
-            found = f": the first such value comes from {origin}"
+        origin = given_origin(trainer.model, parts, rows) or _wrong_value(trainer, parts)
     finally:
         before.restore()
+    found = (
+        ""
+        if origin is None
+        else f": {origin}"
+        if origin.given
+        else f": the first such value comes from {origin}"
+    )
     error = NotFiniteError(
         f"{problem} in {trainer.place()}{found}.",
         "The weights are as they were before this step. Usual ways out: a lower learning rate, clipping the "
         "gradients (clip_norm=1.0), scaled inputs.",
     )
-    error.origin = origin
+    error.origin, error.problem = origin, str(problem)
+    error.epoch, error.batch, error.step = trainer.epoch + 1, trainer.batches[0] + 1, trainer.step + 1
     return error
 
 
-def _wrong_input(parts: list[Tensor], rows: numpy.ndarray | None) -> str:
-    """Say which input has a value that is not finite, and in which row; an empty text if none has."""
+def given_origin(model: Module, parts: list[Tensor], rows: numpy.ndarray | None = None) -> Origin | None:
+    """Return which input, target or parameter is not finite before anything is computed; None if none is.
+
+    `parts`: (inputs…, target). `rows`: which rows of the data they are; without it, those of a batch.
+    """
     for i, x in enumerate(parts):
-        if all_finite(x._array):
-            continue
-        row = int(numpy.argwhere(~numpy.isfinite(devices.move(x._array, devices.CPU)))[0][0])
-        place = f"row {row} of the batch" if rows is None else f"row {int(rows[row])} of the data"
-        which = "the target" if i == len(parts) - 1 else f"input {i}" if len(parts) > 2 else "the input"
-        return f": {which} is not finite in {place}"
-    return ""
-
-
-def _wrong_parameter(model: Module) -> str:
+        if not all_finite(x._array):
+            values = devices.move(x._array, devices.CPU)
+            at = tuple(numpy.argwhere(~numpy.isfinite(values))[0])
+            row = int(at[0]) if at else 0
+            place = f"row {row} of the batch" if rows is None else f"row {int(rows[row])} of the data"
+            which = "the target" if i == len(parts) - 1 else f"input {i}" if len(parts) > 2 else "the input"
+            return Origin("", "", "forward", float(values[at]), (), f"{which} is not finite in {place}")
     for name, p in model.named_parameters():
         if not all_finite(p._array):
-            return f": the parameter {name} was not finite already"
-    return ""
+            return Origin(
+                "", "", "forward", _worst(p._array), (), f"the parameter {name} was not finite already"
+            )
+    return None
 
 
 def _wrong_value(trainer: Trainer, parts: list[Tensor]) -> Origin | None:
@@ -161,14 +169,15 @@ def _wrong_value(trainer: Trainer, parts: list[Tensor]) -> Origin | None:
 
 @dataclass(frozen=True)
 class Origin:
-    """The operation that made the first value of a step that is not finite.
+    """Where the first value of a step that is not finite came from: an operation, or what was given.
 
-    * `op`: its name. `module`: the path of the module that called it, "" for the loss. `phase`: "forward" or
-      "backward". `value`: the value that it made.
+    * `op`: the name of the operation. `module`: the path of the module that called it, "" for the loss.
+      `phase`: "forward" or "backward". `value`: the value that it made.
     * `inputs`: each of its inputs that are still known, as text: kind, shape, and the range of its values.
+    * `given`: which input or parameter was not finite before anything was computed; `op` is "" then.
 
-    >>> str(Origin("log", "1", "forward", float("-inf"), ("float32[8, 3] from 0 to 2.5",)))
-    'the operation log in 1 (its input: float32[8, 3] from 0 to 2.5)'
+    >>> str(Origin("log", "1", "forward", float("-inf"), ("float32[8, 3], 0 … 2.5",)))
+    'the operation log in 1 (its input: float32[8, 3], 0 … 2.5)'
     """
 
     op: str
@@ -176,27 +185,57 @@ class Origin:
     phase: str
     value: float
     inputs: tuple[str, ...]
+    given: str = ""
 
     def __str__(self) -> str:
+        if self.given:
+            return self.given
         where = f" in {self.module}" if self.module else ""
         phase = " of the backward pass" if self.phase == "backward" else ""
-        given = f" (its input{'s' * (len(self.inputs) > 1)}: {' and '.join(self.inputs)})" * bool(self.inputs)
+        given = f" (its input{'s' * (len(self.inputs) > 1)}: {'; '.join(self.inputs)})" * bool(self.inputs)
         return f"the operation {self.op}{where}{phase}{given}"
 
 
 def first_not_finite(nodes: Iterable[Node]) -> Origin | None:
-    """Return where the first value of recorded nodes that is not finite was made; None if all are finite."""
-    for node in nodes:
-        if node.dtype.kind == "f" and node.result is not None and not all_finite(node.result):
-            values = devices.move(node.result, devices.CPU).reshape(-1)
-            value = float(values[~numpy.isfinite(values)][0])
+    """Return where the first value that is not finite was made, of those that spoil a result of the nodes.
+
+    Results are the loss, which comes last in the forward pass, and what no other node of the backward pass
+    takes. An infinity on the way that leaves them finite, such as that in 1 / (1 + e⁹⁹⁹), is not meant. None
+    if all results are finite.
+    """
+    recorded = list(nodes)
+    taken = {x for node in recorded for x in node.inputs if isinstance(x, Node)}
+    results = {node for node in recorded if node.phase != "forward" and node not in taken}
+    results.update([node for node in recorded if node.phase == "forward"][-1:])
+    spoiled: set[Node] = set()
+    for node in reversed(recorded):
+        if (node in spoiled or node in results) and _is_wrong(node):
+            spoiled.update([node, *(x for x in node.inputs if isinstance(x, Node))])
+        else:
+            spoiled.discard(node)
+    for node in recorded:
+        if node in spoiled:
             inputs = [_described(x, i, node) for i, x in enumerate(node.inputs)]
-            return Origin(node.op.name, node.module, node.phase, value, tuple(filter(None, inputs)))
+            return Origin(
+                node.op.name, node.module, node.phase, _worst(node.result), tuple(filter(None, inputs))
+            )
     return None
 
 
+def _is_wrong(node: Node) -> bool:
+    return node.dtype.kind == "f" and node.result is not None and not all_finite(node.result)
+
+
+def _worst(array: Any) -> float:
+    """Return the first element that is not finite."""
+    values = devices.move(array, devices.CPU).reshape(-1)
+    return float(values[~numpy.isfinite(values)][0])
+
+
 def _described(x: Any, i: int, node: Node) -> str:
-    """Return an input of a node as text: a number, or kind, shape and range; empty if it is gone."""
+    """Return an input of a node as text: a number, or kind, shape, the range of its finite values and how
+    many others there are; empty if it is gone.
+    """
     saved = None if node.saved is None else node.saved[i]
     array = x.result if isinstance(x, Node) else saved if x is None else x._array
     if isinstance(array, (int, float)):
@@ -204,5 +243,11 @@ def _described(x: Any, i: int, node: Node) -> str:
     if array is None or isinstance(array, Absent) or not array.size:
         return ""
     kind = f"{array.dtype}{list(array.shape)}"
-    low, high = float(array.min()), float(array.max())
-    return f"{kind} from {low:.4g} to {high:.4g}" if low != high else f"{kind} of {low:.4g}"
+    values = devices.move(array, devices.CPU)
+    finite = values[numpy.isfinite(values)]
+    counts = {"NaN": int(numpy.isnan(values).sum()), "inf": int(numpy.isinf(values).sum())}
+    parts = [f"{count} {name}" for name, count in counts.items() if count]
+    if finite.size:
+        low, high = float(finite.min()) + 0.0, float(finite.max()) + 0.0  # no −0
+        parts.insert(0, f"{low:.4g} … {high:.4g}" if low != high else f"{low:.4g}")
+    return ", ".join([kind, *parts])

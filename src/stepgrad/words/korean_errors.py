@@ -4,6 +4,8 @@ The fields `action`, `cause`, `found`, `kind`, `problem`, `reason` and `what` ar
 their turn, `reasons` as sentences.
 """
 
+from stepgrad.words.korean_not_finite import NOT_FINITE, NOT_FINITE_PARTS
+
 _COMMAND_LINE = {
     "there is no option '{name}'.": ("'{name}' 옵션은 없습니다."),
     "there is no command '{name}'. The commands are {names}.": (
@@ -103,14 +105,6 @@ _COMMAND_LINE = {
         "은닉층의 뉴런이 {layers}개인 신경망은 가중치가 {count}개여서 메모리가 모자랍니다. 뉴런 수를 "
         "줄이십시오."
     ),
-    (
-        "{problem} in epoch {epoch}, batch {batch} (step {step}): {found}. Choose a lower learning "
-        "rate, such as --lr {lr}."
-    ): ("에포크 {epoch}, 배치 {batch}(스텝 {step}): {problem}. {found}. 학습률을 낮추십시오. 예: --lr {lr}."),
-    (
-        "{problem} in epoch {epoch}, batch {batch} (step {step}). Choose a lower learning rate, such "
-        "as --lr {lr}."
-    ): ("에포크 {epoch}, 배치 {batch}(스텝 {step}): {problem}. 학습률을 낮추십시오. 예: --lr {lr}."),
     "there is no device {name}; use 'cpu', 'cuda' or 'cuda:0'.": (
         "{name} 장치는 없습니다. 'cpu', 'cuda', 'cuda:0' 가운데 고르십시오."
     ),
@@ -406,7 +400,7 @@ _SEARCH = {
     ),
 }
 
-ERRORS: dict[str, str] = _COMMAND_LINE | _TABLES | _FILES | _SEARCH
+ERRORS: dict[str, str] = _COMMAND_LINE | _TABLES | _FILES | _SEARCH | NOT_FINITE
 
 PHRASES: dict[str, str] = {
     "numbers": ("수"),
@@ -449,21 +443,7 @@ PHRASES: dict[str, str] = {
     "the file is write-protected; choose another name": ("쓰기 금지 파일입니다. 다른 이름을 고르십시오"),
     "it has no target or no fingerprint": ("target이나 fingerprint가 없습니다"),
     "{name} must be a list": ("{name:은/는} 목록이어야 합니다"),
-    "the loss is {value}": ("손실이 {value}입니다"),
-    "a gradient is not finite": ("기울기가 유한하지 않습니다"),
-    (
-        "the update makes the parameter {name} infinite (its gradient reaches {gradient}, the "
-        "learning rate is {lr})"
-    ): "갱신하면 매개변수 {name:이/가} 무한대가 됩니다(기울기 {gradient}, 학습률 {lr})",
-    "the step makes the buffer {name} infinite": ("스텝이 버퍼 {name:을/를} 무한대로 만듭니다"),
-    "the first such value comes from the operation {name} (its input: {inputs})": (
-        "그런 값은 연산 {name}에서 처음 나왔습니다(입력: {inputs})"
-    ),
-    "the first such value comes from the operation {name} (its inputs: {inputs})": (
-        "그런 값은 연산 {name}에서 처음 나왔습니다(입력: {inputs})"
-    ),
-    "the first such value comes from the operation {name}": ("그런 값은 연산 {name}에서 처음 나왔습니다"),
-    "the parameter {name} was not finite already": ("매개변수 {name:은/는} 이미 유한하지 않았습니다"),
+    **NOT_FINITE_PARTS,
     "'{value}' is not a valid float.": ("'{value}'{value:+은/는} 수가 아닙니다."),
     "'{value}' is not a valid integer.": ("'{value}'{value:+은/는} 정수가 아닙니다."),
     "'{value}' is not one of {names}.": ("'{value}'{value:+은/는} 다음 가운데 하나가 아닙니다: {names}."),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 _FINDINGS = {
     "NaN or infinity": "NaN 또는 무한대",
-    "{place}: the value {value} from {operation}.": "{place}: {operation}에서 나온 값이 {value}입니다.",
     "An operation was handed numbers for which its result is not defined or too large to be stored.": (
         "연산이 정의되지 않거나 결과가 너무 커서 저장할 수 없는 수를 받았습니다."
     ),
-    "{message}.": "{message}.",
+    "{message}": "{message}",
     "A number that is not finite makes every number computed from it not finite, too.": (
         "유한하지 않은 수가 하나 있으면 그 수로 계산한 수가 모두 유한하지 않게 됩니다."
+    ),
+    "The step is so long that the new weights are too large to be stored.": (
+        "한 스텝이 너무 길어 새 가중치가 저장할 수 없을 만큼 커집니다."
     ),
     "probabilities in place of logits": "로짓 대신 확률",
     "The loss applies a softmax or sigmoid to its input, and {layer} has done so already.": (
@@ -127,7 +129,12 @@ _FINDINGS = {
 _CHANGES = {
     "Try {change}.": "해 볼 것: {change}.",
     "a learning rate of {value}": "학습률 {value}",
-    "the learning rate of {value} as in the other layers": "{value} 계층의 학습률을 다른 계층과 같게 하기",
+    "the learning rate of layer {value} as in the other layers": (
+        "{value} 계층의 학습률을 다른 계층과 같게 하기"
+    ),
+    "the learning rate of layer {value} at the geometric mean of its own and that of the other layers": (
+        "{value} 계층의 학습률을 지금 값과 다른 계층의 값의 기하 평균으로 하기"
+    ),
     "ReLU in place of the saturating activations, with He's initial weights": (
         "포화되는 활성화 함수 대신 ReLU를 쓰고 초기 가중치를 He 초기화로 정하기"
     ),
@@ -138,9 +145,7 @@ _CHANGES = {
         "계층의 너비에 맞는 크기의 새 초기 가중치(He, Glorot)"
     ),
     "inputs with mean 0 and standard deviation 1": "입력을 평균 0, 표준 편차 1로 바꾸기",
-    "inputs with mean 0 and standard deviation 1, and a learning rate of {value}": (
-        "입력을 평균 0, 표준 편차 1로 바꾸고 학습률을 {value:으로/로} 하기"
-    ),
+    "{change}, and a learning rate of {value}": "{change}, 그리고 학습률 {value}",
     "a target with mean 0 and standard deviation 1": "실젯값을 평균 0, 표준 편차 1로 바꾸기",
     "a weight decay of {value}": "가중치 감소 {value}",
     "no weight decay": "가중치 감소 없이 학습하기",
@@ -148,8 +153,8 @@ _CHANGES = {
     "a further hidden layer of {value} units, trained with Adam": (
         "뉴런 {value}개의 은닉층을 하나 더 두고 Adam으로 학습하기"
     ),
-    "a tenth of the learning rate, and gradients clipped to a common norm of 1": (
-        "학습률을 10분의 1로 하고 기울기의 크기를 1 이하로 자르기"
+    "a learning rate of {value}, and gradients clipped to a common norm of 1": (
+        "학습률을 {value:으로/로} 하고 기울기의 크기를 1 이하로 자르기"
     ),
     "{change}: the {rows} loss is {after} after {steps} steps instead of {before}, {gain} lower.": (
         "{change}: {steps}스텝 뒤 {rows} 손실이 {before} 대신 {after}입니다. {gain} 낮습니다."
@@ -157,6 +162,13 @@ _CHANGES = {
     "{change}: the {rows} loss is {after} after {steps} steps instead of {before}: no gain.": (
         "{change}: {steps}스텝 뒤 {rows} 손실이 {before} 대신 {after}입니다. 나아지지 않습니다."
     ),
+    "{change}: the {rows} loss is {after} after {steps} steps instead of infinite.": (
+        "{change}: {steps}스텝 뒤 {rows} 손실이 무한대 대신 {after}입니다."
+    ),
+    "{change}: the {rows} loss becomes infinite within {steps} steps: no gain.": (
+        "{change}: {steps}스텝 안에 {rows} 손실이 무한대가 됩니다. 나아지지 않습니다."
+    ),
+    "Nothing that was tried helped.": "해 본 것 가운데 도움이 된 것이 없습니다.",
     "Nothing is wrong.": "이상이 없습니다.",
 }
 
@@ -164,7 +176,7 @@ _SHOWN = {
     "The health of training": "학습 상태",
     "The layers while they learned": "학습하는 동안의 계층",
     "gradient": "기울기",
-    "a step over the weights": "한 스텝 / 가중치",
+    "a typical step over the weights": "보통 한 스텝 / 가중치",
     "gradient, epoch {epoch}": "기울기, 에포크 {epoch}",
     "epoch {epoch}": "에포크 {epoch}",
     "Says what went wrong in a training run.": "학습에서 무엇이 잘못되었는지 말합니다.",
@@ -180,4 +192,17 @@ _SHOWN = {
     "findings, and the layers while they learned": "문제점과, 학습하는 동안의 계층",
 }
 
-HEALTH: dict[str, str] = _FINDINGS | _CHANGES | _SHOWN
+_FAILED = {
+    "a run that ended in NaN or infinity": "NaN이나 무한대로 끝난 학습",
+    "Training ended in NaN or infinity; nothing was tested.": (
+        "학습이 NaN이나 무한대로 끝나 테스트하지 않았습니다."
+    ),
+    "What went wrong": "무엇이 잘못되었나",
+    "Train again with a lower learning rate:": "더 낮은 학습률로 다시 학습하려면:",
+    "The weights as they were before the step that went wrong are in {path}.": (
+        "잘못된 스텝 바로 전의 가중치는 {path}에 있습니다."
+    ),
+    "What went wrong is in {path}: {command}": "무엇이 잘못되었는지는 {path}에 있습니다: {command}",
+}
+
+HEALTH: dict[str, str] = _FINDINGS | _CHANGES | _SHOWN | _FAILED

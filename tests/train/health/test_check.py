@@ -222,10 +222,14 @@ def test_a_run_that_ends_in_a_nan_is_explained():
     trainer = sg.Trainer(net, nn.MSELoss(), sgd, callbacks=check, progress=False)
     with pytest.raises(NotFiniteError):
         trainer.fit((x, x.sum(1, keepdim=True)), epochs=9, batch_size=8)
-    (finding,) = check.health.findings
-    assert finding.kind == "not_finite"
-    assert finding.numbers["place"] == trainer.place()
+    finding, cause = check.health.findings
+    assert (finding.kind, cause.kind) == ("not_finite", "rate_too_high")
+    assert finding.numbers["message"].startswith(f"the loss is inf in {trainer.place()}: the first such")
+    assert finding.numbers["step"] == trainer.step + 1
+    assert (finding.numbers["op"], finding.numbers["phase"]) == ("mse_loss", "forward")
     assert finding.change.kind == "finite"
+    assert 1e-3 < cause.change.value < 1
+    assert all(trial.gain > 0.5 for trial in check.health.trials if trial.finding == cause)
     spoiled = x.numpy().copy()
     spoiled[7, 2] = np.nan
     check = HealthCheck(sample=(x, labels))

@@ -1,6 +1,7 @@
 """Generated set-ups: faults are named, healthy networks are left alone, and proposed changes help."""
 
 import math
+from statistics import median
 
 import pytest
 
@@ -26,7 +27,7 @@ def run(setup, epochs=40, patience=None):
 
 @pytest.mark.slow
 def test_faults_are_named_and_the_proposed_changes_help():
-    missed, gains = [], []
+    missed, proposed = [], []
     for number in range(40):
         setup = broken(number)
         found = look(setup)
@@ -34,11 +35,14 @@ def test_faults_are_named_and_the_proposed_changes_help():
         if not named:
             missed.append((setup.text, found.kinds()))
         elif named[0].change is not None:
-            gains.append(found.try_out(named[0], steps=60).gain)
+            trial = found.try_out(named[0])
+            assert trial in found.trials[:-1]  # it was measured before it was proposed, with the same outcome
+            proposed.append((trial.gain, setup.text))
     assert len(missed) <= 4, missed
-    assert len(gains) >= 32
-    assert sum(gain > 0 for gain in gains) >= 0.85 * len(gains), gains
-    assert sorted(gains)[len(gains) // 2] > 0.25
+    # The four variants of an operation that is not defined have none: no setting helps against them.
+    assert len(proposed) >= 32, proposed
+    assert min(proposed)[0] > 0.01, min(proposed)
+    assert median(gain for gain, _ in proposed) > 0.5
 
 
 @pytest.mark.slow

@@ -13,12 +13,11 @@ from stepgrad.errors import ArgumentError, NotFiniteError
 from stepgrad.train.callbacks import Callback
 from stepgrad.train.eager import with_target
 from stepgrad.train.health.case import MOST_ROWS, Case
-from stepgrad.train.health.changes import Change
 from stepgrad.train.health.check import Health, diagnose
 from stepgrad.train.health.findings import Finding
 from stepgrad.train.health.measure import Measurement, measure
+from stepgrad.train.health.proposals import propose
 from stepgrad.train.native import rows_in_memory
-from stepgrad.words.numbers import number
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor
@@ -56,7 +55,7 @@ class HealthCheck(Callback):
             raise ArgumentError(f"looks counts the epochs that are looked at, at least 1, not {looks}.")
         self.looks, self._sample, self._validation = looks, sample, validation
         self.measurements: list[Measurement] = []
-        self.health = Health([], [])
+        self.health = Health()
         self._case: Case | None = None
         self._begun: Case | None = None
         self._next = 0
@@ -69,7 +68,7 @@ class HealthCheck(Callback):
             trainer.model, trainer.loss, trainer.optimizer, tuple(inputs), target,
             None if validation is None else tuple(validation), trainer.clip_norm, trainer.clip_value,
         )  # fmt: skip
-        self.measurements, self.health = [], Health([], [])
+        self.measurements, self.health = [], Health()
         self._begun, self._next = self._case.copy(), trainer.epoch + 1
         self._look(trainer)
 
@@ -89,11 +88,19 @@ class HealthCheck(Callback):
             return
         error = sys.exception()
         if isinstance(error, NotFiniteError):
-            self.health = Health([_of_error(error, trainer)], self.measurements, self._begun)
+            self.end_in(error)
         elif error is None:
             kept = trainer.history.best_epoch if trainer._stopping.best_state is not None else 0
-            findings = diagnose(self._begun, self.measurements, trainer.history, kept)
-            self.health = Health(findings, self.measurements, self._begun)
+            self._conclude(diagnose(self._begun, self.measurements, trainer.history, kept))
+
+    def end_in(self, error: NotFiniteError) -> None:
+        """Say what is wrong with a run that ended in a NaN or infinity."""
+        assert self._begun is not None
+        self._conclude(diagnose(self._begun, self.measurements, error=error))
+
+    def _conclude(self, findings: list[Finding]) -> None:
+        assert self._begun is not None
+        self.health = Health(*propose(self._begun, findings), self.measurements, self._begun)
 
     def _look(self, trainer: Trainer) -> None:
         assert self._case is not None
@@ -120,12 +127,3 @@ class HealthCheck(Callback):
         finally:
             random.set_rng_state(streams)
         return with_target(loader.collate_fn(samples), trainer.device)
-
-
-def _of_error(error: NotFiniteError, trainer: Trainer) -> Finding:
-    origin = error.origin
-    message = str(error).split(" The weights are")[0].rstrip(".")
-    if origin is None:
-        return Finding("not_finite", "", {"message": message}, Change("finite"), "not_finite_message")
-    numbers = {"place": trainer.place(), "value": number(origin.value), "operation": str(origin)}
-    return Finding("not_finite", origin.module, numbers, Change("finite"))

@@ -14,7 +14,7 @@ import numpy
 
 from stepgrad.arrays import random
 from stepgrad.autograd.modes import no_grad
-from stepgrad.autograd.snapshot import Snapshot
+from stepgrad.autograd.snapshot import Snapshot, all_finite
 from stepgrad.creation import as_tensor, from_numpy
 from stepgrad.errors import ArgumentError, DataError
 from stepgrad.nn.module import Module
@@ -28,7 +28,7 @@ MOST_ROWS = 256
 
 
 class _NotFinite(Exception):
-    """Ends a trial whose loss became infinite."""
+    """Ends a trial in which a number is not finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,22 +89,24 @@ class Case:
             value = self.loss_of(self.validation[:-1], self.validation[-1]).item()
         return value if math.isfinite(value) else math.inf
 
-    def train(self, steps: int, batch_size: int = 32, seed: int = 0) -> bool:
-        """Take so many steps, on batches that `seed` decides; return False where numbers became infinite.
+    def train(self, steps: int, batch_size: int = 32, seed: int = 0) -> int:
+        """Take so many steps, on batches that `seed` decides; return how many were taken before one whose
+        loss or gradients are not finite.
 
         The default random streams are left as they are.
         """
         assert self.optimizer is not None
-        streams = random.get_rng_state()
+        streams, done = random.get_rng_state(), 0
         self.model.train()
         try:
             with numpy.errstate(all="ignore"):
                 for rows in self._batches(steps, batch_size, seed):
                     # An optimizer may compute the loss several times in a step, as LBFGS does.
                     self.optimizer.step(partial(self._backward, rows))
-            return True
+                    done += 1
+            return done
         except _NotFinite:
-            return False
+            return done
         finally:
             random.set_rng_state(streams)
 
@@ -115,6 +117,10 @@ class Case:
         if not math.isfinite(loss.item()):
             raise _NotFinite
         loss.backward()
+        for module in self.modules():
+            for p in module._parameters.values():
+                if p is not None and p.grad is not None and not all_finite(p.grad._array):
+                    raise _NotFinite
         self.clip()
         return loss
 

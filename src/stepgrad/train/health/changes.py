@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,12 +18,14 @@ from stepgrad.words.numbers import number
 
 _STEEP = {"Sigmoid", "Tanh", "Softsign", "Hardtanh", "Hardsigmoid", "LogSigmoid"}
 _FLAT_SIDE = {"ReLU", "ReLU6", "Threshold", "Hardswish", "SiLU", "GELU", "Mish", "ELU", "CELU", "SELU"}
-_HIDDEN = 64
+TAKES_RATE = ("relu", "leaky", "initial", "standardise", "standardise_target", "logits")
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change to try: `kind` is a key of `_TEXTS`, `value` its number or place."""
+    """A change to try: `kind` is a key of `_TEXTS`, `value` its number or place; for those in `TAKES_RATE` a
+    learning rate that is changed besides, or None.
+    """
 
     kind: str
     value: Any = None
@@ -30,10 +33,10 @@ class Change:
     def text(self, words: Words) -> str:
         """Return what is changed, as a phrase."""
         value = number(self.value) if isinstance(self.value, float) else self.value
-        text = _TEXTS[self.kind]
-        if self.kind == "standardise" and self.value is not None:
-            text = "inputs with mean 0 and standard deviation 1, and a learning rate of {value}"
-        return words(text, value=value)
+        text = words(_TEXTS[self.kind], value=value)
+        if self.kind in TAKES_RATE and self.value is not None:
+            return words("{change}, and a learning rate of {value}", change=text, value=value)
+        return text
 
     def applied(self, case: Case) -> Case:
         """Return a copy of the case with this change; the case itself stays as it is.
@@ -43,14 +46,23 @@ class Change:
         streams = random.get_rng_state()
         try:
             random.manual_seed(0)
-            return _APPLY[self.kind](case.copy(), self.value)
+            changed = _APPLY[self.kind](case.copy(), self.value)
+            takes_rate = self.kind in TAKES_RATE and self.value is not None
+            return _with_rate(changed, self.value) if takes_rate else changed
         finally:
             random.set_rng_state(streams)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as plain values."""
+        return {"kind": self.kind, "value": self.value}
 
 
 _TEXTS = {
     "rate": "a learning rate of {value}",
-    "layer_rate": "the learning rate of {value} as in the other layers",
+    "layer_rate": "the learning rate of layer {value} as in the other layers",
+    "layer_rate_between": (
+        "the learning rate of layer {value} at the geometric mean of its own and that of the other layers"
+    ),
     "relu": "ReLU in place of the saturating activations, with He's initial weights",
     "leaky": "LeakyReLU(0.1) as activation, with He's initial weights and biases of 0",
     "initial": "fresh initial weights whose size fits the widths of the layers (He, Glorot)",
@@ -61,7 +73,7 @@ _TEXTS = {
     "no_dropout": "no dropout",
     "hidden": "a further hidden layer of {value} units, trained with Adam",
     "logits": "the outputs handed to the loss as they are",
-    "finite": "a tenth of the learning rate, and gradients clipped to a common norm of 1",
+    "finite": "a learning rate of {value}, and gradients clipped to a common norm of 1",
 }
 
 
@@ -84,18 +96,18 @@ def _with_rate(case: Case, rate: float) -> Case:
     return case
 
 
-def _with_layer_rate(case: Case, path: str) -> Case:
-    """Return the case with one learning rate, the middle one of the groups, for all parameters."""
+def _with_layer_rate(case: Case, path: str, between: bool = False) -> Case:
+    """Return the case with the learning rate of the other layers for one, the middle one of their groups; or
+    `between` that and its own.
+    """
     assert case.optimizer is not None
-    rates = sorted(group["lr"] for group in case.optimizer.param_groups)
     own = {id(p) for p in case.model.get_submodule(path).parameters()}
-    others = sorted(
-        group["lr"] for group in case.optimizer.param_groups if any(id(p) not in own for p in group["params"])
-    )
-    rate = others[len(others) // 2] if others else rates[0]
-    for group in case.optimizer.param_groups:
+    groups = case.optimizer.param_groups
+    others = sorted(group["lr"] for group in groups if any(id(p) not in own for p in group["params"]))
+    rate = others[len(others) // 2] if others else min(group["lr"] for group in groups)
+    for group in groups:
         if any(id(p) in own for p in group["params"]):
-            group["lr"] = rate
+            group["lr"] = math.sqrt(group["lr"] * rate) if between else rate
     return case
 
 
@@ -148,13 +160,12 @@ def _standardised(x: Tensor, by: Tensor) -> Tensor:
     return scaled.to(dtype=x.dtype)
 
 
-def _with_standard_inputs(case: Case, rate: float | None) -> Case:
+def _with_standard_inputs(case: Case, _: Any) -> Case:
     inputs = tuple(map(_standardised, case.inputs, case.inputs))
     validation = case.validation
     if validation is not None:
         validation = (*map(_standardised, validation[:-1], case.inputs), validation[-1])
-    case = replace(case, inputs=inputs, validation=validation)
-    return case if rate is None else _with_rate(case, rate)
+    return replace(case, inputs=inputs, validation=validation)
 
 
 def _with_standard_target(case: Case, _: Any) -> Case:
@@ -193,14 +204,14 @@ def _without_last(case: Case, _: Any) -> Case:
     return replace(case, model=replaced(case.model, ends[-1], nn.Identity())) if ends else case
 
 
-def _calmer(case: Case, _: Any) -> Case:
-    assert case.optimizer is not None
-    return replace(_with_rate(case, case.optimizer.param_groups[0]["lr"] / 10), clip_norm=1.0)
+def _calmer(case: Case, rate: float) -> Case:
+    return replace(_with_rate(case, rate), clip_norm=1.0)
 
 
 _APPLY: dict[str, Callable[[Case, Any], Case]] = {
     "rate": _with_rate,
     "layer_rate": _with_layer_rate,
+    "layer_rate_between": lambda case, path: _with_layer_rate(case, path, between=True),
     "relu": lambda case, _: _with_activation(case, _STEEP, nn.ReLU),
     "leaky": lambda case, _: _with_activation(case, _FLAT_SIDE, lambda: nn.LeakyReLU(0.1)),
     "initial": _with_initial,

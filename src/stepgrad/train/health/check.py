@@ -2,81 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
+from statistics import median
 from typing import Any
 
-from stepgrad.errors import ArgumentError
+from stepgrad.errors import ArgumentError, NotFiniteError
 from stepgrad.train.health.case import MOST_ROWS, Case, make_case
+from stepgrad.train.health.changes import Change
 from stepgrad.train.health.findings import Finding
 from stepgrad.train.health.fitting import of_curves
 from stepgrad.train.health.measure import Measurement, measure
-from stepgrad.train.health.plain import plain_numbers, true_numbers
+from stepgrad.train.health.plain import true_numbers
+from stepgrad.train.health.proposals import propose
 from stepgrad.train.health.rates import STEPS, of_inputs, of_rates
-from stepgrad.train.health.rules import not_finite, of_gradients
+from stepgrad.train.health.rules import of_error, of_gradients, of_not_finite
+from stepgrad.train.health.trial import Trial, Trials
 from stepgrad.words.language import Words
-from stepgrad.words.numbers import number, percent
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What a change did on a copy: the losses at the start and after so many steps, without and with it.
-
-    `rows`: "training" or "validation", on which the losses were measured. Where the change makes the losses
-    incomparable, as another scale of the target does, each is compared with its own start.
-    """
-
-    finding: Finding
-    steps: int
-    start: float
-    without: float
-    with_change: float
-    rows: str = "training"
-
-    @property
-    def gain(self) -> float:
-        """The share by which the loss is lower with the change; negative if it is higher."""
-        if not math.isfinite(self.with_change):
-            return -math.inf
-        if not math.isfinite(self.without):
-            return 1.0
-        return 1 - self.with_change / self.without if self.without else 0.0
-
-    def text(self, words: Words) -> str:
-        """Return what was measured, as a sentence."""
-        assert self.finding.change is not None
-        helped = "{change}: the {rows} loss is {after} after {steps} steps instead of {before}, {gain} lower."
-        did_not = "{change}: the {rows} loss is {after} after {steps} steps instead of {before}: no gain."
-        return words(
-            helped if self.gain > 0 else did_not,
-            change=self.finding.change.text(words), rows=words(self.rows), steps=self.steps,
-            after=number(self.with_change), before=number(self.without), gain=percent(max(self.gain, 0.0)),
-        )  # fmt: skip
-
-    def __str__(self) -> str:
-        return self.text(Words())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the trial as plain values, but for the finding; infinity as text."""
-        losses = {"start": self.start, "without": self.without, "with_change": self.with_change}
-        return {"steps": self.steps, "rows": self.rows, **plain_numbers(losses)}
 
 
 class Health:
     """What a look at a network found.
 
-    * `findings`: what is wrong, the gravest first; empty for a healthy network.
+    * `findings`: what is wrong, the gravest first; empty for a healthy network. A finding's `change` is the
+      first of the possible ones that was measured to help, None if none did.
+    * `trials`: what was tried on copies to find these changes, and what `try_out` has returned.
     * `measurements`: what was measured, one `Measurement` per look, in order.
     * `case`: the model and data that `try_out` makes copies of, None if they are not at hand.
-    * `trials`: what `try_out` has returned.
     """
 
     def __init__(
-        self, findings: Iterable[Finding], measurements: Sequence[Measurement], case: Case | None = None
+        self,
+        findings: Iterable[Finding] = (),
+        trials: Iterable[Trial] = (),
+        measurements: Sequence[Measurement] = (),
+        case: Case | None = None,
     ) -> None:
-        self.findings, self.measurements, self.case = list(findings), list(measurements), case
-        self.trials: list[Trial] = []
+        self.findings, self.trials = list(findings), list(trials)
+        self.measurements, self.case = list(measurements), case
 
     def __bool__(self) -> bool:
         """Whether all is well."""
@@ -86,30 +50,30 @@ class Health:
         """Return the kinds of the findings."""
         return [finding.kind for finding in self.findings]
 
-    def try_out(self, finding: Finding | int | None = None, steps: int = 100, batch_size: int = 32) -> Trial:
+    def try_out(
+        self, finding: Finding | int | None = None, steps: int | None = None, batch_size: int = 32
+    ) -> Trial:
         """Train two copies for some steps, one with the change of a finding, and return the `Trial`.
 
-        `finding`: one of `findings` or its number; by default the first that has a change. Model, optimizer
-        and random streams stay as they are. Raises `ArgumentError` if there is nothing to try.
+        `finding`: one of `findings` or its number; by default the first that has a change. `steps`: 100 by
+        default, 300 for a change that is slow to show, such as a weight decay. Model, optimizer and random
+        streams stay as they are. Raises `ArgumentError` if there is nothing to try.
         """
         chosen = self._chosen(finding)
         assert chosen.change is not None
         if self.case is None or self.case.optimizer is None:
             raise ArgumentError("try_out trains copies, which needs the model, its data and an optimizer.")
-        plain, changed = self.case.copy(), chosen.change.applied(self.case)
-        rows = (
-            "training"
-            if self.case.validation is None or chosen.change.kind == "standardise_target"
-            else "validation"
-        )
-        start = plain.whole_loss()
-        ends = [_end(case, rows, steps, batch_size) for case in (plain, changed)]
-        if chosen.change.kind == "standardise_target":
-            # In units of its own, the loss says something only beside what it began with.
-            scale = chosen.change.applied(self.case).whole_loss()
-            ends[1] *= start / scale if scale else 1.0
-        self.trials.append(Trial(chosen, steps, start, ends[0], ends[1], rows))
-        return self.trials[-1]
+        trial = Trials(self.case).of(chosen, chosen.change, steps, batch_size)
+        self.trials.append(trial)
+        return trial
+
+    def tried(self, finding: Finding, words: Words) -> list[str]:
+        """Return what was tried against a finding, as sentences: what helped, or that nothing did."""
+        trials = [trial for trial in self.trials if trial.finding == finding]
+        helped = [trial for trial in trials if trial.change == finding.change]
+        if helped or not trials:
+            return list(dict.fromkeys(trial.text(words) for trial in helped)) or [finding.advice(words)]
+        return [words("Nothing that was tried helped."), *(trial.text(words) for trial in trials)]
 
     def _chosen(self, finding: Finding | int | None) -> Finding:
         if isinstance(finding, Finding):
@@ -125,11 +89,23 @@ class Health:
                 return candidate
         raise ArgumentError("there is nothing to try: no finding proposes a change.")
 
+    def typical_update(self, path: str) -> float | None:
+        """Return how far a step changes a layer, over the size of its weights: the median of the looks, since
+        a schedule may end at a learning rate of 0.
+        """
+        layers = [layer for look in self.measurements for layer in look.layers if layer.path == path]
+        updates = [layer.update for layer in layers if layer.update is not None]
+        return median(updates) if updates else None
+
     def text(self, words: Words) -> str:
         """Return the findings as lines."""
         if not self.findings:
             return words("Nothing is wrong.")
-        return "\n".join(finding.text(words) for finding in self.findings)
+        lines = []
+        for finding in self.findings:
+            parts = [finding.measured(words), finding.cause(words), *self.tried(finding, words)]
+            lines.append(f"{finding.heading(words)}: {' '.join(filter(None, parts))}")
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Health: {self.text(Words())}>"
@@ -148,28 +124,31 @@ class Health:
     def from_json(cls, value: dict[str, Any]) -> Health:
         """Return what `to_json` described, without a case; `KeyError` or `TypeError` for other values."""
         measurements = [Measurement.from_json(each) for each in value["measurements"]]
-        found = cls([Finding.from_json(each) for each in value["findings"]], measurements)
+        findings = [Finding.from_json(each) for each in value["findings"]]
+        trials = []
         for each in map(true_numbers, value["trials"]):
-            found.trials.append(Trial(**{**each, "finding": found.findings[each["finding"]]}))
-        return found
-
-
-def _end(case: Case, rows: str, steps: int, batch_size: int) -> float:
-    if not case.train(steps, batch_size):
-        return math.inf
-    return case.validation_loss() if rows == "validation" else case.whole_loss()
+            parts = {"finding": findings[each["finding"]], "change": Change(**each["change"])}
+            trials.append(Trial(**{**each, **parts}))
+        return cls(findings, trials, measurements)
 
 
 def diagnose(
-    case: Case, seen: Sequence[Measurement], history: Any = None, restored: int = 0
+    case: Case,
+    seen: Sequence[Measurement],
+    history: Any = None,
+    restored: int = 0,
+    error: NotFiniteError | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a case: from measurements, from trials on copies, from the curves of a run.
 
-    `case` is how the run began; `restored` the epoch whose weights were put back at its end, 0 if none were.
+    `case` is how the run began; `restored` the epoch whose weights were put back at its end, 0 if none were;
+    `error` the one in which it ended.
     """
-    for measurement in seen:
-        if (found := not_finite(measurement)) is not None:
-            return [found]
+    found = (of_not_finite(look, case) for look in seen) if error is None else iter([of_error(error, case)])
+    wrong = list(islice(filter(None, found), 1))
+    seen = [look for look in seen if look.origin is None]
+    if not seen:
+        return wrong
     from_start = list(of_gradients(seen[:1], case))
     findings = list(of_inputs(case, seen)) or list(of_gradients(seen, case))
     # A gradient that explodes from the start comes with any learning rate; later, of a high one.
@@ -179,9 +158,9 @@ def diagnose(
         if any(finding.kind == "rate_too_high" for finding in rates):
             findings = from_start  # what came later came of it
         findings = rates + findings
-    if history is not None and not findings:
+    if history is not None and not findings and not wrong:
         findings += of_curves(history, case, restored)
-    return findings
+    return wrong + findings
 
 
 def health(
@@ -206,7 +185,8 @@ def health(
 
     It looks at gradients, weights, saturation and dead units of every layer, at the step that the optimizer
     would take, and 24 steps further on; then it tries other learning rates if the steps look too long or too
-    short. Cost: some dozens of training steps.
+    short, and what may help against its findings. Cost: some dozens of training steps, some hundreds where
+    something is wrong.
 
     Raises `ArgumentError` and `DataError` for arguments that do not fit.
 
@@ -227,9 +207,9 @@ def health(
     seen = [measure(case)]
     if case.optimizer is not None and seen[0].origin is None:
         later = case.copy()
-        if later.train(STEPS):
-            seen.append(measure(later, step=STEPS))
-    return Health(diagnose(case, seen, history), seen, case)
+        seen.append(measure(later, step=later.train(STEPS)))
+    findings, trials = propose(case, diagnose(case, seen, history))
+    return Health(findings, trials, seen, case)
 
 
 def first_rows(case: Case, most: int = MOST_ROWS) -> Case:

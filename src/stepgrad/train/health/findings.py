@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from stepgrad.train.guard import Origin
 from stepgrad.train.health.changes import Change
 from stepgrad.train.health.plain import plain_numbers, true_numbers
 from stepgrad.words.language import Words
@@ -22,13 +23,18 @@ class _Texts(NamedTuple):
 _KINDS = {
     "not_finite": _Texts(
         "NaN or infinity",
-        "{place}: the value {value} from {operation}.",
+        "{message}",
         "An operation was handed numbers for which its result is not defined or too large to be stored.",
     ),
-    "not_finite_message": _Texts(
+    "not_finite_given": _Texts(
         "NaN or infinity",
-        "{message}.",
+        "{message}",
         "A number that is not finite makes every number computed from it not finite, too.",
+    ),
+    "not_finite_update": _Texts(
+        "NaN or infinity",
+        "{message}",
+        "The step is so long that the new weights are too large to be stored.",
     ),
     "squashed": _Texts(
         "probabilities in place of logits",
@@ -158,13 +164,17 @@ class Finding:
         """Return what is wrong, in a few words."""
         return words(_KINDS[self.variant or self.kind].title)
 
+    def heading(self, words: Words) -> str:
+        """Return what is wrong, and where."""
+        return f"{self.title(words)} ({self.where})" if self.where else self.title(words)
+
     def measured(self, words: Words) -> str:
         """Return the sentence with the numbers."""
-        return words(_KINDS[self.variant or self.kind].numbers, **self._shown())
+        return words(_KINDS[self.variant or self.kind].numbers, **self._shown(words))
 
     def cause(self, words: Words) -> str:
         """Return the sentence that says why."""
-        return words(_KINDS[self.variant or self.kind].cause, **self._shown())
+        return words(_KINDS[self.variant or self.kind].cause, **self._shown(words))
 
     def advice(self, words: Words) -> str:
         """Return what to try, as a sentence; empty if there is nothing."""
@@ -172,16 +182,15 @@ class Finding:
 
     def text(self, words: Words) -> str:
         """Return all of it."""
-        where = f" ({self.where})" if self.where else ""
         parts = [self.measured(words), self.cause(words), self.advice(words)]
-        return f"{self.title(words)}{where}: {' '.join(filter(None, parts))}"
+        return f"{self.heading(words)}: {' '.join(filter(None, parts))}"
 
     def __str__(self) -> str:
         return self.text(Words())
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as plain values; NaN and infinity, which JSON has not, as text."""
-        change = None if self.change is None else {"kind": self.change.kind, "value": self.change.value}
+        change = None if self.change is None else self.change.to_json()
         return {
             "kind": self.kind, "where": self.where, "variant": self.variant,
             "numbers": plain_numbers(self.numbers), "change": change,
@@ -193,14 +202,31 @@ class Finding:
         change = None if value["change"] is None else Change(**value["change"])
         return cls(**{**value, "numbers": true_numbers(value["numbers"]), "change": change})
 
-    def _shown(self) -> dict[str, Any]:
-        return {name: _shown(name, value) for name, value in self.numbers.items()}
+    def _shown(self, words: Words) -> dict[str, Any]:
+        return {name: _shown(name, value, words) for name, value in self.numbers.items()}
+
+
+def not_finite(message: str, origin: Origin | None, change: Change | None = None, **when: int) -> Finding:
+    """Return the finding of a NaN or infinity that `message` tells; `when`: epoch, batch and step.
+
+    `origin` is where it came from, None for an update that is too long.
+    """
+    numbers: dict[str, Any] = {"message": message, **when}
+    if origin is None:
+        return Finding("not_finite", "", numbers, change, "not_finite_update")
+    numbers["value"] = number(origin.value)
+    if origin.given:
+        return Finding("not_finite", "", numbers, change, "not_finite_given")
+    numbers |= {"op": origin.op, "phase": origin.phase, "inputs": list(origin.inputs)}
+    return Finding("not_finite", origin.module, numbers, change)
 
 
 _SHARES = {"share", "update", "offset", "same"}
 
 
-def _shown(name: str, value: Any) -> Any:
+def _shown(name: str, value: Any, words: Words) -> Any:
+    if name == "message":
+        return words.sentence(value)
     if not isinstance(value, float):
         return value
     if name in _SHARES and 1e-3 <= value <= 1:

@@ -112,7 +112,7 @@ def _easier(case: Case) -> Iterator[Change]:
 
 def _reached(case: Case, steps: int = 300) -> float:
     """Return the validation loss, or the training loss where there are no such rows, after some steps."""
-    if not case.train(steps):
+    if case.train(steps) < steps:
         return math.inf
     return case.whole_loss() if case.validation is None else max(case.validation_loss(), case.whole_loss())
 

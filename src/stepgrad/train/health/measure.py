@@ -17,7 +17,7 @@ from stepgrad.errors import ArgumentError
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
-from stepgrad.train.guard import Origin, first_not_finite
+from stepgrad.train.guard import Origin, first_not_finite, given_origin
 from stepgrad.train.health.case import Case, untouched
 from stepgrad.train.health.plain import plain_numbers, true_numbers
 
@@ -153,7 +153,8 @@ def measure(case: Case, epoch: int = 0, step: int = 0) -> Measurement:
             calls.stop()
         gradients = dict(zip(parameters, found))
         flows = _flows(reached, found[len(parameters) :])
-        origin = first_not_finite(nodes)
+        parts, rows = [*case.inputs, case.target], numpy.arange(case.rows)
+        origin = given_origin(case.model, parts, rows) or first_not_finite(nodes)
         updates = _updates(case, gradients) if origin is None else {}
         layers = tuple(
             _layer(path, layer, gradients, flows.get(layer, 0.0), updates)

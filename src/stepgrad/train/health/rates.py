@@ -15,7 +15,9 @@ from stepgrad.train.health.measure import Measurement
 
 STEPS = 24
 _MOSTLY_OFFSET = 0.8  # of the mean square of the inputs is their mean
-_OTHERS = {"rate_too_high": (0.1, 0.01, 0.001), "rate_too_low": (30.0, 1e3, 3e4, 1e6)}
+_HIGHER = (30.0, 1e3, 3e4, 1e6)
+_MOST_TENTHS = 12
+_HARDLY = 0.8  # of the loss is left where it hardly fell
 _FACTORS = (1.0, 10.0, 100.0)
 LONG_STEP, SHORT_STEP = 0.02, 1e-4  # a step over the size of the weights, beyond which other rates are tried
 
@@ -29,19 +31,39 @@ def of_rates(case: Case, seen: Sequence[Measurement]) -> Iterator[Finding]:
     if not rate or not updates or not math.isfinite(start):
         return
     end, typical = fall(case), median(updates)
-    if end <= 0.98 * start or (typical >= SHORT_STEP and max(updates) <= LONG_STEP):
+    is_high, stands = max(updates) > LONG_STEP, end > 0.98 * start
+    if not is_high and not (stands and typical < SHORT_STEP):
         return
-    kind = "rate_too_high" if max(updates) > LONG_STEP else "rate_too_low"
-    tried = {rate * factor: fall(Change("rate", rate * factor).applied(case)) for factor in _OTHERS[kind]}
-    other = min(tried, key=lambda r: tried[r])
-    better = tried[other]
-    too_low = start - better > max(10 * (start - end), 0.1 * start)
-    if too_low if kind == "rate_too_low" else better < 0.9 * min(start, end):
+    if is_high:
+        if end <= _HARDLY * start:
+            return
+        better, other = lower_rate(case, "rate", start)
+        is_better = better < (0.9 * min(start, end) if stands else 0.5 * end)
+    else:
+        tried = [(fall(Change("rate", r).applied(case)), r) for r in (rate * factor for factor in _HIGHER)]
+        better, other = min(tried)
+        is_better = start - better > max(10 * (start - end), 0.1 * start)
+    if is_better:
+        kind = "rate_too_high" if is_high else "rate_too_low"
         numbers = {
             "rate": rate, "start": start, "end": end, "steps": STEPS, "update": typical, "other": other,
             "better": better,
         }  # fmt: skip
         yield Finding(kind, "", numbers, Change("rate", other))
+
+
+def lower_rate(case: Case, kind: str, start: float) -> tuple[float, float]:
+    """Return the loss that the best of the lower rates reaches, and that rate: a tenth, a hundredth, …, until
+    one is worse than another that is good. `kind` is that of the `Change` which takes the rate.
+    """
+    best = (math.inf, 0.0)
+    for power in range(1, _MOST_TENTHS + 1):
+        rate = rate_of(case) / 10**power
+        tried = (fall(Change(kind, rate).applied(case)), rate)
+        if tried > best and best[0] < 0.9 * start:
+            break
+        best = min(best, tried)
+    return best
 
 
 def of_inputs(case: Case, seen: Sequence[Measurement]) -> Iterator[Finding]:
@@ -81,4 +103,4 @@ def rate_of(case: Case) -> float:
 def fall(case: Case, steps: int = STEPS) -> float:
     """Return the loss of a copy of the case after some steps; infinity if its numbers became infinite."""
     trial = case.copy()
-    return trial.whole_loss() if trial.train(steps) else math.inf
+    return trial.whole_loss() if trial.train(steps) == steps else math.inf

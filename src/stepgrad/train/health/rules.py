@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from stepgrad.errors import NotFiniteError
 from stepgrad.train.health.case import Case
 from stepgrad.train.health.changes import Change
-from stepgrad.train.health.findings import Finding
+from stepgrad.train.health.findings import Finding, not_finite
 from stepgrad.train.health.measure import LayerMeasure, Measurement
-from stepgrad.train.health.rates import rate_of, standardised
-from stepgrad.words.numbers import number
+from stepgrad.train.health.rates import lower_rate, rate_of, standardised
 
 VANISHED = 1e-3  # gradient at the first layer over that at the last
 EXPLODED = 1e3
@@ -38,18 +38,37 @@ def of_gradients(seen: Sequence[Measurement], case: Case) -> Iterator[Finding]:
         yield from _updates(seen)
 
 
-def not_finite(measurement: Measurement) -> Finding | None:
-    """Return the finding of a value that is not finite, None if all are finite."""
+def of_not_finite(measurement: Measurement, case: Case) -> Finding | None:
+    """Return the finding of a loss or gradient that is not finite, None if all are finite.
+
+    `case` is how the run began.
+    """
     origin = measurement.origin
     if origin is None:
         return None
-    numbers = {
-        "place": f"step {measurement.step + 1}",
-        "value": number(origin.value),
-        "operation": str(origin),
-    }
+    is_wrong = not math.isfinite(measurement.loss)
+    problem = f"the loss is {measurement.loss}" if is_wrong else "a gradient is not finite"
+    found = origin if origin.given else f"the first such value comes from {origin}"
+    message = f"{problem} in step {measurement.step + 1}: {found}."
     # What goes wrong in the very first step is wrong with any learning rate.
-    return Finding("not_finite", origin.module, numbers, Change("finite") if measurement.step else None)
+    change = calmer(case) if measurement.step else None
+    return not_finite(message, origin, change, step=measurement.step + 1)
+
+
+def of_error(error: NotFiniteError, case: Case) -> Finding:
+    """Return the finding of the error in which a run ended; `case` is how it began."""
+    when = {"epoch": error.epoch, "batch": error.batch, "step": error.step}
+    given = error.origin is not None and error.origin.given
+    return not_finite(f"{error.what.rstrip('.')}.", error.origin, None if given else calmer(case), **when)
+
+
+def calmer(case: Case) -> Change | None:
+    """Return a learning rate, with clipped gradients, at which all stays finite and the loss falls."""
+    start = case.whole_loss()
+    if not rate_of(case) or not math.isfinite(start):
+        return None
+    reached, rate = lower_rate(case, "finite", start)
+    return Change("finite", rate) if reached < start else None
 
 
 def _often(seen: Sequence[Measurement]) -> int:

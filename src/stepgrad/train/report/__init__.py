@@ -1,4 +1,4 @@
-"""`report.html`: what a person wants to know about a finished run, on one page."""
+"""`report.html`: what a person wants to know about a run, on one page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stepgrad.train.table.failed import FailedRun
     from stepgrad.train.table.result import TableResult
     from stepgrad.train.table.tune import TuneResult
 
@@ -26,3 +27,12 @@ def write_report(
     from stepgrad.words.language import Words
 
     write_atomically(path, report_page(result, Words(language), tuning).encode("utf-8", "replace"))
+
+
+def write_failed_report(run: FailedRun, path: str | os.PathLike[str], language: str = "en") -> None:
+    """Write the report of a run that ended in NaN or infinity; see `write_report`."""
+    from stepgrad.files.atomic import write_atomically
+    from stepgrad.train.report.failed import failed_page
+    from stepgrad.words.language import Words
+
+    write_atomically(path, failed_page(run, Words(language)).encode("utf-8", "replace"))

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from stepgrad.markup import Html, join, tag
 from stepgrad.train.report.axes import Scale, picture, tick_text
 from stepgrad.train.table.result import Score, TableResult
+from stepgrad.train.table.settings import TableSettings
 from stepgrad.words.language import Words
 from stepgrad.words.numbers import LOWER_IS_BETTER, duration, number, percent, score_name, score_text
 
@@ -19,9 +20,9 @@ _PLAIN = re.compile(r"[\w@%+=:,./-]+")  # what no shell takes for more than lett
 _WIDTH, _HEIGHT, _LINE = 460, 112, 58
 
 
-def data_name(result: TableResult) -> str:
+def data_name(settings: TableSettings) -> str:
     """Return the name of the file that was trained on; "digits" is the table that comes along."""
-    return PurePath(result.settings.data).name if result.settings.data else "digits"
+    return PurePath(settings.data).name if settings.data else "digits"
 
 
 def task_name(task: str, words: Words) -> str:

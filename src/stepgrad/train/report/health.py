@@ -15,40 +15,39 @@ def health_parts(health: Health, words: Words) -> list[Html]:
     """Return the parts of the section about the health of training."""
     parts = [_findings(health, words)] if health.findings else [tag("p", words("Nothing is wrong."))]
     if health.measurements:
-        parts += [tag("h3", words("The layers while they learned")), _layers(health.measurements, words)]
+        parts += [tag("h3", words("The layers while they learned")), _layers(health, words)]
     return parts
 
 
 def _findings(health: Health, words: Words) -> Html:
     rows = []
     for finding in health.findings:
-        where = f" ({finding.where})" if finding.where else ""
-        tried = [tag("p", trial.text(words)) for trial in health.trials if trial.finding == finding]
-        advice = finding.advice(words)
+        tried = [tag("p", text) for text in health.tried(finding, words) if text]
         rows.append(
             tag(
                 "li",
-                tag("p", tag("b", f"{finding.title(words)}{where}")),
+                tag("p", tag("b", finding.heading(words))),
                 tag("p", finding.measured(words), " ", finding.cause(words)),
-                *(tried or ([tag("p", advice)] if advice else [])),
+                *tried,
             )
         )
     return tag("ul", *rows, class_="notes")
 
 
-def _layers(measurements: list[Measurement], words: Words) -> Html:
-    """Return a table of the norms of the gradients over the epochs, and how far the last step went."""
-    looks = _some(measurements)
+def _layers(health: Health, words: Words) -> Html:
+    """Return a table of the norms of the gradients over the epochs, and how far a typical step goes."""
+    looks = _some(health.measurements)
     heads = [tag("th", words("epoch {epoch}", epoch=look.epoch), scope="col") for look in looks]
     first = words("layer"), words("gradient")
     head = tag(
         "tr", tag("th", " · ".join(first), scope="col"), *heads,
-        tag("th", words("a step over the weights"), scope="col"),
+        tag("th", words("a typical step over the weights"), scope="col"),
     )  # fmt: skip
     rows = []
     for place, layer in enumerate(looks[-1].layers):
         norms = [number(look.layers[place].gradient, 2) for look in looks if place < len(look.layers)]
-        update = "" if layer.update is None else _share(layer.update)
+        typical = health.typical_update(layer.path)
+        update = "" if typical is None else _share(typical)
         cells = [tag("td", text, class_="figure") for text in (*norms, update)]
         rows.append(tag("tr", tag("th", tag("code", f"{layer.path} {layer.kind}"), scope="row"), *cells))
     return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), class_="layers"), class_="scroll")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from stepgrad.train.report.importance import importance_chart
 from stepgrad.train.report.scatter import predicted_against_actual
 from stepgrad.train.report.tuning import tuning_parts
 from stepgrad.train.table.result import TableResult
+from stepgrad.train.table.settings import TableSettings
 from stepgrad.train.table.tune import TuneResult
 from stepgrad.version import __version__
 from stepgrad.words.language import Words
@@ -27,20 +29,27 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-ac
 
 def report_page(result: TableResult, words: Words, tuning: TuneResult | None = None) -> str:
     """Return the report of a finished run as an HTML document; with `tuning`, of the search as well."""
-    title = words("{target} from {data}", target=result.target, data=data_name(result))
+    title = words("{target} from {data}", target=result.target, data=data_name(result.settings))
     sections = [
         headline_section(result, words),
-        None if tuning is None else _section(words("The search for settings"), *tuning_parts(tuning, words)),
-        _section(words("How it learned"), _curves(result, words)),
-        _section(
+        None if tuning is None else section(words("The search for settings"), *tuning_parts(tuning, words)),
+        section(words("How it learned"), _curves(result, words)),
+        section(
             words("What it gets right and wrong"), _answers(result, words), *examples_section(result, words)
         ),
         _importance(result, words),
         _health(result, words),
-        _section(words("The data"), _data(result, words)),
-        _section(words("The network and its settings"), _network(result, words)),
-        _section(words("How to go on"), *_go_on(result, words)),
+        section(words("The data"), _data(result, words)),
+        section(words("The network and its settings"), _network(result, words)),
+        section(words("How to go on"), *_go_on(result, words)),
     ]
+    kind = task_name(result.task, words)
+    rows = words("{count:row/rows}", count=sum(result.rows.values()))
+    return document(title, f"{kind} · {rows}", sections, words)
+
+
+def document(title: str, about: str, sections: Sequence[Html | None], words: Words) -> str:
+    """Return an HTML document that needs nothing else: a title, a line about it, and sections."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -51,20 +60,16 @@ def report_page(result: TableResult, words: Words, tuning: TuneResult | None = N
         tag("title", f"{title} · stepgrad"),
         tag("style", Html(Path(__file__).with_name("style.css").read_text(encoding="utf-8"))),
     )
-    kind = task_name(result.task, words)
-    rows = words("{count:row/rows}", count=sum(result.rows.values()))
     header = tag(
-        "header",
-        tag("p", "stepgrad", class_="mark"),
-        tag("h1", title),
-        tag("p", f"{kind} · {rows}", class_="quiet"),
+        "header", tag("p", "stepgrad", class_="mark"), tag("h1", title), tag("p", about, class_="quiet")
     )
     footer = tag("footer", words("Written by stepgrad {version}.", version=__version__))
     body = tag("body", header, tag("main", *sections), footer)
     return f"<!doctype html>\n{tag('html', head, body, lang=words.language)}\n"
 
 
-def _section(title: str, *parts: object) -> Html:
+def section(title: str, *parts: object) -> Html:
+    """Return a section of a report."""
     return tag("section", tag("h2", title), *parts, class_="card")
 
 
@@ -134,13 +139,13 @@ def _importance(result: TableResult, words: Words) -> Html | None:
     )
     columns = list(result.examples[0].cells) if result.examples else []
     chart = importance_chart(result.importance, columns, result.task == "regression", words)
-    return _section(words("The most important inputs"), tag("p", text, class_="quiet"), chart)
+    return section(words("The most important inputs"), tag("p", text, class_="quiet"), chart)
 
 
 def _health(result: TableResult, words: Words) -> Html | None:
     if result.health is None:
         return None
-    return _section(words("The health of training"), *health_parts(result.health, words))
+    return section(words("The health of training"), *health_parts(result.health, words))
 
 
 def _data(result: TableResult, words: Words) -> Html:
@@ -179,15 +184,17 @@ def _network(result: TableResult, words: Words) -> Html:
         "tr", tag("th", words("together"), colspan="2"), tag("td", f"{result.parameters:,}", class_="figure")
     )
     layers = tag("table", tag("thead", head), tag("tbody", *rows), tag("tfoot", total), class_="layers")
-    settings = [
+    return tag("div", tag("div", layers, class_="scroll"), settings_table(result.settings), class_="network")
+
+
+def settings_table(settings: TableSettings) -> Html:
+    """Return the settings of a run, those that were chosen for the person too."""
+    rows = [
         tag("tr", tag("th", tag("code", name), scope="row"), tag("td", _setting(value), class_="figure"))
-        for name, value in asdict(result.settings).items()
+        for name, value in asdict(settings).items()
         if value is not None
     ]
-    chosen = tag("table", tag("tbody", *settings), class_="settings")
-    return tag(
-        "div", tag("div", layers, class_="scroll"), tag("div", chosen, class_="scroll"), class_="network"
-    )
+    return tag("div", tag("table", tag("tbody", *rows), class_="settings"), class_="scroll")
 
 
 def _setting(value: object) -> str:

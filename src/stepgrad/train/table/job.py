@@ -18,16 +18,15 @@ from stepgrad.data.table.inputs import CategoryInput, EmbeddingInput, NumberInpu
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import Split, refuse_few_rows, split_rows
 from stepgrad.data.table.task import find_task
-from stepgrad.errors import ArgumentError, DataError, FileError
-from stepgrad.files.atomic import write_atomically
+from stepgrad.errors import ArgumentError, DataError, FileError, NotFiniteError
 from stepgrad.files.paths import file_error
 from stepgrad.train.callbacks import Callback, EpochLog
-from stepgrad.train.health import Health
 from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.table import config
 from stepgrad.train.table.defaults import with_defaults
 from stepgrad.train.table.evaluate import baseline, evaluate_table
 from stepgrad.train.table.examples import choose_examples
+from stepgrad.train.table.failed import METRICS_NAME, Trained, keep_failed, write_health
 from stepgrad.train.table.fit import Fitted, Part, fit_network
 from stepgrad.train.table.importance import permutation_importance
 from stepgrad.train.table.model import MODEL_NAME, TableModel
@@ -36,11 +35,8 @@ from stepgrad.train.table.result import ReadColumn, TableResult
 from stepgrad.train.table.settings import TableSettings, needed
 from stepgrad.train.table.test_use import mark_test_rows, note_other_runs
 
-METRICS_NAME = "metrics.jsonl"
-HEALTH_NAME = "health.json"
 CHECKPOINTS_NAME = "checkpoints"
 _MOST_POINTS = 2_000
-_MOST_TRIALS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +77,8 @@ def train_table(
     once.
 
     With a `folder`, everything is kept there: `config.toml` and `metrics.jsonl` from the start, `checkpoints`
-    while it trains, `health.json` and `model.safetensors` at the end. With `resume`, a run that was
+    while it trains, `health.json` and `model.safetensors` at the end; after a `NotFiniteError`, in the place
+    of the model, `before_nan.safetensors` with the weights before that step. With `resume`, a run that was
     interrupted in `folder` goes on to the same bits; `settings` are then those of ``read_config(folder)``.
     `callbacks` are those of a `Trainer`; they are called in the refit on all known rows as well. The default
     random streams are left as they are.
@@ -106,18 +103,24 @@ def train_table(
     validation = job.part(split.validation) if len(split.validation) else None
     is_multiclass = preparation.task.kind == "multiclass"
     check = HealthCheck(validation=None if validation is None else validation.dataset(is_multiclass).tensors)
-    fitted = _fit(
-        preparation, settings, train, validation,
-        None if path is None else path / CHECKPOINTS_NAME,
-        callbacks,
-        [] if path is None else [EpochLog(path / METRICS_NAME), check],
-        resume,
-    )  # fmt: skip
+    trained = Trained()
+    try:
+        fitted = _fit(
+            preparation, settings, train, validation,
+            None if path is None else path / CHECKPOINTS_NAME,
+            [trained, *callbacks],
+            [] if path is None else [EpochLog(path / METRICS_NAME), check],
+            resume,
+        )  # fmt: skip
+    except NotFiniteError as error:
+        if path is not None and trained.network is not None:
+            keep_failed(path, error, check, trained.network, preparation, _settings_record(settings))
+        raise
     model = TableModel(fitted.network, preparation)
     result = _result(table, settings, split, model, fitted)
     if path is None:
         return result
-    _write_health(check.health, path / HEALTH_NAME)
+    write_health(check.health, path)
     test, checksum = preparation.transform(table, split.test), config.read_config(path)[1]
     others = note_other_runs(path, settings, checksum)
     marks = mark_test_rows(test.numbers, test.codes)
@@ -126,14 +129,6 @@ def train_table(
         result, run=str(path), model=str(path / MODEL_NAME), health=check.health,
         notes=[*result.notes, *others],
     )  # fmt: skip
-
-
-def _write_health(health: Health, path: Path) -> None:
-    """Try out what the first findings propose, and write all that is known."""
-    for finding in [finding for finding in health.findings if finding.change][:_MOST_TRIALS]:
-        health.try_out(finding)
-    text = json.dumps({"version": 1, **health.to_json()}, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, text.encode())
 
 
 def _fit(preparation: Preparation, settings: TableSettings, train: Part, *rest: Any) -> Fitted:
@@ -214,13 +209,17 @@ def _record(result: TableResult) -> dict[str, Any]:
         "task": result.task,
         "target": result.target,
         "rows": result.rows,
-        "settings": {name: value for name, value in asdict(result.settings).items() if name != "data"},
+        **_settings_record(result.settings),
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "refit_rows": result.refit_rows,
         "test": {name: score.value for name, score in result.test.items()},
         "baseline": result.baseline.scores,
     }
+
+
+def _settings_record(settings: TableSettings) -> dict[str, Any]:
+    return {"settings": {name: value for name, value in asdict(settings).items() if name != "data"}}
 
 
 def _begin_folder(folder: Path, table: Table, settings: TableSettings, resume: bool) -> Path:

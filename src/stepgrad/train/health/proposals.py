@@ -1,0 +1,53 @@
+"""What to propose against findings: changes that were tried on copies, and helped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from stepgrad.train.health.case import Case
+from stepgrad.train.health.changes import TAKES_RATE, Change
+from stepgrad.train.health.findings import Finding
+from stepgrad.train.health.rates import rate_of
+from stepgrad.train.health.trial import Trial, Trials
+
+_GAIN = 0.01  # a smaller one is none
+_FACTORS = (0.1, 0.01, 10.0)
+
+
+def propose(case: Case, findings: Iterable[Finding]) -> tuple[list[Finding], list[Trial]]:
+    """Return the findings, each with the first of its changes that helps a copy of the case, and the trials.
+
+    A finding none of whose changes helps has none afterwards. Without an optimizer nothing can be tried, and
+    the findings are returned as they are.
+    """
+    if case.optimizer is None:
+        return list(findings), []
+    trials, known, found, done = Trials(case), dict[Change, Trial](), [], []
+    for finding in findings:
+        tried = []
+        for change in _candidates(finding, case):
+            if change not in known:
+                known[change] = trials.of(finding, change)
+            tried.append(known[change])
+            if tried[-1].gain > _GAIN:
+                break
+        helped = tried[-1].change if tried and tried[-1].gain > _GAIN else None
+        found.append(replace(finding, change=helped))
+        done += [replace(trial, finding=found[-1]) for trial in tried]
+    return found, done
+
+
+def _candidates(finding: Finding, case: Case) -> Iterator[Change]:
+    """Yield the change of a finding, then the same with other learning rates, where that may help."""
+    change = finding.change
+    if change is None:
+        return
+    yield change
+    if change.kind in TAKES_RATE:
+        rate = rate_of(case) if change.value is None else change.value
+        yield from (Change(change.kind, rate * factor) for factor in _FACTORS if rate)
+    elif change.kind in ("rate", "finite"):
+        yield from (Change(change.kind, change.value * factor) for factor in _FACTORS if factor < 1)
+    elif change.kind == "layer_rate":
+        yield Change("layer_rate_between", change.value)
