@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy
 
+from stepgrad.arrays.memory import aligned_zeros
 from stepgrad.compile import threads
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task, write_kernel
@@ -98,8 +99,8 @@ class Native:
             "fusion": fused - began, "text": written - fused, "LLVM": time.perf_counter() - written,
         }  # fmt: skip
         self._run = self.module.function("run", *_RUN)
-        self._arena = _aligned(self.arena_bytes)
-        self._packing_memory = _aligned(self._packing_bytes() * threads.MOST)
+        self._arena = aligned_zeros((self.arena_bytes,), "uint8")
+        self._packing_memory = aligned_zeros((self._packing_bytes() * threads.MOST,), "uint8")
         self._status = numpy.zeros(1, "int64")
         self.output_entries = [s.number for s in self.outputs]
         self.table = (ctypes.c_void_p * len(self.storages))(*map(self._fixed_address, self.storages))
@@ -304,10 +305,3 @@ class Native:
         found = bool(self._status[0])
         self._status[0] = 0
         return found
-
-
-def _aligned(size: int) -> numpy.ndarray:
-    """Return zeroed bytes that start at a multiple of 64."""
-    raw = numpy.zeros(size + 64, "uint8")
-    start = -raw.ctypes.data % 64
-    return raw[start : start + max(size, 1)]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy
 import numpy as np
 
 from stepgrad.arrays import dtypes
 from stepgrad.arrays import random as streams
+from stepgrad.arrays.memory import aligned_zeros
 from stepgrad.ops.record import constant, random
 from stepgrad.ops.samples import Sample, integer, real
 
@@ -17,10 +19,12 @@ class full:
     """`shape` times the number `value`."""
 
     def forward(np, *, shape, value, dtype):
+        # Parameters and the state of optimizers are made here: compiled steps read them in vectors.
+        y = aligned_zeros(shape, dtype) if np is numpy else np.zeros(shape, dtype=dtype)
         # Zeros that nobody looks at take no memory; −0 is another number.
         if value or np.signbit(value):
-            return np.full(shape, value, dtype=dtype)
-        return np.zeros(shape, dtype=dtype)
+            y[...] = value
+        return y
 
     def onnx(g, *, shape, value, dtype):
         return g("Expand", g.number(value, dtype), g.sizes(shape))
