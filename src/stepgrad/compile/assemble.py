@@ -277,7 +277,7 @@ class Native:
         It is loaded for each call: held in registers, of which there are few, it would be stored and loaded
         as well, and LLVM would spend its time on who gets one.
         """
-        at = w.emit(f"load ptr, ptr {w.pointer(table, s.number, 'i64').text}, align 8", "ptr")
+        at = w.load(w.pointer(table, s.number, "i64"), "ptr")
         if s is self._packed:
             return w.pointer(at, thread * self._packing_bytes(), "i8") if self._is_shared else at
         advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0

@@ -63,12 +63,8 @@ class Module:
         parsed = llvm.parse_assembly(text)
         target = llvm.Target.from_default_triple()
         machine = target.create_target_machine(cpu=name, features=features, opt=2)
-        # The text is close to what it should become: vectors and loops are written out, so one cleaning
-        # pass is enough, and the usual ones would take most of the time until the first step.
-        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
-        passes = llvm.newpassmanagers.create_new_module_pass_manager()
-        passes.add_instruction_combine_pass()
-        passes.run(parsed, builder)
+        # No passes: the text is what it should become, with vectors and loops written out, and they would
+        # take much of the time until the first step.
         self._engine = llvm.create_mcjit_compiler(parsed, machine)
         self._engine.finalize_object()
 

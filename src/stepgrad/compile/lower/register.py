@@ -22,7 +22,7 @@ ELEMENT = {
     "float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8",
     "uint8": "u8", "bool": "i1",
 }  # fmt: skip
-BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
+BYTES = {"ptr": 8, "float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1, "u8": 1, "i1": 1}
 # LLVM's integers have no sign of their own; "u8" says that these bits are to be read without one.
 UNSIGNED = ("i1", "u8")
 
@@ -59,6 +59,10 @@ class Register:
 
     def __init__(self, writer: Writer, text: str, element: str, lanes: int) -> None:
         self.writer, self.text, self.element, self.lanes = writer, text, element, lanes
+
+    def seen_as(self, element: str) -> Register:
+        """Return the same bits as another element type of this size."""
+        return self if element == self.element else Register(self.writer, self.text, element, self.lanes)
 
     @property
     def type(self) -> str:

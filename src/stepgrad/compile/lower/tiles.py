@@ -288,14 +288,23 @@ class Matrix:
     def _products(
         self, a: Register, b: Register, rows: int, kind: Kind, block: Block, slot: Register
     ) -> None:
-        """Compute a tile with the vectors along n."""
+        """Compute a tile with the vectors along n.
+
+        In a function of its own: the sums then need not share the registers with what the loops around hold,
+        and products of the same form share the code.
+        """
         w, strip = self.w, self.plan.strip
-        places = [(r * strip + v) * self.lanes for r in range(rows) for v in range(kind.vectors)]
-        sums = [w.constant(0, self.element, self.lanes)] * len(places)
-        if self.plan.blocks > 1:
-            sums = [w.load(self._at(slot, i), self.element, self.lanes) for i in places]
-        for x, i in zip(self._summed(a, b, rows, kind, block, sums), places, strict=True):
-            w.store(x, self._at(slot, i))
+        given = [x for x in block if _varies(x)]
+        name = w.unique("tile")
+        with w.function(name, ["ptr"] * 3 + ["i64"] * len(given)) as (a_in, b_in, slot_in, *inside):
+            places = [(r * strip + v) * self.lanes for r in range(rows) for v in range(kind.vectors)]
+            sums = [w.constant(0, self.element, self.lanes)] * len(places)
+            if self.plan.blocks > 1:
+                sums = [w.load(self._at(slot_in, i), self.element, self.lanes) for i in places]
+            block_in = Block(*(inside.pop(0) if _varies(x) else x for x in block))
+            for x, i in zip(self._summed(a_in, b_in, rows, kind, block_in, sums), places, strict=True):
+                w.store(x, self._at(slot_in, i))
+        w.call(name, [a, b, slot, *given])
 
     def _summed(
         self, a: Register, b: Register, rows: int, kind: Kind, block: Block, sums: list[Register]
@@ -326,10 +335,11 @@ class Matrix:
         def along(a: Register, b: Register, depth: Any, sums: list[Register]) -> list[Register]:
             if isinstance(depth, Register) or depth * len(sums) > _STRAIGHT:
 
-                def body(k: Register, sums: list[Register]) -> list[Register]:
-                    return step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
+                def body(_: Register, carried: list[Register]) -> list[Register]:
+                    a, b, *sums = carried
+                    return [self._at(a, along_a), self._at(b, along_b), *step(a, b, sums)]
 
-                return w.loop(0, depth, 1, body, sums)
+                return w.loop(0, depth, 1, body, [a, b, *sums])[2:]
             for k in range(depth):
                 sums = step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
             return sums
@@ -430,6 +440,11 @@ class Matrix:
                 self._when(condition, lambda: one(r, w.constant(whole, "i64"), mask))
 
         w.loop(0, rows, 1, row)
+
+
+def _varies(x: Any) -> bool:
+    """Return whether a number is known only when the code runs."""
+    return isinstance(x, Register) and not x.text.isdigit()
 
 
 def divided(w: Writer, x: Register, n: int) -> tuple[Register, Register]:
