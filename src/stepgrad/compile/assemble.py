@@ -232,9 +232,9 @@ class Native:
         kinds = ["ptr", "i64", "i64", "i64", "ptr"]
         groups = [self.kernels[i : i + MOST_CALLS] for i in range(0, len(self.kernels), MOST_CALLS)]
         for number, kernels in enumerate(groups):
-            with w.function(f"calls{number}", kinds) as (table, index, *threads):
+            with w.function(f"calls{number}", kinds, plain=True) as (table, index, *threads):
                 self._write_calls(w, kernels, table, index, threads)
-        with w.function("run", kinds, public=True) as (table, steps, *threads):
+        with w.function("run", kinds, public=True, plain=True) as (table, steps, *threads):
 
             def step(index: Any, _: Any) -> None:
                 for number in range(len(groups)):

@@ -94,7 +94,8 @@ class Builder(Indexing):
         shape: Any,
         dtype: Any,
     ) -> Value:
-        if numpy.dtype(dtype) == numpy.float16:
+        dtype = numpy.dtype(dtype)
+        if dtype.char == "e":
             raise NotCompiled("float16 is not compiled")
         identity = (
             kind,
@@ -102,7 +103,7 @@ class Builder(Indexing):
             tuple(x.key for x in inputs),
             frozen(attrs),
             tuple(shape),
-            str(dtype),
+            dtype.str,
         )
         if identity not in self._known:
             value = Value(self, kind, op, inputs, attrs, shape, dtype)

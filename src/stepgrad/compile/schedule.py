@@ -173,12 +173,16 @@ class Schedule:
 
     def _old_readers_first(self, writes: list[tuple[Value, Value]]) -> None:
         """Order every reader of a slot's old value before the cluster that writes it."""
+        readers: dict[Value, list[Value]] = {slot: [] for slot, _ in writes}
+        for value in self._of:
+            for source in dict.fromkeys(map(base_of, value.inputs)):
+                if source in readers:
+                    readers[source].append(value)
         for slot, value in writes:
             writer = self._of[value]
             writer.writes.add(slot)
-            for reader, cluster in self._of.items():
-                if not any(base_of(x) is slot for x in reader.inputs):
-                    continue
+            for reader in readers[slot]:
+                cluster = self._of[reader]
                 if _reads_across(reader, slot):
                     cluster.reads_across.add(slot)
                 if cluster is not writer:
