@@ -73,6 +73,9 @@ def test_no_graph_without_gradients():
         GradientError, match="no graph led to this tensor: compute it from tensors with requires_grad"
     ):
         sg.graph(sg.ones(2) * 2)
+    for what in (3, None, [sg.ones(1)], sg.nn.Linear(1, 1)):
+        with pytest.raises(ArgumentError, match=f"takes a Tensor .*, not {type(what).__name__}; of a model"):
+            sg.graph(what)
 
 
 def test_a_graph_that_was_freed_still_prints():

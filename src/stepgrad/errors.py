@@ -7,6 +7,7 @@ existing `except` clauses work.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -107,6 +108,23 @@ class NotFiniteError(StepgradError, FloatingPointError):
     def __init__(self, what: str, ways_out: str = "") -> None:
         super().__init__(f"{what} {ways_out}".rstrip())
         self.what = what
+
+
+def suggest_file(path: str | os.PathLike[str]) -> str:
+    """Return a suggestion as `suggest` does: a neighbour of a file that is not there, under a similar name.
+
+    The endings of the names do not make them similar: "nofile.csv" is not meant by who has "i.csv".
+    """
+    from difflib import get_close_matches
+
+    folder, name = os.path.split(os.fspath(path))
+    try:
+        others = os.listdir(folder or ".")
+    except OSError:
+        return ""
+    stem = name.split(".")[0].casefold()
+    others = [other for other in others if get_close_matches(stem, [other.split(".")[0].casefold()])]
+    return suggest(name, others)
 
 
 def suggest(name: str, names: Iterable[str]) -> str:

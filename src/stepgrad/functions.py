@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.arrays import dtypes
-from stepgrad.errors import GradientError
+from stepgrad.errors import ArgumentError, GradientError
 from stepgrad.graph import Graph, ancestors
 from stepgrad.tensor import Tensor
 
@@ -29,7 +29,7 @@ def graph(result: Tensor, names: dict[str, Any] | None = None) -> Graph:
     """Return the graph of nodes that made `result`; it prints one line a node.
 
     `names` gives names to leaves, such as ``dict(model.named_parameters())``. Raises `GradientError` if
-    nothing was recorded.
+    nothing was recorded, `ArgumentError` for what is no Tensor.
 
     >>> import stepgrad as sg
     >>> w = sg.tensor(2.0, requires_grad=True)
@@ -38,6 +38,11 @@ def graph(result: Tensor, names: dict[str, Any] | None = None) -> Graph:
     %1 = mul(3, w) : float32[]
     %2 = add(%1, 1) : float32[]
     """
+    if not isinstance(result, Tensor):
+        raise ArgumentError(
+            f"graph takes a Tensor that was computed, such as a loss, not {type(result).__name__}; of a "
+            f"model: stepgrad.graph(model(x))."
+        )
     if result._node is None:
         raise GradientError("no graph led to this tensor: compute it from tensors with requires_grad=True.")
     return Graph(ancestors([result._node]), names)

@@ -144,6 +144,15 @@ def test_a_closed_pipe_ends_quietly(command, house_run):
     assert (ran.returncode, said) == (141, "")  # 128 + 13, as of a program that SIGPIPE ends
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_into_a_closed_pipe_ends_quietly(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    ran = subprocess.run([*PROGRAM, *arguments], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (ran.returncode, ran.stderr) == (141, b"")
+
+
 def test_an_unexpected_error_of_the_system_is_one_line(stepgrad, monkeypatch, house_run):
     import stepgrad.cli.predict as command
 

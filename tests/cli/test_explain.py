@@ -75,13 +75,20 @@ def test_a_path_of_a_regression(stepgrad, house_run):
             "계층 9가 없습니다",
         ),
         (("RUN", "--layer", 1, "--neuron", 999), "there is no neuron 999", "뉴런 999가 없습니다"),
-        (("RUN", "--target-class", "oak"), "the target 'kind' is 'oak' in row 1", "oak"),
+        (
+            ("RUN", "--target-class", "tulp"),
+            "'kind' has no class 'tulp'. Did you mean 'tulip'? The classes are daisy, rose, tulip.",
+            "'kind'에는 'tulp' 클래스가 없습니다. 있는 클래스: daisy, rose, tulip. 혹시 'tulip'을",
+        ),
+        (("HOUSES", "--target-class", "dear"), "'dear' is no number, which 'price' is.", "'dear'는 수가"),
+        (("HOUSES", "--target-class", "inf"), "'inf' is no finite number, which 'price' is.", "유한한 수가"),
     ],
 )
-def test_what_is_not_there(stepgrad, flower_run, arguments, message, korean):
-    given = [flower_run.run if part == "RUN" else part for part in arguments]
+def test_what_is_not_there(stepgrad, flower_run, house_run, arguments, message, korean):
+    runs = {"RUN": flower_run.run, "HOUSES": house_run.run}
+    given = [runs.get(part, part) for part in arguments]
     ran = stepgrad("explain", *given)
-    assert (ran.code in (1, 2), ran.out) == (True, "")
+    assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
     assert korean in stepgrad("explain", *given, "--lang", "ko").err
 

@@ -116,6 +116,11 @@ def test_optimizers_without_a_rule():
     worked = sg.explain(model, nn.MSELoss(), Plain(model.parameters()), [1.0], [2.0])
     assert worked["update/weight[0,0]"].formula == "w⁽¹⁾ − ∂L/∂w⁽¹⁾·0.5"
     assert worked.check().ok
+    other = sg.optim.SGD(sg.nn.Linear(1, 1).parameters())
+    with pytest.raises(ArgumentError, match="the optimizer has none of the parameters of the model"):
+        sg.explain(sg.nn.Linear(1, 1), sg.nn.MSELoss(), other, [1.0], [1.0])
+    with pytest.raises(ArgumentError, match=r"takes an optimizer of stepgrad\.optim, or None, not 0\.1"):
+        sg.explain(sg.nn.Linear(1, 1), sg.nn.MSELoss(), 0.1, [1.0], [1.0])
     with pytest.raises(ArgumentError, match="LBFGS runs the model as often as it likes"):
         sg.explain(model, nn.MSELoss(), sg.optim.LBFGS(model.parameters()), [1.0], [2.0])
 

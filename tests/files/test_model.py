@@ -197,6 +197,9 @@ def test_the_device_to_load_to(path):
     assert next(sg.load(path, classes=[Net], map_location=sg.device("cpu")).parameters()).device == "cpu"
     with pytest.raises(DeviceError, match="there is no device 'tpu'"):
         sg.load(path, classes=[Net], map_location="tpu")
+    for arguments in ((path, trained()), (trained(), path)):
+        with pytest.raises(ArgumentError, match=r"load takes the path .* files\.load_weights\(model, path\)"):
+            sg.load(*arguments)
 
 
 def test_what_cannot_be_saved_is_refused_and_the_old_file_kept(path):
@@ -219,7 +222,7 @@ def test_what_cannot_be_saved_is_refused_and_the_old_file_kept(path):
         assert message in str(caught.value)
     with pytest.raises(ArgumentError, match="save takes the object first and the path second"):
         sg.save(path, trained())
-    with pytest.raises(ArgumentError, match=r"a path must be text or a pathlib\.Path, got Net"):
+    with pytest.raises(ArgumentError, match=r"load takes the path of a file alone"):
         sg.load(trained())
     assert path.read_bytes() == before
 

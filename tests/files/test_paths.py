@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from stepgrad.errors import FileError
+from stepgrad.errors import FileError, suggest_file
 from stepgrad.files.paths import file_error, open_for_reading
 
 
@@ -55,3 +55,12 @@ def test_a_cause_that_is_not_in_the_list():
     error = file_error(OSError(errno.EINTR, "Interrupted system call"), "a", "read")
     assert str(error) == "cannot read 'a': Interrupted system call."
     assert isinstance(error, OSError)
+
+
+def test_an_ending_alone_makes_no_name_similar(tmp_path):
+    for name in ("i.csv", "people.csv", "People.2.csv"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    assert suggest_file(tmp_path / "nofile.csv") == ""
+    assert suggest_file(tmp_path / "peopel.csv") == " Did you mean 'people.csv'?"
+    assert suggest_file(tmp_path / "people") == " Did you mean 'people.csv'?"
+    assert suggest_file(tmp_path / "none" / "people.csv") == ""

@@ -81,6 +81,7 @@ def test_a_translation_names_the_values_of_the_original(english, korean):
 COMPOSED = {
     "column '{name}' is left out: it has no filled cell in the training rows.",
     "column '{name}' is left out: it has one value in the training rows.",
+    "column '{name}' is left out: it has numbers that differ by less than 1e-290.",
     "column '{name}' is left out: it has a different text in every row, as a name has.",
     "column '{name}' is left out: it numbers the rows, each with a number of its own.",
 }
@@ -153,6 +154,7 @@ def _sample(node: ast.AST, texts: dict[str, ast.AST]) -> str:
     if isinstance(node, ast.FormattedValue):
         if isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") in (
             "suggest",
+            "suggest_file",
             "other_run",
         ):
             return ""

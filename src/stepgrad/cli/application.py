@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
@@ -17,10 +18,12 @@ from stepgrad.cli.explain import explain
 from stepgrad.cli.help import Group
 from stepgrad.cli.options import lang_option
 from stepgrad.cli.output import (
+    PIPE_CLOSED,
     Output,
     Warnings,
     interrupted_code,
     to_stderr,
+    write_no_more,
     writing_results,
 )
 from stepgrad.cli.predict import predict
@@ -68,7 +71,7 @@ def run(arguments: list[str]) -> int:
     try:
         output.words = Words(choose_language(_asked_language(arguments)))
         with _warnings_shown(output):
-            code = stepgrad.main(arguments, prog_name="stepgrad", obj=output, standalone_mode=False)
+            code = _main(arguments, output)
         with writing_results():
             sys.stdout.flush()
         return code if isinstance(code, int) else 0
@@ -96,6 +99,21 @@ def run(arguments: list[str]) -> int:
         else:
             output.error(f"cannot read or write: {reason}.")
         return 1
+
+
+def _main(arguments: list[str], output: Output) -> Any:
+    """Run a command. Where the reader of a pipe has left, `click` puts other streams in place and exits with
+    1, an error, which that is not.
+    """
+    streams = sys.stdout, sys.stderr
+    try:
+        return stepgrad.main(arguments, prog_name="stepgrad", obj=output, standalone_mode=False)
+    except SystemExit:
+        if sys.stdout is streams[0]:
+            raise
+        sys.stdout, sys.stderr = streams
+        write_no_more(sys.stdout)
+        return PIPE_CLOSED
 
 
 def _asked_language(arguments: list[str]) -> str | None:

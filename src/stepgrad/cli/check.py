@@ -12,7 +12,7 @@ from stepgrad.cli.help import Command
 from stepgrad.cli.options import json_option, lang_option, quiet_option
 from stepgrad.cli.output import Output
 from stepgrad.cli.problems import BadInput
-from stepgrad.errors import DataError, suggest
+from stepgrad.errors import DataError, suggest_file
 
 if TYPE_CHECKING:
     from stepgrad.explain.hand import WorkChecked, Wrong
@@ -95,16 +95,11 @@ def _text(work: str) -> str:
     try:
         content = Path(work).read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise BadInput(f"there is no file '{work}'.{suggest(work, _neighbours(work))}") from None
+        raise BadInput(f"there is no file '{work}'.{suggest_file(work)}") from None
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content.decode("cp949", "replace")
-
-
-def _neighbours(path: str) -> list[str]:
-    folder = Path(path).parent
-    return [str(other) for other in folder.iterdir()] if folder.is_dir() else []
 
 
 def _worked(output: Output, step: dict[str, Any]) -> Worked:
@@ -142,7 +137,7 @@ def _load(model: str) -> Any:
     from stepgrad.files import load
 
     if not Path(model).is_file():
-        raise BadInput(f"there is no file '{model}'.{suggest(model, _neighbours(model))}")
+        raise BadInput(f"there is no file '{model}'.{suggest_file(model)}")
     return load(model)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from stepgrad.cli.options import lang_option, quiet_option
 from stepgrad.cli.output import Output
 from stepgrad.cli.problems import BadInput, read_data
 from stepgrad.cli.runs import load_model
+from stepgrad.errors import DataError, suggest
 
 if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
@@ -160,10 +162,20 @@ def _target(model: TableModel, table: Table, asked: str | None) -> numpy.ndarray
                 cell = float(asked)
             except ValueError:
                 raise BadInput(f"'{asked}' is no number, which '{name}' is.") from None
+            if not math.isfinite(cell):
+                raise BadInput(f"'{asked}' is no finite number, which '{name}' is.")
         table = Table.from_arrays({name: [cell]})
     elif name not in table.names:
         raise BadInput(f"the row has no '{name}'; say what to compare with by --target-class.")
-    values = model.preparation.target_values(table)
+    try:
+        values = model.preparation.target_values(table)
+    except DataError:
+        if asked is None or model.task == "regression":
+            raise
+        raise BadInput(
+            f"'{name}' has no class '{asked}'.{suggest(asked, model.classes)} The classes are "
+            f"{', '.join(model.classes[:8])}{', …' * (len(model.classes) > 8)}."
+        ) from None
     return values if model.task == "multiclass" else values.astype(numpy.float64)[:, None]
 
 

@@ -85,10 +85,10 @@ def writing_results() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        _write_no_more(sys.stdout)
+        write_no_more(sys.stdout)
         raise click.exceptions.Exit(PIPE_CLOSED) from None
     except OSError as error:
-        _write_no_more(sys.stdout)
+        write_no_more(sys.stdout)
         raise FileError(f"cannot write to standard output: {error.strerror or error}.") from None
 
 
@@ -99,7 +99,7 @@ def to_stderr(text: str) -> None:
     try:
         click.echo(text, err=True)
     except OSError:
-        _write_no_more(sys.stderr)
+        write_no_more(sys.stderr)
 
 
 def interrupted_code(error: BaseException) -> int:
@@ -107,7 +107,7 @@ def interrupted_code(error: BaseException) -> int:
     return getattr(error, "exit_code", 130)
 
 
-def _write_no_more(stream: Any) -> None:
+def write_no_more(stream: Any) -> None:
     """Lead a stream nowhere, so that Python does not try to write the rest when it ends."""
     with contextlib.suppress(OSError, ValueError):  # a stream in memory has no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -149,7 +149,12 @@ def other_run(run: str) -> str:
     path = Path(run)
     folder = path.parent if path.parent.is_dir() and path.parent != Path() else RUNS
     try:
-        others = [os.fspath(other) for other in folder.iterdir() if other.is_dir() and other != path]
+        others = {other.name: os.fspath(other) for other in folder.iterdir() if other.is_dir()}
     except OSError:
         return ""
-    return suggest(run, others)
+    others.pop(path.name, None)
+    near = suggest(path.name, others)
+    for name, other in others.items():
+        if near == f" Did you mean '{name}'?":
+            return f" Did you mean '{other}'?"
+    return near

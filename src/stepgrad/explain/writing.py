@@ -14,6 +14,7 @@ from stepgrad.explain.selection import Selection
 from stepgrad.explain.step import Step, run_step
 from stepgrad.explain.worked import Worked
 from stepgrad.nn.module import Module
+from stepgrad.optim.optimizer import Optimizer, check_learns
 
 _MOST_BY_NUMBER = 600  # lines
 
@@ -57,8 +58,8 @@ def explain(
     `labels` are what a person calls the features of an input, by the input's name:
     ``{"x": ["width", "height"]}``.
 
-    Raises `ArgumentError` for a loss that is not one number, for an optimizer that runs the model by itself
-    (`LBFGS`), for a pick that is not there, and for more than 20,000 lines.
+    Raises `ArgumentError` for a loss that is not one number, for an optimizer of another model or one that
+    runs the model by itself (`LBFGS`), for a pick that is not there, and for more than 20,000 lines.
 
     >>> import stepgrad as sg
     >>> model = sg.nn.Sequential(sg.nn.Linear(1, 1), sg.nn.Sigmoid())
@@ -83,6 +84,12 @@ def explain(
     """
     if not isinstance(model, Module):
         raise ArgumentError(f"explain takes a Module as its model, not {type(model).__name__}.")
+    if optimizer is not None:
+        if not isinstance(optimizer, Optimizer):
+            raise ArgumentError(f"explain takes an optimizer of stepgrad.optim, or None, not {optimizer!r}.")
+        check_learns(
+            optimizer, [*model.parameters(), *(loss.parameters() if isinstance(loss, Module) else ())]
+        )
     for name, value, least in (("digits", digits, 2), ("round_steps", round_steps, 1)):
         if value is not None and not (type(value) is int and least <= value <= 15):
             raise ArgumentError(f"{name} is a whole number from {least} to 15, not {value!r}.")

@@ -86,8 +86,15 @@ def load(
     which PyTorch has for that, makes no difference.
 
     Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file
-    that is missing, damaged, of another kind, of a newer stepgrad, or that holds objects of other classes.
+    that is missing, damaged, of another kind, of a newer stepgrad, or that holds objects of other classes;
+    ArgumentError for a model in the place of the path or of `map_location`.
     """
+    if isinstance(path, Module) or isinstance(map_location, Module):
+        raise ArgumentError(
+            "load takes the path of a file alone and returns what is in it. Weights go into a model that is "
+            "there with stepgrad.files.load_weights(model, path), or "
+            "model.load_state_dict(stepgrad.load(path))."
+        )
     source = checked_path(path)
     device = devices.device("cpu" if map_location is None else map_location)
     if _is_torch_file(source):

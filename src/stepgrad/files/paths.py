@@ -7,7 +7,7 @@ import os
 import stat
 from io import BufferedReader
 
-from stepgrad.errors import ArgumentError, FileError, suggest
+from stepgrad.errors import ArgumentError, FileError, suggest_file
 
 _CAUSES = {
     errno.EACCES: "permission denied; ask for the right to it or choose another place",
@@ -52,13 +52,10 @@ def file_error(error: OSError, path: str, action: str) -> FileError:
 
 
 def _what_is_missing(path: str) -> str:
-    folder, name = os.path.split(os.path.abspath(path))
+    folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         return f"there is no folder '{folder}'; create it or correct the path."
-    try:
-        near = suggest(name, os.listdir(folder))
-    except OSError:
-        near = ""
+    near = suggest_file(path)
     return f"there is no such file.{near}" if near else "there is no such file; correct the path."
 
 

@@ -327,6 +327,17 @@ def _number(value: Any, name: str, optimizer: Optimizer) -> Any:
     return value
 
 
+def check_learns(optimizer: Optimizer, learned: Iterable[Tensor]) -> None:
+    """Raise `ArgumentError` if the optimizer has none of the parameters that are to be `learned`."""
+    held = {p for group in optimizer.param_groups for p in group["params"]}
+    parameters = list(learned)
+    if parameters and not held.intersection(parameters):
+        raise ArgumentError(
+            "the optimizer has none of the parameters of the model, so nothing would be learned; make it "
+            "with optimizer = stepgrad.optim.Adam(model.parameters()) of the same model."
+        )
+
+
 def _in_order(saved: dict[str, Any], group: dict[str, Any], owner: str) -> list[Any]:
     """Return the numbers of a saved group in the order of the group's own parameters."""
     if "param_names" not in saved or "param_names" not in group:

@@ -21,7 +21,7 @@ from stepgrad.nn.loss import BCELoss
 from stepgrad.nn.module import Module
 from stepgrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from stepgrad.optim.lr_scheduler import ReduceLROnPlateau
-from stepgrad.optim.optimizer import Optimizer
+from stepgrad.optim.optimizer import Optimizer, check_learns
 from stepgrad.tensor import Tensor
 from stepgrad.train import evaluation, resume
 from stepgrad.train.callbacks import Callback, Progress
@@ -437,13 +437,7 @@ def _check_parts(model: Any, loss: Any, optimizer: Any) -> None:
         raise ArgumentError(
             f"Trainer takes an optimizer such as stepgrad.optim.Adam(model.parameters()), not {optimizer!r}."
         )
-    learned = [*model.parameters(), *(loss.parameters() if isinstance(loss, Module) else ())]
-    held = {p for group in optimizer.param_groups for p in group["params"]}
-    if learned and not held.intersection(learned):
-        raise ArgumentError(
-            "the optimizer has none of the parameters of the model, so nothing would be learned; make it "
-            "with optimizer = stepgrad.optim.Adam(model.parameters()) of the same model."
-        )
+    check_learns(optimizer, [*model.parameters(), *(loss.parameters() if isinstance(loss, Module) else ())])
 
 
 def _check_settings(schedule: Any, every: str, clip_norm: Any, clip_value: Any) -> None:

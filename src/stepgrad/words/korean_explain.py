@@ -95,6 +95,12 @@ EXPLAIN_ERRORS = {
     "'{value}' is no number, which '{name}' is.": (
         "'{value}'{value:+은/는} 수가 아닌데 '{name}'{name:+은/는} 수입니다."
     ),
+    "'{value}' is no finite number, which '{name}' is.": (
+        "'{value}'{value:+은/는} 유한한 수가 아닌데 '{name}'{name:+은/는} 수입니다."
+    ),
+    "'{name}' has no class '{value}'. The classes are {names}.": (
+        "'{name}'에는 '{value}' 클래스가 없습니다. 있는 클래스: {names}."
+    ),
     "the row has no '{name}'; say what to compare with by --target-class.": (
         "행에 '{name}' 값이 없습니다. 무엇과 견줄지 --target-class로 알리십시오."
     ),

@@ -43,6 +43,9 @@ _NOTES = {
     "column '{name}' is left out: it has one value in the training rows.": (
         "'{name}' 열은 훈련 데이터에서 값이 하나뿐이라 뺐습니다."
     ),
+    "column '{name}' is left out: it has numbers that differ by less than 1e-290.": (
+        "'{name}' 열은 수들의 차이가 1e-290보다 작아 뺐습니다."
+    ),
     "column '{name}' is left out: it has a different text in every row, as a name has.": (
         "'{name}' 열은 이름처럼 행마다 글이 달라 뺐습니다."
     ),

@@ -75,6 +75,8 @@ def test_columns_of_one_value() -> None:
     assert NumberInput.learn("x", column_from_values([3.0, 3.0])) == "has one value in the training rows"
     assert NumberInput.learn("x", column_from_values([3.0, None])) == IndicatorInput("x")
     assert NumberInput.learn("x", column_from_values([None])) == "has no filled cell in the training rows"
+    tiny = column_from_values([1e-300, 2e-300])
+    assert NumberInput.learn("x", tiny) == "has numbers that differ by less than 1e-290"
     assert BooleanInput.learn("x", column_from_values([True, True])) == "has one value in the training rows"
     assert learn_texts("x", column_from_values(["a", "a"])) == "has one value in the training rows"
     assert learn_texts("x", column_from_values(["a", None])) == IndicatorInput("x")

@@ -25,3 +25,15 @@ def test_batches_epochs_decay_and_refit_depend_on_the_rows(rows, expected):
 def test_a_large_regression_takes_relu_and_no_dropout():
     s = with_defaults(TableSettings("y"), "regression", 10_000)
     assert (s.activation, s.dropout, s.lr) == ("relu", 0.0, 3e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_decay_that_is_added_to_the_gradient_is_a_hundredth(optimizer):
+    s = with_defaults(TableSettings("y", optimizer=optimizer), "regression", 1_000)
+    assert s.weight_decay == pytest.approx(
+        with_defaults(TableSettings("y"), "regression", 1_000).weight_decay / 100
+    )
+    assert (
+        with_defaults(TableSettings("y", optimizer=optimizer, weight_decay=0.5), "regression", 9).weight_decay
+        == 0.5
+    )

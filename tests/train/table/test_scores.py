@@ -80,5 +80,7 @@ def test_a_class_that_the_model_does_not_know_is_wrong_and_left_out_of_the_loss(
 
 
 def test_the_interval_of_a_single_row_is_wide() -> None:
+    assert [wilson_interval(n, n)[1] for n in range(1, 200)] == [1.0] * 199
+    assert [wilson_interval(0, n)[0] for n in range(1, 200)] == [0.0] * 199
     low, high = wilson_interval(1, 1)
     assert (round(low, 3), high) == (0.207, 1.0)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import numpy
 
+from stepgrad.data.table.cells import is_date, is_number
 from stepgrad.data.table.columns import Booleans, Column, Dates, Numbers, Texts
 from stepgrad.errors import DataError
 
@@ -22,7 +23,7 @@ FEWEST_ROWS_PER_CATEGORY = 2  # a rarer one counts as unknown
 # An indicator of fewer missing cells, and of a smaller share, would only learn the answers of those rows.
 FEWEST_GAPS, SMALLEST_SHARE_OF_GAPS = 5, 0.05
 TAIL_BOUND, FARTHEST = 3.0, 100.0  # standard deviations
-SMALLEST_REACH = 1e-290  # of a column, below which its numbers count as one value
+SMALLEST_REACH = 1e-290  # of a column, below which its numbers cannot be standardised
 LONG_TAIL_SKEWNESS, LONG_TAIL_KURTOSIS = 1.0, 6.0  # a normal distribution has 0 and 3
 _YEAR, _WEEK, _DAY = 365.2425, 7.0, 1.0  # periods of the cycles of a date, in days
 _EPOCH = numpy.datetime64("1970-01-01", "us")
@@ -62,7 +63,13 @@ class NumberInput:
         # Scaled by half of the range first, so that the square of a huge number does not overflow.
         middle, reach = values.min() / 2 + values.max() / 2, values.max() / 2 - values.min() / 2
         if reach < SMALLEST_REACH:
-            return IndicatorInput(origin) if some_missing else "has one value in the training rows"
+            if some_missing:
+                return IndicatorInput(origin)
+            return (
+                "has numbers that differ by less than 1e-290"
+                if reach
+                else "has one value in the training rows"
+            )
         mean = float(((values - middle) / reach).mean() * reach + middle)
         scale = float(((values - mean) / reach).std() * reach)
         long_tailed = _has_long_tail((values - mean) / scale)
@@ -290,7 +297,7 @@ def as_numbers(column: Column, origin: str) -> numpy.ndarray:
     if isinstance(column, Booleans):
         return numpy.where(column.missing(), numpy.nan, column.values.astype(numpy.float64))
     if not isinstance(column, Numbers):
-        raise _other_kind(column, origin, "numbers")
+        raise other_kind(column, origin, "numbers")
     return column.values.astype(numpy.float64)
 
 
@@ -299,7 +306,7 @@ def as_codes(column: Column, categories: list[str], origin: str) -> numpy.ndarra
     missing.
     """
     if isinstance(column, Dates):
-        raise _other_kind(column, origin, "texts")
+        raise other_kind(column, origin, "texts")
     codes, labels = column.labels()
     place = {text: i for i, text in enumerate(categories)}
     lookup = numpy.array([*(place.get(label, UNKNOWN) for label in labels), MISSING], dtype=numpy.int64)
@@ -309,7 +316,7 @@ def as_codes(column: Column, categories: list[str], origin: str) -> numpy.ndarra
 def _date_parts(column: Column, origin: str) -> dict[str, numpy.ndarray]:
     if not isinstance(column, Dates):
         if not column.missing().all():
-            raise _other_kind(column, origin, "dates")
+            raise other_kind(column, origin, "dates")
         column = Dates(numpy.full(len(column), "NaT", dtype="datetime64[us]"))
     days = (column.values - _EPOCH) / numpy.timedelta64(1, "D")
     parts = {"time elapsed": days}
@@ -324,11 +331,21 @@ def _has_long_tail(z: numpy.ndarray) -> bool:
     return bool(abs((z**3).mean()) > LONG_TAIL_SKEWNESS or (z**4).mean() > LONG_TAIL_KURTOSIS)
 
 
-def _other_kind(column: Column, origin: str, expected: str) -> DataError:
+def other_kind(column: Column, origin: str, expected: str) -> DataError:
+    """Return the error for a column that held `expected` ("numbers", "dates", "texts") in training; of texts
+    it names the first cell that is to blame, and its row.
+    """
+    codes, labels = column.labels() if isinstance(column, Texts) else (numpy.empty(0), [])
+    if labels:
+        is_one = {"numbers": is_number, "dates": is_date}[expected]
+        # Numbers and dates that stand there as texts are all to blame.
+        wrong = [i for i, label in enumerate(labels) if not is_one(label)] or range(len(labels))
+        row = numpy.flatnonzero(numpy.isin(codes, wrong))[0]
+        return DataError(
+            f"column '{origin}' held {expected} in training, but holds texts such as "
+            f"'{labels[codes[row]]}' (row {row + 1:,}) here; correct its cells."
+        )
     word = {Texts: "texts", Dates: "dates", Numbers: "numbers", Booleans: "booleans"}[type(column)]
-    example = (
-        f" such as '{column.labels()[1][0]}'" if isinstance(column, Texts) and column.labels()[1] else ""
-    )
     return DataError(
-        f"column '{origin}' held {expected} in training, but holds {word}{example} here; correct its cells."
+        f"column '{origin}' held {expected} in training, but holds {word} here; correct its cells."
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy
 
-from stepgrad.errors import DataError, FileError, suggest
+from stepgrad.errors import DataError, FileError, suggest_file
 
 if TYPE_CHECKING:
     import polars
@@ -155,10 +155,10 @@ def open_binary(path: str) -> BinaryIO:
     try:
         return open(path, "rb")
     except FileNotFoundError:
-        folder, name = os.path.split(os.path.abspath(path))
+        folder = os.path.dirname(os.path.abspath(path))
         if not os.path.isdir(folder):
             raise FileError(f"there is no file '{path}': the folder '{folder}' does not exist.") from None
-        raise FileError(f"there is no file '{path}'.{suggest(name, os.listdir(folder))}") from None
+        raise FileError(f"there is no file '{path}'.{suggest_file(path)}") from None
     except IsADirectoryError:
         raise FileError(f"'{path}' is a folder; name the CSV or Parquet file in it.") from None
     except (OSError, ValueError) as error:

@@ -4,11 +4,8 @@ something else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy
 
-from stepgrad.data.table.cells import is_date, is_number
 from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts
 from stepgrad.data.table.inputs import (
     FARTHEST,
@@ -20,34 +17,17 @@ from stepgrad.data.table.inputs import (
     NumberInput,
     as_codes,
     as_numbers,
+    other_kind,
 )
-from stepgrad.errors import DataError
 
 
 def refuse_misfits(each: Input, column: Column) -> None:
     """Raise `DataError` if a column of numbers, dates or booleans is one of texts here; it names the first
     cell that is to blame, and its row.
     """
-    fits = _fits(each)
-    if fits is None or not isinstance(column, Texts):
-        return
-    what, is_one = fits
-    codes, labels = column.labels()
-    # Numbers and dates that stand there as texts are all to blame.
-    wrong = [i for i, label in enumerate(labels) if not is_one(label)] or range(len(labels))
-    rows = numpy.flatnonzero(numpy.isin(codes, wrong))
-    if len(rows):
-        raise DataError(
-            f"column '{each.origin}' held {what} in training, but holds texts such as "
-            f"'{labels[codes[rows[0]]]}' (row {rows[0] + 1:,}) here; correct its cells."
-        )
-
-
-def _fits(each: Input) -> tuple[str, Callable[[str], bool]] | None:
-    """Return what the cells of a column were in training, and whether a text is one; None for texts."""
-    if isinstance(each, NumberInput):
-        return "numbers", is_number
-    return ("dates", is_date) if isinstance(each, DateInput) else None
+    what = "numbers" if isinstance(each, NumberInput) else "dates" if isinstance(each, DateInput) else None
+    if what is not None and isinstance(column, Texts) and not column.missing().all():
+        raise other_kind(column, each.origin, what)
 
 
 def unlike_training(each: Input, column: Column, rows: numpy.ndarray | None) -> list[str]:

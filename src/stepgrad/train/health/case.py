@@ -19,7 +19,7 @@ from stepgrad.creation import as_tensor, from_numpy
 from stepgrad.errors import ArgumentError, DataError
 from stepgrad.nn.module import Module
 from stepgrad.nn.utils import clip_grad_norm_, clip_grad_value_
-from stepgrad.optim.optimizer import Optimizer
+from stepgrad.optim.optimizer import Optimizer, check_learns
 from stepgrad.tensor import Tensor
 from stepgrad.train.evaluation import EvaluationMode
 from stepgrad.train.guard import Tables
@@ -180,6 +180,10 @@ def make_case(
         raise ArgumentError(f"health takes a loss such as stepgrad.nn.MSELoss(), not {loss!r}.")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"health takes an optimizer, or None, not {optimizer!r}.")
+    if optimizer is not None:
+        check_learns(
+            optimizer, [*model.parameters(), *(loss.parameters() if isinstance(loss, Module) else ())]
+        )
     inputs = tuple(map(as_tensor, x)) if isinstance(x, (tuple, list)) else (as_tensor(x),)
     target = as_tensor(y)
     for part in (*inputs, target):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from stepgrad.train.health.case import Case
@@ -11,30 +11,32 @@ from stepgrad.train.health.findings import Finding
 from stepgrad.train.health.rates import rate_of
 from stepgrad.train.health.trial import Trial, Trials
 
-_GAIN = 0.01  # a smaller one is none
+_GAIN, _GOOD_GAIN = 0.01, 0.1  # a smaller one than the first is none; with the second nothing else is tried
 _FACTORS = (0.1, 0.01, 10.0)
 
 
-def propose(case: Case, findings: Iterable[Finding]) -> tuple[list[Finding], list[Trial]]:
-    """Return the findings, each with the first of its changes that helps a copy of the case, and the trials.
+def propose(case: Case, findings: Sequence[Finding]) -> tuple[list[Finding], list[Trial]]:
+    """Return the findings, each with the change that helps a copy of the case, and the trials.
 
-    A finding none of whose changes helps has none afterwards. Without an optimizer nothing can be tried, and
-    the findings are returned as they are.
+    A finding none of whose changes helps has none afterwards; nor has a NaN, if there is a change against its
+    cause. Without an optimizer nothing can be tried, and the findings are returned as they are.
     """
     if case.optimizer is None:
         return list(findings), []
-    trials, known, found, done = Trials(case), dict[Change, Trial](), [], []
-    for finding in findings:
-        tried = []
-        for change in _candidates(finding, case):
+    trials, known, found, done = Trials(case), dict[Change, Trial](), list[Finding](), list[Trial]()
+    for finding in reversed(findings):
+        tried: list[Trial] = []
+        is_explained = finding.kind == "not_finite" and any(cause.change for cause in found)
+        for change in () if is_explained else _candidates(finding, case):
             if change not in known:
                 known[change] = trials.of(finding, change)
             tried.append(known[change])
-            if tried[-1].gain > _GAIN:
+            if tried[-1].gain > _GOOD_GAIN:
                 break
-        helped = tried[-1].change if tried and tried[-1].gain > _GAIN else None
-        found.append(replace(finding, change=helped))
-        done += [replace(trial, finding=found[-1]) for trial in tried]
+        best = max(tried, key=lambda trial: trial.gain, default=None)
+        helped = best.change if best is not None and best.gain > _GAIN else None
+        found.insert(0, replace(finding, change=helped))
+        done = [replace(trial, finding=found[0]) for trial in tried] + done
     return found, done
 
 

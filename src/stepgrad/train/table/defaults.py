@@ -27,8 +27,7 @@ def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSetting
         "batch_size": batch_size,
         "epochs": _epochs(rows, batch_size),
         "optimizer": "adamw",
-        # The fewer rows, the more a network must be kept from learning them by heart; a line cannot do that.
-        "weight_decay": 0.0 if is_linear else min(max(300 / rows, 0.01), 0.3),
+        "weight_decay": 0.0 if is_linear else _weight_decay(rows, settings.optimizer),
         "dropout": 0.0 if not is_small else 0.1 if task == "regression" else 0.2,
         "patience": 30,
         # Of many rows, those of the validation part add little.
@@ -36,6 +35,16 @@ def with_defaults(settings: TableSettings, task: str, rows: int) -> TableSetting
     }
     lacking = [field.name for field in fields(settings) if getattr(settings, field.name) is None]
     return replace(settings, **{name: chosen[name] for name in lacking if name in chosen})
+
+
+def _weight_decay(rows: int, optimizer: str | None) -> float:
+    """The fewer rows, the more a network must be kept from learning them by heart; a line cannot do that.
+
+    AdamW multiplies it by the learning rate; the others add it to the gradient, so that as much of it would
+    leave the weights no room.
+    """
+    decay = min(max(300 / rows, 0.01), 0.3)
+    return decay if optimizer in (None, "adamw") else decay / 100
 
 
 def _batch_size(rows: int) -> int:

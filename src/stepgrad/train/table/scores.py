@@ -23,11 +23,16 @@ def wilson_interval(right: int, count: int) -> tuple[float, float]:
 
     >>> [round(x, 3) for x in wilson_interval(9, 10)]
     [0.596, 0.982]
+    >>> wilson_interval(60, 60)[1]
+    1.0
     """
     share, z2 = right / count, _Z * _Z / count
     centre = share + z2 / 2
     reach = math.sqrt(z2 * (share * (1 - share) + z2 / 4))
-    return max(0.0, (centre - reach) / (1 + z2)), min(1.0, (centre + reach) / (1 + z2))
+    # All or none of them right: the end is exact, which rounding would miss.
+    low = (centre - reach) / (1 + z2) if right else 0.0
+    high = (centre + reach) / (1 + z2) if right < count else 1.0
+    return low, high
 
 
 def class_scores(probabilities: numpy.ndarray, codes: numpy.ndarray) -> dict[str, Score]:
