@@ -47,8 +47,13 @@ def vector_bytes() -> int:
 
 
 def has_estimates() -> bool:
-    """Return whether the CPU estimates reciprocals of 16 floats at once (AVX-512)."""
-    return "+avx512f" in host()[1]
+    """Return whether the CPU estimates inverse roots of 64 bytes at once (AVX-512)."""
+    return "+avx512dq" in host()[1]
+
+
+def has_fma() -> bool:
+    """Return whether the CPU multiplies and adds at once, rounding once."""
+    return "+fma" in host()[1]
 
 
 class Module:

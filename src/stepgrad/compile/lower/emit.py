@@ -158,13 +158,22 @@ class Writer(Functions):
         arguments = ", ".join(f"{x.type} {x.text}" for x in operands)
         return self.emit(f"call {out} @{full}({arguments})", result, first.lanes)
 
-    def estimated_reciprocal(self, x: Register) -> Register:
-        """Return 1/x of 16 floats within 2⁻¹⁴, as AVX-512 estimates it."""
-        name = "llvm.x86.avx512.rcp14.ps.512"
-        self.declare(name, f"declare {x.type} @{name}({x.type}, {x.type}, i16)")
-        return self.emit(
-            f"call {x.type} @{name}({x.type} {x.text}, {x.type} zeroinitializer, i16 -1)", "float", 16
-        )
+    def estimated_inverse_root(self, x: Register) -> Register:
+        """Return 1/√x of 64 bytes of numbers within 2⁻¹⁴, as AVX-512 estimates it: ∞ at 0 and 0 at ∞."""
+        kind, mask = ("ps", f"i{x.lanes}") if x.element == "float" else ("pd", "i8")
+        name = f"llvm.x86.avx512.rsqrt14.{kind}.512"
+        self.declare(name, f"declare {x.type} @{name}({x.type}, {x.type}, {mask})")
+        arguments = f"{x.type} {x.text}, {x.type} zeroinitializer, {mask} -1"
+        return self.emit(f"call {x.type} @{name}({arguments})", x.element, x.lanes)
+
+    def is_of_class(self, x: Register, classes: int) -> Register:
+        """Return which of 64 bytes of numbers are of some classes, as AVX-512 tells it: a sum of 129 (NaN),
+        2 (0), 4 (−0), 8 (∞), 16 (−∞).
+        """
+        name = f"llvm.x86.avx512.fpclass.{'ps' if x.element == 'float' else 'pd'}.512"
+        to = type_text("i1", x.lanes)
+        self.declare(name, f"declare {to} @{name}({x.type}, i32)")
+        return self.emit(f"call {to} @{name}({x.type} {x.text}, i32 {classes})", "i1", x.lanes)
 
     def shuffle(self, a: Register, b: Register, lanes: list[int]) -> Register:
         """Return a vector of lanes picked from those of a, then of b, counted through."""

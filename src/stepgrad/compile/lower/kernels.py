@@ -125,7 +125,7 @@ class _Map:
         self.nest = Nest(w, self.sizes, self.vector, self.lanes, cluster.members, sources, targets)
 
     def write(self, kernel: Kernel, part: tuple[Register, Register]) -> None:
-        evaluator = Evaluator(self.w, self.nest.sources)
+        evaluator = Evaluator(self.w)
         addresses = self.nest.start()
         self.nest.place(evaluator, -1, addresses, None)
         kernel.work = float(math.prod(self.sizes)) * (len(self.nest.values) + 1)
@@ -266,7 +266,7 @@ class _Reduction:
         return max(d for d in range(len(full)) if scores[d] == best)
 
     def write(self, kernel: Kernel, part: tuple[Register, Register]) -> None:
-        evaluator = Evaluator(self.w, {})
+        evaluator = Evaluator(self.w)
         inner, outer = self.inside.start(), self.outside.start()
         self.inside.place(evaluator, -1, inner, None)
         if self.kept_sizes:

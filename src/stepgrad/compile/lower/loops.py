@@ -8,15 +8,16 @@ and stores.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.mathematics import OF_THEIR_OWN, Mathematics
+from stepgrad.compile.lower.mathematics import OF_THEIR_OWN, Divisor, Mathematics
 from stepgrad.compile.lower.register import BYTES, Register, element_of
+from stepgrad.compile.machine import has_fma
 from stepgrad.compile.memory import Buffer
-from stepgrad.compile.ranges import is_far_from_zero
 from stepgrad.compile.value import Value
 
 
@@ -34,14 +35,27 @@ class Access:
 class Evaluator:
     """Evaluates elementwise values at one place of the space, in registers.
 
-    `sources` gives for each value from outside its `Access`. `known` holds what was computed already, by
-    depth: what an outer loop computed stays valid in the inner ones.
+    `known` holds what was read or computed already: what an outer loop computed stays valid inside of it.
     """
 
-    def __init__(self, w: Writer, sources: dict[Value, Access]) -> None:
-        self.w, self.sources = w, sources
+    def __init__(self, w: Writer) -> None:
+        self.w = w
         self.m = Mathematics(w)
         self.known: dict[Value, Register] = {}
+        # Of the known values those by which much is divided.
+        self.divisors: dict[Value, Divisor] = {}
+
+    def copy(self) -> Evaluator:
+        """Return one that knows the same."""
+        other = Evaluator(self.w)
+        other.known, other.divisors = dict(self.known), dict(self.divisors)
+        return other
+
+    def learn(self, x: Value, register: Register, is_divisor: bool = False) -> None:
+        """Take a value as known; `is_divisor` if what loops inside compute is divided by it."""
+        self.known[x] = register
+        if is_divisor:
+            self.divisors[x] = self.m.divisor(register)
 
     def compute(self, value: Value) -> Register:
         """Return an elementwise value whose inputs are known or numbers."""
@@ -51,8 +65,8 @@ class Evaluator:
         self.w.real = element_of(max(reals, key=lambda d: d.itemsize)) if reals else "float"
         if not any(isinstance(x, Register) for x in operands):
             operands[0] = self.w.constant(operands[0], element_of(value.inputs[0].dtype))
-        if value.op.name == "div" and is_far_from_zero(value.inputs[1]):
-            result = self.m.quotient(*operands)
+        if value.op.name == "div" and value.inputs[1] in self.divisors:
+            result = self.m.divided(operands[0], self.divisors[value.inputs[1]])
         elif value.op.name in OF_THEIR_OWN:
             result = getattr(self.m, OF_THEIR_OWN[value.op.name])(*operands)
         else:
@@ -101,6 +115,24 @@ def store(
         w.scatter(w.splat(x, lanes), address, w.integers([i * stride for i in range(lanes)]), mask)
 
 
+# So many divisions by one number take longer than to prepare it.
+MUCH = 64
+
+
+def divisors(values: list[Value], pays: Callable[[Value, Value], bool]) -> set[Value]:
+    """Return the values by which others are divided where that ``pays(divisor, quotient)``."""
+    if not has_fma():
+        return set()
+    quotients = (
+        v for v in values if v.op is not None and v.op.name == "div" and v.inputs[1].kind != "number"
+    )
+    return {
+        v.inputs[1]
+        for v in quotients
+        if all(x.dtype == v.dtype and x.kind != "number" for x in v.inputs) and pays(v.inputs[1], v)
+    }
+
+
 class Nest:
     """What is loaded, computed and stored at each depth of a nest of loops.
 
@@ -125,6 +157,11 @@ class Nest:
                     (self.depths[x] for x in value.inputs if x in self.depths), default=-1
                 )
 
+        def times(x: Value, value: Value) -> int:
+            return math.prod(sizes[self.depths[x] + 1 : self.depths[value] + 1])
+
+        self.divisors = divisors(values, lambda x, value: x in self.depths and times(x, value) >= MUCH)
+
     def place(
         self,
         evaluator: Evaluator,
@@ -137,12 +174,11 @@ class Nest:
         for x, access in self.sources.items():
             if self.depths[x] == depth and (only is None or x in only):
                 stride = access.strides[self.vector] if access.strides else 0
-                evaluator.known[x] = load(
-                    self.w, access.buffer, addresses[id(access)], self.lanes, stride, mask
-                )
+                found = load(self.w, access.buffer, addresses[id(access)], self.lanes, stride, mask)
+                evaluator.learn(x, found, x in self.divisors)
         for value in self.values:
             if self.depths[value] == depth and (only is None or value in only):
-                evaluator.known[value] = evaluator.compute(value)
+                evaluator.learn(value, evaluator.compute(value), value in self.divisors)
 
     def start(self) -> dict[int, Register]:
         """Return the address of the first element of every access."""

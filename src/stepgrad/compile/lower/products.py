@@ -7,7 +7,7 @@ from typing import Any
 from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task
-from stepgrad.compile.lower.loops import Evaluator, load, store
+from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, store
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.value import Value
@@ -85,9 +85,18 @@ class _Epilogue:
                 for x in member.inputs:
                     if x not in inside and x.kind != "number":
                         read.setdefault(x)
-        self.reads = [(x, self._oriented(task.locate(x).broadcast(shape))) for x in read]
+        reads = [(x, self._oriented(task.locate(x).broadcast(shape))) for x in read]
         self.writes = [(v, self._oriented(t.broadcast(shape))) for v, t in task.targets]
         self.bases = bases
+        # What is the same everywhere is read before the loops.
+        self.reads = [(x, buffer) for x, buffer in reads if any(buffer.strides)]
+        self.start = Evaluator(w)
+        same = {x: buffer for x, buffer in reads if not any(buffer.strides)}
+        by = divisors(self.cluster.members, lambda x, _: x in same and self.anchor.size >= MUCH)
+        for x, buffer in same.items():
+            element = element_of(buffer.dtype)
+            at = w.pointer(bases[buffer.storage], buffer.offset, element)
+            self.start.learn(x, w.load(at, element), x in by)
 
     def _oriented(self, x: Buffer) -> Buffer:
         return _turned(x) if self.swapped else x
@@ -97,7 +106,7 @@ class _Epilogue:
     ) -> None:
         w = self.w
         place = [*batch, m, n]
-        evaluator = Evaluator(w, {})
+        evaluator = self.start.copy()
         evaluator.known[self.anchor] = acc
         for x, buffer in self.reads:
             address = self._address(buffer, place)
