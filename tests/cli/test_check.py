@@ -12,10 +12,42 @@ RIGHT = "z1 = 0.6478\nz2 = 0.7225\na1 = 0.6565\n"
 def test_right_work(stepgrad):
     Path("work.txt").write_text(RIGHT + "apples = 3\n", encoding="utf-8")
     ran = stepgrad("check", "work.txt")
-    assert (ran.code, ran.out) == (0, "All is right: 3 lines checked.\n")
-    assert ran.err == "Line 4 was not checked: apples = 3\n"
+    assert (ran.code, ran.out) == (3, "No mistake found: 3 lines checked, 1 line not or not wholly read.\n")
+    assert ran.err == "Line 4 was not read: apples = 3.\n"
     assert stepgrad("check", "work.txt", "--quiet").err == ""
+    assert stepgrad("check", "work.txt", "--lang", "ko").out == (
+        "틀린 곳을 찾지 못했습니다. 3줄을 확인했고, 1줄은 못 읽었거나 일부만 읽었습니다.\n"
+    )
+    Path("work.txt").write_text(f"Forward pass\n{RIGHT}", encoding="utf-16")
+    ran = stepgrad("check", "work.txt")
+    assert (ran.code, ran.out) == (0, "All is right: 3 lines checked.\n")
+    assert ran.err == "Lines that state nothing to check: 1\n"
     assert stepgrad("check", "work.txt", "--lang", "ko").out == "모두 맞습니다. 3줄을 확인했습니다.\n"
+
+
+def test_what_was_not_read_is_said_with_its_line(stepgrad):
+    text = "z1 = stuff = 0.6478\nq = 1 + 1 = 2\n0/0\nasdf qwer\ny = 0.4154\nδ3 = -0.4154\nnew loss = 0.28\n"
+    Path("work.txt").write_text(text, encoding="utf-8")
+    ran = stepgrad("check", "work.txt")
+    assert ran.code == 3
+    assert ran.out == "No mistake found: 4 lines checked, 3 lines not or not wholly read.\n"
+    assert ran.err.splitlines() == [
+        "Line 1: the value was checked, but this was not read: stuff.",
+        "Line 2: q is no quantity of the step; only the arithmetic was checked.",
+        "Line 3 was not read: 0/0.",
+        "Line 5: y was taken for the output, not for the target.",
+        "Line 6: δ3 was taken for the gradient with its sign turned.",
+        "Lines that state nothing to check: 4",
+    ]
+    assert "2번째 줄: q는 이 스텝의 값이 아니어서" in stepgrad("check", "work.txt", "--lang", "ko").err
+    answer = stepgrad("check", "work.txt", "--json").json
+    assert (answer["ok"], answer["complete"], answer["lines"], answer["not_read"]) == (True, False, 4, 3)
+    assert answer["remarks"][2] == {"line": 3, "kind": "not_read", "text": "0/0"}
+    Path("work.txt").write_text("foo = 3\nz1 = 0.9\n", encoding="utf-8")
+    ran = stepgrad("check", "work.txt")
+    assert (
+        ran.out.splitlines()[-1] == "  (Before it 0 lines checked and right, 1 line not or not wholly read.)"
+    )
 
 
 def test_wrong_work(stepgrad):
@@ -82,6 +114,22 @@ def test_standard_input(stepgrad, monkeypatch):
 def test_mistakes(stepgrad):
     ran = stepgrad("check", "work.txt")
     assert (ran.code, ran.err) == (2, "Error: there is no file 'work.txt'.\n")
+    for content, message in [
+        (b"", "'work.txt' cannot be checked: it is empty."),
+        (b" \n\t\n", "'work.txt' cannot be checked: it is empty."),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "'work.txt' is no text file."),
+        (bytes(range(256)), "'work.txt' is no text file."),
+    ]:
+        Path("work.txt").write_bytes(content)
+        ran = stepgrad("check", "work.txt")
+        assert (ran.code, ran.out, ran.err) == (2, "", f"Error: {message}\n")
+    Path("folder").mkdir()
+    ran = stepgrad("check", "folder")
+    assert (ran.code, ran.err) == (2, "Error: 'folder' is a folder; name the file with the work.\n")
+    assert "'folder'는 폴더입니다." in stepgrad("check", "folder", "--lang", "ko").err
+    Path("work.txt").write_text(RIGHT, encoding="utf-8")
+    ran = stepgrad("check", "work.txt", "--model", "net.safetensors", "--run", "runs/a")
+    assert (ran.code, ran.err) == (2, "Error: name either --run or --model, not both.\n")
     Path("work.txt").write_text("nothing here", encoding="utf-8")
     ran = stepgrad("check", "work.txt")
     assert ran.code == 2

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _LOSSES = {"bce": "BCELoss", "bce_logits": "BCEWithLogitsLoss", "cross_entropy": "CrossEntropyLoss",
            "mse": "MSELoss", "mae": "L1Loss", "huber": "HuberLoss"}  # fmt: skip
+_OF_A_MODEL = {"model": "model", "input": "inputs", "target": "target"}
+_NOT_ALL_READ = 3
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
 
 
@@ -29,7 +31,8 @@ _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSpr
     help=(
         "Reads a training step that was worked out by hand, and names the first wrong line, what it should "
         "be, and the likely slip. Without --model it is the step of the 2-2-1 example network. Exit code 0: "
-        "all lines are right; 1: one is wrong; 2: the work cannot be read."
+        "all lines are right; 1: one is wrong; 2: the work cannot be read; 3: none is wrong, but not all "
+        "that is stated could be checked."
     ),
     arguments=[
         (
@@ -86,7 +89,7 @@ def check(context: click.Context, /, work: str, **step: Any) -> None:
         output.json_object(_to_json(checked, work))
     else:
         _say(checked, output)
-    context.exit(0 if checked.ok else 1)
+    context.exit(0 if checked.is_complete else _NOT_ALL_READ if checked.ok else 1)
 
 
 def _text(work: str) -> str:
@@ -94,17 +97,28 @@ def _text(work: str) -> str:
         return sys.stdin.read()
     try:
         content = Path(work).read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"there is no file '{work}'.{suggest_file(work)}") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp949", "replace")
+    except (IsADirectoryError, PermissionError):
+        if not Path(work).is_dir():  # what Windows says of a folder is said of other files, too
+            raise
+        raise BadInput(f"'{work}' is a folder; name the file with the work.") from None
+    for encoding in ("utf-16",) if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp949"):
+        try:
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not any(ord(sign) < 32 and not sign.isspace() for sign in text):
+            return text
+    raise BadInput(f"'{work}' is no text file.")
 
 
 def _worked(output: Output, step: dict[str, Any]) -> Worked:
     """Return the step that was worked out by hand. Raises `BadInput` for one that is not fully named."""
     if step["run"] is not None:
+        others = [f"--{name}" for name, key in _OF_A_MODEL.items() if step[key] is not None]
+        if others:
+            raise BadInput(f"name either --run or {others[0]}, not both.")
         from stepgrad.cli.explain import explain_row, layer_of
 
         part: dict[str, Any] = {
@@ -160,23 +174,32 @@ def _tensor(y: list[Any]) -> Any:
 
 def _to_json(checked: WorkChecked, work: str) -> dict[str, Any]:
     return {
-        "version": 1, "work": work, "ok": checked.ok, "right": checked.right,
+        "version": 1, "work": work, "ok": checked.ok, "complete": checked.is_complete,
+        "right": checked.right, "lines": checked.lines, "not_read": checked.not_read,
         "wrong": None if checked.wrong is None else checked.wrong.to_json(),
         "unknown": [entry.text for entry in checked.unknown],
+        "remarks": [{"line": r.place, "kind": r.kind, "text": r.text} for r in checked.remarks],
+        "words": [entry.place for entry in checked.words],
     }  # fmt: skip
 
 
 def _say(checked: WorkChecked, output: Output) -> None:
     words = output.words
-    for entry in checked.unknown:
-        output.note(words("Line {line} was not checked: {text}", line=str(entry.place), text=entry.text))
-    if checked.wrong is None:
-        output.result(words("All is right: {count:line/lines} checked.", count=checked.right))
-        return
-    _say_wrong(checked.wrong, checked.right, output)
+    for remark in checked.remarks:
+        output.note(f"{remark.sentence(words)}.".replace("..", "."))
+    if checked.words:
+        places = ", ".join(dict.fromkeys(str(entry.place) for entry in checked.words))
+        output.note(words("Lines that state nothing to check: {lines}", lines=places))
+    if checked.wrong is not None:
+        _say_wrong(checked.wrong, checked, output)
+    elif checked.is_complete:
+        output.result(words("All is right: {count:line/lines} checked.", count=checked.lines))
+    else:
+        text = "No mistake found: {count:line/lines} checked, {left:line/lines} not or not wholly read."
+        output.result(words(text, count=checked.lines, left=checked.not_read))
 
 
-def _say_wrong(wrong: Wrong, right: int, output: Output) -> None:
+def _say_wrong(wrong: Wrong, checked: WorkChecked, output: Output) -> None:
     words = output.words
     output.result(words("Line {line} is wrong: {text}", line=str(wrong.entry.place), text=wrong.entry.text))
     values = {"symbol": wrong.symbol, "right": wrong.text, "said": wrong.said}
@@ -190,4 +213,8 @@ def _say_wrong(wrong: Wrong, right: int, output: Output) -> None:
         output.result(words("  The likely slip: {slip}.", slip=wrong.slip.text(words)))
     else:
         output.result(words("  No common slip gives this number."))
-    output.result(words("  ({count:line/lines} before it are right.)", count=right))
+    if checked.not_read:
+        text = "  (Before it {count:line/lines} checked and right, {left:line/lines} not or not wholly read.)"
+        output.result(words(text, count=checked.lines, left=checked.not_read))
+    else:
+        output.result(words("  ({count:line/lines} before it are right.)", count=checked.lines))

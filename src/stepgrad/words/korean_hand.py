@@ -33,7 +33,29 @@ _SLIPS = {
 }
 
 _COMMAND = {
-    "Line {line} was not checked: {text}": "{line}번째 줄은 확인하지 않았습니다: {text}",
+    "Line {line} was not read: {text}": "{line}번째 줄은 읽지 못했습니다: {text}",
+    "Line {line}: the value was checked, but this was not read: {text}": (
+        "{line}번째 줄: 값은 확인했지만 이것은 읽지 못했습니다: {text}"
+    ),
+    "Line {line}: {text} is no quantity of the step; only the arithmetic was checked": (
+        "{line}번째 줄: {text:은/는} 이 스텝의 값이 아니어서 계산만 확인했습니다"
+    ),
+    "Line {line} is of the next step and was not checked: {text}": (
+        "{line}번째 줄은 다음 스텝의 것이어서 확인하지 않았습니다: {text}"
+    ),
+    "Line {line}: {text} was taken for the output, not for the target": (
+        "{line}번째 줄: {text:을/를} 실젯값이 아니라 출력으로 읽었습니다"
+    ),
+    "Line {line}: {text} was taken for the gradient with its sign turned": (
+        "{line}번째 줄: {text:을/를} 부호를 뒤집은 기울기로 읽었습니다"
+    ),
+    "Lines that state nothing to check: {lines}": "확인할 것이 없는 줄: {lines}",
+    "No mistake found: {count:line/lines} checked, {left:line/lines} not or not wholly read.": (
+        "틀린 곳을 찾지 못했습니다. {count}줄을 확인했고, {left}줄은 못 읽었거나 일부만 읽었습니다."
+    ),
+    "  (Before it {count:line/lines} checked and right, {left:line/lines} not or not wholly read.)": (
+        "  (그 앞의 {count}줄은 맞고, {left}줄은 못 읽었거나 일부만 읽었습니다.)"
+    ),
     "All is right: {count:line/lines} checked.": "모두 맞습니다. {count}줄을 확인했습니다.",
     "Line {line} is wrong: {text}": "{line}번째 줄이 틀렸습니다: {text}",
     "  Its expression gives {said}; {symbol} is {right}.": (
@@ -47,10 +69,12 @@ _COMMAND = {
     (
         "Reads a training step that was worked out by hand, and names the first wrong line, what it should "
         "be, and the likely slip. Without --model it is the step of the 2-2-1 example network. Exit code 0: "
-        "all lines are right; 1: one is wrong; 2: the work cannot be read."
+        "all lines are right; 1: one is wrong; 2: the work cannot be read; 3: none is wrong, but not all "
+        "that is stated could be checked."
     ): (
         "손으로 계산한 학습 스텝을 읽고, 처음 틀린 줄과 옳은 값, 짐작되는 실수를 말합니다. --model이 없으면 "
-        "2-2-1 예제 신경망의 스텝입니다. 종료 코드 0: 모두 맞음, 1: 틀린 줄이 있음, 2: 읽을 수 없음."
+        "2-2-1 예제 신경망의 스텝입니다. 종료 코드 0: 모두 맞음, 1: 틀린 줄이 있음, 2: 읽을 수 없음, "
+        "3: 틀린 줄은 없지만 확인하지 못한 것이 있음."
     ),
     (
         "A file with lines name = expression = value (text, Markdown, LaTeX) or a table of quantity, "
@@ -78,6 +102,12 @@ HAND_ERRORS = {
         "there is no line such as z1 = 0.4352·1 + 0.3545·1 − 0.1419 = 0.6478 in it, and no table with "
         "columns quantity, formula, value."
     ): ("z1 = 0.4352·1 + 0.3545·1 − 0.1419 = 0.6478 같은 줄도, 기호·식·값 열이 있는 표도 없습니다."),
+    "it is empty.": "비어 있습니다.",
+    "'{path}' is a folder; name the file with the work.": (
+        "'{path}'{path:+은/는} 폴더입니다. 풀이가 있는 파일을 적으십시오."
+    ),
+    "'{path}' is no text file.": "'{path}' 파일은 글이 아닙니다.",
+    "name either --run or {option}, not both.": "--run과 {option} 중 하나만 적으십시오.",
     "it is no JSON: {reason}.": "JSON이 아닙니다: {reason}.",
     "no line names a quantity of this step; its quantities are {names}, ….": (
         "이 스텝의 값을 적은 줄이 없습니다. 이 스텝의 값: {names}, …."

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 import stepgrad as sg
@@ -57,17 +57,23 @@ class Written(NamedTuple):
     slip: str | None
 
 
-def rounded(value, decimals, significant=False):
+ROUNDINGS = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "cut_off": ROUND_DOWN}
+
+
+def rounded(value, decimals, significant=False, rounding=ROUND_HALF_UP):
     """Half up, as on paper: to decimals, or to significant digits."""
     number = Decimal(repr(float(value)))
     if significant and number:
         decimals = decimals - 1 - number.adjusted()
-    shown = number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    shown = number.quantize(Decimal(1).scaleb(-decimals), rounding)
     return f"{shown:f}"
 
 
-def write(worked, decimals=4, slip=None, seed=0, significant=False):
-    """Write a step out by hand; with a slip, a function of (worked, line, own) → another value, or None."""
+def write(worked, decimals=4, slip=None, seed=0, significant=False, rounding=ROUND_HALF_UP, carried=False):
+    """Write a step out by hand; with a slip, a function of (worked, line, own) → another value, or None.
+
+    `carried`: the calculator goes on with all digits, and only what is written down is rounded.
+    """
     own = {each.id: str(each.text).replace("−", "-") for each in worked.given}
     exact = {each.id: repr(each.value) for each in [*worked.given, *worked.lines]}
     places = [] if slip is None else [line.id for line in worked if slip(worked, line, exact) is not None]
@@ -75,7 +81,7 @@ def write(worked, decimals=4, slip=None, seed=0, significant=False):
     rows, planted = [], None
     for line in worked:
         values = {name: own[id] for name, id in line.names.items()}
-        value = float(evaluate(line.formula, values))
+        value = line.value if carried else float(evaluate(line.formula, values))
         formula = line.formula
         if line.id == wanted:
             right = value
@@ -85,7 +91,7 @@ def write(worked, decimals=4, slip=None, seed=0, significant=False):
                 value, formula = right, line.formula  # too small a slip to be seen
             else:
                 planted = line.id
-        text = rounded(value, decimals, significant)
+        text = rounded(value, decimals, significant, rounding)
         own[line.id] = text
         rows.append((line, formula, values, text))
     return Written(rows, planted)

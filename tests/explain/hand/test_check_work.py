@@ -8,13 +8,14 @@ import stepgrad as sg
 from stepgrad.errors import ArgumentError, DataError
 from stepgrad.explain.example import example_step
 from stepgrad.explain.hand import check_work, read_work
+from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.hand.formula import computed
-from stepgrad.explain.hand.reading import number_in
+from stepgrad.explain.hand.numbers import number_in
 from stepgrad.explain.hand.spelling import Spellings, canonical
 from stepgrad.words.language import Words
 
 WORKED = example_step()
-SPELLINGS = Spellings(WORKED)
+SPELLINGS = Spellings(Quantities(WORKED))
 BEFORE = """
 z1 = 0.4352·1 + 0.3545·1 + (-0.1419) = 0.6478
 z2 = 0.1951·1 + 0.4835·1 + 0.0439 = 0.7225
@@ -173,7 +174,8 @@ def test_a_wrong_value_after_the_update_is_found():
 
 def test_a_prime_before_any_update_may_be_a_derivative():
     checked = check("a1 = 0.6565\na1' = a1(1 - a1) = 0.2255")
-    assert (checked.wrong, checked.right, [entry.name for entry in checked.unknown]) == (None, 1, ["a1'"])
+    assert (checked.wrong, checked.right, checked.unknown) == (None, 2, [])
+    assert check("a1 = 0.6565\na1' = 0.3255").wrong.symbol == "∂a⁽¹⁾₁/∂z⁽¹⁾₁"
 
 
 def test_several_equations_in_a_line_and_words_around_them():
@@ -252,10 +254,11 @@ def test_a_wrong_probability_is_found_under_its_usual_name():
     assert check_work(CLASSES, "z_2 = -0.57\nŷ_2 = 0.532").wrong.id == "loss/softmax[0,1]"
 
 
-def test_the_gradient_of_a_probability_is_no_number_of_the_step():
-    checked = check_work(BINARY, "z = 0.8\nŷ = 0.68997\ndL/dŷ = -1.4493")
-    assert checked.ok
-    assert [entry.name for entry in checked.unknown] == ["dL/dŷ"]
+def test_the_gradient_of_a_probability_is_derived():
+    checked = check_work(BINARY, "z = 0.8\nŷ = 0.68997\ndL/dŷ = -1/0.68997 = -1.4493")
+    assert (checked.wrong, checked.right) == (None, 3)
+    wrong = check_work(BINARY, "z = 0.8\nŷ = 0.68997\ndL/dŷ = 1.4493").wrong
+    assert (wrong.symbol, wrong.slip.kind) == ("∂L/∂h", "sign")
 
 
 # ---------------------------------------------------------------------- ordinary lines, odd lines
@@ -275,7 +278,7 @@ def test_the_gradient_of_a_probability_is_no_number_of_the_step():
         ("o = -0.3415", 1),
         ("o = -0.342\nŷ = 0.4154", 2),
         ("the new w11 = 0.4514", 1),
-        ("**z1** = 0.6478\n**z2 = 0.7225**\n**손실**은 = 0.5368", 2),
+        ("**z1** = 0.6478\n**z2 = 0.7225**\n**손실**은 = 0.5368", 3),
         ("a1 = 1/(1 + 2.718281828**(-0.6478)) = 0.6565", 1),
         ("z1 = 2**0 - (0.6 - 0.00653)**2 = 0.6478", 1),
     ],

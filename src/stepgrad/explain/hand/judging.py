@@ -2,90 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from stepgrad.errors import ArgumentError, DataError
-from stepgrad.explain.hand.formula import Lookup, computed
-from stepgrad.explain.hand.reading import Entry, read_work
-from stepgrad.explain.hand.slips import Slip, Slips, round_to
-from stepgrad.explain.hand.spelling import Spellings, canonical
+from stepgrad.explain.hand.derived import Quantities
+from stepgrad.explain.hand.entries import Entry
+from stepgrad.explain.hand.formula import Computed, Rounded, computed
+from stepgrad.explain.hand.outcome import Remark, WorkChecked, Wrong
+from stepgrad.explain.hand.reading import read_work
+from stepgrad.explain.hand.right import OwnNumbers, Said
+from stepgrad.explain.hand.slips import Slip, round_to
+from stepgrad.explain.hand.spelling import Spellings, canonical, endings
 from stepgrad.explain.hand.terms import ids_in, value
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.worked import Worked
 
-_MOST_COARSE = 3  # significant digits of a number that may spoil those that are computed from it
-_ENOUGH_PLACES = 4  # decimals of a number that was not rounded too early, however few digits they are
-_FEWEST_PLACES = 3  # decimals to which a given number may be rounded
-_ROUNDED = ("input", "target", "parameter")  # given numbers that may be
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """A line of a hand calculation that is wrong.
-
-    `entry` is the line, `id` and `symbol` the quantity. `said` is what it says: its value, or the value that
-    its expression gives, if `in_expression`. `expected` is what it should be, `text` that with as many digits
-    as were written, `formula` what it is computed from. `slip` is what likely happened, None if no slip gives
-    that number.
-    """
-
-    entry: Entry
-    id: str
-    symbol: str
-    said: str
-    expected: float
-    text: str
-    formula: str
-    slip: Slip | None
-    in_expression: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        slip = None if self.slip is None else {"kind": self.slip.kind, **self.slip.names}
-        return {
-            "line": self.entry.place, "text": self.entry.text, "id": self.id, "symbol": self.symbol,
-            "said": self.said, "expected": self.expected, "in_expression": self.in_expression, "slip": slip,
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class WorkChecked:
-    """What `check_work` found: how many lines were right before the first wrong one, that one (None if all
-    are right), and the lines that name no quantity of the step.
-    """
-
-    right: int
-    wrong: Wrong | None
-    unknown: list[Entry] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether no line is wrong."""
-        return self.wrong is None
-
-
-@dataclass(frozen=True)
-class _Said:
-    """A number as it was written: its value, and how far one may be off who writes so many digits."""
-
-    number: Decimal
-    tolerance: float
-
-    @property
-    def digits(self) -> int:
-        """How many significant digits it has."""
-        return len(self.number.as_tuple().digits) if self.number else 1
-
-    @property
-    def decimals(self) -> int:
-        """How many digits it has behind the point."""
-        exponent = self.number.as_tuple().exponent
-        return max(-exponent, 0) if isinstance(exponent, int) else 0
+_MOST_READINGS = 16
+_ENTRY_NAME = re.compile(r"[^\W\d]\S{0,20}")
 
 
 def check_work(worked: Worked, text: str, kind: str | None = None, file_name: str = "") -> WorkChecked:
@@ -94,7 +32,8 @@ def check_work(worked: Worked, text: str, kind: str | None = None, file_name: st
     `text` has lines ``name = expression = value`` (plain, Markdown, LaTeX) or is a table of quantity,
     formula, value (Markdown, CSV, JSON); `kind` and `file_name` are as in `read_work`. A number is right if
     it is, to within the digits written, what the step gives, or what follows from the numbers that the
-    person wrote before, which may have been rounded. Expressions are computed too, where they can be read.
+    person wrote before, which may have been rounded. Expressions are computed too. What could not be read is
+    in the `remarks` of the result, and not among what is right.
 
     Raises `DataError` for a text without lines, or in which no line names a quantity of the step;
     `ArgumentError` for a step in another layout than "scalar".
@@ -120,246 +59,267 @@ class _Judge:
     """Goes through the lines with the numbers that the person has written so far."""
 
     def __init__(self, worked: Worked) -> None:
-        self._worked, self._spellings = worked, Spellings(worked)
-        self._own: dict[str, _Said] = {}
-        self._called: dict[str, str] = {}  # what each name that was written turned out to mean
+        self._worked, self._quantities = worked, Quantities(worked)
+        self._spellings, self._own = Spellings(self._quantities), OwnNumbers(self._quantities)
+        self._variables: dict[str, float] = {}  # names of the person's own, for what has none in the step
         self._exact = {
             Decimal(each.text.replace("−", "-")) for each in worked.given if each.text[-1].isdigit()
         }
+        self._unknown: list[Entry] = []
+        self._words: list[Entry] = []
+        self._remarks: dict[Remark, None] = {}
+        self._right = 0
+        self._places: set[int] = set()
 
     def judge(self, entries: list[Entry]) -> WorkChecked:
         """Return what is wrong first."""
-        unknown, right = [], 0
-        for entry in entries:
-            ids = self._in_order(self._meanings(entry))
-            # What an expression without a value gives may depend on what its name means.
-            meant = [(id, said) for id in ids if (said := self._said(entry, id)) is not None]
-            chosen = next((each for each in meant if self._is_right(*each)), None)
-            if not meant or (chosen is None and self._may_be_of_next_step(entry, ids)):
-                unknown.append(entry)
-                continue
-            if chosen is None:
-                return WorkChecked(right, self._wrong(entry, *meant[0]), unknown)
-            wrong = self._wrong_expression(entry, *chosen)
-            if wrong is not None:
-                return WorkChecked(right, wrong, unknown)
-            self._called[canonical(entry.name)] = chosen[0]
-            if entry.value:
-                self._own[chosen[0]] = self._with_zeros(*chosen)
-            right += 1
-        if not right:
+        wrong = next((found for entry in entries if (found := self._wrong_in(entry)) is not None), None)
+        if not self._right and wrong is None:
             known = ", ".join([each.symbol for each in self._worked.lines][:8])
             raise DataError(f"no line names a quantity of this step; its quantities are {known}, ….")
-        return WorkChecked(right, None, unknown)
+        return WorkChecked(
+            self._right, wrong, self._unknown, self._words, list(self._remarks), len(self._places)
+        )
 
-    def _meanings(self, entry: Entry) -> list[str]:
-        """Return the ids of what the name of an entry may mean in its place."""
-        found = self._spellings.find(entry.name)
-        lower = canonical(entry.name).partition("∂L/∂")[2]
-        if self._called.get(lower, "").startswith("loss/"):
-            # By ŷ the person means a probability inside the loss, of which the step has no gradient.
-            return [id for id in found if not id.startswith("grad/")]
+    def _wrong_in(self, entry: Entry) -> Wrong | None:
+        """Judge one entry; return what is wrong with it, None if nothing is."""
+        if entry.is_words:
+            self._words.append(entry)
+            return None
+        entry, ids = self._named(entry)
+        # What an expression without a value gives may depend on what its name means.
+        meant = [(id, said) for id in ids if (said := self._said(entry, id)) is not None]
+        if not meant:
+            return self._arithmetic(entry)
+        chosen = next((each for each in meant if self._own.is_right(*each)), None)
+        if chosen is None and self._may_be_of_next_step(entry, ids):
+            self._unknown.append(entry)
+            self._remark("next_step", entry, entry.text)
+            return None
+        if chosen is None and self._spellings.is_vague(entry.name) and entry.expressions and entry.value:
+            return self._arithmetic(entry)
+        if chosen is None:
+            every = [self._wrong(entry, *each) for each in meant]
+            is_target = every[0].id.startswith("given/y")
+            return every[0] if is_target else next((w for w in every if w.slip is not None), every[0])
+        wrong = self._wrong_expression(entry, *chosen)
+        if wrong is None:
+            self._accept(entry, *chosen, ids)
+        return wrong
+
+    def _accept(self, entry: Entry, id: str, said: Said, ids: Sequence[str]) -> None:
+        if entry.value:
+            self._spellings.called[canonical(entry.name)] = id
+            self._own.write(id, said)
+        self._right += 1
+        self._places.add(entry.place)
+        is_target = any(other.startswith("given/y") for other in ids)
+        if is_target and not isinstance(self._quantities[id], Given):
+            self._remark("output", entry, entry.name)
+        if id.startswith("negative/"):
+            self._remark("negative", entry, entry.name)
+
+    def _remark(self, kind: str, entry: Entry, text: str) -> None:
+        self._remarks.setdefault(Remark(kind, entry.place, text))
+
+    # -------------------------------------------------------------------------------- the meaning
+
+    def _named(self, entry: Entry) -> tuple[Entry, list[str]]:
+        """Return an entry and the ids of what its name may mean in its place, what was not written yet first.
+
+        ``z1: 0.4 + 0.2`` and ``z1은 0.4 + 0.2`` are read as an equation where the whole is no name.
+        """
+        ids = self._spellings.find(entry.name)
+        if not ids and (parts := re.split(r"(?:\s*:|(?<=\S)(?:은|는|이|가))\s+", entry.name, maxsplit=1))[1:]:
+            ids = self._spellings.find(parts[0])
+            if ids:
+                entry = replace(entry, name=parts[0], expressions=(parts[1], *entry.expressions))
         if entry.updated or entry.expressions or ":=" in entry.text:
-            new = ["update/" + id.removeprefix("given/") for id in found if id.startswith("given/")]
-            found = [*found, *(id for id in new if id in self._worked)]
-        if self._is_of_next_step(entry, found):
-            after = [f"after/{id.removeprefix('forward/')}" for id in found]
-            return [*found, *(id for id in after if id in self._worked)]
-        return found
+            new = ["update/" + id.removeprefix("given/") for id in ids if id.startswith("given/")]
+            ids = [*ids, *(id for id in new if id in self._worked)]
+        if self._is_of_next_step(entry, ids):
+            after = [f"after/{id.removeprefix('forward/')}" for id in ids]
+            ids = [*ids, *(id for id in after if id in self._worked)]
+        if not self._has_updates():  # then a prime may mean the derivative
+            ids = [*(self._slope(id) or id for id in ids if id.startswith("after/")), *ids]
+        # By y the target is meant before anything was computed, else rather the output.
+        begun = entry.expressions or any(id.startswith("forward/") for id in self._own.ids())
+        givens = [isinstance(self._quantities[id], Given) == bool(begun) for id in ids]
+        order = sorted(range(len(ids)), key=lambda i: (ids[i] in self._own, givens[i]))
+        return entry, [ids[i] for i in order]
 
-    def _is_of_next_step(self, entry: Entry, ids: list[str]) -> bool:
+    def _is_of_next_step(self, entry: Entry, ids: Sequence[str]) -> bool:
         """Whether a quantity is of the next forward pass: it is written a second time after parameters were
         updated, or below a heading that says so.
         """
-        if entry.updated and all(id.startswith(("forward/", "loss", "after/")) for id in ids):
+        made = [id for id in ids if not isinstance(self._quantities[id], Given)]
+        if entry.updated and made and all(id.startswith(("forward/", "loss", "after/")) for id in made):
             return True
-        return all(id in self._own for id in ids) and any(id.startswith("update/") for id in self._own)
+        return bool(made) and all(id in self._own for id in made) and self._has_updates()
 
-    def _may_be_of_next_step(self, entry: Entry, ids: list[str]) -> bool:
+    def _may_be_of_next_step(self, entry: Entry, ids: Sequence[str]) -> bool:
         """Whether a number that is wrong may be none of this step: of the next one; or, before any update was
-        written, a derivative that is meant by a prime.
+        written, one that is meant by a prime.
         """
         before = [id for id in ids if not id.startswith("after/")]
-        if not before:
-            return not any(id.startswith("update/") for id in self._own)
-        return self._is_of_next_step(entry, before)
+        return self._is_of_next_step(entry, before) if before else not self._has_updates()
 
-    def _in_order(self, ids: list[str]) -> list[str]:
-        """Return what a name may mean, what was not written yet first."""
-        return sorted(ids, key=lambda id: (id in self._own, isinstance(self._worked[id], Given)))
+    def _has_updates(self) -> bool:
+        return any(id.startswith("update/") for id in self._own.ids())
 
-    def _said(self, entry: Entry, id: str) -> _Said | None:
+    def _slope(self, after: str) -> str | None:
+        """Return the derivative of a value of the forward pass by the only one that it is computed from."""
+        id = "forward/" + after.removeprefix("after/")
+        if id not in self._quantities:
+            return None
+        line = self._quantities[id]
+        if not isinstance(line, Line) or len(line.references) != 1:
+            return None
+        return self._quantities.derivative(id, line.references[0])
+
+    def _said(self, entry: Entry, id: str) -> Said | None:
         if entry.value:
-            number = Decimal(entry.value)
-            exponent = number.as_tuple().exponent
-            if not isinstance(exponent, int):
-                return None
-            # With few digits, one that is off by more than half of the last has been rounded wrongly; with
-            # many, it may have been cut off.
-            share = 1.0 if len(number.as_tuple().digits) >= 3 else 0.5
-            return _Said(number, share * 10.0**exponent)
+            return Said.written(entry.value)
         for text in reversed(entry.expressions):
-            found = computed(text, self._lookup(id), self._exact)
-            if found is not None:
-                return _Said(Decimal(repr(found.value)), found.slack + 1e-6 * abs(found.value) + 1e-9)
+            readings = [Said.computed(c.value, c.slack) for c in self._readings(text, id, entry)]
+            if readings:
+                return next((said for said in readings if self._own.is_right(id, said)), readings[0])
         return None
-
-    # ------------------------------------------------------------------------------------- right
-
-    def _is_right(self, id: str, said: _Said) -> bool:
-        if not said.number.is_finite():
-            return float(said.number) == self._worked[id].value
-        low, high = self._range(id, said)
-        return low - said.tolerance * 1.01 <= float(said.number) <= high + said.tolerance * 1.01
-
-    def _range(self, id: str, said: _Said) -> tuple[float, float]:
-        """Return between which numbers the right ones lie: the exact one, and those from what was written."""
-        each = self._worked[id]
-        found = [each.value, *self._from_own(id, said)]
-        found = [x for x in found if math.isfinite(x)]
-        return (min(found), max(found)) if found else (each.value, each.value)
-
-    def _from_own(self, id: str, said: _Said) -> Iterator[float]:
-        """Yield what a formula gives with the person's own numbers, where they are fine enough."""
-        if not isinstance(self._worked[id], Line):
-            return
-
-        def number(other: str) -> float:
-            own = self._own.get(other)
-            return (
-                self._value(other) if own is None or self._is_coarse(own, other, said) else float(own.number)
-            )
-
-        places = min([said.decimals, *self._usual_decimals()])
-
-        def rounded(other: str) -> float:
-            given = self._worked[other]
-            is_rounded = isinstance(given, Given) and given.origin in _ROUNDED and other not in self._own
-            return round_to(given.value, places) if is_rounded and abs(given.value) < 1e9 else number(other)
-
-        terms = Slips(self._worked, id, self._value, self._is_written).from_written()
-        yield from (value(term, number) for term in terms)
-        if (
-            places >= _FEWEST_PLACES
-        ):  # who computes with four decimals has the input and the weights with four
-            yield from (value(term, rounded) for term in terms)
-
-    def _usual_decimals(self) -> list[int]:
-        """Return how many decimals the person writes most often, as a list; nothing before the first line."""
-        counts = Counter(own.decimals for own in self._own.values())
-        return [places for places, _ in counts.most_common(1)]
-
-    def _is_coarse(self, own: _Said, id: str, said: _Said) -> bool:
-        """Whether a number was rounded so much that what is computed from it cannot have the digits said."""
-        if abs(float(own.number) - self._worked[id].value) < 1e-9:
-            return False
-        if own.decimals >= _ENOUGH_PLACES:
-            return False
-        return own.digits <= min(_MOST_COARSE, said.digits - 1) and own.decimals < said.decimals
-
-    def _with_zeros(self, id: str, said: _Said) -> _Said:
-        """Return a number with the zeros at its end that were not written: 1.75 may be 1.750."""
-        number = said.number
-        exact = [*self._from_own(id, said), self._worked[id].value]
-        for _ in range(6):
-            decimals = _Said(number, 0.0).decimals + 1
-            if not any(math.isfinite(x) and round_to(x, decimals) == float(number) for x in exact):
-                break
-            number = number.quantize(Decimal(1).scaleb(-decimals))
-        return _Said(number, said.tolerance)
-
-    def _value(self, id: str) -> float:
-        return self._worked[id].value
-
-    def _own_value(self, id: str) -> float:
-        own = self._own.get(id)
-        return self._worked[id].value if own is None else float(own.number)
-
-    def _is_written(self, id: str) -> bool:
-        return id in self._own
 
     # ------------------------------------------------------------------------------- expressions
 
-    def _lookup(self, id: str) -> Lookup:
-        """Return what a name in an expression for a quantity stands for."""
-        used = {
-            other
-            for term in Slips(self._worked, id, self._value, self._is_written).terms
-            for other in ids_in(term)
-        }
+    def _readings(self, text: str, id: str, entry: Entry) -> Iterator[Computed]:
+        """Yield what an expression for a quantity ("": for none) gives, the likeliest meaning of its names
+        first.
+        """
+        used: set[str] = set()
+        if id:
+            used = {other for term in self._own.slips(id).terms for other in ids_in(term)}
+        meanings: dict[str, list[float]] = {}
 
-        def lookup(name: str) -> float | None:
-            found = self._spellings.find(name)
-            for chosen in (
-                [id for id in found if id in used],
-                [id for id in found if id in self._own],
-                found,
-            ):
-                if len(chosen) == 1:
-                    return self._own_value(chosen[0])
-            return None
+        def first(name: str) -> float | None:
+            if name not in meanings:
+                meanings[name] = self._meanings(name, used)
+            return meanings[name][0] if meanings[name] else None
 
-        return lookup
+        found = computed(text, first, self._exact, entry.element)
+        if found is None:
+            return
+        yield found
+        several = {name: numbers for name, numbers in meanings.items() if len(numbers) > 1}
+        for chosen in itertools.islice(itertools.product(*several.values()), 1, _MOST_READINGS):
+            other = {
+                **{name: numbers[0] for name, numbers in meanings.items() if numbers},
+                **dict(zip(several, chosen)),
+            }
+            if (found := computed(text, other.get, self._exact, entry.element)) is not None:
+                yield found
 
-    def _wrong_expression(self, entry: Entry, id: str, said: _Said) -> Wrong | None:
+    def _meanings(self, name: str, used: set[str]) -> list[float]:
+        """Return the numbers that a name in an expression may stand for, the likeliest first."""
+        if name in self._variables:
+            return [self._variables[name]]
+        ids = self._spellings.find(name)
+        called = self._spellings.called.get(canonical(name))
+        if called in ids:
+            ids = [called]
+        elif used.intersection(ids):
+            ids = [id for id in ids if id in used or id.startswith("negative/")]
+        return [self._own.rounded(id) for id in sorted(ids, key=lambda id: id not in self._own)]
+
+    def _wrong_expression(self, entry: Entry, id: str, said: Said) -> Wrong | None:
+        low, high = self._own.range(id, said)
+        low, high = min(low, float(said.number)), max(high, float(said.number))
         for text in entry.expressions:
-            found = computed(text, self._lookup(id), self._exact)
-            if found is None:
+            readings = list(self._readings(text, id, entry))
+            if not readings:
+                self._remark("expression", entry, text)
                 continue
-            low, high = self._range(id, said)
-            low, high = min(low, float(said.number)), max(high, float(said.number))
-            slack = said.tolerance * 1.01 + found.slack + 1e-9
-            if not low - slack <= found.value <= high + slack:
-                number = _Said(Decimal(repr(found.value)), slack)
+            slacks = [said.tolerance * 1.01 + found.slack + 1e-9 for found in readings]
+            if not any(low - s <= found.value <= high + s for found, s in zip(readings, slacks)):
+                number = Said(Decimal(repr(readings[0].value)), slacks[0])
                 return self._wrong(entry, id, number, in_expression=True)
+        return None
+
+    def _arithmetic(self, entry: Entry) -> Wrong | None:
+        """Judge an entry that names no quantity of the step: whether its sides agree."""
+        names = [name for name in endings(entry.name) if re.search(r"[-−+*/·^(√]|\d\s", name)]
+        names = [] if self._spellings.find(entry.name) else names
+        left = next(((name, found) for name in names for found in self._readings(name, "", entry)), None)
+        name = left[0] if left else entry.name
+        sides = [] if left is None else [left[1]]
+        unread = []
+        for text in entry.expressions:
+            reading = next(self._readings(text, "", entry), None)
+            sides.extend([] if reading is None else [reading])
+            unread.extend([text] if reading is None else [])
+        said = Said.written(entry.value) if entry.value else None
+        if said is None and len(sides) > 1:
+            last = sides.pop()
+            said = Said.computed(last.value, last.slack)
+        if entry.value and said is not None and _ENTRY_NAME.fullmatch(entry.name):
+            self._variables[entry.name] = Rounded.of(float(said.number), said.half)
+        if said is None or not sides:
+            self._unknown.append(entry)
+            self._remark("not_read", entry, entry.text)
+            return None
+        for side in sides:
+            if not abs(side.value - float(said.number)) <= said.tolerance * 1.01 + side.slack + 1e-9:
+                text = rounded_text(side.value, said.decimals if entry.value else 6)
+                slip = Slip("arithmetic", {"right": text})
+                shown = entry.value or f"{float(said.number):.6g}"
+                return Wrong(entry, "", name, shown.replace("-", "−"), side.value, text, "", slip)
+        if left is None or unread:
+            self._unknown.append(entry)
+            self._remark("arithmetic", entry, entry.name)
+        else:
+            self._places.add(entry.place)
         return None
 
     # ------------------------------------------------------------------------------------- wrong
 
-    def _wrong(self, entry: Entry, id: str, said: _Said, in_expression: bool = False) -> Wrong:
-        each = self._worked[id]
-        expected = next(iter(self._from_own(id, said)), each.value)
-        decimals = said.decimals if entry.value and not in_expression else 6
-        formula = each.formula if isinstance(each, Line) else ""
+    def _wrong(self, entry: Entry, id: str, said: Said, in_expression: bool = False) -> Wrong:
+        each = self._quantities[id]
+        expected = next((number for number, _ in self._own.following(id, said)), float(each.value))
+        is_value = bool(entry.value) and not in_expression
         number = (
-            entry.value
-            if entry.value and not in_expression
-            else f"{float(said.number):.6g}".replace("inf", "∞")
+            entry.value if is_value else f"{float(said.number):.6g}".replace("inf", "∞").replace("nan", "NaN")
         )
         return Wrong(
-            entry, id, each.symbol, number.replace("-", "−"), expected, _rounded_text(expected, decimals),
-            formula, self._slip(entry, id, said, expected, in_expression), in_expression,
+            entry, id, each.symbol, number.replace("-", "−"), expected,
+            rounded_text(expected, said.decimals if is_value else 6),
+            each.formula if isinstance(each, Line) else "",
+            self._slip(entry, id, said, expected, in_expression), in_expression,
         )  # fmt: skip
 
-    def _slip(self, entry: Entry, id: str, said: _Said, expected: float, in_expression: bool) -> Slip | None:
-        slips = Slips(self._worked, id, self._own_value, self._is_written)
+    def _slip(self, entry: Entry, id: str, said: Said, expected: float, in_expression: bool) -> Slip | None:
+        slips = self._own.slips(id)
         for other in (other for term in slips.terms for other in ids_in(term)):
-            own = self._own.get(other)
-            if own is not None and self._is_coarse(own, other, said) and self._follows(slips, said):
-                used = _rounded_text(float(own.number), own.decimals)
-                return Slip("rounded_early", {"right": self._worked[other].symbol, "used": used})
+            if other not in self._own or not self._own.is_coarse(other, said):
+                continue
+            numbers = (value(term, self._own.value) for term in slips.terms)
+            if any(abs(number - float(said.number)) <= said.tolerance * 1.01 for number in numbers):
+                own = self._own[other]
+                used = rounded_text(float(own.number), own.decimals)
+                return Slip("rounded_early", {"right": self._quantities[other].symbol, "used": used})
         finite = said.number.is_finite()
         slip = slips.explain(said.number, expected, said.tolerance) if finite else None
         if slip is None and entry.value and not in_expression and self._expression_is_right(entry, id, said):
-            return Slip("arithmetic", {"right": _rounded_text(expected, said.decimals)})
+            return Slip("arithmetic", {"right": rounded_text(expected, said.decimals)})
         return slip
 
-    def _follows(self, slips: Slips, said: _Said) -> bool:
-        """Whether a number is what comes of the person's own, however coarse they are."""
-        numbers = (value(term, self._own_value) for term in slips.terms)
-        return any(abs(number - float(said.number)) <= said.tolerance * 1.01 for number in numbers)
-
-    def _expression_is_right(self, entry: Entry, id: str, said: _Said) -> bool:
+    def _expression_is_right(self, entry: Entry, id: str, said: Said) -> bool:
         """Whether the last expression that can be read is right, so that its result was miscalculated."""
         for text in reversed(entry.expressions):
-            found = computed(text, self._lookup(id), self._exact)
-            if found is not None:
-                close = _Said(Decimal(repr(found.value)), said.tolerance + found.slack)
-                return self._is_right(id, close)
+            readings = list(self._readings(text, id, entry))
+            if readings:
+                close = (Said(Decimal(repr(r.value)), said.tolerance + r.slack) for r in readings)
+                return any(self._own.is_right(id, each) for each in close)
         return False
 
 
-def _rounded_text(number: float, decimals: int) -> str:
+def rounded_text(number: float, decimals: int) -> str:
+    """Return a number rounded to decimals, with digits enough to tell it from 0."""
     if not math.isfinite(number):
         return str(number)
     shown = f"{round_to(number, decimals):.{decimals}f}"

@@ -1,14 +1,45 @@
-"""LaTeX as plain text: fractions, roots, indices and the commands that formulas of networks use."""
+"""LaTeX as plain text: fractions, roots, indices, matrices and the commands that formulas of networks use."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _SIGNS = {
-    "cdot": "·", "times": "·", "ast": "·", "sigma": "σ", "eta": "η", "alpha": "η", "delta": "δ", "ell": "ℓ",
-    "partial": "∂", "prime": "'", "left": "", "right": "", "displaystyle": "", "big": "", "Big": "",
-    "nabla": "∇",
+    "cdot": "·", "times": "·", "ast": "·", "bullet": "·", "div": "/", "sigma": "σ", "eta": "η", "alpha": "η",
+    "delta": "δ", "Delta": "Δ", "ell": "ℓ", "partial": "∂", "nabla": "∇", "prime": "'", "sum": "Σ",
+    "approx": "≈", "simeq": "≈", "cong": "≈", "doteq": "≈", "sim": "≈", "equiv": "=", "coloneqq": ":=",
+    "to": "→", "rightarrow": "→", "longrightarrow": "→", "Rightarrow": "⇒", "implies": "⇒",
+    "leftarrow": "←", "gets": "←", "therefore": "∴", "pm": "±", "odot": "⊙", "circ": "⊙", "top": "T",
+    "quad": ";", "qquad": ";", "dots": "…", "ldots": "…", "cdots": "…", "infty": "∞",
+    **dict.fromkeys(
+        ("left", "right", "displaystyle", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "item", "limits",
+         "nonumber", "notag", "begin", "end", "hline", "mathstrut"), ""
+    ),
 }  # fmt: skip
+_FONTS = (
+    "mathrm|mathbf|mathit|mathcal|mathsf|boldsymbol|bm|text|textbf|textit|operatorname|vec|underline|boxed"
+)
+_MATRIX = re.compile(
+    r"(?:\\left\s*[\[(]\s*)?\\begin\{((?:[a-z]|small)?matrix|array)\}(?:\{[^}]*\})?(.*?)\\end\{\1\}"
+    r"(?:\s*\\right\s*[\])])?", re.DOTALL,
+)  # fmt: skip
+LINE_OF_MATRIX = "\x1f"
+
+
+def with_lists(text: str) -> str:
+    r"""Return a text with its matrices as lists of rows.
+
+    >>> with_lists(r"h = \begin{bmatrix} 0.1 \\ 0.2 \end{bmatrix}^T")
+    'h = [[0.1], [0.2]]^T'
+    """
+
+    def listed(match: re.Match[str]) -> str:
+        rows = [row for row in re.split(r"\\\\(?:\[[^\]]*\])?", match[2]) if row.strip()]
+        cells = [f"[{', '.join(map(str.strip, row.split('&')))}]" for row in rows]
+        return f"[{', '.join(cells)}]" + LINE_OF_MATRIX * match[0].count("\n")
+
+    return _MATRIX.sub(listed, text)
 
 
 def without_latex(text: str) -> str:
@@ -17,11 +48,13 @@ def without_latex(text: str) -> str:
     >>> without_latex(r"\frac{1}{1 + e^{-z_{1}}}"), without_latex(r"\frac{\partial L}{\partial w^{(1)}_{12}}")
     ('((1)/(1 + e^(-z_1)))', ' ∂L/∂w^(1)_12 ')
     """
-    text = text.replace("{,}", "").replace(r"\{", "(").replace(r"\}", ")")
-    text = re.sub(r"\\[,;!: ]", " ", text)
-    text = re.sub(r"\\(?:mathrm|mathbf|mathit|boldsymbol|text|operatorname|vec)\s*\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\\(?:hat|widehat)\s*(?:\{\s*y\s*\}|y)", "ŷ", text)
-    while (start := re.search(r"\\[dt]?frac\s*(?=\{)", text)) is not None:
+    if "\\" not in text and "{" not in text:
+        return text
+    text = text.replace("{,}", "").replace(r"\{", "(").replace(r"\}", ")").replace(r"\_", "_")
+    text = re.sub(r"\\[,;!: ]", " ", text).replace(r"\%", "%")
+    text = re.sub(rf"\\(?:{_FONTS})\s*\{{([^{{}}]*)\}}", r"\1", text)
+    text = re.sub(r"\\(?:hat|widehat)\s*(?:\{\s*(\w)\s*\}|(\w))", _with_hat, text)
+    while (start := re.search(r"\\[cdt]?frac\s*(?=[{\d])", text)) is not None:
         above, end = _braced(text, start.end())
         below, end = _braced(text, end)
         text = text[: start.start()] + _fraction(above, below) + text[end:]
@@ -29,7 +62,11 @@ def without_latex(text: str) -> str:
     text = re.sub(r"\\([A-Za-z]+)\s*", lambda m: _SIGNS.get(m[1], m[1]), text)
     text = re.sub(r"\{\s*((?:\([^()]*\)|\[[^\[\]]*\]|[\d,]+)?'*)\s*\}", r"\1", text)
     text = re.sub(r"_\{([^{}]*)\}", r"_\1", text)
-    return text.replace("{", "(").replace("}", ")")
+    return re.sub(r"\^\{\s*([+*'])\s*\}", r"^\1", text).replace("{", "(").replace("}", ")")
+
+
+def _with_hat(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFC", (match[1] or match[2]) + "\u0302")
 
 
 def _fraction(above: str, below: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
 from stepgrad.explain.expressions import Number
+from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.hand.terms import (
     Applied,
     Named,
@@ -23,7 +24,6 @@ from stepgrad.explain.hand.terms import (
     variants,
 )
 from stepgrad.explain.line import Given, Line
-from stepgrad.explain.worked import Worked
 from stepgrad.words.language import Words
 
 _TEXTS = {
@@ -72,17 +72,18 @@ class Slips:
     """Makes slips on one line of a worked step, with the numbers that a person has."""
 
     def __init__(
-        self, worked: Worked, id: str, values: Callable[[str], float], written: Callable[[str], bool]
+        self, quantities: Quantities, id: str, values: Callable[[str], float], written: Callable[[str], bool]
     ) -> None:
-        self._worked, self._id, self._values, self._written = worked, id, values, written
-        self._line: Line | Given = worked[id]
+        self._quantities, self._id, self._values, self._written = quantities, id, values, written
+        self._line: Line | Given = quantities[id]
         self._kind = self._line.kind if isinstance(self._line, Line) else ""
+        worked = quantities.worked
         self._every: list[Line | Given] = [*worked.given, *worked.lines_of_step]
         term = term_of(self._line) if isinstance(self._line, Line) else None
         self.terms = [] if term is None else [term]
         if term is not None:
             multiplied = inlined(
-                term, worked, lambda id: written(id) or not id.startswith(("grad/", "local/"))
+                term, quantities, lambda id: written(id) or not id.startswith(("grad/", "local/"))
             )
             if multiplied != term:
                 self.terms.append(multiplied)
@@ -91,7 +92,7 @@ class Slips:
         """Return the formula, and what it is in the numbers that were written: L = ℓ is −ln(p₂)."""
         if not self.terms:
             return []
-        through = inlined(self.terms[0], self._worked, self._written)
+        through = inlined(self.terms[0], self._quantities, self._written)
         return self.terms if through in self.terms else [*self.terms, through]
 
     def explain(self, said: Decimal, expected: float, tolerance: float) -> Slip | None:
@@ -118,7 +119,7 @@ class Slips:
         return value(term, self._values)
 
     def _symbol(self, id: str) -> str:
-        return self._worked[id].symbol
+        return self._quantities[id].symbol
 
     # ---------------------------------------------------------------------------- in the formula
 
@@ -180,7 +181,7 @@ class Slips:
             return None
         match = re.search(r"\[(\d+),(\d+)\]$", part.id)
         other = "" if match is None else f"{part.id[: match.start()]}[{match[2]},{match[1]}]"
-        return Named(other) if ".weight" in part.id and other in self._worked else None
+        return Named(other) if ".weight" in part.id and other in self._quantities else None
 
     def _neighbours(self, id: str) -> list[str]:
         path = id.partition("[")[0]
@@ -192,7 +193,7 @@ class Slips:
         """Yield the term with parameters from before the update in place of those after it, and back."""
         for old, new in (("given/", "update/"), ("update/", "given/")):
             pairs = {id: new + id.removeprefix(old) for id in ids_in(term) if id.startswith(old)}
-            pairs = {id: other for id, other in pairs.items() if other in self._worked and id != self._id}
+            pairs = {id: other for id, other in pairs.items() if other in self._quantities and id != self._id}
             if self._kind == "update":
                 pairs.pop("given/" + self._id.removeprefix("update/"), None)
             for chosen in ({id: other} for id, other in pairs.items()):
@@ -209,7 +210,7 @@ class Slips:
         if self._kind != "local":
             return None
         for id in ids_in(term):
-            line = self._worked[id]
+            line = self._quantities[id]
             if isinstance(line, Line) and len(line.references) == 1 and id.startswith("forward/"):
                 before = line.references[0]
                 names = {"right": self._symbol(id), "used": self._symbol(before)}
@@ -221,7 +222,7 @@ class Slips:
     def _rounded(self, term: Term, said: Decimal) -> Iterator[Made]:
         digits = max(_decimals(said), 1)
         for id in ids_in(term):
-            exact = self._worked[id].value
+            exact = self._quantities[id].value
             for decimals in range(min(digits, 6) - 1, -1, -1):
                 short = round_to(exact, decimals)
                 if abs(short - exact) > 1e-12:
@@ -232,7 +233,7 @@ class Slips:
         return value(term, lambda other: number if other == id else self._values(other))
 
     def _as_a_whole(self, expected: float) -> Iterator[Made]:
-        targets = [each.id for each in self._worked.given if each.id.startswith("given/y")]
+        targets = [each.id for each in self._quantities.worked.given if each.id.startswith("given/y")]
         rows = {re.split(r"[\[,\]]", id)[1] for id in targets if "[" in id}
         for count in {len(targets), len(rows)} - {0, 1}:
             yield Slip("mean_forgotten", {"right": str(count)}), expected * count

@@ -1,38 +1,56 @@
 """What people call the quantities of a step: many spellings of one name.
 
-A person writes ``z1``, ``z_1``, ``z^{(1)}_1``, ``z1[0]`` or ``forward/0/z[0,0]``; ``dL/dw11``,
-``∂L/∂w⁽¹⁾₁₁`` or ``dL/d0.weight[0,0]``; ``w11'``, ``w11_new`` or ``새 w11``. Every spelling is brought to one
-form, and so are those that each quantity may have; where several quantities share one (``z2`` is the second
+A person writes ``z1``, ``z_1``, ``z^{(1)}_1``, ``net_h1``, ``z1[0]`` or ``forward/0/z[0,0]``; ``dL/dw11``,
+``∂E_total/∂w⁽¹⁾₁₁``, ``dW1[0,0]`` or ``dL/d0.weight[0,0]``; ``w11'``, ``w11_new`` or ``새 w11``. Every
+spelling is brought to one form, and so are those that each quantity may have. A derivative is read as ∂ of
+one name by another, δ as that of the loss by z. Where several quantities share one name (``z2`` is the second
 neuron of a layer, and the only one of the second layer), all of them are found.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.hand.latex import without_latex
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
-from stepgrad.explain.worked import Worked
 
 _UP = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻", "0123456789()+-")
 _DOWN = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _WORDS = {
     spelled: name
     for name, spellings in {
-        "ŷ": "yhat y_hat y^ ypred y_pred prediction 예측값 예측",
-        "L": "loss Loss cost E J 손실 오차 비용",
-        "η": "eta lr learningrate 학습률",
-        "y": "target t 실젯값 정답",
+        "ŷ": "yhat y^ ypred pred predicted prediction output 예측값 예측 출력 출력값",
+        "L": "loss cost error e j c ℒ mse bce ce nll crossentropy losstotal totalloss totalerror etotal "
+        "costfunction lossfunction ltotal jtotal 손실 손실값 손실함수 오차 총오차 총손실 비용 평균제곱오차 "
+        "교차엔트로피",
+        "η": "eta lr learningrate alpha α 학습률",
+        "t": "target label 실젯값 정답 목푯값 타깃 타겟 레이블",
+        "x": "input 입력 입력값",
+        "b": "bias 편향",
+        "w": "weight 가중치",
     }.items()
     for spelled in spellings.split()
 }
+_NUMBERED_WORDS = (
+    r"(yhat|ypred|pred|target|input|bias|weight|예측값|실젯값|정답|입력|가중치|편향)(?=[\d(\[]|[oh]\d)"
+)
+_PARTICLES = re.compile(r"(?<=\S)(?:의\s*(?:값|출력))?(?:은|는|이|가)?$")
+_ASIDE = re.compile(r"\s*\((?:[A-Za-z가-힣 ]{3,}|BCE|MSE|CE)\)\s*$")
 _MOST_WITH_ALL_FORMS = 3000
-_INDEX = re.compile(r"\[[\d,]+\]$")
-_LETTERS = {"a": ("a", "h"), "z": ("z", "net"), "w": ("w", "W"), "b": ("b", "B")}
+_INDEX = re.compile(r"\[([\d,]+)\]$")
+_LETTERS = {
+    "a": ("a", "h", "out"), "z": ("z", "net", "in", "s", "u"), "w": ("w", "W", "θ"), "b": ("b", "B"),
+    "x": ("x", "i", "in"), "y": ("t", "y"), "ŷ": ("ŷ", "y", "o", "out", "a"), "p": ("p", "ŷ", "y", "a", "o"),
+}  # fmt: skip
+_VAGUE = re.compile(r"(?:e|error|오차|[suop]\d*)", re.IGNORECASE)
+_OF_A_NEURON = ("z", "a", "ŷ", "p", "b")
+_APPLIED = re.compile(r"(σ|sigmoid|tanh|relu|f|g|φ|act)\s*\^?('?)\s*\((.*\D.*)\)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -41,35 +59,40 @@ def canonical(name: str) -> str:
 
     >>> canonical("z⁽¹⁾₂") == canonical("$z^{(1)}_{2}$") == canonical("z^(1)_2")
     True
-    >>> canonical(r"\\frac{\\partial L}{\\partial w_{11}}"), canonical("dE/dw11"), canonical("w_11 new")
+    >>> canonical(r"\\frac{\\partial L}{\\partial w_{11}}"), canonical("dE_total/dw11"), canonical("w_11 new")
     ('∂L/∂w11', '∂L/∂w11', "w11'")
     """
     text = without_latex(name.strip().strip("$`*").strip()).strip()
     text = re.sub(r"[₀-₉]+(?:,[₀-₉]+)*", lambda m: "_" + m[0].translate(_DOWN), text)
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻]+", lambda m: m[0].translate(_UP), text)
     gradient = re.match(
-        r"^(?:grad(?:ient)?(?:\s+of)?[\s_]+|∇\s*)(.+)$|^(.+?)의\s*(?:기울기|그레이디언트)$", text
+        r"^(?:grad(?:ient)?(?:\s+of)?[\s_]+|∇_?\s*)(.+)$|^(.+?)(?:의\s*(?:기울기|그레이디언트)|[._]grad)$",
+        text,
     )
     if gradient:
         return "∂L/∂" + canonical(gradient[1] or gradient[2])
-    fraction = re.match(r"^[d∂]\s*\(?\s*(.+?)\s*\)?\s*/\s*[d∂]\s*\(?\s*(.+?)\s*\)?$", text)
+    fraction = re.match(r"^[d∂]\s*(.+?)\s*(?:/|_(?=[d∂]))\s*[d∂]\s*(.+)$", text)
     if fraction:
-        return f"∂{_simple(fraction[1])}/∂{_simple(fraction[2])}"
+        upper, lower = (re.sub(r"^\((.*)\)$", r"\1", part.strip()) for part in fraction.groups())
+        return f"∂{_simple(upper)}/∂{_simple(lower)}"
     return _simple(text)
 
 
 def _simple(text: str) -> str:
     """Return the name of a value, without d/d, in the one form."""
     text = text.replace("′", "'").replace("’", "'").replace("{", "").replace("}", "").strip()
+    if applied := _APPLIED.fullmatch(text):
+        return f"{applied[1]}{applied[2]}({_simple(applied[3])})"
     text, is_new = _without_new(text)
-    text = re.sub(r"\s+", "", text)
-    text = re.sub(r"^delta(?=[_(\d])", "δ", text)
-    text = _WORDS.get(text, text)
-    text = text.replace("ŷ", "ŷ").replace("y_hat", "ŷ").replace("yhat", "ŷ")
+    text = unicodedata.normalize("NFC", re.sub(r"\s+", "", text))
+    text = re.sub(r"^delta(?=[_(\[\dho])", "δ", text)
+    text = re.sub(r"(?<=[^\W\d_])_(?=[^\W\d_])", "", text)  # net_h1 is neth1, y_hat is yhat
+    text = _WORDS.get(text.lower(), text)
     text = re.sub(r"\^\(?(\d+)\)?", r"(\1)", text)  # a layer above: z^(1), z^1
-    text = re.sub(r"\^\[(\d+)\]", r"(\1)", text)
+    text = re.sub(r"\^?\[(\d+)\](?=[_\d])|\^\[(\d+)\]", r"(\1\2)", text)
     text = re.sub(r"(?<=\d),(?=\d)(?![^\[]*\])", "", text)  # w_1,1 is w_11; within brackets the comma stays
-    text = re.sub(r"(?<=[^\W\d_])_(?=[\d(])|(?<=\))_(?=\d)", "", text)  # w_11 is w11, w(1)_11 is w(1)11
+    text = re.sub(r"(?<=[^\W\d_])_(?=[\d(\[])|(?<=\))_(?=\d)", "", text)  # w_11 is w11, w(1)_11 is w(1)11
+    text = re.sub(_NUMBERED_WORDS, lambda m: _WORDS[m[1]], text)
     text = re.sub(r"^([^\W\d_]+)(\d+)\((\d+)\)$", r"\1(\3)\2", text)  # w_11^(1) is w(1)11
     return text + "'" * is_new
 
@@ -77,98 +100,215 @@ def _simple(text: str) -> str:
 def _without_new(text: str) -> tuple[str, bool]:
     """Return the name without what says that it is the value after the update, and whether that was said."""
     text, words = re.subn(
-        r"(?i)^(?:new|updated|새로운|새|갱신된)[\s_]*|[\s_(]*(?:new|updated|새\s*값|갱신\s*후)\)?$", "", text
+        r"(?i)^(?:new|updated|새로운|새|갱신된)[\s_]*|[\s_(]*(?:new|updated|새\s*값|갱신\s*후)\)?(?=$|\[)",
+        "",
+        text,
     )
-    text, primes = re.subn(r"\^?'|\^\+|\^\*", "", text)
+    text, primes = re.subn(r"\^?'|\^\(?\+\)?|\^\*|⁺", "", text)
     return text, bool(words or primes)
 
 
 class Spellings:
     """The quantities of a worked step by everything that they may be called."""
 
-    def __init__(self, worked: Worked) -> None:
+    def __init__(self, quantities: Quantities) -> None:
+        self._quantities = quantities
+        self.called: dict[str, str] = {}
+        """What names that a person has written turned out to mean, by their one form."""
         self._by_name: dict[str, list[str]] = {}
-        every: list[Line | Given] = [*worked.given, *worked.lines]
-        self._also = _other_names(worked)
+        every = [*quantities.every, *quantities.shares]
+        self._also = _other_names(quantities)
         self._numbers = _numbered(
             name for each in every for name in (each.name, *self._also.get(each.name, [])) if name.base != "p"
         )
-        # With all places first: w11 is w⁽¹⁾₁₁ rather than w⁽²⁾₁, of which the first 1 is left out.
-        for is_full in (False, True):
+        self._last = max((layer for _, layer, _ in self._numbers), default=0)
+        # With all places first: w11 is w⁽¹⁾₁₁ rather than w⁽²⁾₁, of which the first 1 is left out; last with
+        # the neuron alone, whichever the row.
+        for which in ("own", "full", "neuron"):
             for each in every:
                 # Nobody works thousands of lines out by hand; in so many, the usual names are enough.
-                forms = self._forms(each, is_full) if len(every) <= _MOST_WITH_ALL_FORMS else ()
+                forms = self._forms(each, which) if len(every) <= _MOST_WITH_ALL_FORMS else ()
                 for spelled in (each.id, each.symbol, each.name.latex(), *forms):
                     known = self._by_name.setdefault(canonical(spelled), [])
                     if each.id not in known:
                         known.append(each.id)
 
     def find(self, name: str) -> list[str]:
-        """Return the ids of the quantities that `name` may mean, none if it means none."""
-        found = self._by_name.get(canonical(name), [])
-        # "the new weight w1": what stands before the last word says in words what it is, and when.
-        plain, is_new = _without_new(name.strip())
-        rest = plain.partition(" ")[2].strip()
-        return self.find(rest + "'" * is_new) if not found and rest else found
+        """Return the ids of the quantities that `name` may mean, none if it means none.
 
-    def _forms(self, each: Line | Given, is_full: bool) -> Iterator[str]:
-        index = re.search(r"\[[\d,]+\]$", each.id)
+        Words before the name, such as "the new weight", and Korean particles behind it are no part of it.
+        """
+        is_new = False
+        for rest in endings(name):
+            has_new = _without_new(rest)[1]
+            is_new = is_new or has_new
+            for each in dict.fromkeys((rest, _PARTICLES.sub("", rest), _ASIDE.sub("", rest))):
+                if found := self._named(canonical(each + "'" * (is_new and not has_new))):
+                    return found
+        return []
+
+    def is_vague(self, name: str) -> bool:
+        """Whether people call many things so: an error is a loss, and a difference."""
+        return _VAGUE.fullmatch(endings(name)[-1]) is not None
+
+    def _named(self, name: str) -> list[str]:
+        """Return what a name in the one form may mean."""
+        for each in _with_other_index(name):
+            known = self._by_name.get(each, [])
+            if found := self._partial(each) or known if "/∂" in each else known or self._partial(each):
+                return found
+        return []
+
+    def _partial(self, name: str) -> list[str]:
+        """Return what a name means that says how it is made of others: ∂a/∂b, δ, f(z), f'(z), dw."""
+        upper, slash, lower = name.removeprefix("∂").partition("/∂")
+        if slash:
+            # Both have the index that stands at the end of a list: da1/dz1[0].
+            tops = [upper, *(upper + m[0] for m in _INDEX.finditer(lower))]
+            of = [id for each in tops for id in self._inside(each)]
+            pairs = [(a, b) for a in of for b in self._inside(lower)]
+            return self._unique(self._quantities.derivative(a, b) for a, b in pairs)
+        if name.startswith("δ") and len(name) > 1:
+            own = self._by_name.get("z" + name[1:], []) or self._by_name.get("net" + name[1:], [])
+            gradients = self._unique(self._quantities.derivative("loss", id) for id in own)
+            return gradients + [self._quantities.negative(id) for id in gradients]
+        if match := _APPLIED.fullmatch(name):
+            inside = self._inside(match[3])
+            made = [self._quantities.activation(id) for id in inside]
+            if not match[2]:
+                return self._unique(made)
+            pairs = [(a, b) for a, b in zip(made, inside) if a is not None]
+            return self._unique(self._quantities.derivative(a, b) for a, b in pairs)
+        if re.match(r"d[^\W\d]", name) or re.match(r"g[wb][\d(\[]", name):
+            own = self._by_name.get(name[1:], [])
+            return self._unique(self._quantities.derivative("loss", id) for id in own)
+        return []
+
+    def _inside(self, name: str) -> list[str]:
+        """Return what a name within another one means: what the person has written by that name, if any."""
+        called = self.called.get(name)
+        return self._named(name) if called is None or called.startswith("given/") else [called]
+
+    def _unique(self, ids: Iterable[str | None]) -> list[str]:
+        return list(dict.fromkeys(id for id in ids if id is not None))
+
+    # ---------------------------------------------------------------------------------- the forms
+
+    def _forms(self, each: Line | Given, which: str) -> Iterator[str]:
         name = each.name
-        full = tuple(int(place) for place in index[0][1:-1].split(",")) if index and is_full else name.index
-        if name.kind == "local" and name.of is not None:
-            for upper in self._values(name.of, ()):
-                for lower in self._values(name, ()):
-                    yield f"∂{upper}/∂{lower}"
-                    # Both have the index that stands at the end: da1/dz1[0].
-                    yield f"∂{_INDEX.sub('', upper)}/∂{lower}"
-        elif name.kind == "gradient":
-            forms = list(self._values(name, full))
-            for form in (each.id.removeprefix("grad/"), *forms):
-                yield f"∂L/∂{form}"
-            yield from (f"δ{form[1:]}" for form in forms if form.startswith("z"))
+        if name.kind != "value":
+            if name.kind == "gradient" and which == "own":
+                yield f"∂L/∂{each.id.removeprefix('grad/')}"
+            return
+        index = _INDEX.search(each.id)
+        full = tuple(map(int, index[1].split(","))) if index else ()
+        if which == "neuron":  # whichever the row
+            if (
+                len(name.index) < len(full)
+                or name.base not in ("z", "a", "ŷ", "p", "y", "ℓ", "E")
+                or not full
+            ):
+                return
+            places = name.index[1:] if len(full) > 1 else ()
+            if len(full) == 1 and name.base != "y":
+                return
         else:
-            prime = "'" * name.prime
-            yield each.id.removeprefix("given/").removeprefix("update/") + prime
-            for form in self._values(name, full):
+            is_parameter = name.base in ("w", "b")
+            places = full if which == "full" and is_parameter else name.index
+        prime = "'" * name.prime
+        yield each.id.removeprefix("given/").removeprefix("update/") + prime
+        plain = replace(name, kind="value", of=None, prime=False)
+        for other in (plain, *self._also.get(plain, ())):
+            for form in self._with_letter(other, places):
                 yield form + prime
 
-    def _values(self, name: Name, full: tuple[int, ...]) -> Iterator[str]:
-        """Yield what the value itself may be called, apart from ∂ and primes."""
-        plain = replace(name, kind="value", of=None, prime=False)
-        for each in (plain, *self._also.get(plain, ())):
-            yield from self._with_letter(each, full)
-
-    def _with_letter(self, name: Name, full: tuple[int, ...]) -> Iterator[str]:
+    def _with_letter(self, name: Name, places: tuple[int, ...]) -> Iterator[str]:
         base, layer = name.base, name.layer
-        yield Name(base, layer, name.index).text()
-        number = self._numbers.get((base, layer, name.index), 0)
-        for letter in _LETTERS.get(base, (base,)):
-            for index in dict.fromkeys((name.index, full) if base in ("w", "b") else (name.index,)):
-                digits = "".join(str(i + 1) for i in index)
-                brackets = f"[{','.join(map(str, index))}]" if index else ""
-                if layer:
-                    yield from (f"{letter}({layer}){digits}", f"{letter}{layer}{brackets}")
-                    yield f"{letter}{layer}_{digits}" if digits else f"{letter}{layer}"
-                yield from (f"{letter}{digits}", f"{letter}{brackets}")
-            if layer and not name.index:  # the only neuron of a layer may be called its first
-                yield from (f"{letter}({layer})1", f"{letter}{layer}_1")
-            if base in ("z", "a", "w", "b"):
-                yield f"{letter}{number}"
+        if base in ("ℓ", "E"):  # the loss of one number of the output
+            for place in self._places(0, places or (0,), "o"):
+                yield from (f"{letter}{place}" for letter in ("ℓ", "L", "E", "J", "l", "loss", "error"))
+            return
+        letters = _LETTERS.get(base, (base,))
+        role = self._role(base, layer)
+        for letter in letters:
+            for place in self._places(layer, places, role):
+                yield f"{letter}{place}"
+        if base in ("z", "a", "w", "b"):
+            number = self._numbers.get((base, layer, name.index), 0)
+            yield from (f"{letter}{number}" for letter in letters)
+        if base == "b":  # one bias for the whole layer
+            yield from (f"b{layer}", f"b({layer})", f"b{role}")
         if base == "ŷ":
             hidden = sum(letter == "a" for letter, _, _ in self._numbers)
-            last = max((layer for _, layer, _ in self._numbers), default=0)
-            yield from ("o", "o1", "out", f"a({last})", f"a{last}", f"a{hidden + 1}")
-            if not any(other.base == "p" for others in self._also.values() for other in others):
-                yield "p"
+            digits = "".join(str(i + 1) for i in places)
+            yield from (f"a({self._last}){digits}", f"a{self._last}{digits}", f"h({self._last}){digits}")
+            if not places:
+                yield f"a{hidden + 1}"
+                if not any(other.base == "p" for others in self._also.values() for other in others):
+                    yield "p"
+
+    def _role(self, base: str, layer: int) -> str:
+        """Return how neurons of a layer are told apart where there is one hidden layer: net_h1, net_o1."""
+        if base in ("ŷ", "p", "y") or (layer == self._last and layer):
+            return "o"
+        return "h" if layer == 1 and self._last == 2 and base in _OF_A_NEURON else ""
+
+    def _places(self, layer: int, index: tuple[int, ...], role: str) -> Iterator[str]:
+        """Yield what may stand behind a letter to say which number it is."""
+        # The only neuron of a layer may be called its first.
+        for places in (index,) if index else (index, (0,)):
+            digits = "".join(str(i + 1) for i in places)
+            brackets = f"[{','.join(map(str, places))}]" if places else ""
+            yield from (digits, brackets)
+            if role:
+                yield f"{role}{digits}"
+            if layer:
+                yield from (f"({layer}){digits}", f"({layer}){brackets}", f"{layer}{brackets}")
+                yield from (f"{layer}_{digits}", f"{layer}{digits}") if digits else (f"{layer}",)
 
 
-def _other_names(worked: Worked) -> dict[Name, list[Name]]:
+def endings(text: str) -> list[str]:
+    """Return a text and what is left of it without words that stand in front.
+
+    >>> endings("Step 2: the new w12"), endings("2 z1")
+    (['Step 2: the new w12', '2: the new w12', 'the new w12', 'new w12', 'w12'], ['2 z1'])
+    """
+    text = text.strip()
+    starts = [match.end() for match in re.finditer(r"[\s:(,>]+", text)]
+    return [text, *(text[start:] for start in starts if text[start:] and _is_words(text[:start]))]
+
+
+def _is_words(text: str) -> bool:
+    """Whether what stands before a name is words: up to a colon or parenthesis anything, else no letters or
+    signs that could multiply it.
+    """
+    rest = re.split(r"[:(](?=\s|$)|[(,>]$", text.rstrip())[-1] if re.search(r"[:(,>]", text) else text
+    return all(re.fullmatch(r"[^\W\d_]{2,}[.,]?|[가-힣]+[.,]?", word) for word in rest.split())
+
+
+def _with_other_index(name: str) -> Iterator[str]:
+    """Yield a name, and what it may be called with a list's index: z[0] is z, w[0,1] is w[1]."""
+    yield name
+    prime = "'" if name.endswith("'") else ""
+    plain = name.removesuffix("'")
+    if match := _INDEX.search(plain):
+        stem, index = plain[: match.start()], match[1].split(",")
+        if len(index) == 2:
+            yield from (f"{stem}[{i}]{prime}" for i in dict.fromkeys(reversed(index)))
+        else:
+            yield from (f"{stem}[0,{index[0]}]{prime}", f"{stem}[{index[0]},0]{prime}")
+        if set(index) == {"0"}:
+            yield stem + prime
+
+
+def _other_names(quantities: Quantities) -> dict[Name, list[Name]]:
     """Return the other names of a value by its name: the weighted sum of the last layer is z in textbooks,
     and o; an output that is a weighted sum is also z; the probability inside a loss of logits is p, and ŷ.
     """
-    last = max((line.layer for line in worked.lines), default=0)
+    lines = quantities.worked.lines
+    last = max((line.layer for line in lines if line.kind == "forward"), default=0)
     also: dict[Name, list[Name]] = {}
-    for line in worked.lines:
+    for line in lines:
         name, path = line.name, line.id.partition("[")[0]
         if name.kind != "value" or name.prime:
             continue
@@ -177,7 +317,7 @@ def _other_names(worked: Worked) -> dict[Name, list[Name]]:
             others = [Name("z", last, name.index)] if name.base == "ŷ" else [Name("o", 0, name.index)]
             also[name] = [*others, base]
         elif path in ("loss/sigmoid", "loss/softmax"):
-            also[name] = [Name(base, 0, name.index) for base in ("p", "ŷ", "a")]
+            also[name] = [Name("p", 0, name.index)]
     return also
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref, refs, value_of
+from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.line import Line
-from stepgrad.explain.worked import Worked
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,18 @@ def variants(term: Term, change: Callable[[Term], Iterator[Term]]) -> Iterator[T
                 yield Applied(term.head, operands)
 
 
-def inlined(term: Term, worked: Worked, written: Callable[[str], bool]) -> Term:
+def inlined(term: Term, quantities: Quantities, written: Callable[[str], bool]) -> Term:
     """Return a tree in which numbers that a person has not written are replaced by their own formulas."""
     count = 0
 
     def change(part: Term) -> Term | None:
         nonlocal count
-        if not isinstance(part, Named) or written(part.id) or not isinstance(worked[part.id], Line):
+        if not isinstance(part, Named) or written(part.id):
             return None
-        inside = term_of(worked[part.id])
+        line = quantities[part.id]
+        if not isinstance(line, Line):
+            return None
+        inside = term_of(line)
         count += 1
         if inside is None or count > _MOST_INLINED:
             return None
