@@ -39,12 +39,28 @@ def test_every_optimizer_takes_native_steps(make_optimizer):
     assert_alike(native, eager)
 
 
-def test_dropout_batch_norm_and_partial_batches():
+@pytest.mark.parametrize("eager_epochs, sizes", [(0, [2, 16]), (4, [2, 16]), (6, [16])])
+def test_dropout_batch_norm_and_partial_batches(monkeypatch, eager_epochs, sizes):
+    """The two rows that are left in an epoch are an eager step in the first epochs."""
+    monkeypatch.setattr("stepgrad.train.native.REST_EPOCHS", eager_epochs)
     native, eager = both(rich_net, data=table(rows=50), fit={"epochs": 6})
-    assert sorted(native._steps._compiled) == [2, 16]
+    assert sorted(native._steps._compiled) == sizes
     assert_alike(native, eager, 1e-3)
     tracked = [t.model.state_dict()["1.num_batches_tracked"].item() for t in (native, eager)]
     assert tracked == [24, 24]
+
+
+def test_what_is_left_of_a_large_network_is_compiled_at_once(monkeypatch):
+    monkeypatch.setattr("stepgrad.train.native.SMALL", 100)
+    native, eager = both(plain_net, data=table(rows=50))
+    assert sorted(native._steps._compiled) == [2, 16]
+    assert_alike(native, eager)
+
+
+def test_a_table_smaller_than_a_batch_is_no_rest():
+    native, eager = both(plain_net, data=table(rows=10))
+    assert sorted(native._steps._compiled) == [10]
+    assert_alike(native, eager)
 
 
 class Words(nn.Module):

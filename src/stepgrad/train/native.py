@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("stepgrad")
 TARGET_SECONDS = 0.05
+# The smaller batch that ends an epoch is compiled after so many epochs: a step of a small network takes a
+# hundredth of the time that compiling takes.
+REST_EPOCHS = 100
+# A network is small if its weights times the rows of a batch are no more.
+SMALL = 1_000_000
 
 
 def rows_in_memory(dataset: Any) -> tuple[list[Tensor], numpy.ndarray | None] | None:
@@ -68,6 +73,7 @@ class NativeSteps:
         self._watched: TrainerWatch | None = None
         self._state: Tables | None = None
         self._seconds_per_step = 0.0
+        self._usual_size = 0
         self._has_begun = False  # whether a step was captured before
         self.is_eager = False  # once it turned out that the step cannot be compiled
 
@@ -89,6 +95,7 @@ class NativeSteps:
         """Begin an epoch of the loader, and return an iterator over the indices of its batches."""
         if self._watched is None:
             self._eager.look_at_modules()
+        self._usual_size = loader.batch_size if loader.batch_size and len(loader) > 1 else 0
         return loader.index_batches()
 
     def train(self, batches: Iterator[numpy.ndarray]) -> Iterator[tuple[list[float], int]]:
@@ -156,12 +163,19 @@ class NativeSteps:
     def _code(self, size: int, rows: numpy.ndarray) -> Compiled | None:
         """Return the code for batches of a size; None if the next step must be eager."""
         # The first step makes the optimizer's state; if it fails, there must be none.
-        if self.is_eager or not self._trainer.step:
+        if self.is_eager or not self._trainer.step or self._is_rest(size):
             return None
         compiled = self._compiled.get(size)
         if compiled is None or not compiled.holds():
             compiled = self._compile(size, rows)
         return compiled
+
+    def _is_rest(self, size: int) -> bool:
+        """Return whether a batch is what remains at the end of an epoch, of which too few have come yet."""
+        if size >= self._usual_size or self._trainer.epoch >= REST_EPOCHS:
+            return False
+        weights = sum(p.numel() for group in self._trainer.optimizer.param_groups for p in group["params"])
+        return weights * size <= SMALL
 
     def _forget_if_changed(self) -> None:
         """Forget the code if something changed that it has as a constant."""

@@ -55,7 +55,8 @@ class Trainer:
       ``fit(…, resume=True)`` goes on from the newest to the bits of an uninterrupted run.
     * `compile`: whether steps on data in memory run as native code, many of them in one call (see
       `stepgrad.compile`). What cannot be compiled runs eagerly; the reason is told in a warning if it is
-      the model or the optimizer, and logged otherwise. Native code keeps no gradients in ``.grad``.
+      the model or the optimizer, and logged otherwise. Native code keeps no gradients in ``.grad``. The
+      smaller batch that ends an epoch of a small network is eager in the first 100 epochs.
     * `progress`: whether to tell on stderr how far it is.
 
     Attributes: `epoch` and `step` count finished epochs and updates, over all calls of `fit`; `last_epoch`

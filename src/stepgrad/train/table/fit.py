@@ -29,7 +29,7 @@ _OPTIMIZERS: dict[str, Callable[..., optim.Optimizer]] = {
 }  # fmt: skip
 
 _MANY_BATCHES = 20
-_MANY_STEPS = 3_000  # fewer are done before they would be compiled
+_MANY_STEPS = 1_200  # fewer are done before they would be compiled
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +138,8 @@ def _run(
         train.dataset(multiclass),
         None if validation is None else validation.dataset(multiclass),
         epochs=epochs, batch_size=batch_size,
-        # What remains at the end of an epoch is left out where it is few: a batch of its own size would be
-        # compiled anew.
+        # What remains at the end of an epoch is left out where it is few: a batch of its own size is eager,
+        # or compiled anew.
         drop_last=len(train) >= _MANY_BATCHES * batch_size,
         patience=None if validation is None else settings.patience or epochs, resume=resume,
     )  # fmt: skip
