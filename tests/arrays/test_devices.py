@@ -37,6 +37,18 @@ def test_tensors_are_on_the_cpu():
     assert x.to(sg.device("cpu"), sg.float64).dtype is sg.float64
 
 
+def test_results_are_on_the_device_of_their_operands():
+    x = sg.ones(2, 3, requires_grad=True)
+    (x.double() @ sg.ones(3, 4, dtype=sg.float64)).sum().backward()
+    network = sg.nn.Linear(3, 1)
+    for made in (
+        x, x[0], x + 1, x.half(), sg.zeros(2), sg.zeros_like(x), sg.tensor(1), sg.rand(2), x.grad,
+        network(x), network.weight, sg.from_numpy(numpy.ones(2)), sg.ones(1, device=x.device),
+    ):  # fmt: skip
+        assert made.device == x.device == sg.device("cpu")
+        assert (made.device.type, made.device.index) == ("cpu", None)
+
+
 @pytest.fixture
 def no_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cupy", None)

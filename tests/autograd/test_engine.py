@@ -434,6 +434,21 @@ def test_operands_on_different_devices_are_refused():
         y * x
 
 
+@pytest.mark.parametrize(
+    "mixed",
+    [lambda gpu, own: gpu + own, lambda gpu, own: own - gpu, lambda gpu, own: sg.maximum(gpu, own)],
+    ids=["right", "left", "function"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_tensor_on_a_gpu_and_a_numpy_array_are_refused(mixed, dtype):
+    gpu = object.__new__(Elsewhere)
+    gpu._array, gpu._version = numpy.ones(2, "float32").view(Foreign), [0, 0]
+    with pytest.raises(DeviceError, match="operands on different devices: ") as caught:
+        mixed(gpu, numpy.ones(2, dtype))
+    for described in (f"{dtype}[2] on cpu", "float32[2] on cuda:0"):
+        assert described in str(caught.value)
+
+
 # ------------------------------------------------------------------------------------------------- hooks
 
 

@@ -1,8 +1,12 @@
 """The worked example: every quantity, in full and as a textbook of four decimals prints it."""
 
+import math
+
 import pytest
 
 import stepgrad as sg
+from stepgrad.explain.render.terminal import terminal
+from stepgrad.words.language import Words
 from tests.explain.examples import example
 
 EXACT = {
@@ -114,3 +118,49 @@ def test_the_text_of_lines():
     assert (line.kind, line.op, line.module) == ("chain", "matmul", "0")
     assert line.references == ("grad/0/z[1]", "given/x[0]")
     assert worked.given[0].id == "given/0.weight[0,0]"
+
+
+def test_updates_go_from_the_last_layer_to_the_first():
+    worked = example()
+    layers = [line.layer for line in worked.of_kind("update")]
+    assert layers == [2] * 3 + [1] * 6
+    assert [line.symbol for line in worked.of_kind("update")][:4] == ["w⁽²⁾₁′", "w⁽²⁾₂′", "b⁽²⁾′", "w⁽¹⁾₁₁′"]
+    printed = "\n".join(map(str, terminal(worked, Words())))
+    updates = printed.partition("After the update")[0].rpartition("Update\n")[2]
+    assert 0 < updates.index("w⁽²⁾₂′ = ") < updates.index("b⁽²⁾′ = ") < updates.index("w⁽¹⁾₁₁′ = ")
+    updates = worked.markdown().partition("## Update\n")[2].partition("## After the update")[0]
+    assert 0 < updates.index("### Layer 2") < updates.index("### Layer 1")
+
+
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+def test_updates_with_state_go_from_the_last_layer_that_computes_to_the_first(layout):
+    class Backwards(sg.nn.Module):  # the layers are registered in another order than they compute in
+        def __init__(self):
+            super().__init__()
+            self.last, self.first = sg.nn.Linear(2, 1), sg.nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.last(self.first(x).tanh())
+
+    model = Backwards()
+    optimizer = sg.optim.Adam(model.parameters())
+    worked = sg.explain(model, sg.nn.MSELoss(), optimizer, [1.0, 2.0, 3.0], [1.0], layout=layout)
+    updates = worked.of_kind("update")
+    modules = list(dict.fromkeys(line.module for line in updates))
+    assert modules == ["", "last", "first"]  # the number of the step, which both use, belongs to none
+    assert updates[0].id == "update/step"
+    written = {line.id for line in worked if not line.id.startswith("update/")}
+    for line in updates:  # each after what it is computed from
+        assert all(id in written or id.startswith("given/") for id in line.references)
+        written.add(line.id)
+
+
+def test_each_gradient_of_the_example_is_upstream_times_local():
+    worked = example()
+    assert len(worked.of_kind("chain")) == 14
+    for line in worked.of_kind("chain"):
+        upstream, *local = line.references  # no local one: the derivative by a bias is 1
+        assert upstream.startswith("grad/")
+        assert all(not id.startswith("grad/") for id in local)
+        product = math.prod(worked[id].value for id in line.references)
+        assert line.value == pytest.approx(product, rel=1e-12), str(line)

@@ -89,13 +89,13 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
             if x is not None and type(x) not in _NUMBERS:
                 return apply(op, *(_operand(op, y) for y in inputs), **attrs)
             arrays.append(x)
+    if np is None:
+        np = _module_for(op, inputs)
     promotes = op.promotes
     if promotes is not None and not (fits and first_dtype is not None and first_dtype.kind == "f"):
         converted = _promoted(op, inputs, arrays)
         if converted is not None:
             return apply(op, *converted, **attrs)
-    if np is None:
-        np = _module_for(op, inputs)
     if op.kind == "function":  # the user's own code: its errors and warnings are the user's
         y = op.forward(np, *arrays, **attrs)
     else:

@@ -7,6 +7,7 @@ a difference inside a square) is written out within a line.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -23,6 +24,7 @@ _LETTERS = {"linear": "z", "matmul": "z"}
 _SYMBOLS = {"exp": "u", "sum": "S", "mean": "M", "amax": "c", "softmax": "p"}
 _PARAMETERS = {"weight": "w", "bias": "b"}
 _STATE = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "vmax", "momentum_buffer": "v"}
+_LEARNED = ("parameter", "state")
 _RESERVED = {"e", "π"}
 _ACTIVATIONS = ("stepgrad.ops.activations", "stepgrad.ops.softmaxes")
 # Written out within a line even where they are used twice.
@@ -268,10 +270,13 @@ class Quantities:
             self._add(whole, "chain", path, owner.name.gradient(), value)
 
     def _update(self) -> None:
-        for leaf, new in self._step.updates:
-            if leaf.origin not in ("parameter", "state"):
-                continue
-            owner = self.leaf(leaf)
+        """Name the new values: first those of no layer (the number of the step), then the last layer's, as
+        they follow from the chain rule, which ends in the first layer.
+        """
+        changed = [
+            (self.leaf(leaf), leaf, new) for leaf, new in self._step.updates if leaf.origin in _LEARNED
+        ]
+        for owner, leaf, new in sorted(changed, key=lambda each: -(each[0].layer or math.inf)):
             whole = self.resolved(new)
             if id(whole) in self._found and self._found[id(whole)].kind == "update":
                 continue

@@ -32,7 +32,7 @@ def markdown(worked: Worked, words: Words) -> str:
     parts = parts_of(worked, words)
     forward = [(part.title, part.forward) for part in parts if part.forward]
     backward = [(part.title, part.backward) for part in reversed(parts) if part.backward]
-    update = [(part.title, part.update) for part in parts if part.update]
+    update = [(part.title, part.update) for part in reversed(parts) if part.update]
     after = [(part.title, part.after) for part in parts if part.after]
     for title, sections in (
         (words("Forward pass"), forward),

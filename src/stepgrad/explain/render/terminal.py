@@ -52,7 +52,7 @@ def terminal(worked: Worked, words: Words) -> list[Text]:
     for title, sections in (
         (words("Forward pass"), [(part.title, part.forward) for part in parts]),
         (words("Backward pass"), [(part.title, part.backward) for part in reversed(parts)]),
-        (words("Update"), [(part.title, part.update) for part in parts]),
+        (words("Update"), [(part.title, part.update) for part in reversed(parts)]),
         (words("After the update"), [(part.title, part.after) for part in parts]),
     ):
         if any(lines for _, lines in sections):
