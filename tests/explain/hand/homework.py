@@ -48,6 +48,28 @@ def softmax_step():
 STEPS = {"golden": example_step, "sigmoid": sigmoid_step, "tanh": tanh_step, "softmax": softmax_step}
 
 
+def random_step(kind, optimizer, seed):
+    """A step with data of two decimals: a network of sigmoids, of tanh, or one for two classes."""
+    sg.manual_seed(seed)
+    if kind == "sigmoid":
+        layers = nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 1), nn.Sigmoid()
+        loss, x, y = nn.BCELoss(), sg.randn(2), sg.tensor([seed % 2]).double()
+    elif kind == "tanh":
+        layers = nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)
+        loss, x, y = nn.MSELoss(), sg.randn(2, 2), hundredths(sg.randn(2, 1))
+    else:
+        layers = nn.Linear(3, 2), nn.Sigmoid(), nn.Linear(2, 2)
+        loss, x, y = nn.CrossEntropyLoss(), sg.randn(1, 3), sg.tensor([seed % 2])
+    net = nn.Sequential(*layers).double()
+    lr = 0.5 if optimizer == "SGD" else 0.01
+    made = getattr(optim, optimizer)(net.parameters(), lr=lr)
+    return sg.explain(net, loss, made, hundredths(x), y, layout="scalar")
+
+
+def hundredths(x):
+    return (x.double() * 100).round() / 100
+
+
 class Written(NamedTuple):
     """A calculation: rows of (line, formula, what its names stand for, value); `slip` is the id of the line
     that is wrong.
@@ -84,10 +106,13 @@ def write(worked, decimals=4, slip=None, seed=0, significant=False, rounding=ROU
         value = line.value if carried else float(evaluate(line.formula, values))
         formula = line.formula
         if line.id == wanted:
-            right = value
-            value, formula = slip(worked, line, own)
+            right, (value, formula) = value, slip(worked, line, own) or (value, formula)
+            if callable(value):  # a slip of the pen
+                value = float(value(rounded(right, decimals, significant)))
             text = rounded(value, decimals, significant)
-            if abs(float(text) - right) < 4 * 10.0 ** -(len(text.partition(".")[2])):
+            if min(abs(float(text) - x) for x in (right, line.value)) < 4 * 10.0 ** -len(
+                text.partition(".")[2]
+            ):
                 value, formula = right, line.formula  # too small a slip to be seen
             else:
                 planted = line.id
@@ -201,13 +226,16 @@ def base_ten(worked, line, own):
 
 
 def swapped(worked, line, own):
-    value, formula = computed(line, own, line.formula)
-    digits = rounded(value, 4)
-    for i in range(len(digits) - 1, 2, -1):
-        a, b = digits[i - 1], digits[i]
+    return swap, line.formula
+
+
+def swap(text):
+    """The last two digits that differ, the other way round."""
+    for i in range(len(text) - 1, 2, -1):
+        a, b = text[i - 1], text[i]
         if a.isdigit() and b.isdigit() and a != b:
-            return float(digits[: i - 1] + b + a + digits[i + 1 :]), formula
-    return None
+            return text[: i - 1] + b + a + text[i + 1 :]
+    return text
 
 
 def point(worked, line, own):

@@ -225,7 +225,8 @@ class _Judge:
             ids = [called]
         elif used.intersection(ids):
             ids = [id for id in ids if id in used or id.startswith("negative/")]
-        return [self._own.rounded(id) for id in sorted(ids, key=lambda id: id not in self._own)]
+        order = sorted(ids, key=lambda id: (not id.startswith("given/y"), id not in self._own))
+        return [self._own.rounded(id) for id in order]
 
     def _wrong_expression(self, entry: Entry, id: str, said: Said) -> Wrong | None:
         low, high = self._own.range(id, said)
@@ -245,17 +246,18 @@ class _Judge:
         """Judge an entry that names no quantity of the step: whether its sides agree."""
         names = [name for name in endings(entry.name) if re.search(r"[-−+*/·^(√]|\d\s", name)]
         names = [] if self._spellings.find(entry.name) else names
-        left = next(((name, found) for name in names for found in self._readings(name, "", entry)), None)
+        left = next(((name, found) for name in names if (found := [*self._readings(name, "", entry)])), None)
         name = left[0] if left else entry.name
-        sides = [] if left is None else [left[1]]
+        sides = [left[1]] if left else []
         unread = []
         for text in entry.expressions:
-            reading = next(self._readings(text, "", entry), None)
-            sides.extend([] if reading is None else [reading])
-            unread.extend([text] if reading is None else [])
+            if readings := [*self._readings(text, "", entry)]:
+                sides.append(readings)
+            else:
+                unread.append(text)
         said = Said.written(entry.value) if entry.value else None
         if said is None and len(sides) > 1:
-            last = sides.pop()
+            last = sides.pop()[0]
             said = Said.computed(last.value, last.slack)
         if entry.value and said is not None and _ENTRY_NAME.fullmatch(entry.name):
             self._variables[entry.name] = Rounded.of(float(said.number), said.half)
@@ -263,12 +265,13 @@ class _Judge:
             self._unknown.append(entry)
             self._remark("not_read", entry, entry.text)
             return None
-        for side in sides:
-            if not abs(side.value - float(said.number)) <= said.tolerance * 1.01 + side.slack + 1e-9:
-                text = rounded_text(side.value, said.decimals if entry.value else 6)
-                slip = Slip("arithmetic", {"right": text})
-                shown = entry.value or f"{float(said.number):.6g}"
-                return Wrong(entry, "", name, shown.replace("-", "−"), side.value, text, "", slip)
+        for readings in sides:
+            number, close = float(said.number), said.tolerance * 1.01 + 1e-9
+            if not any(abs(each.value - number) <= close + each.slack for each in readings):
+                right = readings[0].value
+                text = rounded_text(right, said.decimals if entry.value else 6)
+                shown = (entry.value or f"{number:.6g}").replace("-", "−")
+                return Wrong(entry, "", name, shown, right, text, "", Slip("arithmetic", {"right": text}))
         if left is None or unread:
             self._unknown.append(entry)
             self._remark("arithmetic", entry, entry.name)

@@ -22,18 +22,20 @@ _STRUCTURE = re.compile(r"```|~~~|[-=_*~]{3,}$|\\(?:documentclass|usepackage|mak
 _HEADING = re.compile(r"#+\s*(?!\d*\s*=)|\\(?:sub)*(?:section|paragraph|title)\*?\{")
 _MARKER = re.compile(r"^(?:[-*+•·▪>○●▶※∴]\s+|[(\[]?(?:\d{1,2}|[a-z]|[ivx]+)[.)\]]\s+|[①-⑳]\s*)+")
 _BOLD = re.compile(r"(?<![^\s(>:,.;])\*\*(?=\S)(.+?)(?<=\S)\*\*(?![0-9A-Za-z(])|^\*\*|(?<=\S)\*\*$")
-_COMMENT = re.compile(r"\s(?:#|//|<--?|←)\s.*$")
+_COMMENT = re.compile(r"(?:\s(?:#|//)|(?<==)(\s*\S*\d)\s+(?:<--?|←))\s.*$")
 _UPDATE = re.compile(
     r"(?i)\bupdat|갱신|업데이트|\bnew (?:weights|bias|param|value)|새(?:로운)? ?(?:가중치|편향|파라미터|값)"
 )
-_RELATION = re.compile(r":=|==?(?!>)|(?<![<>!])=(?!>)|[≈≅≒≃≡≐]|(?P<arrow>→|⇒|=>|[-−]+>)")
+_RELATION = re.compile(r":=|←|<-(?=\s)|==?(?!>)|(?<![<>!])=(?!>)|[≈≅≒≃≡≐]|(?P<arrow>→|⇒|=>|[-−]+>)")
 _SAYS = re.compile(
     r"(?:\s*:|\s+(?:is|equals|was)|(?<=[^\s])(?:은|는|이|가))\s*(?:약|대략|about|approximately|roughly|~)?\s+"
     r"(?=[-−+]?\s*[\d.([])"
 )
 _AHEAD = r"(?=[^=≈≅≒:;,]{1,60}(?:=|≈|≅|≒|:=))"
+_NOT_WORDS = r"(?:eta|sigma|delta|alpha|exp|ln|log|tanh|max|min|sqrt|sigmoid|relu)\b"
 _NEXT = re.compile(
     rf";|,\s*(?:and\s+|그리고\s+)?{_AHEAD}|(?<=[\d)\]])\.\s+{_AHEAD}|\s+(?:and|그리고|및|또한?),?\s+{_AHEAD}"
+    rf"|(?<=[\d)])\s+(?:(?!{_NOT_WORDS})[^\W\d_]{{2,}}\s+){{1,3}}(?=[^\s=≈]+\s*[=≈])"
     rf"|\s*(?:이고|이며|고|며),?\s+{_AHEAD}|\s*(?:→|⇒|=>|[-−]+>|∴)\s*{_AHEAD}"
 )
 _GOES_ON = re.compile(r"[-−+·*/×]\s*[\d.(][^=≈]*(?:[=≈]\s*[-−\d.(]|$)")
@@ -197,12 +199,13 @@ def _without_markup(line: str, is_latex: bool) -> str:
     if is_latex:
         line = re.sub(r"(?<!\\)%.*$", "", line)
     line = re.sub(r"<su([bp])>(.*?)</su\1>", lambda m: f"_{m[2]}" if m[1] == "b" else f"^({m[2]})", line)
+    line = re.sub(r"</?(?!br\b)[a-z]+(?:\s[^<>]*)?/?>", "", line)
     line = html.unescape(re.sub(r"<br\s*/?>", ";", re.sub(r"&(?!#?\w+;)", " ", line)))
     line = re.sub(r"\\(?:begin|end)\s*\{[^}]*\}(?:\[[^\]]*\])?|\\[()\[\]]|\$|`", " ", line)
     line = re.sub(r"\\\\(?:\[[^\]]*\])?", ";", line)
     line = re.sub(r"^(?:#+|\\(?:sub)*(?:section|paragraph|title)\*?)\s*", "", line.strip())
     line = _BOLD.sub(lambda m: m[1] or "", _MARKER.sub("", line))
-    line = _COMMENT.sub("", " " + without_latex(line))
+    line = _COMMENT.sub(lambda m: m[1] or "", " " + without_latex(line))
     return unicodedata.normalize("NFC", with_powers(_MARKER.sub("", line.strip()))).strip()
 
 

@@ -11,7 +11,7 @@ from stepgrad.errors import DataError
 from stepgrad.explain.hand.entries import Entry, statements
 from stepgrad.explain.hand.lines import line_entries
 from stepgrad.explain.hand.numbers import with_points
-from stepgrad.explain.hand.tables import csv_entries, from_columns, roles
+from stepgrad.explain.hand.tables import csv_entries, from_columns, is_csv, roles
 
 FORMATS = ("csv", "json", "markdown", "latex", "text")
 _ENDINGS = {
@@ -50,9 +50,7 @@ def _kind_of(text: str) -> str:
     start = text.lstrip("\ufeff \n\t")
     if re.match(r"\{\s*\"|\[\s*[\[{\"\d]", start):
         return "json"
-    first = start.split("\n", 1)[0]
-    is_table = re.search(r"[,;\t]", first) and "=" not in first and not first.startswith(("|", "#", "\\"))
-    return "csv" if is_table and ":" not in first else "text"
+    return "csv" if is_csv(start) else "text"
 
 
 # -------------------------------------------------------------------------------------------- JSON

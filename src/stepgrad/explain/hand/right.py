@@ -98,7 +98,13 @@ class OwnNumbers:
 
     def rounded(self, id: str) -> Rounded:
         """Return the person's number, and how far it may be off."""
-        return Rounded.of(self.value(id), self._own[id].half if id in self._own else 0.0)
+        return Rounded.of(self.value(id), self._half(id))
+
+    def _half(self, id: str) -> float:
+        """Return how far a number may be off by rounding: not at all, if it is the exact one."""
+        own = self._own.get(id)
+        is_exact = own is None or abs(float(own.number) - self.quantities[id].value) < 1e-12
+        return 0.0 if own is None or is_exact else own.half
 
     def slips(self, id: str) -> Slips:
         """Return what makes slips on a line with the person's numbers."""
@@ -151,7 +157,7 @@ class OwnNumbers:
         own = [id for id in ids_in(term) if id in self._own and not self.is_coarse(id, said)]
         middle, total = value(term, number), 0.0
         for id in own[:_MOST_VARIED]:
-            moved = number(id) + self._own[id].half
+            moved = number(id) + self._half(id)
             other = value(replaced(term, _put(id, moved)), number)
             total += abs(other - middle) if math.isfinite(other) else 0.0
         return total

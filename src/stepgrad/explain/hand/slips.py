@@ -154,7 +154,7 @@ class Slips:
             number = self._value(part)
             if number == 2:
                 return Slip("factor_two")
-            if 0 < number < 1 and abs(1 / number - round(1 / number)) < 1e-9:
+            if self._kind != "update" and 0 < number < 1 and abs(1 / number - round(1 / number)) < 1e-9:
                 return Slip("mean_forgotten", {"right": str(round(1 / number))})
         names = {"right": ", ".join(map(self._symbol, ids)) or _text(part)}
         if head == "+":
@@ -235,7 +235,8 @@ class Slips:
     def _as_a_whole(self, expected: float) -> Iterator[Made]:
         targets = [each.id for each in self._quantities.worked.given if each.id.startswith("given/y")]
         rows = {re.split(r"[\[,\]]", id)[1] for id in targets if "[" in id}
-        for count in {len(targets), len(rows)} - {0, 1}:
+        is_mean = self._id == "loss" or self._id.startswith("grad/")
+        for count in {len(targets), len(rows)} - {0, 1} if is_mean else ():
             yield Slip("mean_forgotten", {"right": str(count)}), expected * count
         yield Slip("factor_two"), expected * 2
         yield Slip("factor_two"), expected / 2

@@ -102,10 +102,24 @@ def _below_head(place: int, cells: Sequence[str], head: Sequence[str], text: str
         yield from statements(place, without_latex(name), [without_latex(cell)], text)
 
 
+def is_csv(text: str) -> bool:
+    """Whether a text looks like CSV: lines of as many cells each, more than one, without an equation."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    delimiter = _delimiter(text)
+    counts = {len(cells) for cells in csv.reader(lines, delimiter=delimiter)}
+    has_equations = "=" in lines[0] or any(re.match(r"[^,;\t]*[=≈:]", line) for line in lines)
+    return (
+        len(counts) == 1 and counts.pop() > 1 and not has_equations and not text.startswith(("|", "#", "\\"))
+    )
+
+
+def _delimiter(text: str) -> str:
+    return max(";,\t", key=text.lstrip().split("\n", 1)[0].count)
+
+
 def csv_entries(text: str) -> Iterator[Entry]:
     """Yield what the rows of a CSV text state; commas within numbers are decimal where others part cells."""
-    first = text.lstrip().split("\n", 1)[0]
-    delimiter = max(";,\t", key=first.count)
+    delimiter = _delimiter(text)
     table: list[_Row] = []
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     for cells in reader:
