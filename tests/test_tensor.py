@@ -93,8 +93,30 @@ def test_numpy_functions_leave_tensors_to_tensors():
     y = numpy.array([2.0, 3.0]) * x
     assert isinstance(y, sg.Tensor)
     assert y.requires_grad
-    with pytest.raises(TypeError):
+    with pytest.raises(GradientError, match=r"requires a gradient\. Use \.detach\(\)\.numpy\(\)"):
         numpy.multiply(numpy.ones(2), x)
+    made = numpy.sqrt(sg.tensor([4.0, 9.0]))
+    assert isinstance(made, sg.Tensor)
+    assert (made.dtype, made.tolist()) == (sg.float32, [2.0, 3.0])
+    assert numpy.sum(made) == 5.0
+    assert isinstance(numpy.float32(2) * made, sg.Tensor)
+
+
+def test_one_number_is_written_as_one():
+    x = sg.tensor(0.5, requires_grad=True) * 1
+    assert f"{x}" == "0.5"
+    assert f"{x:.2f}" == "0.50"
+    assert f"{sg.tensor([0.5])}" == "tensor([0.5000])"
+    with pytest.raises(TypeError, match=r"shape \[2\] cannot be written in the format '\.2f'"):
+        f"{sg.ones(2):.2f}"
+
+
+def test_numbers_of_numpy_among_others():
+    assert sg.tensor([numpy.float32(1), 2]).dtype is sg.float32
+    assert sg.tensor([[2.0], [numpy.float64(1)]]).dtype is sg.float64
+    assert sg.tensor([numpy.float16(1), True]).dtype is sg.float16
+    assert sg.ones(2, 3).shape.numel() == sg.ones(2, 3).size().numel() == 6
+    assert sg.Size([2, 3]) == (2, 3)
 
 
 # --------------------------------------------------------------------------------------- Python's protocols
@@ -209,7 +231,9 @@ def test_functions_of_the_package():
     assert sg.is_floating_point(sg.ones(1))
     assert not sg.is_floating_point(sg.tensor(1))
     assert sg.ones(1).is_floating_point()
-    shared = [name for name, x in vars(sg).items() if callable(x) and getattr(sg.Tensor, name, None) is x]
+    written = {name: getattr(x, "__code__", None) for name, x in vars(sg.functions).items()}
+    methods = {name: getattr(getattr(sg.Tensor, name, None), "__code__", 0) for name in written}
+    shared = [name for name, code in written.items() if code is methods[name] and hasattr(sg, name)]
     assert len(shared) > 80
     assert {"exp", "matmul", "softmax", "reshape", "clamp"} <= set(shared)
     with pytest.raises(AttributeError, match=r"stepgrad has no 'tensr'. Did you mean 'tensor'"):

@@ -16,8 +16,14 @@ from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from stepgrad import autograd as autograd
+from stepgrad import copies as _copies
+from stepgrad import creation as _creation
+from stepgrad import functions as _functions
+from stepgrad import joining as _joining
+from stepgrad import keywords as _keywords
 from stepgrad import linalg as linalg
 from stepgrad import names as _names
+from stepgrad import numerical as _numerical
 from stepgrad import ops as ops
 from stepgrad.arrays.devices import device as device
 from stepgrad.arrays.devices import get_default_device as get_default_device
@@ -35,10 +41,12 @@ from stepgrad.arrays.dtypes import int8 as int8
 from stepgrad.arrays.dtypes import int16 as int16
 from stepgrad.arrays.dtypes import int32 as int32
 from stepgrad.arrays.dtypes import int64 as int64
+from stepgrad.arrays.dtypes import layout as layout
 from stepgrad.arrays.dtypes import memory_format as memory_format
 from stepgrad.arrays.dtypes import preserve_format as preserve_format
 from stepgrad.arrays.dtypes import promote_types as promote_types
 from stepgrad.arrays.dtypes import set_default_dtype as set_default_dtype
+from stepgrad.arrays.dtypes import strided as strided
 from stepgrad.arrays.dtypes import uint8 as uint8
 from stepgrad.arrays.random import Generator as Generator
 from stepgrad.arrays.random import get_rng_state as get_rng_state
@@ -56,6 +64,7 @@ from stepgrad.errors import StepgradError as StepgradError
 from stepgrad.functions import *  # noqa: F403 - its __all__ is meant
 from stepgrad.joining import *  # noqa: F403 - its __all__ is meant
 from stepgrad.linalg import lu_unpack as lu_unpack
+from stepgrad.methods.base import Size as Size
 from stepgrad.methods.text import set_printoptions as set_printoptions
 from stepgrad.names import as_torch as as_torch
 from stepgrad.numerical import *  # noqa: F403 - its __all__ is meant
@@ -90,8 +99,9 @@ if TYPE_CHECKING:
     from stepgrad.train.health import sensitivity as sensitivity
 
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
-Size = tuple
 _names.install()
+for _family in (_copies, _creation, _functions, _joining, _numerical):
+    _keywords.name_functions(globals(), _family.__all__)
 
 # Imported when first used, so that ``import stepgrad`` stays light.
 _MODULES = (

@@ -133,24 +133,26 @@ def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
     return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
 
 
-def zeros_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return zeros in shape, dtype and device of `x`."""
-    return zeros(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return zeros in shape, dtype and device of `input`."""
+    return zeros(input.shape, requires_grad=requires_grad, **_like(input, dtype, device))
 
 
-def ones_like(x: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return ones in shape, dtype and device of `x`."""
-    return ones(x.shape, requires_grad=requires_grad, **_like(x, dtype, device))
+def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return ones in shape, dtype and device of `input`."""
+    return ones(input.shape, requires_grad=requires_grad, **_like(input, dtype, device))
 
 
 empty_like = zeros_like
 
 
 def full_like(
-    x: Tensor, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    input: Tensor, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor in shape, dtype and device of `x` with every element `fill_value`."""
-    return full(x.shape, fill_value, requires_grad=requires_grad, **_like(x, dtype, device))
+    """Return a tensor in shape, dtype and device of `input` with every element `fill_value`."""
+    return full(input.shape, fill_value, requires_grad=requires_grad, **_like(input, dtype, device))
 
 
 def arange(
@@ -212,14 +214,30 @@ def randn(
     return _random("randn", size, generator, dtype, device, requires_grad)
 
 
-def rand_like(x: Tensor, *, generator: Any = None, dtype: Any = None) -> Tensor:
-    """Return numbers uniform in [0, 1) in shape, dtype and device of `x`."""
-    return rand(x.shape, generator=generator, **_like(x, dtype, None))
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return numbers uniform in [0, 1) in shape, dtype and device of `input`."""
+    made = rand(input.shape, generator=generator, **_like(input, dtype, device))
+    return made.requires_grad_(requires_grad)
 
 
-def randn_like(x: Tensor, *, generator: Any = None, dtype: Any = None) -> Tensor:
-    """Return standard normal numbers in shape, dtype and device of `x`."""
-    return randn(x.shape, generator=generator, **_like(x, dtype, None))
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return standard normal numbers in shape, dtype and device of `input`."""
+    made = randn(input.shape, generator=generator, **_like(input, dtype, device))
+    return made.requires_grad_(requires_grad)
 
 
 def _random(name: str, size: Any, generator: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -240,6 +258,7 @@ def randint(
     generator: Any = None,
     dtype: Any = None,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return integers uniform in [low, high): randint(high, size) or randint(low, high, size)."""
     if size is None:
@@ -250,15 +269,27 @@ def randint(
         raise ArgumentError("randint takes (high, size) or (low, high, size).")
     g = generator or streams.default_generator
     made = Tensor._of(g.integers(low, high, as_shape((size,))))
-    return _placed(made if dtype is None else made.to(dtype), device, False)
+    return _placed(made if dtype is None else made.to(dtype), device, requires_grad)
 
 
-def randperm(n: int, *, generator: Any = None, device: Any = None) -> Tensor:
-    """Return the integers 0 … n-1 (int64) in random order."""
-    return _placed(Tensor._of((generator or streams.default_generator).permutation(n)), device, False)
+def randperm(
+    n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Return the integers 0 … n-1 in random order, as int64 by default."""
+    made = Tensor._of((generator or streams.default_generator).permutation(n))
+    return _placed(made if dtype is None else made.to(dtype), device, requires_grad)
 
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None) -> Tensor:
+def normal(
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Return normal numbers of the given mean and standard deviation: numbers, with the shape `size`, or
     tensors, whose shape the result has.
     """
@@ -267,12 +298,13 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any 
         if not given:
             raise ArgumentError("normal takes a size, or a tensor as mean or std, which gives the shape.")
         size = numpy.broadcast_shapes(*(x.shape for x in given))
-    return randn(size, generator=generator) * std + mean
+    made = randn(size, generator=generator, dtype=dtype, device=device) * std + mean
+    return made.requires_grad_() if requires_grad else made
 
 
-def bernoulli(p: Tensor, *, generator: Any = None) -> Tensor:
-    """Return 1 with probability p, else 0, for each element of `p`, in its dtype."""
-    return (rand_like(p.detach(), generator=generator) < p).to(p.dtype)
+def bernoulli(input: Tensor, *, generator: Any = None) -> Tensor:
+    """Return 1 with the probability that each element of `input` is, else 0, in its dtype."""
+    return (rand_like(input.detach(), generator=generator) < input).to(input.dtype)
 
 
 # --------------------------------------------------------------------------- functions of several tensors
@@ -326,14 +358,16 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return apply(REGISTRY["where"], condition, input, other)
 
 
-def multinomial(p: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
-    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `p`.
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
+) -> Tensor:
+    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `input`.
 
     Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and Spirakis,
     2006).
     """
     g = generator or streams.default_generator
-    weights = numpy.asarray(p.detach().cpu()._array, dtype="float64")
+    weights = numpy.asarray(input.detach().cpu()._array, dtype="float64")
     if (weights < 0).any() or not numpy.isfinite(weights).all() or (weights.sum(-1) <= 0).any():
         raise ArgumentError("multinomial needs finite probabilities ≥ 0 with a positive sum in each row.")
     if replacement:

@@ -15,7 +15,8 @@ from stepgrad.autograd.gradients import backward
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import check_readable
 from stepgrad.errors import DtypeError, GradientError, ShapeError
-from stepgrad.methods.base import one_dim
+from stepgrad.keywords import name_methods
+from stepgrad.methods.base import Size, one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
 from stepgrad.methods.mathematics import MathematicsMethods
@@ -95,9 +96,9 @@ class Tensor(
     # ---------------------------------------------------------------------------- properties
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Size:
         """The length of each dimension."""
-        return self._array.shape
+        return Size(self._array.shape)
 
     @property
     def dtype(self) -> dtypes.dtype:
@@ -120,7 +121,7 @@ class Tensor(
 
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the length of one dimension."""
-        return self._array.shape if dim is None else self._array.shape[one_dim(dim, self._array.ndim)]
+        return Size(self._array.shape) if dim is None else self._array.shape[one_dim(dim, self._array.ndim)]
 
     def numel(self) -> int:
         """Return the number of elements."""
@@ -348,7 +349,14 @@ class Tensor(
         return tensor_text(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if self._array.ndim == 0 and spec else str(self), spec)
+        if self._array.ndim == 0 and type(self) is Tensor:
+            return format(self.item(), spec)
+        if spec:
+            raise DtypeError(
+                f"a tensor of shape {list(self.shape)} cannot be written in the format {spec!r}: that is for "
+                f"one number. Use stepgrad.set_printoptions for the digits of all."
+            )
+        return str(self)
 
     def __deepcopy__(self, memo: dict[Any, Any]) -> Tensor:
         if not self.is_leaf:
@@ -392,6 +400,7 @@ class RemovableHook:
 
 
 engine.set_tensor_class(Tensor)
+name_methods(Tensor)
 
 from stepgrad.autograd.function import Function  # noqa: E402 - its class body needs Tensor to be known
 

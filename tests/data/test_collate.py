@@ -53,7 +53,7 @@ def test_structures_keep_their_form():
     made = default_collate([{"p": Point(1, 2), "n": ["a", (1.0,)]}, {"p": Point(3, 4), "n": ["b", (2.0,)]}])
     assert isinstance(made["p"], Point)
     assert made["p"].y.tolist() == [2, 4]
-    assert made["n"][0] == ["a", "b"]
+    assert made["n"][0] == ("a", "b")
     assert made["n"][1][0].tolist() == [1.0, 2.0]
     assert type(default_collate([OrderedDict(a=1)])) is OrderedDict
     assert type(default_collate([UserDict(a=1)])) is UserDict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy
@@ -37,15 +38,25 @@ def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
         array = numpy.array(data)
     except (ValueError, OverflowError) as error:
         raise ShapeError(f"these sequences are not a tensor: {error}") from None
-    if array.dtype.kind == "f" and dtype is None and not _has_numpy_scalar(data):
-        return array.astype(dtypes.get_default_dtype().numpy)
+    if array.dtype.kind == "f" and array.size and dtype is None:
+        return array.astype(_kind_of(data).numpy, copy=False)
     if array.dtype.kind not in "biuf":
         raise DtypeError(f"a tensor holds numbers, not {type(data).__name__} of {array.dtype}.")
     dtypes.of(array)
     return array if array.size else array.astype(dtypes.get_default_dtype().numpy)
 
 
-def _has_numpy_scalar(data: Any) -> bool:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
-    return hasattr(data, "dtype")
+def _kind_of(data: Any) -> dtypes.dtype:
+    """Return the type to which all numbers in nested sequences are promoted: Python's, NumPy's, arrays'."""
+    kinds: set[Any] = set()
+    inner = [data]
+    while inner:
+        part = inner.pop()
+        if isinstance(part, (list, tuple)):
+            if set(map(type, part)) == {float}:  # the usual case, and long
+                kinds.add(float)
+            else:
+                inner.extend(part)
+        else:
+            kinds.add(part.dtype if hasattr(part, "dtype") else type(part))
+    return functools.reduce(dtypes.promote_types, kinds, dtypes.bool_)

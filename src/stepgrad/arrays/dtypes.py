@@ -166,6 +166,16 @@ contiguous_format, preserve_format, channels_last, channels_last_3d = (
 )
 
 
+class layout:
+    """How the elements of a tensor lie in memory: `stepgrad.strided`, the only way there is."""
+
+    def __repr__(self) -> str:
+        return "stepgrad.strided"
+
+
+strided = layout()
+
+
 def largest(kind: dtype) -> Any:
     """Return the largest number of a type."""
     return (numpy.finfo if kind.is_floating_point else numpy.iinfo)(kind.numpy).max

@@ -17,8 +17,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Return a batch made of samples of the same structure.
 
     Tensors and arrays of shape S become one tensor of shape (B, *S); floats a float64 tensor of shape (B,),
-    integers int64, booleans bool; strings and bytes a list; dicts, tuples, named tuples and lists are put
-    together entry by entry, tuples as a list, as in PyTorch. Raises `ShapeError` for shapes or lengths that
+    integers int64, booleans bool; strings and bytes stay as they are, a list of them, or a tuple where they
+    are an entry of tuples or lists; dicts, tuples, named tuples and lists are put together entry by entry,
+    tuples as a list, as in PyTorch. Raises `ShapeError` for shapes or lengths that
     differ between the samples, `DtypeError` for other types.
 
     >>> import numpy
@@ -28,10 +29,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
     >>> default_collate([{"name": "a"}, {"name": "b"}])
     {'name': ['a', 'b']}
     """
-    return _collate(list(batch), "")
+    return _collate(batch if isinstance(batch, tuple) else list(batch), "")
 
 
-def _collate(batch: list[Any], where: str) -> Any:
+def _collate(batch: Sequence[Any], where: str) -> Any:
     if not batch:
         raise ShapeError("default_collate got 0 samples; it needs at least 1.")
     first = batch[0]
@@ -51,7 +52,7 @@ def _collate(batch: list[Any], where: str) -> Any:
         return _collate_mapping(batch, where)
     if isinstance(first, Sequence):
         _same((len(sample) for sample in batch), where, "lengths")
-        columns = [_collate(list(c), f"{where}[{i}]") for i, c in enumerate(zip(*batch, strict=True))]
+        columns = [_collate(c, f"{where}[{i}]") for i, c in enumerate(zip(*batch, strict=True))]
         return type(first)(*columns) if hasattr(first, "_fields") else columns
     kind = type(first).__name__ + (f" of {first.dtype}" if hasattr(first, "dtype") else "")
     raise DtypeError(
@@ -61,7 +62,7 @@ def _collate(batch: list[Any], where: str) -> Any:
     )
 
 
-def _collate_mapping(batch: list[Any], where: str) -> Any:
+def _collate_mapping(batch: Sequence[Any], where: str) -> Any:
     first = batch[0]
     for i, sample in enumerate(batch):
         if sample.keys() != first.keys():

@@ -204,7 +204,8 @@ def random_split(
     sizes = _sizes(length_of(dataset, "random_split"), lengths)
     order = (generator or random.default_generator).permutation(sum(sizes))
     ends = list(accumulate(sizes))
-    return [Subset(dataset, order[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+    pairs = zip(sizes, ends, strict=True)
+    return [Subset(dataset, order[end - size : end].tolist()) for size, end in pairs]
 
 
 def stratified_split(
@@ -245,7 +246,7 @@ def stratified_split(
     for size in sizes:
         chosen = _evenly(len(rest), size, draws)
         # The order inside a subset must not follow the labels.
-        subsets.append(Subset(dataset, rest[chosen][draws.permutation(size)]))
+        subsets.append(Subset(dataset, rest[chosen][draws.permutation(size)].tolist()))
         rest = rest[~chosen]
     return subsets
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,21 @@ if TYPE_CHECKING:
 
 # A tensor, or what is taken for one beside a tensor.
 Operand = Any
+
+
+class Size(tuple[int, ...]):
+    """The length of each dimension of a tensor: a tuple that knows how many elements that makes.
+
+    >>> import stepgrad as sg
+    >>> sg.zeros(2, 3).shape, sg.zeros(2, 3).shape.numel()
+    ((2, 3), 6)
+    """
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return math.prod(self)
 
 
 class TensorBase:

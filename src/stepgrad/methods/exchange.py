@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
+from stepgrad.autograd import engine
 from stepgrad.autograd.recording import check_readable
 from stepgrad.errors import DeviceError, GradientError, MissingNameError
 from stepgrad.methods.base import TensorBase
@@ -41,9 +44,12 @@ class ExchangeMethods(TensorBase):
             raise MissingNameError(f"a tensor that {why} has no __array_interface__. Use .detach().cpu().")
         return self.numpy().__array_interface__
 
-    # NumPy must hand `array * tensor` to the tensor rather than take it apart.
+    # NumPy hands `array * tensor` to the tensor rather than take it apart.
     __array_priority__ = 1000
-    __array_ufunc__ = None
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """Return what a function of NumPy, such as ``numpy.sqrt(x)``, made of this tensor, as a tensor."""
+        return engine.Tensor._of(numpy.asarray(array))
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None

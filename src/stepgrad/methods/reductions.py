@@ -38,10 +38,11 @@ class ReductionMethods(TensorBase):
             return x if x._array.dtype.kind == "f" else x.long()
         return x.to(dtype)
 
-    def mean(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return the mean; NaN of nothing. Raises `DtypeError` for integers, as PyTorch does."""
-        self._must_be_floating("mean")
-        return apply(_mean, self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+    def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        """Return the mean; NaN of nothing. Raises `DtypeError` for integers without `dtype`, as PyTorch."""
+        x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
+        x._must_be_floating("mean")
+        return apply(_mean, x, dim=some_dims(dim, x._array.ndim), keepdim=keepdim)
 
     def var(
         self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None

@@ -1,0 +1,96 @@
+"""Names of arguments and of methods against PyTorch: what one takes the other takes, to the same result."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stepgrad as sg
+from tests.oracle.translate import assert_same
+
+pytestmark = [pytest.mark.oracle, pytest.mark.filterwarnings("ignore")]
+torch = pytest.importorskip("torch")
+
+# Expressions of x, a 2 × 3 tensor of float64, and m, the library.
+KEYWORDS = """
+x.sum(1, keepdims=True)
+x.mean(axis=0)
+x.std(axis=1, keepdims=True)
+x.max(axis=1).values
+x.argmax(axis=1, keepdims=True)
+x.cumsum(axis=1)
+x.softmax(axis=1)
+x.log_softmax(axis=0)
+x.unsqueeze(axis=0)
+x.size(axis=1)
+x.sort(axis=1).indices
+x.median(axis=1).values
+x.amax(axis=(0, 1), keepdims=True)
+x.unbind(axis=1)
+x.index_select(axis=1, index=m.tensor([0, 2]))
+x.gather(axis=1, index=m.tensor([[0], [1]]))
+x.logsumexp(axis=1)
+x.mean(dtype=m.float32)
+m.sum(input=x, axis=0)
+m.sum(a=x)
+m.add(x1=x, x2=x)
+m.mean(x=x, axis=1, keepdims=True)
+m.cat([x, x], axis=1)
+m.stack([x, x], axis=1)
+m.chunk(x, 2, axis=1)
+m.topk(x, 1, axis=1).values
+m.tensor_split(x, 2, axis=1)
+m.diff(x, axis=1)
+m.permute(input=x, dims=(1, 0))
+m.reshape(input=x, shape=(6,))
+m.split(x, split_size_or_sections=1)
+m.zeros(size=(2, 3))
+m.ones(size=(2,), dtype=m.int64)
+m.zeros_like(x, pin_memory=False, layout=m.strided, memory_format=m.preserve_format)
+x.reshape(shape=(3, 2))
+x.view(size=(6,))
+x.expand(size=(2, 2, 3))
+x.repeat(repeats=(2, 1))
+x.tile(dims=(2,))
+m.add(x, x, out=m.empty(0, dtype=m.float64))
+m.eq(x, x, out=m.empty(2, 3, dtype=m.bool))
+m.max(x, 1, out=(m.empty(0, dtype=m.float64), m.empty(0, dtype=m.int64))).values
+m.softmax(x, axis=1, out=m.empty(0, dtype=m.float64))
+np.sqrt(x)
+np.exp(x.sum())
+np.maximum(x, 1.0)
+f"{x.sum()} {x.sum():.3f} {m.tensor(3)} {m.tensor(True)}"
+x.shape.numel()
+m.tensor([np.float32(1), 2]).dtype
+m.tensor([2, np.float32(1)]).dtype
+m.tensor([[2.0], [np.float64(1)]]).dtype
+m.tensor([np.float16(1), 1]).dtype
+"""
+
+
+def in_both(expression: str) -> tuple[Any, Any]:
+    """What an expression of this file gives in stepgrad and in PyTorch."""
+    numbers = np.array([[0.5, 2.0, 1.0], [3.0, 0.25, 1.5]])
+    found, right = (
+        eval(expression, {"x": m.tensor(numbers), "m": m, "np": np})  # noqa: S307 - written above
+        for m in (sg, torch)
+    )
+    return found, right
+
+
+def check_same(found: Any, right: Any) -> None:
+    if isinstance(right, torch.Tensor):
+        assert_same(found, right)
+    elif isinstance(right, (torch.dtype, torch.device, torch.layout)):
+        assert str(found).removeprefix("stepgrad.") == str(right).removeprefix("torch.")
+    elif isinstance(right, (tuple, list)):
+        assert len(found) == len(right)
+        for a, b in zip(found, right, strict=True):
+            check_same(a, b)
+    else:
+        assert (type(found), found) == (type(right), right)
+
+
+@pytest.mark.parametrize("expression", KEYWORDS.split("\n")[1:-1])
+def test_keywords(expression):
+    check_same(*in_both(expression))
