@@ -52,7 +52,7 @@ def as_strided_scatter(
     input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
 ) -> Tensor:
     """Return a copy with `src` in the places that `as_strided` takes."""
-    places = input._counted(input.numel()).reshape(input.shape).as_strided(size, stride, storage_offset)
+    places = input._counted(input.numel()).as_strided(size, stride, storage_offset)
     flat = input.reshape(-1).index_put((places.reshape(-1),), src.reshape(-1))
     return flat.reshape(input.shape)
 

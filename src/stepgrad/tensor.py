@@ -48,7 +48,7 @@ class Tensor(
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
 
     Make one with `stepgrad.tensor`, `zeros`, `rand` and so on; ``Tensor(data)`` makes a float32 one, as in
-    PyTorch.
+    PyTorch, and shares the memory of a float32 tensor.
 
     * `requires_grad`: whether gradients are computed for it. `grad`: the gradient, a Tensor or None.
     * `shape`, `ndim`, `dtype`, `device`, `T`, `grad_fn`, `is_leaf`: properties.
@@ -72,6 +72,9 @@ class Tensor(
 
     def __new__(cls, *data: Any) -> Tensor:
         tensor = super().__new__(cls)
+        if data and isinstance(data[0], Tensor) and data[0].dtype is dtypes.get_default_dtype():
+            tensor._array, tensor._version = data[0]._array, data[0]._version
+            return tensor
         if data and not isinstance(data[0], int):
             source = data[0]._array if isinstance(data[0], Tensor) else data[0]
             try:

@@ -425,12 +425,19 @@ def test_views_share_memory_and_copies_do_not(array):
         x.T,
         x.unsqueeze(0),
         x.squeeze(),
-        x.flip(tuple(range(x.ndim))),
         x.expand(2, *x.shape),
         x[...],
     ):
         assert numpy.shares_memory(view.numpy(), x.numpy())
-    for copy in (x.clone(), x * 1, x.repeat(*(1,) * x.ndim).clone(), sg.cat([x.reshape(-1)])):
+    copies = (
+        x.clone(),
+        x * 1,
+        x.repeat(*(1,) * x.ndim),
+        x.flip(tuple(range(x.ndim))),
+        sg.cat([x.reshape(-1)]),
+    )
+    for copy in copies:
+        assert copy.numpy().flags.writeable
         assert not numpy.shares_memory(copy.numpy(), x.numpy())
 
 

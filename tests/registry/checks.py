@@ -19,7 +19,7 @@ from stepgrad.autograd.engine import TENSORS, apply
 from stepgrad.errors import LinAlgError
 from stepgrad.ops import REGISTRY
 from stepgrad.ops.namespace import NUMPY
-from stepgrad.ops.record import Absent, Op
+from stepgrad.ops.record import Absent, Op, View
 from stepgrad.ops.samples import Sample, Spec
 from stepgrad.ops.symbol import Symbol, symbols
 from stepgrad.tensor import Tensor
@@ -421,3 +421,23 @@ def check_scan(op: Op, sample: Sample) -> None:
 def real_inputs(sample: Sample) -> bool:
     """Whether a sample has an input with a derivative."""
     return any(isinstance(x, Spec) and x.kind == "real" for x in sample.inputs)
+
+
+def check_put(op: View, sample: Sample) -> None:
+    """What is put where a view shows it is what would be written through the view."""
+    x, *_ = drawn(op, sample)
+    expected = x.copy()
+    shown = op.forward(numpy, expected, **sample.attrs)
+    if (
+        not shown.flags.writeable
+        or numpy.unique(op.forward(numpy, places_like(x), **sample.attrs)).size < shown.size
+    ):
+        return  # elements are repeated
+    value = numpy.random.default_rng(0).normal(size=shown.shape)
+    shown[...] = value
+    found = op.put(NUMPY, x, value, **sample.attrs)
+    numpy.testing.assert_array_equal(found, expected)
+
+
+def places_like(x: Any) -> Any:
+    return numpy.arange(x.size).reshape(x.shape)

@@ -7,7 +7,7 @@ from stepgrad.autograd import grad
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, GradientError
 from stepgrad.ops import REGISTRY, find
-from stepgrad.ops.record import Composite, Elementwise, Op, Reduce, Scan, elementwise
+from stepgrad.ops.record import Composite, Elementwise, Op, Reduce, Scan, View, elementwise
 from stepgrad.ops.samples import Sample
 from stepgrad.tensor import Tensor
 from tests.registry import checks
@@ -229,3 +229,8 @@ def test_a_record_that_branches_on_a_value_is_refused():
     with pytest.raises(GradientError, match=r"branches on the value of x > 0; use m\.where"):
         elementwise(branching)
     assert "branching" not in REGISTRY
+
+
+@pytest.mark.parametrize("op, sample", checks.cases(lambda op: op.is_view))
+def test_writing_through_a_view(op: View, sample: Sample):
+    checks.check_put(op, sample)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy
 
+from stepgrad.compile.strides import row_major
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find
@@ -112,6 +114,18 @@ class Indexing:
     def _add_along(self: Any, op: Op, x: Value, index: Value, *, dim: int, shape: tuple[int, ...]) -> Value:
         spec, indices = self._along(x.ndim, index, dim)
         return self._index_add(find("index_add"), x, *indices, spec=spec, shape=shape)
+
+    def _as_strided(self: Any, op: Op, x: Value, **where: Any) -> Value:
+        in_order = x if x.kind == "number" or self.strides_of(x) == row_major(x.shape) else self.copied(x)
+        return self._view(op, in_order, **where)
+
+    def _add_strided(self: Any, op: Op, x: Value, *, shape: tuple[int, ...], **where: Any) -> Value:
+        count = math.prod(shape)
+        places = find("as_strided").forward(numpy, numpy.arange(count), size=x.shape, **where)
+        total = self._index_add(
+            find("index_add"), x, self.constant(places.copy()), spec=("tensor",), shape=(count,)
+        )
+        return self._reshape(find("reshape"), total, shape=shape)
 
     def _along(self: Any, ndim: int, index: Value, dim: int) -> tuple[tuple[str, ...], list[Value]]:
         places = []

@@ -233,9 +233,9 @@ class Builder(Indexing):
 
     # ------------------------------------------------------------------------------------- views
 
-    def _view(self, op: Op, x: Value, **attrs: Any) -> Value:
+    def _view(self, op: Any, x: Value, **attrs: Any) -> Value:
         # A byte per element, never touched, is enough for NumPy to work out the shape.
-        shape = op.forward(numpy, numpy.broadcast_to(numpy.zeros((), "int8"), x.shape), **attrs).shape
+        shape = op.seen(numpy, numpy.broadcast_to(numpy.zeros((), "int8"), x.shape), **attrs).shape
         if x.kind == "number":
             return self.number(x.number, x.dtype, shape)
         return self._made("view", op, (x,), attrs, shape, x.dtype)

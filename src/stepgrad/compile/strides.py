@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy
 
-from stepgrad.ops.record import Op
+from stepgrad.ops.record import Op, View
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -71,6 +71,7 @@ def viewed_strides(
         return found, 0
     # A stand-in of one byte per element in which NumPy works it out; its memory is never touched.
     stand_in = numpy.lib.stride_tricks.as_strided(numpy.zeros(1, "int8"), shape, strides, writeable=False)
-    seen = op.forward(numpy, stand_in, **attrs)
+    assert isinstance(op, View)
+    seen = op.seen(numpy, stand_in, **attrs)
     moved = seen.__array_interface__["data"][0] - stand_in.__array_interface__["data"][0]
     return seen.strides, moved

@@ -64,8 +64,8 @@ class ArrangingMethods(TensorBase):
         a, b = (one_dim(d, x.ndim) for d in dims)
         if a == b:
             raise ArgumentError(f"rot90 turns in two different dimensions, not {tuple(dims)}.")
-        turned = {0: x.clone, 1: lambda: x.flip(b).transpose(a, b), 2: lambda: x.flip(a, b)}
-        return turned.get(k % 4, lambda: x.flip(a).transpose(a, b))()
+        turns = {0: x.clone, 1: lambda: x.transpose(a, b).flip(a), 2: lambda: x.flip(a, b)}
+        return turns.get(k % 4, lambda: x.transpose(a, b).flip(b))()
 
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
         """Return the elements moved on along `dims`, round the end; of the flattened tensor without dims."""
@@ -103,7 +103,7 @@ class ArrangingMethods(TensorBase):
             repeats = int(repeats._as_tensor().item())
         if isinstance(repeats, int):
             spread = x.unsqueeze(d + 1).expand(*x.shape[: d + 1], repeats, *x.shape[d + 1 :])
-            return spread.reshape(*x.shape[:d], x.shape[d] * repeats, *x.shape[d + 1 :])
+            return self._copied(spread.reshape(*x.shape[:d], x.shape[d] * repeats, *x.shape[d + 1 :]))
         counts = repeats._as_tensor().tolist() if isinstance(repeats, TensorBase) else repeats
         places = engine.Tensor._of(self._counted(x.shape[d])._array.repeat(counts))
         return x.index_select(d, places)
@@ -126,14 +126,20 @@ class ArrangingMethods(TensorBase):
         return apply(REGISTRY["where"], kept, self, 0)
 
     def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-        """Return the diagonals of two dimensions, as the last dimension. They are a copy."""
-        x = self._as_tensor()
+        """Return the diagonals of two dimensions, as the last dimension: a view.
+
+        >>> import stepgrad as sg
+        >>> x = sg.ones(2, 2)
+        >>> x.diagonal().zero_()
+        tensor([0., 0.])
+        >>> x
+        tensor([[0., 1.],
+                [1., 0.]])
+        """
         a, b = self._two_dims(dim1, dim2, "diagonal")
-        x = x.movedim((a, b), (-2, -1))
-        rows, columns = x.shape[-2:]
-        count = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-        place = self._counted(count)
-        return x[..., place + max(-offset, 0), place + max(offset, 0)]
+        ndim = self._array.ndim
+        x = self._as_tensor() if (a, b) == (ndim - 2, ndim - 1) else self.movedim((a, b), (-2, -1))
+        return apply(REGISTRY["diagonal"], x, offset=offset)
 
     def _two_dims(self, dim1: int, dim2: int, name: str, more: int = 0) -> tuple[int, int]:
         a, b = (one_dim(d, self._array.ndim + more) for d in (dim1, dim2))
@@ -158,7 +164,7 @@ class ArrangingMethods(TensorBase):
         """Return a matrix with a vector on a diagonal, or the diagonal of a matrix."""
         if self._array.ndim not in (1, 2):
             raise ShapeError(f"diag takes a vector or a matrix, not the shape {list(self._array.shape)}.")
-        return self.diag_embed(diagonal) if self._array.ndim == 1 else self.diagonal(diagonal)
+        return self.diag_embed(diagonal) if self._array.ndim == 1 else self.diagonal(diagonal).clone()
 
     def diagflat(self, offset: int = 0) -> Tensor:
         """Return a matrix with all elements on a diagonal."""
@@ -219,16 +225,27 @@ class ArrangingMethods(TensorBase):
         return self._as_tensor().chunk(chunks, dim)
 
     def as_strided(self, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
-        """Return elements `stride` apart, counted in row-major order, in shape `size`. They are a copy."""
-        x = self._as_tensor()
-        place = self._counted(1) + (storage_offset or 0)
-        for n, s in zip(size, stride, strict=True):
-            place = place.unsqueeze(-1) + self._counted(n, s)
-        return x.reshape(-1)[place.reshape(tuple(size))]
+        """Return the elements in memory from `storage_offset` on, `stride` apart, in shape `size`: a view.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(6).as_strided((2, 3), (2, 1), 1)
+        tensor([[1, 2, 3],
+                [3, 4, 5]])
+        """
+        return apply(
+            REGISTRY["as_strided"],
+            self,
+            size=as_shape((size,)),
+            stride=as_shape((stride,)),
+            offset=storage_offset or 0,
+        )
 
     def sum_to_size(self, *size: Any) -> Tensor:
-        """Return the sum over the dimensions in which `size` is 1 or missing."""
-        return apply(REGISTRY["sum_to"], self, shape=as_shape(size))
+        """Return the sum over the dimensions in which `size` is 1 or missing (if none, the tensor)."""
+        shape = as_shape(size)
+        return (
+            self._as_tensor() if shape == self._array.shape else apply(REGISTRY["sum_to"], self, shape=shape)
+        )
 
     @property
     def H(self) -> Tensor:
@@ -248,11 +265,7 @@ class ArrangingMethods(TensorBase):
         """Return the tensor itself: its numbers are real."""
         return self._as_tensor()
 
-    resolve_conj = resolve_neg = conj
-
-    def conj_physical(self) -> Tensor:
-        """Return a copy: the numbers are real."""
-        return self._as_tensor().clone()
+    resolve_conj = resolve_neg = conj_physical = conj
 
     def angle(self) -> Tensor:
         """Return the angle of each number in the complex plane: 0, or π where it is negative."""

@@ -41,6 +41,10 @@ class TensorBase:
     def _as_tensor(self) -> Tensor:
         return self  # type: ignore[return-value]
 
+    def _copied(self, result: Tensor) -> Tensor:
+        """Return `result`, which was made of this tensor, in memory of its own: a copy if it is a view."""
+        return result.clone() if result._version is self._version else result
+
 
 def one_dim(dim: Any, ndim: int) -> int:
     """Return a dimension as 0 … ndim-1. Raises `ShapeError` (an `IndexError` too) if it is out of range."""

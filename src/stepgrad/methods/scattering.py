@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.arrays import dtypes
-from stepgrad.autograd.engine import apply
+from stepgrad.autograd.engine import TENSORS, apply
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
 from stepgrad.methods.arranging import ArrangingMethods
 from stepgrad.methods.base import Operand, TensorBase, one_dim
@@ -40,7 +40,7 @@ class ScatteringMethods(ArrangingMethods):
 
     def take(self, index: Tensor) -> Tensor:
         """Return the elements at positions in the flattened tensor, in the shape of `index`."""
-        return self._as_tensor().reshape(-1)[index]
+        return self._copied(self._as_tensor().reshape(-1)[index])
 
     def put(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
         """Return a copy with `source` at positions in the flattened tensor, or added there."""
@@ -222,11 +222,7 @@ class ScatteringMethods(ArrangingMethods):
         """Return a copy with `src` on the diagonals of two dimensions."""
         x = self._as_tensor()
         a, b = self._two_dims(dim1, dim2, "diagonal_scatter")
-        moved = x.movedim((a, b), (-2, -1))
-        place = self._counted(src.shape[-1])
-        first, second = place + max(-offset, 0), place + max(offset, 0)
-        spec = (Ellipsis, "tensor", "tensor")
-        y = apply(REGISTRY["index_put"], moved, src, first, second, spec=spec, accumulate=False)
+        y = REGISTRY["diagonal"].put(TENSORS, x.movedim((a, b), (-2, -1)), src, offset=offset)
         return y.movedim((-2, -1), (a, b))
 
 

@@ -54,6 +54,8 @@ class ShapeMethods(TensorBase):
         start, end = one_dim(start_dim, len(shape)), one_dim(end_dim, len(shape))
         if start > end:
             raise ArgumentError(f"flatten needs start_dim <= end_dim, not {start_dim} and {end_dim}.")
+        if start == end:
+            return self._as_tensor()
         return self.reshape(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
 
     def ravel(self) -> Tensor:
@@ -95,10 +97,9 @@ class ShapeMethods(TensorBase):
         """Return two dimensions exchanged."""
         ndim = self._array.ndim
         a, b = one_dim(dim0, ndim), one_dim(dim1, ndim)
-        if not ndim:
-            return self._as_tensor()
         order = list(range(ndim))
-        order[a], order[b] = b, a
+        if ndim:
+            order[a], order[b] = b, a
         return apply(_permute, self, dims=tuple(order))
 
     swapaxes = transpose
@@ -109,7 +110,7 @@ class ShapeMethods(TensorBase):
             raise ShapeError(
                 f"t takes at most 2 dimensions, not {self._array.ndim}. Use .transpose(dim0, dim1)."
             )
-        return self.transpose(0, 1) if self._array.ndim == 2 else self._as_tensor()
+        return self.T
 
     @property
     def T(self) -> Tensor:
@@ -144,10 +145,13 @@ class ShapeMethods(TensorBase):
         shape = (1,) * (len(times) - self._array.ndim) + self._array.shape
         pairs = [m for n, r in zip(shape, times, strict=True) for m in (r, n)]
         spread = self.reshape(tuple(m for n in shape for m in (1, n))).expand(*pairs)
-        return spread.reshape(tuple(n * r for n, r in zip(shape, times, strict=True)))
+        return self._copied(spread.reshape(tuple(n * r for n, r in zip(shape, times, strict=True))))
 
     def flip(self, *which: Any, dims: Any = ()) -> Tensor:
-        """Return the tensor with dimensions in reverse, given one by one, as one sequence, or as `dims`."""
+        """Return the tensor with dimensions in reverse, given one by one, as one sequence, or as `dims`.
+
+        It is a copy, as are those of `fliplr`, `flipud` and `rot90`.
+        """
         chosen = as_shape(which or (dims,))
         reverse = some_dims(chosen, self._array.ndim) if chosen else ()
         return apply(REGISTRY["flip"], self, dims=reverse)

@@ -32,6 +32,7 @@ from stepgrad.ops import (
     scans,
     softmaxes,
     special,
+    strided,
     trigonometry,
     views,
     windowing,
@@ -43,7 +44,7 @@ __all__ = [
     "REGISTRY", "Op", "activations", "arithmetic", "bits", "choices", "comparison", "contractions",
     "convolutions", "creation", "factors", "find", "gathering", "likelihood_losses", "logarithms",
     "losses", "margin_losses", "matrices", "ordering", "recurrent", "reductions", "rounding", "scans",
-    "softmaxes", "special", "trigonometry", "views", "windowing",
+    "softmaxes", "special", "strided", "trigonometry", "views", "windowing",
 ]  # fmt: skip
 
 

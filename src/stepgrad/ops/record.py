@@ -52,7 +52,7 @@ class Op:
       given. Or a dict of such names for each input, where its derivative reads no others.
     * `promotes`: "same" (operands are brought to one type), "floating" (and integers to the default floating
       point type) or None (types are left alone).
-    * `is_view`: the result shares the input's memory.
+    * `is_view`: the result shares the input's memory, wherever strides can say it.
     * `why_not`: for an operation whose inputs have no derivative, why not; the error that refuses it says so.
     * `written`: `value` or `expand` as a textbook states it, where that one guards against overflow; worked
       lines show it wherever it gives the same numbers.
@@ -214,11 +214,22 @@ class Routine(Op):
 
 
 class View(Op):
-    """A result that shares the memory of its input: another index map over the same numbers."""
+    """Another index map over the same numbers: the result shares the memory of its input (`is_view`).
+
+    `put(xp, x, value, **attributes)`: x with `value` where the view of x shows it, for changes in place.
+    Compiled, one that copies (`is_view = False`) is an index map all the same: `seen` is it without the copy.
+    """
 
     kind = "view"
     is_view = True
     reads = ()
+    put: Callable[..., Any]
+    seen: Callable[..., Any]
+
+    def _complete(self) -> None:
+        if "seen" not in self.__dict__:
+            self.seen = self.forward
+        super()._complete()
 
 
 class Contract(Op):

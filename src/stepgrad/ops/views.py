@@ -17,6 +17,9 @@ class reshape:
     def vjp(xp, g, y, x, *, needs, shape):
         return (xp.reshape(g, shape=tuple(x.shape)),)
 
+    def put(xp, x, value, *, shape):
+        return xp.reshape(value, shape=tuple(x.shape))
+
     def onnx(g, x, *, shape):
         return g("Reshape", x, g.new_shape(shape), allowzero=int(0 in shape))
 
@@ -34,6 +37,9 @@ class detach:
     def forward(np, x):
         return x
 
+    def put(xp, x, value):
+        return value
+
     def onnx(g, x):
         return x
 
@@ -48,7 +54,10 @@ class permute:
         return x.transpose(dims)
 
     def vjp(xp, g, y, x, *, needs, dims):
-        return (xp.permute(g, dims=tuple(dims.index(i) for i in range(len(dims)))),)
+        return (permute.put(xp, x, g, dims=dims),)
+
+    def put(xp, x, value, *, dims):
+        return xp.permute(value, dims=tuple(dims.index(i) for i in range(len(dims))))
 
     def onnx(g, x, *, dims):
         return g("Transpose", x, perm=list(dims))
@@ -61,23 +70,38 @@ class expand:
     """Dimensions of length 1, and new ones in front, repeated."""
 
     def forward(np, x, *, shape):
-        return np.broadcast_to(x, shape)
+        extra = len(shape) - x.ndim
+        # Where nothing is repeated the result can be written to, unlike what NumPy broadcasts.
+        is_whole = tuple(shape) == (1,) * extra + x.shape
+        return x[(None,) * extra + (Ellipsis,)] if is_whole else np.broadcast_to(x, shape)
 
     def vjp(xp, g, y, x, *, needs, shape):
         return (xp.sum_to(g, shape=tuple(x.shape)),)
 
+    def put(xp, x, value, *, shape):
+        return xp.reshape(value, shape=tuple(x.shape))
+
     def onnx(g, x, *, shape):
         return g("Expand", x, g.sizes(shape))
 
-    samples = [Sample(real(shape=(3, 1)), shape=(2, 3, 4)), Sample(real(shape=()), shape=(2,))]
+    samples = [
+        Sample(real(shape=(3, 1)), shape=(2, 3, 4)),
+        Sample(real(shape=()), shape=(2,)),
+        Sample(real(shape=(3,)), shape=(1, 3)),
+    ]
 
 
 @view
 class flip:
-    """Dimensions in reverse."""
+    """Dimensions in reverse, as a copy: strides of tensors are not negative."""
+
+    is_view = False
+
+    def seen(np, x, *, dims):
+        return np.flip(x, dims) if x.ndim else x
 
     def forward(np, x, *, dims):
-        return np.flip(x, dims) if x.ndim else x[...]
+        return flip.seen(np, x, dims=dims).copy()
 
     def vjp(xp, g, y, x, *, needs, dims):
         return (xp.flip(g, dims=dims),)
@@ -100,6 +124,9 @@ class slice_:
 
     def vjp(xp, g, y, x, *, needs, index):
         return (xp.place(g, shape=tuple(x.shape), index=index),)
+
+    def put(xp, x, value, *, index):
+        return xp.index_put(x, value, spec=index, accumulate=False)
 
     def onnx(g, x, *, index):
         return forms.sliced(g, x, index)

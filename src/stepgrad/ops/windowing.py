@@ -14,6 +14,7 @@ import numpy as np
 
 from stepgrad.ops.record import composite, gather, view
 from stepgrad.ops.samples import Sample, integer, real
+from stepgrad.ops.strided import ones_like
 
 # From so many elements in a window on, they are searched at once instead of one after the other.
 _LARGE_WINDOW = 64
@@ -57,6 +58,10 @@ class windows:
 
     def vjp(xp, g, y, x, *, needs, size, stride, dilation):
         return (xp.add_windows(g, shape=tuple(_slid(x, size)), stride=stride, dilation=dilation),)
+
+    def put(xp, x, value, *, size, stride, dilation):
+        where = {"shape": tuple(_slid(x, size)), "stride": stride, "dilation": dilation}
+        return xp.where(xp.add_windows(ones_like(xp, value), **where) > 0, xp.add_windows(value, **where), x)
 
     def onnx(g, x, *, size, stride, dilation):
         lead = x.ndim - len(size)

@@ -13,11 +13,12 @@ from tests.registry.references import (
     more_losses,
     recurrent,
     scans,
+    strided,
     windowing,
 )
 from tests.registry.references.filing import REFERENCES
 
 __all__ = [
     "REFERENCES", "activations", "basic", "losses", "mathematics", "matrices", "more_losses", "recurrent",
-    "scans", "windowing",
+    "scans", "strided", "windowing",
 ]  # fmt: skip

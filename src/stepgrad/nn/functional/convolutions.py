@@ -263,7 +263,7 @@ def unfold(x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, str
         x = pad_zeros(x, pairs)
         every = apply(REGISTRY["windows"], x, size=size, stride=stride, dilation=dilation)
         rows, columns = x.shape[1] * math.prod(size), math.prod(every.shape[2:4])
-        return every.permute(0, 1, 4, 5, 2, 3).reshape(x.shape[0], rows, columns)
+        return x._copied(every.permute(0, 1, 4, 5, 2, 3).reshape(x.shape[0], rows, columns))
 
     return batched(x, 2, unfolded)
 

@@ -36,14 +36,15 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
     _check_lengths(x, pairs)
     if mode == "constant":
-        return pad_zeros(x, pairs, 0.0 if value is None else value)
+        return x._copied(pad_zeros(x, pairs, 0.0 if value is None else value))
     if mode not in _ENDS:
         raise ArgumentError(f"pad knows the modes 'constant', {', '.join(map(repr, _ENDS))}, not {mode!r}.")
     if value:
         raise ArgumentError(f"pad takes a value for the mode 'constant' alone, not for {mode!r}.")
+    y = x
     for i, pair in enumerate(pairs):
-        x = _padded(x, x.ndim - len(pairs) + i, pair, mode)
-    return x
+        y = _padded(y, x.ndim - len(pairs) + i, pair, mode)
+    return x._copied(y)
 
 
 def _check_lengths(x: Tensor, pairs: list[Pair]) -> None:

@@ -51,9 +51,10 @@ def interpolate(
     counts, scales = _counts(x, dims, size, scale_factor, bool(recompute_scale_factor))
     if any(n < 1 for n in (*counts, *x.shape[2:])):
         raise ShapeError(f"interpolate of {list(x.shape)} to {list(counts)}: every size is 1 or more.")
+    y = x
     for i, (count, scale) in enumerate(zip(counts, scales, strict=True)):
-        x = _resized(x, 2 + i, count, scale, mode, bool(align_corners), antialias)
-    return x
+        y = _resized(y, 2 + i, count, scale, mode, bool(align_corners), antialias)
+    return x._copied(y)
 
 
 def _counts(
@@ -189,7 +190,7 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     n = len(lead)
     parts = x.reshape(*lead, channels // (r * r), r, r, height, width)
     order = parts.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    return order.reshape(*lead, channels // (r * r), height * r, width * r)
+    return x._copied(order.reshape(*lead, channels // (r * r), height * r, width * r))
 
 
 def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
@@ -202,7 +203,7 @@ def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
     n = len(lead)
     parts = x.reshape(*lead, channels, height // r, r, width // r, r)
     order = parts.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    return order.reshape(*lead, channels * r * r, height // r, width // r)
+    return x._copied(order.reshape(*lead, channels * r * r, height // r, width // r))
 
 
 def channel_shuffle(x: Tensor, groups: int) -> Tensor:
@@ -216,7 +217,7 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
     if groups < 1 or x.shape[1] % groups:
         raise ShapeError(f"channel_shuffle needs channels in {groups} equal groups, not {list(x.shape)}.")
     parts = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-    return parts.transpose(1, 2).reshape(x.shape)
+    return x._copied(parts.transpose(1, 2).reshape(x.shape))
 
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample"]
