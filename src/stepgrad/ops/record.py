@@ -65,6 +65,7 @@ class Op:
 
     kind = "op"
     forward: Callable[..., Any]
+    put: Callable[..., Any]
     vjp: Callable[..., Any] | None = None
     expand: Callable[..., Any] | None = None
     written: Callable[..., Any] | None = None
@@ -223,7 +224,6 @@ class View(Op):
     kind = "view"
     is_view = True
     reads = ()
-    put: Callable[..., Any]
     seen: Callable[..., Any]
 
     def _complete(self) -> None:
