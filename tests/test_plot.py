@@ -96,6 +96,40 @@ def test_two_weights_of_a_deeper_network_move_alone():
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == names
 
 
+def test_a_way_of_lbfgs_with_two_weights_of_three():
+    sg.manual_seed(0)
+    x = sg.rand(30, 3, dtype=sg.float64)
+    model = nn.Linear(3, 1, bias=False).double()
+    y = x @ sg.tensor([[2.0], [-1.0], [0.5]], dtype=sg.float64)
+    names = ("weight[0,0]", "weight[0,2]")
+    for search in (None, "strong_wolfe"):
+        ways = {"LBFGS": lambda p, search=search: sg.optim.LBFGS(p, lr=1, line_search_fn=search)}
+        way = lines_of(plot.loss_surface(model, nn.MSELoss(), x, y, names, ways, steps=6))["LBFGS"]
+        # Where it ends is what least squares find for the two, the third as it is.
+        rest = y.numpy()[:, 0] - x.numpy()[:, 1] * model.weight[0, 1].item()
+        best = numpy.linalg.lstsq(x.numpy()[:, [0, 2]], rest, rcond=None)[0]
+        numpy.testing.assert_allclose(way[-1], best, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [5.0, 50.0, 1e200])
+def test_a_way_that_diverges_leaves_the_picture(rate):
+    sg.manual_seed(0)
+    x = sg.randn(40, 2)
+    model = nn.Linear(2, 1, bias=False)
+    ways = {
+        "too large": lambda p: sg.optim.SGD(p, lr=rate),
+        "right": lambda p: sg.optim.SGD(p, lr=0.1),
+    }
+    y = x.sum(1, keepdim=True)
+    figure = plot.loss_surface(model, nn.MSELoss(), x, y, ("weight[0,0]", "weight[0,1]"), ways, steps=200)
+    low, high = figure.axes[0].get_xlim()
+    assert 6 <= high - low < 9  # `reach` to either side of the start and of the way that ends at 1
+    drawn = lines_of(figure)
+    assert drawn["right"].shape == (201, 2)
+    assert len(drawn["too large"]) < 10
+    figure.canvas.draw()
+
+
 def over(*weights):
     return plot.loss_surface(nn.Linear(2, 1), nn.MSELoss(), [[1.0, 2.0]], [[1.0]], weights)
 

@@ -138,9 +138,10 @@ def loss_surface(
     """Return a picture of the loss over two weights, the others fixed, and of the ways that optimizers take.
 
     `weights`: two by name and indices, ``("0.weight[0,0]", "0.weight[0,1]")``. The surface spans `reach` to
-    either side of what they are, or farther where a way leads farther. `optimizers`: for each name a function
-    that makes one of a list of parameters, ``{"SGD": lambda p: sg.optim.SGD(p, lr=0.1)}``; each takes `steps`
-    steps with the two weights alone. The model stays as it is.
+    either side of what they are, or farther where a way leads farther down; one on which the loss grows leaves
+    the picture. `optimizers`: for each name a function that makes one of a list of parameters,
+    ``{"SGD": lambda p: sg.optim.SGD(p, lr=0.1)}``; each takes `steps` steps with the two weights alone
+    (`LBFGS` too, each of whose steps computes the loss several times). The model stays as it is.
 
     Raises `ArgumentError` for a weight that is not there.
 
@@ -168,18 +169,23 @@ def loss_surface(
         name: _way(own, loss, inputs, target, places, start, make, steps)
         for name, make in (optimizers or {}).items()
     }
-    seen = numpy.concatenate([start[None], *ways.values()])
-    low, high = numpy.minimum(seen.min(0), start) - reach, numpy.maximum(seen.max(0), start) + reach
+    first = measured(start)
+    down = [way for way in ways.values() if measured(way[-1]) <= first]
+    seen = numpy.concatenate([start[None], *down])
+    low, high = seen.min(0) - reach, seen.max(0) + reach
     sides = [numpy.linspace(low[i], high[i], _GRID) for i in range(2)]
     surface = numpy.array([[measured((a, b)) for a in sides[0]] for b in sides[1]])
     figure, axes = _figure("")
     filled = axes.contourf(*sides, surface, levels=28, cmap="Blues_r", alpha=0.85)
     axes.contour(*sides, surface, levels=14, colors="white", linewidths=0.5, alpha=0.7)
     figure.colorbar(filled, ax=axes, label="loss")
-    for i, (name, way) in enumerate(ways.items()):
+    for i, (name, whole) in enumerate(ways.items()):
+        outside = numpy.flatnonzero(~((low <= whole) & (whole <= high)).all(1))
+        way = whole[: outside[0] + 1] if len(outside) else whole  # what comes after has nothing to be seen
         colour = _COLOURS[1:][i % (len(_COLOURS) - 1)]
         axes.plot(way[:, 0], way[:, 1], "o-", color=colour, markersize=3.4, linewidth=1.5, label=name)
     axes.plot(*start, marker="o", markersize=9, color=_INK, markeredgecolor="white")
+    axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
     axes.set_xlabel(weights[0])
     axes.set_ylabel(weights[1])
     if ways:
@@ -200,21 +206,37 @@ def _way(
     """Return the two weights before the first step and after each, (steps + 1, 2)."""
     parameters = dict(model.named_parameters())
     before = {name: p._array.copy() for name, p in parameters.items()}
+    masks = {name: from_numpy(numpy.zeros(parameters[name].shape)) for name, _ in places}
     for (name, index), value in zip(places, start):
         parameters[name]._array[index] = value
+        masks[name]._array[index] = 1.0
     optimizer = make(list(dict.fromkeys(parameters[name] for name, _ in places)))
+
+    def keep_others() -> list[float]:
+        """Put all weights but the two back, and return these."""
+        now = [float(parameters[name]._array[index]) for name, index in places]
+        for name, p in parameters.items():
+            p._array[...] = before[name]
+        for (name, index), value in zip(places, now):
+            parameters[name]._array[index] = value
+        return now
+
+    def closure() -> Any:
+        keep_others()
+        model.zero_grad()
+        found = loss(model(x), y)
+        found.backward()
+        for name, mask in masks.items():
+            gradient = parameters[name].grad
+            if gradient is not None:
+                parameters[name].grad = gradient * mask
+        return found
+
     way = [start.copy()]
     with enable_grad():
         for _ in range(steps):
-            model.zero_grad()
-            loss(model(x), y).backward()
-            optimizer.step()
-            now = [float(parameters[name]._array[index]) for name, index in places]
-            for name, p in parameters.items():
-                p._array[...] = before[name]
-            for (name, index), value in zip(places, now):
-                parameters[name]._array[index] = value
-            way.append(numpy.array(now))
+            optimizer.step(closure)
+            way.append(numpy.array(keep_others()))
     return numpy.array(way)
 
 

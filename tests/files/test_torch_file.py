@@ -1,5 +1,6 @@
 """PyTorch's files: what is read, and that nothing else is."""
 
+import re
 import struct
 import zipfile
 
@@ -182,6 +183,42 @@ def test_every_cut_file_is_refused(path, layout):
     path.write_bytes(data + b"more")
     if layout == "legacy":
         refused(path, "storages that no tensor uses")
+
+
+@pytest.mark.parametrize("layout, count", [("zip", 3500), ("legacy", 1500)])
+def test_whatever_byte_is_damaged_one_kind_of_error_says_so(path, layout, count):
+    """Where the damage is in a number, or in a byte that says nothing, the file is read."""
+    device = name("torch.device") + text("cpu") + b"\x85R"
+    x = tensor(storage("Float", "0", 6, b"N" if layout == "legacy" else b""), (2, 3), (3, 1))
+    data = write(path, layout, dict_of(x=x, where=device, epoch=number(3)), {"0": WEIGHT}).read_bytes()
+    data = bytearray(data)
+    for found in re.finditer(rb"PK\x01\x02", data):
+        data[found.start() + 9] |= 8  # the names of entries are UTF-8, as PyTorch says
+    random = np.random.default_rng(0)
+    errors = set()
+    for step in range(count):
+        damaged = bytearray(data)
+        place = step % len(data)
+        damaged[place] ^= int(random.choice([1, 0x80, 0xFF, random.integers(1, 256)]))
+        path.write_bytes(damaged[: random.integers(len(data))] if step % 50 == 0 else damaged)
+        try:
+            sg.load(path)
+        except FileError as error:
+            assert str(path) in str(error)
+            assert len(str(error)) < 600
+            errors.add(str(error).partition(str(path))[2][:30])
+    assert len(errors) > 2
+
+
+def test_an_archive_whose_names_are_no_text_is_damaged(path):
+    data = bytearray(write(path, "zip", *state(weight=WEIGHT)).read_bytes())
+    listed = data.index(b"PK\x01\x02")
+    for place in (30, listed + 46):  # the name before the entry, and that in the list of entries
+        damaged = bytearray(data)
+        damaged[listed + 9] |= 8  # the name is UTF-8
+        damaged[place] = 0xFF
+        path.write_bytes(damaged)
+        refused(path, "is damaged or not a PyTorch file: its archive is broken")
 
 
 def test_a_changed_bit_of_an_archive_is_found(path):

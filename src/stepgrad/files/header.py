@@ -41,6 +41,10 @@ NUMPY_TYPES = {
     # NumPy has no bfloat16. It is the upper half of a float32, so the float32 it stands for is exact.
     "BF16": "<u2",
 }
+OTHER_TYPES = {
+    "C64", "F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "F8_E4M3FNUZ", "F8_E5M2", "F8_E5M2FNUZ", "F8_E8M0",
+}  # fmt: skip
+"""Types of the format that stepgrad does not have."""
 _NAMES = {numpy.dtype(code): name for name, code in NUMPY_TYPES.items() if name != "BF16"}
 
 
@@ -56,6 +60,10 @@ class Entry(NamedTuple):
 
 class HeaderError(Exception):
     """A header that breaks the format; the message says where."""
+
+
+class UnreadableError(Exception):
+    """A file that is sound, and that this stepgrad does not read; the message says why and what to do."""
 
 
 def shown(value: object) -> str:
@@ -124,7 +132,8 @@ def parse(text: bytes, data_bytes: int) -> tuple[list[Entry], dict[str, str]]:
     """Return the tensors of a header in its own order, and its metadata; `data_bytes` is how many bytes
     follow it.
 
-    Raises HeaderError for anything that the format does not allow.
+    Raises HeaderError for anything that the format does not allow, and UnreadableError for types of it that
+    stepgrad does not have.
     """
     try:
         header = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repeats)
@@ -170,9 +179,14 @@ def _entry(name: str, value: Any) -> Entry:
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
         raise HeaderError(f"the entry of {shown(name)} is not a dtype, a shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if isinstance(dtype, str) and dtype in OTHER_TYPES:
+        raise UnreadableError(
+            f"tensor {shown(name)} has the data type {dtype}, which stepgrad does not have. Convert it to F32 "
+            f"or BF16 where the file was written."
+        )
     if not isinstance(dtype, str) or dtype not in NUMPY_TYPES:
         raise HeaderError(
-            f"tensor {shown(name)} has the data type {shown(dtype)}, which stepgrad does not read"
+            f"tensor {shown(name)} has the data type {shown(dtype)}, which the format does not have"
         )
     if not _are_sizes(shape) or len(shape) > MAX_DIMENSIONS:
         raise HeaderError(f"tensor {shown(name)} has no possible shape: {shown(shape)}")

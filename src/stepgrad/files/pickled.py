@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from stepgrad.errors import StepgradError
 from stepgrad.files.header import shown
 
 MAX_DEPTH = 100
@@ -166,7 +167,7 @@ class _Machine:
             raise PickleError(f"it calls {shown(callee)}, which is no function that tensors need")
         try:
             self.push(callee.function(*arguments))
-        except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as error:
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError, StepgradError) as error:
             raise PickleError(
                 f"it calls {callee.name} with arguments that do not fit ({shown(str(error))})"
             ) from None

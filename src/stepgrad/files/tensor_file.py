@@ -119,16 +119,12 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray]
                 f"'{text}' is damaged or not a safetensors file: {error}. "
                 f"Use another copy of it, or write it again."
             ) from None
-        except _NewerFormatError as error:
+        except headers.UnreadableError as error:
             raise FileError(f"cannot read '{text}': {error}") from None
         except OSError as error:
             raise file_error(error, text, "read") from error
         except MemoryError:
             raise FileError(f"cannot read '{text}': its {size:,} bytes do not fit into the memory.") from None
-
-
-class _NewerFormatError(Exception):
-    """A file of a format version that this stepgrad does not know."""
 
 
 def _read(file: BufferedReader, size: int) -> tuple[dict[str, numpy.ndarray], dict[str, str]]:
@@ -155,7 +151,7 @@ def _read(file: BufferedReader, size: int) -> tuple[dict[str, numpy.ndarray], di
         raise headers.HeaderError("its content does not fit its checksum, so something in it was changed")
     version = metadata.pop(FORMAT, str(FORMAT_VERSION))
     if version != str(FORMAT_VERSION):
-        raise _NewerFormatError(
+        raise headers.UnreadableError(
             f"it has format {headers.shown(version)} of another stepgrad, and this one reads format "
             f"{FORMAT_VERSION}. Upgrade with: pip install --upgrade stepgrad"
         )

@@ -8,8 +8,10 @@ storages themselves, each after its length. `stepgrad.files.pickled` reads the p
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import struct
 from collections.abc import Callable, Mapping
 from io import BufferedReader
 from typing import Any, NamedTuple
@@ -95,6 +97,7 @@ def read_torch_file(path: str | os.PathLike[str], device: devices.device = devic
 def _read_zip(file: BufferedReader, size: int, device: devices.device) -> Any:
     from zipfile import BadZipFile, ZipFile
 
+    broken = (BadZipFile, NotImplementedError, EOFError, ValueError, OverflowError, struct.error)
     try:
         with ZipFile(file) as archive:
             entries = _entries(archive, size)
@@ -111,8 +114,12 @@ def _read_zip(file: BufferedReader, size: int, device: devices.device) -> Any:
                 return _same(found[key], kind, count, key)
 
             return read_pickle(memoryview(pickle), 0, _names(device), _references(storage))[0]
-    except (BadZipFile, NotImplementedError, EOFError) as error:
+    except broken as error:  # a damaged archive shows in the reader in many ways
         raise PickleError(f"its archive is broken ({shown(str(error))})") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place before the begin of the file
+            raise
+        raise PickleError("its archive is broken (an entry lies outside of it)") from None
 
 
 def _entries(archive: Any, size: int) -> dict[str, Any]:
