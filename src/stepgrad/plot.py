@@ -138,8 +138,8 @@ def loss_surface(
     """Return a picture of the loss over two weights, the others fixed, and of the ways that optimizers take.
 
     `weights`: two by name and indices, ``("0.weight[0,0]", "0.weight[0,1]")``. The surface spans `reach` to
-    either side of what they are, or farther where a way leads farther down; one on which the loss grows leaves
-    the picture. `optimizers`: for each name a function that makes one of a list of parameters,
+    either side of what they are, or farther where a way leads farther down; one on which the loss grows
+    leaves the picture. `optimizers`: for each name a function that makes one of a list of parameters,
     ``{"SGD": lambda p: sg.optim.SGD(p, lr=0.1)}``; each takes `steps` steps with the two weights alone
     (`LBFGS` too, each of whose steps computes the loss several times). The model stays as it is.
 

@@ -204,10 +204,9 @@ def test_whatever_byte_is_damaged_one_kind_of_error_says_so(path, layout, count)
         try:
             sg.load(path)
         except FileError as error:
-            assert str(path) in str(error)
-            assert len(str(error)) < 600
-            errors.add(str(error).partition(str(path))[2][:30])
-    assert len(errors) > 2
+            errors.add(str(error))
+    assert len(errors) > 20
+    assert all(str(path) in error and len(error) < 600 for error in errors)
 
 
 def test_an_archive_whose_names_are_no_text_is_damaged(path):

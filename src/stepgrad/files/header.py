@@ -181,8 +181,8 @@ def _entry(name: str, value: Any) -> Entry:
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if isinstance(dtype, str) and dtype in OTHER_TYPES:
         raise UnreadableError(
-            f"tensor {shown(name)} has the data type {dtype}, which stepgrad does not have. Convert it to F32 "
-            f"or BF16 where the file was written."
+            f"tensor {shown(name)} has the data type {dtype}, which stepgrad does not have. Convert it to "
+            f"F32 or BF16 where the file was written."
         )
     if not isinstance(dtype, str) or dtype not in NUMPY_TYPES:
         raise HeaderError(
