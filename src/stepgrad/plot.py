@@ -8,7 +8,7 @@ notebook shows it, ``figure.savefig("a.png")`` writes it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -159,7 +159,7 @@ def loss_surface(
     parameters = dict(own.named_parameters())
     start = numpy.array([parameters[name]._array[index] for name, index in places])
 
-    def measured(pair: Sequence[float]) -> float:
+    def measured(pair: Iterable[float]) -> float:
         for (name, index), value in zip(places, pair):
             parameters[name]._array[index] = value
         with no_grad():
