@@ -8,7 +8,7 @@ notebook shows it, ``figure.savefig("a.png")`` writes it.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy
