@@ -1,5 +1,6 @@
 """Names of arguments and of methods against PyTorch: what one takes the other takes, to the same result."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -94,3 +95,41 @@ def check_same(found: Any, right: Any) -> None:
 @pytest.mark.parametrize("expression", KEYWORDS.split("\n")[1:-1])
 def test_keywords(expression):
     check_same(*in_both(expression))
+
+
+# Deprecated for years, and not meant to be here.
+OLD = {"size_average", "reduce"}
+NAMES = [name for name in dir(sg.nn.functional) if not name.startswith("_")]
+
+
+def parameters(function: Any) -> list[str]:
+    """The names in a signature, PyTorch's as far as they are known and are not those of a decorator."""
+    try:
+        found = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return []
+    return [] if list(found) == ["args", "kwargs"] else [name for name in found if name[0] != "_"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arguments_of_functions(name):
+    if parameters(function := getattr(torch.nn.functional, name, None)):
+        ours = parameters(getattr(sg.nn.functional, name))
+        assert set(parameters(function)) - OLD - {"eps", "out", "options"} <= set(ours), name
+    elif parameters(function := getattr(sg.nn.functional, name)) and hasattr(torch.nn.functional, name):
+        text = getattr(torch.nn.functional, name).__doc__ or ""
+        assert f"{name}({parameters(function)[0]}," in text or f"{name}({parameters(function)[0]})" in text
+
+
+def test_the_input_of_layers_and_losses_by_name():
+    x, t = sg.rand(2, 3), sg.rand(2, 3)
+    assert sg.nn.Linear(3, 2)(input=x).shape == (2, 2)
+    assert sg.nn.Embedding(3, 2)(input=sg.tensor([1])).shape == (1, 2)
+    assert sg.nn.MSELoss()(input=x, target=t) == sg.nn.functional.mse_loss(input=x, target=t)
+    assert sg.nn.HingeEmbeddingLoss()(input=x, target=t.sign()).shape == ()
+    layers = [name for name in dir(torch.nn) if hasattr(sg.nn, name) and name[0].isupper()]
+    for name in layers:
+        forward = parameters(getattr(getattr(torch.nn, name), "forward", None))
+        ours = parameters(getattr(getattr(sg.nn, name), "forward", None))
+        if forward[1:2] == ["input"] and not {"args", "tensors"} & set(ours):
+            assert ours[1] == "input", name

@@ -21,9 +21,9 @@ class _Function(Module):
     _function: Any
     _options: tuple[str, ...] = ()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Apply the function to each element (softmax: along its dimension)."""
-        return type(self)._function(x, **{name: getattr(self, name) for name in self._options})
+        return type(self)._function(input, **{name: getattr(self, name) for name in self._options})
 
     def extra_repr(self) -> str:
         given = {name: getattr(self, name) for name in self._options}
@@ -66,9 +66,9 @@ class PReLU(Module):
         """Set the slopes to `init` again."""
         constant_(self.weight, self.init)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, …) or (N) → the same shape."""
-        return F.prelu(x, self.weight)
+        return F.prelu(input, self.weight)
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
@@ -309,9 +309,9 @@ class RReLU(Module):
         super().__init__()
         self.lower, self.upper, self.inplace = lower, upper, inplace
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Any shape → the same shape."""
-        return F.rrelu(x, self.lower, self.upper, self.training, self.inplace)
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
@@ -320,11 +320,11 @@ class RReLU(Module):
 class Softmax2d(Module):
     """Softmax over the channels of (N, C, H, W) or (C, H, W), at each place of an image."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) or (C, H, W) → the same shape. Raises `ShapeError` for other numbers of dimensions."""
-        if x.ndim not in (3, 4):
-            raise ShapeError(f"Softmax2d takes (N, C, H, W) or (C, H, W), not shape {list(x.shape)}.")
-        return x.softmax(-3)
+        if input.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d takes (N, C, H, W) or (C, H, W), not shape {list(input.shape)}.")
+        return input.softmax(-3)
 
 
 __all__ = [

@@ -71,26 +71,26 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             if isinstance(module, Linear):
                 module.reset_parameters()
 
-    def forward(self, x: Tensor, target: Tensor) -> ASMoutput:
+    def forward(self, input: Tensor, target: Tensor) -> ASMoutput:
         """(N, in_features) and classes (N), or (in_features) and () → (output (N) or (), loss)."""
-        if x.ndim not in (1, 2) or target.shape != x.shape[:-1]:
+        if input.ndim not in (1, 2) or target.shape != input.shape[:-1]:
             raise ShapeError(
                 f"AdaptiveLogSoftmaxWithLoss takes (N, {self.in_features}) and classes (N), not "
-                f"{list(x.shape)} and {list(target.shape)}."
+                f"{list(input.shape)} and {list(target.shape)}."
             )
-        shape, x, target = target.shape, x.reshape(-1, x.shape[-1]), target.reshape(-1)
+        shape, input, target = target.shape, input.reshape(-1, input.shape[-1]), target.reshape(-1)
         a = target._array
         if a.size and not 0 <= int(a.min()) <= int(a.max()) < self.n_classes:
             raise IndexShapeError(
                 f"AdaptiveLogSoftmaxWithLoss has {self.n_classes} classes, numbered from 0; the target goes "
                 f"from {int(a.min())} to {int(a.max())}."
             )
-        place, output = target, zeros(target.shape[0], dtype=x.dtype, device=x.device)
+        place, output = target, zeros(target.shape[0], dtype=input.dtype, device=input.device)
         for i, (low, high) in enumerate(self._ranges()):
             inside = (target >= low) & (target < high)
             place = (target * 0 + self.shortlist_size + i).where(inside, place)
-            output = self._with_cluster(output, i, x, target - low, inside)
-        head = self.head(x).log_softmax(1)
+            output = self._with_cluster(output, i, input, target - low, inside)
+        head = self.head(input).log_softmax(1)
         output = output + head.gather(1, place.unsqueeze(1)).squeeze(1)
         return ASMoutput(output.reshape(shape), -output.mean())
 

@@ -17,9 +17,9 @@ from stepgrad.tensor import Tensor
 class Dropout1d(Dropout):
     """In training, sets whole channels of (N, C, L) to 0 with probability `p` (Tompson and others, 2015)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) or (C, L) → the same shape."""
-        return F.dropout1d(x, self.p, self.training, self.inplace)
+        return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
 class Dropout2d(Dropout):
@@ -27,17 +27,17 @@ class Dropout2d(Dropout):
     2015).
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) → the same shape."""
-        return F.dropout2d(x, self.p, self.training, self.inplace)
+        return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(Dropout):
     """In training, sets whole channels of (N, C, D, H, W) to 0 with probability `p`."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) or (C, D, H, W) → the same shape."""
-        return F.dropout3d(x, self.p, self.training, self.inplace)
+        return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
 class _InstanceNorm(BatchNorm):
@@ -47,20 +47,20 @@ class _InstanceNorm(BatchNorm):
     ) -> None:  # fmt: skip
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, …) or (C, …) → the same shape. Raises `ShapeError` for other shapes."""
         (dims,) = self._dimensions
-        if x.ndim not in (dims, dims - 1) or (self.affine and x.shape[1 - dims] != self.num_features):
+        if input.ndim not in (dims, dims - 1) or (self.affine and input.shape[1 - dims] != self.num_features):
             raise ShapeError(
                 f"{self._get_name()} of {self.num_features} channels takes {self._shapes}, with N or "
-                f"without, not {list(x.shape)}."
+                f"without, not {list(input.shape)}."
             )
-        if x.ndim == dims - 1:
-            return self.forward(x.unsqueeze(0)).squeeze(0)
+        if input.ndim == dims - 1:
+            return self.forward(input.unsqueeze(0)).squeeze(0)
         use_input = self.training or not self.track_running_stats
         mean, variance = self.running_mean, self.running_var
         momentum = 0.0 if self.momentum is None else self.momentum
-        return F.instance_norm(x, mean, variance, self.weight, self.bias, use_input, momentum, self.eps)
+        return F.instance_norm(input, mean, variance, self.weight, self.bias, use_input, momentum, self.eps)
 
 
 class InstanceNorm1d(_InstanceNorm):
@@ -124,9 +124,9 @@ class GroupNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, …) → the same shape."""
-        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -123,11 +123,11 @@ class Sequential(_ListOfModules):
         else:
             self._number(modules)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, input: Any) -> Any:
         """Pass x through all modules."""
         for module in self._modules.values():
-            x = module(x)  # type: ignore[misc]
-        return x
+            input = module(input)  # type: ignore[misc]
+        return input
 
 
 class ModuleList(_ListOfModules):

@@ -63,14 +63,14 @@ class _Convolution(Module):
         if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, sizes…) or (C, sizes…) → (N, out_channels, windows…) or without N."""
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            x = F.pad(x, self._around(), mode=self.padding_mode)
+            input = F.pad(input, self._around(), mode=self.padding_mode)
             padding = 0
         return type(self)._function(
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 
     def _around(self) -> list[int]:
@@ -161,13 +161,13 @@ class _Transposed(_Convolution):
             bias, padding_mode, device, dtype,
         )  # fmt: skip
 
-    def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         """(N, C, sizes…) → (N, out_channels, sizes…); `output_size` chooses among the sizes that a stride
         allows.
         """
-        extra = self.output_padding if output_size is None else self._extra(x, tuple(output_size))
+        extra = self.output_padding if output_size is None else self._extra(input, tuple(output_size))
         return type(self)._function(
-            x, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
+            input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
     def _extra(self, x: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
@@ -222,9 +222,9 @@ class Unfold(Module):
         super().__init__()
         self.kernel_size, self.dilation, self.padding, self.stride = kernel_size, dilation, padding, stride
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C · K₁ · K₂, windows)."""
-        return F.unfold(x, self.kernel_size, self.dilation, self.padding, self.stride)
+        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
         return (
@@ -243,9 +243,9 @@ class Fold(Module):
         self.output_size, self.kernel_size = output_size, kernel_size
         self.dilation, self.padding, self.stride = dilation, padding, stride
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C · K₁ · K₂, windows) → (N, C, *output_size)."""
-        return F.fold(x, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
+        return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
         return (

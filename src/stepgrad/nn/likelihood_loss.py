@@ -19,9 +19,9 @@ class KLDivLoss(_Loss):
         super().__init__("sum" if reduction == "batchmean" else reduction)
         self.reduction, self.log_target = reduction, log_target
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.kl_div(x, target, self.reduction, self.log_target)
+        return F.kl_div(input, target, self.reduction, self.log_target)
 
 
 class PoissonNLLLoss(OptionsLoss):

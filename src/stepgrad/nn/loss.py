@@ -26,10 +26,10 @@ class OptionsLoss(_Loss):
     _function: Any
     _options: tuple[str, ...] = ()
 
-    def forward(self, *tensors: Tensor) -> Tensor:
+    def forward(self, *tensors: Tensor, **named: Tensor) -> Tensor:
         """The tensors that the function of the same meaning takes → a number (or one for each row)."""
         options = {name: getattr(self, name) for name in self._options}
-        return type(self)._function(*tensors, reduction=self.reduction, **options)
+        return type(self)._function(*tensors, **named, reduction=self.reduction, **options)
 
 
 class MSELoss(_Loss):
@@ -40,17 +40,17 @@ class MSELoss(_Loss):
     tensor(2.5000)
     """
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.mse_loss(x, target, self.reduction)
+        return F.mse_loss(input, target, self.reduction)
 
 
 class L1Loss(_Loss):
     """The absolute error |x − t|."""
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.l1_loss(x, target, self.reduction)
+        return F.l1_loss(input, target, self.reduction)
 
 
 class HuberLoss(_Loss):
@@ -60,9 +60,9 @@ class HuberLoss(_Loss):
         super().__init__(reduction)
         self.delta = delta
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.huber_loss(x, target, self.reduction, self.delta)
+        return F.huber_loss(input, target, self.reduction, self.delta)
 
 
 class SmoothL1Loss(_Loss):
@@ -72,9 +72,9 @@ class SmoothL1Loss(_Loss):
         super().__init__(reduction)
         self.beta = beta
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.smooth_l1_loss(x, target, self.reduction, self.beta)
+        return F.smooth_l1_loss(input, target, self.reduction, self.beta)
 
 
 class BCELoss(_Loss):
@@ -84,9 +84,9 @@ class BCELoss(_Loss):
         super().__init__(reduction)
         self.register_buffer("weight", weight)
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.binary_cross_entropy(x, target, self.weight, self.reduction)
+        return F.binary_cross_entropy(input, target, self.weight, self.reduction)
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -101,9 +101,9 @@ class BCEWithLogitsLoss(_Loss):
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
-        return F.binary_cross_entropy_with_logits(x, target, self.weight, self.reduction, self.pos_weight)
+        return F.binary_cross_entropy_with_logits(input, target, self.weight, self.reduction, self.pos_weight)
 
 
 class NLLLoss(_Loss):
@@ -116,9 +116,9 @@ class NLLLoss(_Loss):
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Log-probabilities (N, C, …) and classes (N, …) → a number (or (N, …))."""
-        return F.nll_loss(x, target, self.weight, self.ignore_index, self.reduction)
+        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class CrossEntropyLoss(_Loss):
@@ -135,10 +135,10 @@ class CrossEntropyLoss(_Loss):
         self.register_buffer("weight", weight)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Logits (N, C, …) and classes (N, …), or probabilities (N, C, …) → a number (or (N, …))."""
         return F.cross_entropy(
-            x, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
 
 
@@ -172,11 +172,11 @@ class LinearCrossEntropyLoss(_Loss):
         count = math.prod(self.out_features, start=num_classes)
         self.linear = Linear(in_features, count, bias, device, dtype)
 
-    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """(N, in_features) or (in_features), and classes (N, d…) or probabilities → a number (or (N, d…))."""
         shape = (self.num_classes, *self.out_features)
         return F.linear_cross_entropy(
-            x, self.linear.weight.reshape(*shape, self.linear.in_features), target,
+            input, self.linear.weight.reshape(*shape, self.linear.in_features), target,
             linear_bias=None if self.linear.bias is None else self.linear.bias.reshape(shape),
             weight=self.weight, reduction=self.reduction, ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,

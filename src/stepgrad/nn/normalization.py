@@ -32,9 +32,9 @@ class Dropout(Module):
             raise ArgumentError(f"Dropout needs a probability between 0 and 1, not {p}.")
         self.p, self.inplace = p, inplace
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """Any shape → the same shape."""
-        return F.dropout(x, self.p, self.training, self.inplace)
+        return F.dropout(input, self.p, self.training, self.inplace)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
@@ -83,12 +83,12 @@ class BatchNorm(Module):
         self.reset_running_stats()
         _reset(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, …) → the same shape. Raises `ShapeError` for other shapes."""
-        if x.ndim not in self._dimensions or x.shape[1] != self.num_features:
+        if input.ndim not in self._dimensions or input.shape[1] != self.num_features:
             raise ShapeError(
                 f"{self._get_name()} of {self.num_features} channels takes {self._shapes}, not "
-                f"{list(x.shape)}."
+                f"{list(input.shape)}."
             )
         mean, variance = self.running_mean, self.running_var
         use_batch = self.training or mean is None
@@ -98,7 +98,7 @@ class BatchNorm(Module):
         momentum = self.momentum
         if momentum is None:
             momentum = 1.0 / (self.num_batches_tracked.item() + 1) if moves else 0.0
-        y = F.batch_norm(x, mean, variance, self.weight, self.bias, use_batch, momentum, self.eps)
+        y = F.batch_norm(input, mean, variance, self.weight, self.bias, use_batch, momentum, self.eps)
         if moves:
             self.num_batches_tracked.add_(1)
         return y
@@ -164,9 +164,9 @@ class LayerNorm(Module):
         """Set the weight to 1 and the bias to 0."""
         _reset(self)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(…, *normalized_shape) → the same shape."""
-        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (
@@ -200,9 +200,9 @@ class RMSNorm(Module):
         if self.weight is not None:
             init.ones_(self.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(…, *normalized_shape) → the same shape."""
-        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

@@ -18,9 +18,9 @@ class _Pad(Module):
         super().__init__()
         self.padding = sizes(self._get_name(), "padding", padding, 2 * self._dims, -(10**9))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, sizes…) or (C, sizes…) → with more elements at the ends."""
-        return F.pad(x, self.padding, self._mode)
+        return F.pad(input, self.padding, self._mode)
 
     def extra_repr(self) -> str:
         return f"{self.padding}"
@@ -33,9 +33,9 @@ class _ConstantPad(_Pad):
         super().__init__(padding)
         self.value = value
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(N, C, sizes…) or (C, sizes…) → with `value` at the ends."""
-        return F.pad(x, self.padding, "constant", self.value)
+        return F.pad(input, self.padding, "constant", self.value)
 
     def extra_repr(self) -> str:
         return f"padding={self.padding}, value={self.value}"

@@ -44,11 +44,11 @@ class Perceptron(Module):
         for parameter in self.parameters():
             init.zeros_(parameter)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """x (…, in_features) → 0 or 1 (…)."""
-        if x.shape[-1:] != (self.in_features,):
-            raise ShapeError(f"this Perceptron takes (…, {self.in_features}), not {list(x.shape)}.")
-        total = (x * self.weight).sum(-1)
+        if input.shape[-1:] != (self.in_features,):
+            raise ShapeError(f"this Perceptron takes (…, {self.in_features}), not {list(input.shape)}.")
+        total = (input * self.weight).sum(-1)
         return F.step(total if self.bias is None else total + self.bias)
 
     def learn(self, x: Any, target: Any, rate: float = 1.0, passes: int = 100) -> list[int]:

@@ -14,72 +14,72 @@ from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 
-def relu(x: Tensor, inplace: bool = False) -> Tensor:
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return max(x, 0)."""
-    return x.relu_() if inplace else apply(REGISTRY["relu"], x)
+    return input.relu_() if inplace else apply(REGISTRY["relu"], input)
 
 
-def leaky_relu(x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """Return x where x > 0, else negative_slope · x."""
-    return placed(x, apply(REGISTRY["leaky_relu"], x, negative_slope=float(negative_slope)), inplace)
+    return placed(input, apply(REGISTRY["leaky_relu"], input, negative_slope=float(negative_slope)), inplace)
 
 
-def prelu(x: Tensor, weight: Tensor) -> Tensor:
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Return x where x > 0, else weight · x; one weight, or one per channel (dimension 1)."""
     if weight.numel() > 1:
-        if x.ndim < 2 or x.shape[1] != weight.numel():
+        if input.ndim < 2 or input.shape[1] != weight.numel():
             raise ShapeError(
-                f"prelu has {weight.numel()} slopes for the channels of an input {list(x.shape)}."
+                f"prelu has {weight.numel()} slopes for the channels of an input {list(input.shape)}."
             )
-        weight = weight.reshape(-1, *(1,) * (x.ndim - 2))
-    return apply(REGISTRY["prelu"], x, weight)
+        weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
+    return apply(REGISTRY["prelu"], input, weight)
 
 
-def elu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return x where x > 0, else α (eˣ − 1)."""
-    return placed(x, apply(REGISTRY["elu"], x, alpha=float(alpha)), inplace)
+    return placed(input, apply(REGISTRY["elu"], input, alpha=float(alpha)), inplace)
 
 
-def gelu(x: Tensor, approximate: str = "none") -> Tensor:
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """Return x Φ(x), exactly, or with ``approximate="tanh"`` by its approximation."""
     if approximate not in ("none", "tanh"):
         raise ArgumentError(f"approximate is 'none' or 'tanh', not {approximate!r}.")
-    return apply(REGISTRY["gelu" if approximate == "none" else "gelu_tanh"], x)
+    return apply(REGISTRY["gelu" if approximate == "none" else "gelu_tanh"], input)
 
 
-def silu(x: Tensor, inplace: bool = False) -> Tensor:
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return x σ(x)."""
-    return placed(x, apply(REGISTRY["silu"], x), inplace)
+    return placed(input, apply(REGISTRY["silu"], input), inplace)
 
 
-def sigmoid(x: Tensor) -> Tensor:
+def sigmoid(input: Tensor) -> Tensor:
     """Return 1 / (1 + e⁻ˣ)."""
-    return apply(REGISTRY["sigmoid"], x)
+    return apply(REGISTRY["sigmoid"], input)
 
 
-def tanh(x: Tensor) -> Tensor:
+def tanh(input: Tensor) -> Tensor:
     """Return the hyperbolic tangent."""
-    return apply(REGISTRY["tanh"], x)
+    return apply(REGISTRY["tanh"], input)
 
 
-def softplus(x: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """Return ln(1 + e^(βx)) / β, and x itself where βx > threshold."""
-    return apply(REGISTRY["softplus"], x, beta=float(beta), threshold=float(threshold))
+    return apply(REGISTRY["softplus"], input, beta=float(beta), threshold=float(threshold))
 
 
-def logsigmoid(x: Tensor) -> Tensor:
+def logsigmoid(input: Tensor) -> Tensor:
     """Return ln σ(x)."""
-    return apply(REGISTRY["logsigmoid"], x)
+    return apply(REGISTRY["logsigmoid"], input)
 
 
-def softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Return eˣⁱ / Σⱼ eˣʲ along `dim`."""
-    return x.softmax(_given(dim, "softmax"), dtype)
+    return input.softmax(_given(dim, "softmax"), dtype)
 
 
-def log_softmax(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Return ln softmax(x) along `dim`."""
-    return x.log_softmax(_given(dim, "log_softmax"), dtype)
+    return input.log_softmax(_given(dim, "log_softmax"), dtype)
 
 
 def _given(dim: int | None, name: str) -> int:
@@ -88,88 +88,88 @@ def _given(dim: int | None, name: str) -> int:
     return dim
 
 
-def step(x: Tensor) -> Tensor:
+def step(input: Tensor) -> Tensor:
     """Return 1 where x ≥ 0, else 0. It has no derivative: a backward pass through it is refused.
 
     >>> import stepgrad as sg
     >>> step(sg.tensor([-0.5, 0.0, 2.0]))
     tensor([0., 1., 1.])
     """
-    return apply(REGISTRY["step"], x)
+    return apply(REGISTRY["step"], input)
 
 
-def threshold(x: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """Return x where x > threshold, else the number `value`."""
-    y = apply(REGISTRY["threshold"], x, threshold=float(threshold), other=float(value))
-    return placed(x, y, inplace)
+    y = apply(REGISTRY["threshold"], input, threshold=float(threshold), other=float(value))
+    return placed(input, y, inplace)
 
 
-def hardtanh(x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """Return x kept within [min_val, max_val]. Raises `ArgumentError` if min_val is above max_val."""
     if min_val > max_val:
         raise ArgumentError(f"hardtanh needs min_val <= max_val, not {min_val} and {max_val}.")
-    return placed(x, apply(REGISTRY["hardtanh"], x, low=float(min_val), high=float(max_val)), inplace)
+    return placed(input, apply(REGISTRY["hardtanh"], input, low=float(min_val), high=float(max_val)), inplace)
 
 
-def relu6(x: Tensor, inplace: bool = False) -> Tensor:
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """Return x kept within [0, 6] (Krizhevsky, 2010)."""
-    return hardtanh(x, 0.0, 6.0, inplace)
+    return hardtanh(input, 0.0, 6.0, inplace)
 
 
-def hardsigmoid(x: Tensor, inplace: bool = False) -> Tensor:
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """Return 0 below −3, 1 above 3, x / 6 + ½ between."""
-    return placed(x, apply(REGISTRY["hardsigmoid"], x), inplace)
+    return placed(input, apply(REGISTRY["hardsigmoid"], input), inplace)
 
 
-def hardswish(x: Tensor, inplace: bool = False) -> Tensor:
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return x times its hard sigmoid."""
-    return placed(x, apply(REGISTRY["hardswish"], x), inplace)
+    return placed(input, apply(REGISTRY["hardswish"], input), inplace)
 
 
-def celu(x: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """Return x where x > 0, else α (e^(x/α) − 1). Raises `ArgumentError` for an α of 0."""
     if alpha == 0:
         raise ArgumentError("celu divides by alpha, which cannot be 0.")
-    return placed(x, apply(REGISTRY["celu"], x, alpha=float(alpha)), inplace)
+    return placed(input, apply(REGISTRY["celu"], input, alpha=float(alpha)), inplace)
 
 
-def selu(x: Tensor, inplace: bool = False) -> Tensor:
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """Return 1.0507 x where x > 0, else 1.0507 · 1.6733 (eˣ − 1)."""
-    return placed(x, apply(REGISTRY["selu"], x), inplace)
+    return placed(input, apply(REGISTRY["selu"], input), inplace)
 
 
-def mish(x: Tensor, inplace: bool = False) -> Tensor:
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return x tanh(ln(1 + eˣ))."""
-    return placed(x, apply(REGISTRY["mish"], x), inplace)
+    return placed(input, apply(REGISTRY["mish"], input), inplace)
 
 
-def softsign(x: Tensor) -> Tensor:
+def softsign(input: Tensor) -> Tensor:
     """Return x / (1 + |x|)."""
-    return apply(REGISTRY["softsign"], x)
+    return apply(REGISTRY["softsign"], input)
 
 
-def hardshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return x where |x| > lambd, else 0."""
-    return apply(REGISTRY["hardshrink"], x, lambd=float(lambd))
+    return apply(REGISTRY["hardshrink"], input, lambd=float(lambd))
 
 
-def softshrink(x: Tensor, lambd: float = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """Return x − lambd where x > lambd, x + lambd where x < −lambd, else 0.
 
     Raises `ArgumentError` for a negative lambd.
     """
     if not lambd >= 0:
         raise ArgumentError(f"softshrink needs lambd >= 0, not {lambd}.")
-    return apply(REGISTRY["softshrink"], x, lambd=float(lambd))
+    return apply(REGISTRY["softshrink"], input, lambd=float(lambd))
 
 
-def tanhshrink(x: Tensor) -> Tensor:
+def tanhshrink(input: Tensor) -> Tensor:
     """Return x − tanh x."""
-    return apply(REGISTRY["tanhshrink"], x)
+    return apply(REGISTRY["tanhshrink"], input)
 
 
 def rrelu(
-    x: Tensor,
+    input: Tensor,
     lower: float = 1 / 8,
     upper: float = 1 / 3,
     training: bool = False,
@@ -183,22 +183,24 @@ def rrelu(
     if lower > upper:
         raise ArgumentError(f"rrelu needs lower <= upper, not {lower} and {upper}.")
     if not training:
-        return leaky_relu(x, (lower + upper) / 2, inplace)
-    slopes = rand_like(x.detach()) * (upper - lower) + lower
-    return placed(x, apply(REGISTRY["prelu"], x, slopes), inplace)
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slopes = rand_like(input.detach()) * (upper - lower) + lower
+    return placed(input, apply(REGISTRY["prelu"], input, slopes), inplace)
 
 
-def glu(x: Tensor, dim: int = -1) -> Tensor:
+def glu(input: Tensor, dim: int = -1) -> Tensor:
     """Return a σ(b), a and b the halves of x along `dim`, whose size is even."""
-    along = one_dim(dim, x.ndim) if x.ndim else -1
-    if along < 0 or x.shape[along] % 2:
-        raise ShapeError(f"glu halves a dimension of even size; dimension {dim} of {list(x.shape)} is not.")
-    return apply(REGISTRY["glu"], x, dim=along)
+    along = one_dim(dim, input.ndim) if input.ndim else -1
+    if along < 0 or input.shape[along] % 2:
+        raise ShapeError(
+            f"glu halves a dimension of even size; dimension {dim} of {list(input.shape)} is not."
+        )
+    return apply(REGISTRY["glu"], input, dim=along)
 
 
-def softmin(x: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
     """Return softmax(−x) along `dim`."""
-    return (-x).softmax(_given(dim, "softmin"), dtype)
+    return (-input).softmax(_given(dim, "softmin"), dtype)
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, dim: int = -1) -> Tensor:
@@ -217,16 +219,16 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, dim: int 
     return (chosen == places).to(soft.dtype) - soft.detach() + soft
 
 
-def normalize(x: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return x divided by its p-norm along `dim`, which is taken to be `eps` at least."""
-    return x / x.norm(p, dim, keepdim=True).clamp(min=eps)
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)
 
 
 def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Return an activation that changes its input."""
 
-    def changed(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return function(x, *args, **kwargs, inplace=True)
+    def changed(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return function(input, *args, **kwargs, inplace=True)
 
     changed.__name__ = changed.__qualname__ = f"{function.__name__}_"
     changed.__doc__ = f"`{function.__name__}`, in place."

@@ -36,23 +36,23 @@ def _bounds(length: int, count: int) -> tuple[numpy.ndarray, numpy.ndarray]:
     return i * length // max(count, 1), -(-(i + 1) * length // max(count, 1))
 
 
-def along(x: Tensor, matrix: numpy.ndarray, dim: int) -> Tensor:
+def along(input: Tensor, matrix: numpy.ndarray, dim: int) -> Tensor:
     """Return x with its dimension `dim` multiplied by a constant matrix (new length, old length)."""
-    factor = tensor(numpy.ascontiguousarray(matrix.T).astype(x._array.dtype), device=x.device)
-    if dim == x.ndim - 1:
-        return x @ factor
-    return (x.transpose(dim, -1) @ factor).transpose(dim, -1)
+    factor = tensor(numpy.ascontiguousarray(matrix.T).astype(input._array.dtype), device=input.device)
+    if dim == input.ndim - 1:
+        return input @ factor
+    return (input.transpose(dim, -1) @ factor).transpose(dim, -1)
 
 
-def mean_along(x: Tensor, count: int, dim: int) -> Tensor:
+def mean_along(input: Tensor, count: int, dim: int) -> Tensor:
     """Return means over `count` windows that cover a dimension."""
-    length = x.shape[dim]
+    length = input.shape[dim]
     if count == length:
-        return x
+        return input
     start, stop = _bounds(length, count)
     places = numpy.arange(length)
     inside = (places >= start[:, None]) & (places < stop[:, None])
-    return along(x, inside / (stop - start)[:, None], dim)
+    return along(input, inside / (stop - start)[:, None], dim)
 
 
 def _adaptive_mean(name: str, dims: int, x: Tensor, output_size: Any) -> Tensor:
@@ -68,7 +68,7 @@ def _adaptive_mean(name: str, dims: int, x: Tensor, output_size: Any) -> Tensor:
     return x
 
 
-def adaptive_avg_pool1d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Return means of x (N, C, L) or (C, L) over `output_size` windows that cover L evenly.
 
     Window i goes from ⌊i L / O⌋ to ⌈(i + 1) L / O⌉. None as a size keeps that of the input.
@@ -77,19 +77,19 @@ def adaptive_avg_pool1d(x: Tensor, output_size: Any) -> Tensor:
     >>> adaptive_avg_pool1d(sg.tensor([[1.0, 2.0, 3.0]]), 2)
     tensor([[1.5000, 2.5000]])
     """
-    return _adaptive_mean("adaptive_avg_pool1d", 1, x, output_size)
+    return _adaptive_mean("adaptive_avg_pool1d", 1, input, output_size)
 
 
-def adaptive_avg_pool2d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Return means of x (N, C, H, W) or (C, H, W) over windows that cover H and W; see
     `adaptive_avg_pool1d`.
     """
-    return _adaptive_mean("adaptive_avg_pool2d", 2, x, output_size)
+    return _adaptive_mean("adaptive_avg_pool2d", 2, input, output_size)
 
 
-def adaptive_avg_pool3d(x: Tensor, output_size: Any) -> Tensor:
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     """Return means of x (N, C, D, H, W) over windows that cover D, H and W; see `adaptive_avg_pool1d`."""
-    return _adaptive_mean("adaptive_avg_pool3d", 3, x, output_size)
+    return _adaptive_mean("adaptive_avg_pool3d", 3, input, output_size)
 
 
 def _adaptive_largest(name: str, dims: int, x: Tensor, output_size: Any, return_indices: bool) -> Any:
@@ -121,7 +121,7 @@ def _picked(x: Tensor, places: Tensor, counts: tuple[int, ...], return_indices: 
     return y, places.expand(*every.shape).gather(-1, chosen).reshape(*lead, *counts)
 
 
-def adaptive_max_pool1d(x: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest of x (N, C, L) or (C, L) in `output_size` windows that cover L evenly.
 
     The windows are those of `adaptive_avg_pool1d`. With `return_indices` a pair, the second int64: where the
@@ -131,17 +131,17 @@ def adaptive_max_pool1d(x: Tensor, output_size: Any, return_indices: bool = Fals
     >>> adaptive_max_pool1d(sg.tensor([[1.0, 2.0, 3.0]]), 2)
     tensor([[2., 3.]])
     """
-    return _adaptive_largest("adaptive_max_pool1d", 1, x, output_size, return_indices)
+    return _adaptive_largest("adaptive_max_pool1d", 1, input, output_size, return_indices)
 
 
-def adaptive_max_pool2d(x: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest of x (N, C, H, W) in windows that cover H and W; see `adaptive_max_pool1d`."""
-    return _adaptive_largest("adaptive_max_pool2d", 2, x, output_size, return_indices)
+    return _adaptive_largest("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
-def adaptive_max_pool3d(x: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Return the largest of x (N, C, D, H, W) in windows that cover D, H and W; see `adaptive_max_pool1d`."""
-    return _adaptive_largest("adaptive_max_pool3d", 3, x, output_size, return_indices)
+    return _adaptive_largest("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
 def _fractional(
@@ -195,7 +195,7 @@ def _starts(u: Tensor, length: int, size: int, count: int) -> Tensor:
 
 
 def fractional_max_pool2d(
-    x: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """Return the largest of windows at random places of x (N, C, H, W) or (C, H, W) (Graham, 2014).
@@ -208,17 +208,31 @@ def fractional_max_pool2d(
     (1, 2, 6, 6)
     """
     return _fractional(
-        "fractional_max_pool2d", 2, x, kernel_size, output_size, output_ratio, return_indices, _random_samples
+        "fractional_max_pool2d",
+        2,
+        input,
+        kernel_size,
+        output_size,
+        output_ratio,
+        return_indices,
+        _random_samples,
     )
 
 
 def fractional_max_pool3d(
-    x: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+    input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """Return the largest of windows at random places of x (N, C, D, H, W); see `fractional_max_pool2d`."""
     return _fractional(
-        "fractional_max_pool3d", 3, x, kernel_size, output_size, output_ratio, return_indices, _random_samples
+        "fractional_max_pool3d",
+        3,
+        input,
+        kernel_size,
+        output_size,
+        output_ratio,
+        return_indices,
+        _random_samples,
     )
 
 

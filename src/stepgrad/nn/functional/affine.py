@@ -11,34 +11,37 @@ from stepgrad.tensor import Tensor
 _linear = REGISTRY["linear"]
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x Wᵀ + b: x (…, in), weight (out, in), bias (out) or None → (…, out).
 
     Raises `ShapeError` naming both shapes if the numbers of features differ.
     """
-    if not isinstance(x, Tensor):
-        raise no_tensor("linear", x)
-    if x._array.shape[-1:] != weight._array.shape[1:]:
+    if not isinstance(input, Tensor):
+        raise no_tensor("linear", input)
+    if input._array.shape[-1:] != weight._array.shape[1:]:
         raise ShapeError(
             f"linear takes {weight.shape[-1]} features in the last dimension of its input, not shape "
-            f"{list(x.shape)} (weight {list(weight.shape)})."
+            f"{list(input.shape)} (weight {list(weight.shape)})."
         )
-    return apply(_linear, x, weight, bias)
+    return apply(_linear, input, weight, bias)
 
 
-def bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x1ᵀ W x2 + b for each output: x1 (…, in1), x2 (…, in2), weight (out, in1, in2), bias (out) or
     None → (…, out).
 
     Raises `ShapeError` naming the shapes where they do not fit.
     """
-    fits = x1.shape[:-1] == x2.shape[:-1] and (x1.shape[-1:] + x2.shape[-1:]) == weight.shape[1:]
-    if not fits or not x1.ndim:
+    fits = (
+        input1.shape[:-1] == input2.shape[:-1] and (input1.shape[-1:] + input2.shape[-1:]) == weight.shape[1:]
+    )
+    if not fits or not input1.ndim:
         raise ShapeError(
             f"bilinear takes (…, {weight.shape[1]}) and (…, {weight.shape[2]}) with the same dimensions "
-            f"before the last, not {list(x1.shape)} and {list(x2.shape)} (weight {list(weight.shape)})."
+            f"before the last, not {list(input1.shape)} and {list(input2.shape)} "
+            f"(weight {list(weight.shape)})."
         )
-    return apply(REGISTRY["bilinear"], x1, x2, weight, bias)
+    return apply(REGISTRY["bilinear"], input1, input2, weight, bias)
 
 
 __all__ = ["bilinear", "linear"]

@@ -12,19 +12,21 @@ from stepgrad.ops.activations import SELU_ALPHA, SELU_SCALE
 from stepgrad.tensor import Tensor
 
 
-def alpha_dropout(x: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Return x with elements set, with probability p, to what SELU gives for −∞, all scaled and shifted so
     that mean 0 and variance 1 stay; x itself if not `training`.
     """
-    return _dropped("alpha_dropout", x, x.shape, p, training, inplace)
+    return _dropped("alpha_dropout", input, input.shape, p, training, inplace)
 
 
-def feature_alpha_dropout(x: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(
+    input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
+) -> Tensor:
     """Do as `alpha_dropout` with whole channels of (N, C, …)."""
-    if x.ndim < 2:
-        raise ShapeError(f"feature_alpha_dropout takes (N, C, …), not shape {list(x.shape)}.")
-    shape = x.shape[:2] + (1,) * (x.ndim - 2)
-    return _dropped("feature_alpha_dropout", x, shape, p, training, inplace)
+    if input.ndim < 2:
+        raise ShapeError(f"feature_alpha_dropout takes (N, C, …), not shape {list(input.shape)}.")
+    shape = input.shape[:2] + (1,) * (input.ndim - 2)
+    return _dropped("feature_alpha_dropout", input, shape, p, training, inplace)
 
 
 def _dropped(name: str, x: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool) -> Tensor:

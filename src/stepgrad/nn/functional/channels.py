@@ -35,31 +35,31 @@ def _dropped(
     return placed(x, x * mask, inplace)
 
 
-def dropout1d(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return x (N, C, L) or (C, L) with channels set to 0 with probability p, the others divided by 1 − p.
 
     Tompson and others, 2015. The random numbers come from the dropout stream (`stepgrad.manual_seed`).
     """
-    return _dropped("dropout1d", x, p, training, inplace, (2, 3), 2)
+    return _dropped("dropout1d", input, p, training, inplace, (2, 3), 2)
 
 
-def dropout2d(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return x (N, C, H, W) with channels set to 0 with probability p, the others divided by 1 − p.
 
     Of three dimensions the first two count as (N, C), as in PyTorch.
     """
-    return _dropped("dropout2d", x, p, training, inplace, (3, 4), 0)
+    return _dropped("dropout2d", input, p, training, inplace, (3, 4), 0)
 
 
-def dropout3d(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return x (N, C, D, H, W) or (C, D, H, W) with channels set to 0 with probability p, the others
     divided by 1 − p.
     """
-    return _dropped("dropout3d", x, p, training, inplace, (4, 5), 4)
+    return _dropped("dropout3d", input, p, training, inplace, (4, 5), 4)
 
 
 def instance_norm(
-    x: Tensor,
+    input: Tensor,
     running_mean: Tensor | None = None,
     running_var: Tensor | None = None,
     weight: Tensor | None = None,
@@ -75,23 +75,28 @@ def instance_norm(
     channels of one value.
     """
     if not use_input_stats:
-        return batch_norm(x, running_mean, running_var, weight, bias, False, momentum, eps)
-    if x.ndim < 3 or x.numel() <= x.shape[0] * x.shape[1]:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3 or input.numel() <= input.shape[0] * input.shape[1]:
         raise ShapeError(
-            f"instance norm needs more than one value per channel and image (N, C, …), not {list(x.shape)}."
+            f"instance norm needs more than one value per channel and image (N, C, …), not "
+            f"{list(input.shape)}."
         )
-    dims = tuple(range(2, x.ndim))
+    dims = tuple(range(2, input.ndim))
     if running_mean is not None and running_var is not None:
         with no_grad():
-            own = x.detach()
+            own = input.detach()
             running_mean.mul_(1 - momentum).add_(own.mean(dims).mean(0), alpha=momentum)
             running_var.mul_(1 - momentum).add_(own.var(dims).mean(0), alpha=momentum)
-    y = apply(REGISTRY["normalize"], x, dim=dims, eps=float(eps))
+    y = apply(REGISTRY["normalize"], input, dim=dims, eps=float(eps))
     return _scaled(y, weight, bias)
 
 
 def group_norm(
-    x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Tensor:
     """Return (x − mean) / √(var + ε) · weight + bias with the statistics of each group of channels of each
     image.
@@ -103,15 +108,15 @@ def group_norm(
     >>> group_norm(sg.tensor([[1.0, 3.0, 5.0, 9.0]]), 2).round()
     tensor([[-1.,  1., -1.,  1.]])
     """
-    if not isinstance(x, Tensor):
-        raise no_tensor("group_norm", x)
-    if x.ndim < 2 or num_groups < 1 or x.shape[1] % num_groups:
+    if not isinstance(input, Tensor):
+        raise no_tensor("group_norm", input)
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise ShapeError(
-            f"group_norm takes (N, C, …) with channels in {num_groups} equal groups, not {list(x.shape)}."
+            f"group_norm takes (N, C, …) with channels in {num_groups} equal groups, not {list(input.shape)}."
         )
-    rows = x.reshape(x.shape[0], num_groups, x.shape[1] // num_groups, *x.shape[2:])
+    rows = input.reshape(input.shape[0], num_groups, input.shape[1] // num_groups, *input.shape[2:])
     y = apply(REGISTRY["normalize"], rows, dim=tuple(range(2, rows.ndim)), eps=float(eps))
-    return _scaled(y.reshape(x.shape), weight, bias)
+    return _scaled(y.reshape(input.shape), weight, bias)
 
 
 def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

@@ -12,7 +12,7 @@ from stepgrad.tensor import Tensor
 
 
 def nll_loss(
-    x: Tensor,
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     ignore_index: int = -100,
@@ -23,13 +23,13 @@ def nll_loss(
     The mean is weighted: Σ w (−x[target]) / Σ w, w the `weight` (C) of the target's class. Targets that equal
     `ignore_index` count for nothing.
     """
-    x, target, shape = _rows(x, target, weight, ignore_index, reduction, "nll_loss")
-    y = apply(REGISTRY["nll_loss"], x, target, weight, ignore_index=ignore_index, reduction=reduction)
+    input, target, shape = _rows(input, target, weight, ignore_index, reduction, "nll_loss")
+    y = apply(REGISTRY["nll_loss"], input, target, weight, ignore_index=ignore_index, reduction=reduction)
     return y.reshape(shape) if reduction == "none" else y
 
 
 def cross_entropy(
-    x: Tensor,
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     ignore_index: int = -100,
@@ -38,26 +38,26 @@ def cross_entropy(
 ) -> Tensor:
     """Return the cross entropy of softmax(x) with the target, reduced.
 
-    `x`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or
+    `input`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or
     probabilities (x's shape). `weight`: (C), a weight per class. Raises `ShapeError`, `DtypeError` or
     `ArgumentError`, and `IndexShapeError` for a class that is not there.
     """
-    check_tensors("cross_entropy", x, target)
+    check_tensors("cross_entropy", input, target)
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"label_smoothing lies between 0 and 1, not {label_smoothing}.")
     smoothing = float(label_smoothing)
     if target.is_floating_point():
-        return _cross_entropy_probabilities(x, target, weight, reduction, smoothing)
-    x, target, shape = _rows(x, target, weight, ignore_index, reduction, "cross_entropy")
+        return _cross_entropy_probabilities(input, target, weight, reduction, smoothing)
+    input, target, shape = _rows(input, target, weight, ignore_index, reduction, "cross_entropy")
     y = apply(
-        REGISTRY["cross_entropy"], x, target, weight,
+        REGISTRY["cross_entropy"], input, target, weight,
         ignore_index=ignore_index, reduction=reduction, label_smoothing=smoothing,
     )  # fmt: skip
     return y.reshape(shape) if reduction == "none" else y
 
 
 def linear_cross_entropy(
-    x: Tensor,
+    input: Tensor,
     linear_weight: Tensor,
     target: Tensor,
     *,
@@ -69,14 +69,14 @@ def linear_cross_entropy(
 ) -> Tensor:
     """Return the cross entropy of the scores that an affine map gives: `cross_entropy` after `linear`.
 
-    `x`: (N, in) or (in). `linear_weight`: (C, in), or (C, d…, in) for scores (N, C, d…); `linear_bias` the
-    same without `in`. The rest as in `cross_entropy`.
+    `input`: (N, in) or (in). `linear_weight`: (C, in), or (C, d…, in) for scores (N, C, d…); `linear_bias`
+    the same without `in`. The rest as in `cross_entropy`.
     """
     shape = linear_weight.shape[:-1]
     rows = linear_weight.reshape(-1, linear_weight.shape[-1])
-    scores = linear(x, rows, None if linear_bias is None else linear_bias.reshape(-1))
+    scores = linear(input, rows, None if linear_bias is None else linear_bias.reshape(-1))
     if len(shape) > 1:
-        scores = scores.reshape(*x.shape[:-1], *shape)
+        scores = scores.reshape(*input.shape[:-1], *shape)
     ignored = -100 if ignore_index is None else ignore_index
     return cross_entropy(scores, target, weight, ignored, reduction, label_smoothing)
 

@@ -19,7 +19,7 @@ Pairs = tuple[tuple[int, int], ...]
 
 
 def conv1d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -38,11 +38,11 @@ def conv1d(
     >>> conv1d(sg.tensor([[[1.0, 2.0, 4.0, 8.0]]]), sg.tensor([[[-1.0, 1.0]]]))
     tensor([[[1., 2., 4.]]])
     """
-    return _convolved("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -61,11 +61,11 @@ def conv2d(
               [6., 9., 6.],
               [4., 6., 4.]]]])
     """
-    return _convolved("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -79,7 +79,7 @@ def conv3d(
     >>> conv3d(sg.ones(1, 1, 2, 3, 4), sg.ones(5, 1, 2, 2, 2)).shape
     (1, 5, 1, 2, 3)
     """
-    return _convolved("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
+    return _convolved("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _convolved(
@@ -144,7 +144,7 @@ def _check_weight(
 
 
 def conv_transpose1d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -164,12 +164,12 @@ def conv_transpose1d(
     tensor([[[ 1., 10.,  2., 20.]]])
     """
     return _transposed_convolved(
-        "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
 
 def conv_transpose2d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -187,12 +187,12 @@ def conv_transpose2d(
     (1, 3, 8, 8)
     """
     return _transposed_convolved(
-        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
 
 def conv_transpose3d(
-    x: Tensor,
+    input: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -208,7 +208,7 @@ def conv_transpose3d(
     (1, 3, 3, 3, 3)
     """
     return _transposed_convolved(
-        "conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding, groups, dilation
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
 
@@ -244,20 +244,20 @@ def _transposed_convolved(
     return batched(x, dims, transposed)
 
 
-def unfold(x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
-    """Return the windows of x (N, C, H, W) or (C, H, W) as columns: (N, C · K₁ · K₂, windows). im2col.
+def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+    """Return the windows of `input` (N, C, H, W) or (C, H, W) as columns: (N, C · K₁ · K₂, windows). im2col.
 
     >>> import stepgrad as sg
     >>> unfold(sg.arange(4.0).reshape(1, 1, 2, 2), (2, 1))
     tensor([[[0., 1.],
              [2., 3.]]])
     """
-    check_input("unfold", x, 2)
+    check_input("unfold", input, 2)
     size, stride = sizes("unfold", "kernel_size", kernel_size, 2), sizes("unfold", "stride", stride, 2)
     dilation = sizes("unfold", "dilation", dilation, 2)
     before = sizes("unfold", "padding", padding, 2, 0)
     pairs = [(p, p) for p in before]
-    check_lengths("unfold", x, padded_lengths(x.shape[-2:], pairs), size, dilation)
+    check_lengths("unfold", input, padded_lengths(input.shape[-2:], pairs), size, dilation)
 
     def unfolded(x: Tensor) -> Tensor:
         x = pad_zeros(x, pairs)
@@ -265,11 +265,11 @@ def unfold(x: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, str
         rows, columns = x.shape[1] * math.prod(size), math.prod(every.shape[2:4])
         return x._copied(every.permute(0, 1, 4, 5, 2, 3).reshape(x.shape[0], rows, columns))
 
-    return batched(x, 2, unfolded)
+    return batched(input, 2, unfolded)
 
 
 def fold(
-    x: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:
     """Return images (N, C, *output_size) in which columns (N, C · K₁ · K₂, windows) are added where their
     windows lie: the adjoint of `unfold`. col2im.
@@ -279,16 +279,16 @@ def fold(
     tensor([[[[1., 1.],
               [1., 1.]]]])
     """
-    check_input("fold", x, 1)
+    check_input("fold", input, 1)
     shape, size = sizes("fold", "output_size", output_size, 2), sizes("fold", "kernel_size", kernel_size, 2)
     stride, dilation = sizes("fold", "stride", stride, 2), sizes("fold", "dilation", dilation, 2)
     before = sizes("fold", "padding", padding, 2, 0)
     lengths = padded_lengths(shape, [(p, p) for p in before])
     counts = count_windows(lengths, size, stride, dilation)
-    if x.shape[-2] % math.prod(size) or x.shape[-1] != math.prod(counts):
+    if input.shape[-2] % math.prod(size) or input.shape[-1] != math.prod(counts):
         raise ShapeError(
             f"fold into {list(shape)} by windows of {list(size)} takes (N, C · {math.prod(size)}, "
-            f"{math.prod(counts)}), not {list(x.shape)}."
+            f"{math.prod(counts)}), not {list(input.shape)}."
         )
 
     def folded(x: Tensor) -> Tensor:
@@ -296,7 +296,7 @@ def fold(
         whole = apply(REGISTRY["add_windows"], every, shape=lengths, stride=stride, dilation=dilation)
         return whole[(..., *(slice(p, p + n) for p, n in zip(before, shape, strict=True)))]
 
-    return batched(x, 1, folded)
+    return batched(input, 1, folded)
 
 
 __all__ = [

@@ -36,17 +36,17 @@ def pairwise_distance(
     return apply(REGISTRY["pairwise_distance"], x1, x2, p=float(p), eps=float(eps), keepdim=keepdim)
 
 
-def pdist(x: Tensor, p: float = 2.0) -> Tensor:
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """Return the p-norms of the differences of all pairs of rows i < j: x (N, M) → (N (N − 1) / 2).
 
     >>> import stepgrad as sg
     >>> pdist(sg.tensor([[0.0], [1.0], [4.0]]))
     tensor([1., 4., 3.])
     """
-    if x.ndim != 2:
-        raise ShapeError(f"pdist takes rows (N, M), not shape {list(x.shape)}.")
-    first, second = (tensor(i, device=x.device) for i in numpy.triu_indices(x.shape[0], 1))
-    return pairwise_distance(x[first], x[second], p, 0.0)
+    if input.ndim != 2:
+        raise ShapeError(f"pdist takes rows (N, M), not shape {list(input.shape)}.")
+    first, second = (tensor(i, device=input.device) for i in numpy.triu_indices(input.shape[0], 1))
+    return pairwise_distance(input[first], input[second], p, 0.0)
 
 
 __all__ = ["cosine_similarity", "pairwise_distance", "pdist"]

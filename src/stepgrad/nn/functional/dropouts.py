@@ -10,7 +10,7 @@ from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 
-def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return x with elements set to 0 with probability p and the others divided by 1 − p; x itself if not
     `training`.
 
@@ -19,17 +19,17 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = Fa
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}.")
     if not training or p == 0:
-        return x
-    if not isinstance(x, Tensor):
-        raise no_tensor("dropout", x)
-    if not x.is_floating_point():
-        raise DtypeError(f"dropout scales what it keeps, so it takes floating point, not {x.dtype.name}.")
+        return input
+    if not isinstance(input, Tensor):
+        raise no_tensor("dropout", input)
+    if not input.is_floating_point():
+        raise DtypeError(f"dropout scales what it keeps, so it takes floating point, not {input.dtype.name}.")
     g = streams.dropout_generator
-    blocks = streams.blocks_for(x.numel(), x.dtype)
+    blocks = streams.blocks_for(input.numel(), input.dtype)
     mask = apply(
-        REGISTRY["dropout_mask"], x, p=float(p), seed=g.seed, stream=g.stream, position=g.take(blocks)
+        REGISTRY["dropout_mask"], input, p=float(p), seed=g.seed, stream=g.stream, position=g.take(blocks)
     )
-    return placed(x, x * mask, inplace)
+    return placed(input, input * mask, inplace)
 
 
 __all__ = ["dropout"]

@@ -17,7 +17,7 @@ from stepgrad.tensor import Tensor
 
 
 def embedding(
-    indices: Tensor,
+    input: Tensor,
     weight: Tensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
@@ -25,7 +25,7 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Return rows of `weight` (count, features) for integer `indices` of any shape → (…, features).
+    """Return rows of `weight` (count, features) for integer `input` of any shape → (…, features).
 
     The row `padding_idx` gets no gradient. `max_norm`: rows that are picked and whose `norm_type`-norm is
     larger are scaled down to it, in place, before. `scale_grad_by_freq`: each gradient is divided by how
@@ -33,12 +33,12 @@ def embedding(
 
     Raises `IndexShapeError` for an index outside 0 … count-1.
     """
-    count = _check_rows("embedding", indices, weight)
+    count = _check_rows("embedding", input, weight)
     padding_idx = _padding_row(padding_idx, count)
     if max_norm is not None:
-        _limit_rows(indices, weight, max_norm, norm_type)
-    y = apply(REGISTRY["embedding"], weight, indices, padding_idx=padding_idx)
-    return _scaled_by_frequency(y, indices, count) if scale_grad_by_freq else y
+        _limit_rows(input, weight, max_norm, norm_type)
+    y = apply(REGISTRY["embedding"], weight, input, padding_idx=padding_idx)
+    return _scaled_by_frequency(y, input, count) if scale_grad_by_freq else y
 
 
 def _check_rows(name: str, indices: Any, weight: Tensor) -> int:
@@ -91,7 +91,7 @@ def _scaled_by_frequency(y: Tensor, indices: Tensor, count: int) -> Tensor:
 
 
 def embedding_bag(
-    indices: Tensor,
+    input: Tensor,
     weight: Tensor,
     offsets: Tensor | None = None,
     max_norm: float | None = None,
@@ -105,40 +105,40 @@ def embedding_bag(
 ) -> Tensor:
     """Return the mean, sum or maximum (`mode`) of the rows in each bag → (bags, features).
 
-    `indices` (bags, size): each row is a bag; or (n), cut into bags at the `offsets` (bags); the last of
+    `input` (bags, size): each row is a bag; or (n), cut into bags at the `offsets` (bags); the last of
     them is the end with `include_last_offset`. `per_sample_weights`, shaped as the indices: what each row is
     multiplied by before it is summed. Rows `padding_idx` count for nothing; an empty bag is 0. The other
     options as in `embedding`.
     """
-    count = _check_rows("embedding_bag", indices, weight)
+    count = _check_rows("embedding_bag", input, weight)
     if mode not in ("mean", "sum", "max"):
         raise ArgumentError(f"mode is 'mean', 'sum' or 'max', not {mode!r}.")
-    if per_sample_weights is not None and (mode != "sum" or per_sample_weights.shape != indices.shape):
+    if per_sample_weights is not None and (mode != "sum" or per_sample_weights.shape != input.shape):
         raise ArgumentError(
             f"embedding_bag takes per_sample_weights with mode='sum' and in the shape of the indices "
-            f"{list(indices.shape)}, not mode={mode!r} and {list(per_sample_weights.shape)}."
+            f"{list(input.shape)}, not mode={mode!r} and {list(per_sample_weights.shape)}."
         )
     padding_idx = _padding_row(padding_idx, count)
-    if indices.ndim == 2 and offsets is not None:
+    if input.ndim == 2 and offsets is not None:
         raise ArgumentError("embedding_bag of indices (bags, size) takes no offsets: each row is a bag.")
-    if indices.ndim != 2 and mode == "max":
-        indices, inside = _as_rows(indices, *_ends(indices, offsets, include_last_offset))
+    if input.ndim != 2 and mode == "max":
+        input, inside = _as_rows(input, *_ends(input, offsets, include_last_offset))
     else:
         inside = None
     if padding_idx is not None:
-        inside = (indices != padding_idx) if inside is None else inside & (indices != padding_idx)
-    rows = embedding(indices, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
+        inside = (input != padding_idx) if inside is None else inside & (input != padding_idx)
+    rows = embedding(input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)
     if mode == "max":
         return _largest(rows, inside)
     weights = ones_like(rows[..., :1]) if inside is None else inside.unsqueeze(-1).to(rows.dtype)
     both = cat([rows if inside is None else rows * weights, weights], -1)
-    if indices.ndim == 2:
+    if input.ndim == 2:
         both = both.sum(1)
     else:
-        starts, _ = _ends(indices, offsets, include_last_offset)
-        bag = _bag_of(indices.shape[0], starts)
+        starts, _ = _ends(input, offsets, include_last_offset)
+        bag = _bag_of(input.shape[0], starts)
         both = apply(REGISTRY["add_rows"], both, bag, count=starts.shape[0], padding_idx=None)
     total = both[:, :-1]
     return total if mode == "sum" else total / both[:, -1:].clamp(min=1)
@@ -192,7 +192,7 @@ def _largest(rows: Tensor, inside: Tensor | None) -> Tensor:
     return found.where(inside.any(1, keepdim=True), zeros_like(found))
 
 
-def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """Return int64 (…, classes): 1 in the column that each integer names, else 0.
 
     >>> import stepgrad as sg
@@ -200,16 +200,16 @@ def one_hot(x: Tensor, num_classes: int = -1) -> Tensor:
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    if x._array.dtype.kind not in "iu":
-        raise DtypeError(f"one_hot takes integers, not {x.dtype.name}.")
+    if tensor._array.dtype.kind not in "iu":
+        raise DtypeError(f"one_hot takes integers, not {tensor.dtype.name}.")
     if num_classes == -1:
-        check_readable(x)
-    highest = int(x._array.max()) if x.numel() else -1
+        check_readable(tensor)
+    highest = int(tensor._array.max()) if tensor.numel() else -1
     classes = highest + 1 if num_classes == -1 else num_classes
-    if x.numel() and (highest >= classes or int(x._array.min()) < 0):
-        wrong = highest if highest >= classes else int(x._array.min())
+    if tensor.numel() and (highest >= classes or int(tensor._array.min()) < 0):
+        wrong = highest if highest >= classes else int(tensor._array.min())
         raise ArgumentError(f"one_hot of {classes} classes, numbered from 0, does not take {wrong}.")
-    return apply(REGISTRY["one_hot"], x, classes=classes, dtype="int64")
+    return apply(REGISTRY["one_hot"], tensor, classes=classes, dtype="int64")
 
 
 __all__ = ["embedding", "embedding_bag", "one_hot"]

@@ -14,22 +14,24 @@ from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 
-def kl_div(x: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Return t (ln t − x) for log-probabilities x and the target t, reduced; eᵗ (t − x) with `log_target`.
 
     `reduction` may be "batchmean", the sum divided by the size of dimension 0, which is the divergence of
     distributions in rows; "mean" divides by the number of elements.
     """
     by_rows = reduction == "batchmean"
-    check_pair("kl_div", x, target, "sum" if by_rows else reduction)
+    check_pair("kl_div", input, target, "sum" if by_rows else reduction)
     record = REGISTRY["kl_div"]
     if not by_rows:
-        return apply(record, x, target, log_target=bool(log_target), reduction=reduction)
-    return apply(record, x, target, log_target=bool(log_target), reduction="sum") / (x.shape or (1,))[0]
+        return apply(record, input, target, log_target=bool(log_target), reduction=reduction)
+    return (
+        apply(record, input, target, log_target=bool(log_target), reduction="sum") / (input.shape or (1,))[0]
+    )
 
 
 def poisson_nll_loss(
-    x: Tensor,
+    input: Tensor,
     target: Tensor,
     log_input: bool = True,
     full: bool = False,
@@ -40,15 +42,15 @@ def poisson_nll_loss(
 
     `full` adds Stirling's approximation of ln(target!) where the target is above 1.
     """
-    check_pair("poisson_nll_loss", x, target, reduction)
+    check_pair("poisson_nll_loss", input, target, reduction)
     return apply(
-        REGISTRY["poisson_nll_loss"], x, target,
+        REGISTRY["poisson_nll_loss"], input, target,
         log_input=bool(log_input), full=bool(full), eps=float(eps), reduction=reduction,
     )  # fmt: skip
 
 
 def gaussian_nll_loss(
-    x: Tensor,
+    input: Tensor,
     target: Tensor,
     var: Any,
     full: bool = False,
@@ -60,16 +62,16 @@ def gaussian_nll_loss(
     `var`: a number, or a tensor of the shape of x, or of that shape without its last dimension or with one
     dimension of length 1. It is taken to be `eps` at least. Raises `ArgumentError` for a negative variance.
     """
-    check_pair("gaussian_nll_loss", x, target, reduction)
+    check_pair("gaussian_nll_loss", input, target, reduction)
     if not isinstance(var, Tensor):
-        var = _full((), float(var), dtype=x.dtype, device=x.device)
-    elif var.shape != x.shape:
-        if var.shape == x.shape[:-1]:
+        var = _full((), float(var), dtype=input.dtype, device=input.device)
+    elif var.shape != input.shape:
+        if var.shape == input.shape[:-1]:
             var = var.unsqueeze(-1)
-        differing = [i for i, (a, b) in enumerate(zip(var.shape, x.shape)) if a != b]
-        if var.ndim != x.ndim or any(var.shape[i] != 1 for i in differing) or len(differing) > 1:
+        differing = [i for i, (a, b) in enumerate(zip(var.shape, input.shape)) if a != b]
+        if var.ndim != input.ndim or any(var.shape[i] != 1 for i in differing) or len(differing) > 1:
             raise ShapeError(
-                f"gaussian_nll_loss of {list(x.shape)} takes a variance of that shape, without its last "
+                f"gaussian_nll_loss of {list(input.shape)} takes a variance of that shape, without its last "
                 f"dimension, or with one dimension of length 1, not {list(var.shape)}."
             )
     if var._array.size and (var._array < 0).any():
@@ -77,7 +79,13 @@ def gaussian_nll_loss(
             "gaussian_nll_loss takes variances that are not negative. Use .exp() or .square()."
         )
     return apply(
-        REGISTRY["gaussian_nll_loss"], x, target, var, full=bool(full), eps=float(eps), reduction=reduction
+        REGISTRY["gaussian_nll_loss"],
+        input,
+        target,
+        var,
+        full=bool(full),
+        eps=float(eps),
+        reduction=reduction,
     )
 
 

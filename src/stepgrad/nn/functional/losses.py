@@ -22,51 +22,51 @@ def _weighted(
     return reduced(apply(REGISTRY[name], x, target, reduction="none", **attrs), reduction, weight)
 
 
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Return (x − target)², reduced; with a `weight` of the same shape, whose mean is weighted.
 
     Raises `ShapeError` if the shapes differ.
     """
-    check_pair("mse_loss", x, target, reduction)
-    return _weighted("mse_loss", x, target, weight, reduction)
+    check_pair("mse_loss", input, target, reduction)
+    return _weighted("mse_loss", input, target, weight, reduction)
 
 
-def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
     """Return |x − target|, reduced; `weight` as in `mse_loss`. Raises `ShapeError` if the shapes differ."""
-    check_pair("l1_loss", x, target, reduction)
-    return _weighted("l1_loss", x, target, weight, reduction)
+    check_pair("l1_loss", input, target, reduction)
+    return _weighted("l1_loss", input, target, weight, reduction)
 
 
 def huber_loss(
-    x: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """Return ½ d² where |d| = |x − target| ≤ δ, else δ (|d| − ½ δ), reduced; `weight` as in `mse_loss`."""
-    check_pair("huber_loss", x, target, reduction)
+    check_pair("huber_loss", input, target, reduction)
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}.")
-    return _weighted("huber_loss", x, target, weight, reduction, delta=float(delta))
+    return _weighted("huber_loss", input, target, weight, reduction, delta=float(delta))
 
 
-def smooth_l1_loss(x: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Return ½ d² / β where |d| = |x − target| < β, else |d| − ½ β, reduced."""
-    check_pair("smooth_l1_loss", x, target, reduction)
+    check_pair("smooth_l1_loss", input, target, reduction)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss needs beta >= 0, not {beta}.")
-    return apply(REGISTRY["smooth_l1_loss"], x, target, reduction=reduction, beta=float(beta))
+    return apply(REGISTRY["smooth_l1_loss"], input, target, reduction=reduction, beta=float(beta))
 
 
 def binary_cross_entropy(
-    x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Return −(t ln x + (1 − t) ln(1 − x)) for probabilities x, reduced; logarithms are kept above −100.
 
     Raises `ArgumentError` if an x or a target lies outside [0, 1] (a NaN goes through): for logits use
     `binary_cross_entropy_with_logits`.
     """
-    check_pair("binary_cross_entropy", x, target, reduction)
-    check_element_weight("binary_cross_entropy", "weight", weight, x)
+    check_pair("binary_cross_entropy", input, target, reduction)
+    check_element_weight("binary_cross_entropy", "weight", weight, input)
     for each, what, way_out in (
-        (x, "probabilities", " Use a sigmoid, or binary_cross_entropy_with_logits."),
+        (input, "probabilities", " Use a sigmoid, or binary_cross_entropy_with_logits."),
         (target, "targets", ""),
     ):
         a = each._array
@@ -74,11 +74,11 @@ def binary_cross_entropy(
             raise ArgumentError(
                 f"binary_cross_entropy takes {what} in [0, 1]; here is a {float(wrong[0]):g}.{way_out}"
             )
-    return apply(REGISTRY["binary_cross_entropy"], x, target, weight, reduction=reduction)
+    return apply(REGISTRY["binary_cross_entropy"], input, target, weight, reduction=reduction)
 
 
 def binary_cross_entropy_with_logits(
-    x: Tensor,
+    input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
     reduction: str = "mean",
@@ -87,11 +87,11 @@ def binary_cross_entropy_with_logits(
     """Return the binary cross entropy of σ(x) with the target, computed from the logit x without
     overflow, reduced.
     """
-    check_pair("binary_cross_entropy_with_logits", x, target, reduction)
-    check_element_weight("binary_cross_entropy_with_logits", "weight", weight, x)
-    check_element_weight("binary_cross_entropy_with_logits", "pos_weight", pos_weight, x)
+    check_pair("binary_cross_entropy_with_logits", input, target, reduction)
+    check_element_weight("binary_cross_entropy_with_logits", "weight", weight, input)
+    check_element_weight("binary_cross_entropy_with_logits", "pos_weight", pos_weight, input)
     record = REGISTRY["binary_cross_entropy_with_logits"]
-    return apply(record, x, target, weight, pos_weight, reduction=reduction)
+    return apply(record, input, target, weight, pos_weight, reduction=reduction)
 
 
 __all__ = [

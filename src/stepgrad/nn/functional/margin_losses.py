@@ -19,17 +19,19 @@ from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
 
 
-def soft_margin_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return ln(1 + e^(−target · x)), reduced; the targets are −1 and 1."""
-    check_pair("soft_margin_loss", x, target, reduction)
-    return apply(REGISTRY["soft_margin_loss"], x, target, reduction=reduction)
+    check_pair("soft_margin_loss", input, target, reduction)
+    return apply(REGISTRY["soft_margin_loss"], input, target, reduction=reduction)
 
 
-def hinge_embedding_loss(x: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean") -> Tensor:
+def hinge_embedding_loss(
+    input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
+) -> Tensor:
     """Return x where the target is 1 and max(0, margin − x) where it is −1, reduced; x is a distance."""
-    check_pair("hinge_embedding_loss", x, target, reduction)
+    check_pair("hinge_embedding_loss", input, target, reduction)
     record = REGISTRY["hinge_embedding_loss"]
-    return apply(record, x, target, margin=float(margin), reduction=reduction)
+    return apply(record, input, target, margin=float(margin), reduction=reduction)
 
 
 def margin_ranking_loss(
@@ -66,7 +68,7 @@ def _score_rows(name: str, x: Tensor, target: Tensor, shape: tuple[int, ...]) ->
 
 
 def multi_margin_loss(
-    x: Tensor,
+    input: Tensor,
     target: Tensor,
     p: int = 1,
     margin: float = 1.0,
@@ -77,54 +79,54 @@ def multi_margin_loss(
     the `weight` (C) of the target's class, reduced. x (N, C) or (C), target (N) or (), p 1 or 2.
     """
     check_reduction(reduction)
-    check_tensors("multi_margin_loss", x, target)
+    check_tensors("multi_margin_loss", input, target)
     shape = target.shape
-    x = x if x.ndim else x.reshape(1)
-    if x.ndim == 1 and target.shape == (1,):  # a single row, whose class may come as a vector of one
+    input = input if input.ndim else input.reshape(1)
+    if input.ndim == 1 and target.shape == (1,):  # a single row, whose class may come as a vector of one
         target = target.reshape(())
-    _score_rows("multi_margin_loss", x, target, x.shape[:-1])
+    _score_rows("multi_margin_loss", input, target, input.shape[:-1])
     a = target._array
     if a.size and int(a.min()) < 0:
         raise IndexShapeError(
-            f"multi_margin_loss has {x.shape[-1]} classes, numbered from 0; the target contains "
+            f"multi_margin_loss has {input.shape[-1]} classes, numbered from 0; the target contains "
             f"{int(a.min())}."
         )
     if p not in (1, 2):
         raise ArgumentError(f"multi_margin_loss knows p = 1 and p = 2, not {p}.")
-    check_class_weight("multi_margin_loss", weight, x.shape[-1])
+    check_class_weight("multi_margin_loss", weight, input.shape[-1])
     y = apply(
-        REGISTRY["multi_margin_loss"], x.reshape(-1, x.shape[-1]), target.reshape(-1), weight,
+        REGISTRY["multi_margin_loss"], input.reshape(-1, input.shape[-1]), target.reshape(-1), weight,
         p=int(p), margin=float(margin), reduction=reduction,
     )  # fmt: skip
     return y.reshape(shape) if reduction == "none" else y
 
 
-def multilabel_margin_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return Σ_t Σ_c max(0, 1 − x[t] + x[c]) / C over the classes t that are right and c that are not,
     reduced. x and target (N, C) or (C); the classes in a row of the target end with the first −1.
     """
     check_reduction(reduction)
-    check_tensors("multilabel_margin_loss", x, target)
-    shape = x.shape[:-1]
-    x, target = (y if y.ndim else y.reshape(1) for y in (x, target))
-    _score_rows("multilabel_margin_loss", x, target, x.shape)
-    rows = (x.reshape(-1, x.shape[-1]), target.reshape(-1, x.shape[-1]))
+    check_tensors("multilabel_margin_loss", input, target)
+    shape = input.shape[:-1]
+    input, target = (y if y.ndim else y.reshape(1) for y in (input, target))
+    _score_rows("multilabel_margin_loss", input, target, input.shape)
+    rows = (input.reshape(-1, input.shape[-1]), target.reshape(-1, input.shape[-1]))
     y = apply(REGISTRY["multilabel_margin_loss"], *rows, reduction=reduction)
     return y.reshape(shape) if reduction == "none" else y
 
 
 def multilabel_soft_margin_loss(
-    x: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
 ) -> Tensor:
     """Return the binary cross entropy of each class for itself, averaged over the classes, reduced.
 
     x and target (…, C), `weight` (C), or of any shape that broadcasts to them.
     """
-    check_pair("multilabel_soft_margin_loss", x, target, reduction)
-    if not x.ndim:
+    check_pair("multilabel_soft_margin_loss", input, target, reduction)
+    if not input.ndim:
         raise ShapeError("multilabel_soft_margin_loss takes scores (…, C), not a 0-d tensor.")
-    check_element_weight("multilabel_soft_margin_loss", "weight", weight, x)
-    return apply(REGISTRY["multilabel_soft_margin_loss"], x, target, weight, reduction=reduction)
+    check_element_weight("multilabel_soft_margin_loss", "weight", weight, input)
+    return apply(REGISTRY["multilabel_soft_margin_loss"], input, target, weight, reduction=reduction)
 
 
 def cosine_embedding_loss(

@@ -15,7 +15,7 @@ from stepgrad.tensor import Tensor
 
 
 def layer_norm(
-    x: Tensor,
+    input: Tensor,
     normalized_shape: Any,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
@@ -24,31 +24,31 @@ def layer_norm(
     """Return (x − mean) / √(var + ε) · weight + bias over the last dimensions, whose sizes are
     `normalized_shape`.
     """
-    if not isinstance(x, Tensor):
-        raise no_tensor("layer_norm", x)
+    if not isinstance(input, Tensor):
+        raise no_tensor("layer_norm", input)
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
-    if not shape or x.shape[-len(shape) :] != shape:
-        raise ShapeError(f"layer_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
-    dims = tuple(range(x.ndim - len(shape), x.ndim))
-    return _scaled(apply(REGISTRY["normalize"], x, dim=dims, eps=float(eps)), weight, bias)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise ShapeError(f"layer_norm over {list(shape)} does not fit an input of shape {list(input.shape)}.")
+    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    return _scaled(apply(REGISTRY["normalize"], input, dim=dims, eps=float(eps)), weight, bias)
 
 
 def rms_norm(
-    x: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """Return x / √(mean(x²) + ε) · weight over the last dimensions, whose sizes are `normalized_shape`; ε is
     the spacing of numbers at 1 when it is not given (Zhang and Sennrich, 2019).
     """
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
-    if not shape or x.shape[-len(shape) :] != shape:
-        raise ShapeError(f"rms_norm over {list(shape)} does not fit an input of shape {list(x.shape)}.")
-    dims = tuple(range(x.ndim - len(shape), x.ndim))
-    small = float(numpy.finfo(x.dtype.numpy).eps) if eps is None else float(eps)
-    return _scaled(apply(REGISTRY["rms_normalize"], x, dim=dims, eps=small), weight, None)
+    if not shape or input.shape[-len(shape) :] != shape:
+        raise ShapeError(f"rms_norm over {list(shape)} does not fit an input of shape {list(input.shape)}.")
+    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    small = float(numpy.finfo(input.dtype.numpy).eps) if eps is None else float(eps)
+    return _scaled(apply(REGISTRY["rms_normalize"], input, dim=dims, eps=small), weight, None)
 
 
 def batch_norm(
-    x: Tensor,
+    input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
     weight: Tensor | None = None,
@@ -63,26 +63,26 @@ def batch_norm(
     with N − 1); otherwise with the running ones. Raises `ShapeError` for a training batch of one value
     per channel.
     """
-    dims = (0, *range(2, x.ndim))
-    along = (1, -1) + (1,) * (x.ndim - 2)
+    dims = (0, *range(2, input.ndim))
+    along = (1, -1) + (1,) * (input.ndim - 2)
     scale, shift = (None if t is None else t.reshape(along) for t in (weight, bias))
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("batch_norm without training needs running_mean and running_var.")
         deviation = (running_var.reshape(along) + eps).rsqrt()
-        return _scaled((x - running_mean.reshape(along)) * deviation, scale, shift)
-    n = x.numel() // x.shape[1] if x.shape[1] else 0
+        return _scaled((input - running_mean.reshape(along)) * deviation, scale, shift)
+    n = input.numel() // input.shape[1] if input.shape[1] else 0
     if n <= 1:
         raise ShapeError(
-            f"batch norm in training needs more than one value per channel, not shape {list(x.shape)}. "
+            f"batch norm in training needs more than one value per channel, not shape {list(input.shape)}. "
             f"Use a larger batch (drop_last=True), or .eval()."
         )
     if running_mean is not None and running_var is not None:
         with no_grad():
-            batch = x.detach()
+            batch = input.detach()
             running_mean.mul_(1 - momentum).add_(batch.mean(dims), alpha=momentum)
             running_var.mul_(1 - momentum).add_(batch.var(dims), alpha=momentum)
-    return _scaled(apply(REGISTRY["normalize"], x, dim=dims, eps=float(eps)), scale, shift)
+    return _scaled(apply(REGISTRY["normalize"], input, dim=dims, eps=float(eps)), scale, shift)
 
 
 def _scaled(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:

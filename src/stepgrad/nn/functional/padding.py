@@ -15,7 +15,7 @@ from stepgrad.tensor import Tensor
 Pair = tuple[int, int]
 
 
-def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Return x with more elements at the ends of its last dimensions; with fewer where a number is negative.
 
     `pad`: how many before and after, in pairs from the last dimension on. `mode`: "constant" (`value`, 0),
@@ -26,25 +26,25 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | No
     >>> pad(sg.tensor([1.0, 2.0, 3.0]), (2, 1), "reflect")
     tensor([3., 2., 1., 2., 3., 2.])
     """
-    if not isinstance(x, Tensor):
-        raise no_tensor("pad", x)
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+    if not isinstance(input, Tensor):
+        raise no_tensor("pad", input)
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise ArgumentError(
-            f"pad needs two numbers for each dimension, at most {2 * x.ndim} for the input "
-            f"{list(x.shape)}, not {list(pad)}."
+            f"pad needs two numbers for each dimension, at most {2 * input.ndim} for the input "
+            f"{list(input.shape)}, not {list(pad)}."
         )
     pairs = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)][::-1]
-    _check_lengths(x, pairs)
+    _check_lengths(input, pairs)
     if mode == "constant":
-        return x._copied(pad_zeros(x, pairs, 0.0 if value is None else value))
+        return input._copied(pad_zeros(input, pairs, 0.0 if value is None else value))
     if mode not in _ENDS:
         raise ArgumentError(f"pad knows the modes 'constant', {', '.join(map(repr, _ENDS))}, not {mode!r}.")
     if value:
         raise ArgumentError(f"pad takes a value for the mode 'constant' alone, not for {mode!r}.")
-    y = x
+    y = input
     for i, pair in enumerate(pairs):
-        y = _padded(y, x.ndim - len(pairs) + i, pair, mode)
-    return x._copied(y)
+        y = _padded(y, input.ndim - len(pairs) + i, pair, mode)
+    return input._copied(y)
 
 
 def _check_lengths(x: Tensor, pairs: list[Pair]) -> None:
@@ -53,24 +53,24 @@ def _check_lengths(x: Tensor, pairs: list[Pair]) -> None:
         raise ShapeError(f"pad cannot take {pairs} off an input of shape {list(x.shape)}.")
 
 
-def pad_zeros(x: Tensor, pairs: Sequence[Pair], fill: Any = 0) -> Tensor:
+def pad_zeros(input: Tensor, pairs: Sequence[Pair], fill: Any = 0) -> Tensor:
     """Return x with zeros (or the number `fill`) before and after each of its last dimensions."""
     if not any(map(any, pairs)):
-        return x
-    lead = x.ndim - len(pairs)
-    lengths = x.shape[lead:]
+        return input
+    lead = input.ndim - len(pairs)
+    lengths = input.shape[lead:]
     cut = tuple(slice(max(-b, 0), n - max(-a, 0)) for n, (b, a) in zip(lengths, pairs, strict=True))
     if any(b < 0 or a < 0 for b, a in pairs):
-        x = x[(..., *cut)]
-        lengths = x.shape[lead:]
+        input = input[(..., *cut)]
+        lengths = input.shape[lead:]
     starts = [max(b, 0) for b, _ in pairs]
     shape = (
-        *x.shape[:lead],
+        *input.shape[:lead],
         *(n + s + max(a, 0) for n, s, (_, a) in zip(lengths, starts, pairs, strict=True)),
     )
     index = (Ellipsis, *(slice(s, s + n) for s, n in zip(starts, lengths, strict=True)))
-    fill = float(fill) if x.is_floating_point() else int(fill)
-    return apply(REGISTRY["place"], x, shape=shape, index=index, fill=fill)
+    fill = float(fill) if input.is_floating_point() else int(fill)
+    return apply(REGISTRY["place"], input, shape=shape, index=index, fill=fill)
 
 
 def _padded(x: Tensor, dim: int, pair: Pair, mode: str) -> Tensor:

@@ -80,7 +80,7 @@ def _flat_indices(w: _Windows, padded: Tensor) -> Tensor:
 
 
 def max_pool1d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """Return the largest of each window of x (N, C, L) or (C, L).
@@ -93,11 +93,11 @@ def max_pool1d(
     >>> max_pool1d(sg.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[3., 2.]])
     """
-    return _largest("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _largest("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """Return the largest of each window of x (N, C, H, W) or (C, H, W). As `max_pool1d`; indices in H · W.
@@ -107,15 +107,15 @@ def max_pool2d(
     tensor([[[ 5.,  7.],
              [13., 15.]]])
     """
-    return _largest("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _largest("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """Return the largest of each window of x (N, C, D, H, W) or (C, D, H, W). As `max_pool1d`."""
-    return _largest("max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _largest("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _averaged(
@@ -142,7 +142,7 @@ def _averaged(
 
 
 def avg_pool1d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:  # fmt: skip
     """Return the mean of each window of x (N, C, L) or (C, L).
@@ -154,11 +154,11 @@ def avg_pool1d(
     >>> avg_pool1d(sg.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
     tensor([[2., 1.]])
     """
-    return _averaged("avg_pool1d", 1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+    return _averaged("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
 def avg_pool2d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the mean of each window of x (N, C, H, W) or (C, H, W); as `avg_pool1d`.
@@ -166,17 +166,17 @@ def avg_pool2d(
     With `divisor_override` the sum divided by that number.
     """
     return _averaged(
-        "avg_pool2d", 2, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
 
 
 def avg_pool3d(
-    x: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+    input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """Return the mean of each window of x (N, C, D, H, W) or (C, D, H, W); as `avg_pool2d`."""
     return _averaged(
-        "avg_pool3d", 3, x, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+        "avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
 
 
@@ -189,7 +189,7 @@ def _powered(
 
 
 def lp_pool1d(
-    x: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, L) or (C, L).
 
@@ -197,21 +197,21 @@ def lp_pool1d(
     >>> lp_pool1d(sg.tensor([[3.0, 4.0]]), 2, 2)
     tensor([[5.]])
     """
-    return _powered("lp_pool1d", 1, x, norm_type, kernel_size, stride, ceil_mode)
+    return _powered("lp_pool1d", 1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
-    x: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, H, W) or (C, H, W)."""
-    return _powered("lp_pool2d", 2, x, norm_type, kernel_size, stride, ceil_mode)
+    return _powered("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(
-    x: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, D, H, W) or (C, D, H, W)."""
-    return _powered("lp_pool3d", 3, x, norm_type, kernel_size, stride, ceil_mode)
+    return _powered("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def _unpooled(
@@ -244,7 +244,7 @@ def _unpooled(
 
 
 def max_unpool1d(
-    x: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return zeros with x put where `indices` (from `max_pool1d`) point.
@@ -254,38 +254,40 @@ def max_unpool1d(
     >>> max_unpool1d(y, i, 2)
     tensor([[0., 3., 2., 0.]])
     """
-    return _unpooled("max_unpool1d", 1, x, indices, kernel_size, stride, padding, output_size)
+    return _unpooled("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(
-    x: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return zeros with x put where `indices` (from `max_pool2d`) point."""
-    return _unpooled("max_unpool2d", 2, x, indices, kernel_size, stride, padding, output_size)
+    return _unpooled("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool3d(
-    x: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+    input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
     """Return zeros with x put where `indices` (from `max_pool3d`) point."""
-    return _unpooled("max_unpool3d", 3, x, indices, kernel_size, stride, padding, output_size)
+    return _unpooled("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
 def local_response_norm(
-    x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
 ) -> Tensor:
     """Return x / (k + α/size Σ x²)^β, summed over `size` neighbouring channels (Krizhevsky, Sutskever and
     Hinton, 2012). x (N, C, …) → the same shape.
     """
-    if x.ndim < 3:
-        raise ShapeError(f"local_response_norm takes (N, C, …) of 3 or more dimensions, not {list(x.shape)}.")
-    squares = (x * x).transpose(1, -1)
+    if input.ndim < 3:
+        raise ShapeError(
+            f"local_response_norm takes (N, C, …) of 3 or more dimensions, not {list(input.shape)}."
+        )
+    squares = (input * input).transpose(1, -1)
     padded = pad_zeros(squares, [(size // 2, (size - 1) // 2)])
     attrs = {"size": (size,), "stride": (1,), "dilation": (1,)}
     total = apply(REGISTRY["sum_pool"], padded, **attrs).transpose(1, -1)
-    return x / (total * (alpha / size) + k) ** beta
+    return input / (total * (alpha / size) + k) ** beta
 
 
 __all__ = [

@@ -18,7 +18,7 @@ _MODES = ("nearest", "nearest-exact", "area", *_DIMS)
 
 
 def interpolate(
-    x: Tensor,
+    input: Tensor,
     size: Any = None,
     scale_factor: Any = None,
     mode: str = "nearest",
@@ -36,25 +36,25 @@ def interpolate(
     >>> interpolate(sg.tensor([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
     tensor([[[1.0000, 1.5000, 2.5000, 3.0000]]])
     """
-    if not isinstance(x, Tensor):
-        raise no_tensor("interpolate", x)
-    dims = x.ndim - 2
+    if not isinstance(input, Tensor):
+        raise no_tensor("interpolate", input)
+    dims = input.ndim - 2
     if mode not in _MODES or dims not in _DIMS.get(mode, (1, 2, 3)):
         raise ArgumentError(
             f"interpolate has the modes {', '.join(_MODES)}, each for its number of dimensions after (N, C); "
-            f"not {mode!r} for an input {list(x.shape)}."
+            f"not {mode!r} for an input {list(input.shape)}."
         )
     if align_corners is not None and mode not in _DIMS:
         raise ArgumentError(f"interpolate takes align_corners for {', '.join(_DIMS)}, not for {mode!r}.")
     if antialias and mode not in ("bilinear", "bicubic"):
         raise ArgumentError(f"interpolate takes antialias for bilinear and bicubic, not for {mode!r}.")
-    counts, scales = _counts(x, dims, size, scale_factor, bool(recompute_scale_factor))
-    if any(n < 1 for n in (*counts, *x.shape[2:])):
-        raise ShapeError(f"interpolate of {list(x.shape)} to {list(counts)}: every size is 1 or more.")
-    y = x
+    counts, scales = _counts(input, dims, size, scale_factor, bool(recompute_scale_factor))
+    if any(n < 1 for n in (*counts, *input.shape[2:])):
+        raise ShapeError(f"interpolate of {list(input.shape)} to {list(counts)}: every size is 1 or more.")
+    y = input
     for i, (count, scale) in enumerate(zip(counts, scales, strict=True)):
         y = _resized(y, 2 + i, count, scale, mode, bool(align_corners), antialias)
-    return x._copied(y)
+    return input._copied(y)
 
 
 def _counts(
@@ -161,10 +161,14 @@ def _matrix(length: int, taps: list[tuple[numpy.ndarray, numpy.ndarray]]) -> num
 
 
 def upsample(
-    x: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Any = None,
 ) -> Tensor:
     """Return `interpolate` with the same arguments."""
-    return interpolate(x, size, scale_factor, mode, align_corners)
+    return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def _images(name: str, x: Tensor, dims: int = 3) -> None:
@@ -174,7 +178,7 @@ def _images(name: str, x: Tensor, dims: int = 3) -> None:
         raise ShapeError(f"{name} takes (…, C, H, W), not {list(x.shape)}.")
 
 
-def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """Return (…, C r², H, W) as (…, C, H r, W r), r = `upscale_factor` (Shi and others, 2016).
 
     >>> import stepgrad as sg
@@ -182,42 +186,46 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Tensor:
     tensor([[[1., 2.],
              [3., 4.]]])
     """
-    _images("pixel_shuffle", x)
-    *lead, channels, height, width = x.shape
+    _images("pixel_shuffle", input)
+    *lead, channels, height, width = input.shape
     r = upscale_factor
     if r < 1 or channels % (r * r):
-        raise ShapeError(f"pixel_shuffle by {r} takes a multiple of {r * r} channels, not {list(x.shape)}.")
+        raise ShapeError(
+            f"pixel_shuffle by {r} takes a multiple of {r * r} channels, not {list(input.shape)}."
+        )
     n = len(lead)
-    parts = x.reshape(*lead, channels // (r * r), r, r, height, width)
+    parts = input.reshape(*lead, channels // (r * r), r, r, height, width)
     order = parts.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    return x._copied(order.reshape(*lead, channels // (r * r), height * r, width * r))
+    return input._copied(order.reshape(*lead, channels // (r * r), height * r, width * r))
 
 
-def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Tensor:
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """Return (…, C, H r, W r) as (…, C r², H, W), r = `downscale_factor`: the inverse of `pixel_shuffle`."""
-    _images("pixel_unshuffle", x)
-    *lead, channels, height, width = x.shape
+    _images("pixel_unshuffle", input)
+    *lead, channels, height, width = input.shape
     r = downscale_factor
     if r < 1 or height % r or width % r:
-        raise ShapeError(f"pixel_unshuffle by {r} takes sizes that are multiples of it, not {list(x.shape)}.")
+        raise ShapeError(
+            f"pixel_unshuffle by {r} takes sizes that are multiples of it, not {list(input.shape)}."
+        )
     n = len(lead)
-    parts = x.reshape(*lead, channels, height // r, r, width // r, r)
+    parts = input.reshape(*lead, channels, height // r, r, width // r, r)
     order = parts.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    return x._copied(order.reshape(*lead, channels * r * r, height // r, width // r))
+    return input._copied(order.reshape(*lead, channels * r * r, height // r, width // r))
 
 
-def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Return x (N, C, …) with the channels of its groups taken in turn (Zhang and others, 2018).
 
     >>> import stepgrad as sg
     >>> channel_shuffle(sg.arange(4.0).reshape(1, 4, 1), 2).flatten()
     tensor([0., 2., 1., 3.])
     """
-    _images("channel_shuffle", x)
-    if groups < 1 or x.shape[1] % groups:
-        raise ShapeError(f"channel_shuffle needs channels in {groups} equal groups, not {list(x.shape)}.")
-    parts = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-    return x._copied(parts.transpose(1, 2).reshape(x.shape))
+    _images("channel_shuffle", input)
+    if groups < 1 or input.shape[1] % groups:
+        raise ShapeError(f"channel_shuffle needs channels in {groups} equal groups, not {list(input.shape)}.")
+    parts = input.reshape(input.shape[0], groups, input.shape[1] // groups, *input.shape[2:])
+    return input._copied(parts.transpose(1, 2).reshape(input.shape))
 
 
 __all__ = ["channel_shuffle", "interpolate", "pixel_shuffle", "pixel_unshuffle", "upsample"]

@@ -38,7 +38,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
 
 def grid_sample(
-    x: Tensor,
+    input: Tensor,
     grid: Tensor,
     mode: str = "bilinear",
     padding_mode: str = "zeros",
@@ -56,19 +56,25 @@ def grid_sample(
     >>> grid_sample(x, sg.zeros(1, 1, 1, 2), align_corners=False)
     tensor([[[[2.5000]]]])
     """
-    dims = x.ndim - 2
-    if dims not in (2, 3) or grid.shape[0] != x.shape[0] or grid.ndim != x.ndim or grid.shape[-1] != dims:
+    dims = input.ndim - 2
+    if (
+        dims not in (2, 3)
+        or grid.shape[0] != input.shape[0]
+        or grid.ndim != input.ndim
+        or grid.shape[-1] != dims
+    ):
         raise ShapeError(
             f"grid_sample takes (N, C, H, W) with a grid (N, H, W, 2), or (N, C, D, H, W) with (N, D, H, "
-            f"W, 3); not {list(x.shape)} with {list(grid.shape)}."
+            f"W, 3); not {list(input.shape)} with {list(grid.shape)}."
         )
     if mode not in ("bilinear", "nearest", "bicubic") or (mode == "bicubic" and dims != 2):
         raise ArgumentError(
-            f"grid_sample knows bilinear, nearest, and for images bicubic, not {mode!r} for {list(x.shape)}."
+            f"grid_sample knows bilinear, nearest, and for images bicubic, not {mode!r} for "
+            f"{list(input.shape)}."
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ArgumentError(f"grid_sample pads with zeros, border or reflection, not {padding_mode!r}.")
-    sampler = _Sampler(x, padding_mode, bool(align_corners))
+    sampler = _Sampler(input, padding_mode, bool(align_corners))
     places = [sampler.unnormalized(grid[..., dims - 1 - i], i) for i in range(dims)]
     return sampler.bicubic(places) if mode == "bicubic" else sampler.linear(places, mode == "nearest")
 

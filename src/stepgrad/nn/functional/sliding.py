@@ -43,9 +43,9 @@ def check_floating(name: str, x: Tensor) -> None:
         raise DtypeError(f"{name} takes floating point numbers, not {x.dtype.name}. Convert with .float().")
 
 
-def batched(x: Tensor, dims: int, function: Callable[[Tensor], Tensor]) -> Tensor:
+def batched(input: Tensor, dims: int, function: Callable[[Tensor], Tensor]) -> Tensor:
     """Return ``function(x)`` for a batch (N, C, …); an input without N goes in as a batch of one."""
-    return function(x) if x.ndim == dims + 2 else function(x.unsqueeze(0)).squeeze(0)
+    return function(input) if input.ndim == dims + 2 else function(input.unsqueeze(0)).squeeze(0)
 
 
 def check_lengths(
