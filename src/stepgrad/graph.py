@@ -30,14 +30,15 @@ class Node:
     * `versions`: (counter, value) of each saved tensor, to notice that one was changed in place.
     * `shape`, `dtype`: of the result. `requires_grad`: whether a gradient flows through it.
     * `phase`: "forward", "backward" or "update". `module`: the path of the module that called it, when
-      recorded.
+      recorded. `made_at`: the lines that called it, where these are remembered (`detect_anomaly`).
     * `order`: nodes are numbered in the order of their birth.
     """
 
     __slots__ = (
-        "attrs", "dtype", "hooks", "inputs", "module", "op", "order", "phase", "requires_grad", "result",
-        "retained", "saved", "shape", "versions",
+        "attrs", "dtype", "hooks", "inputs", "made_at", "module", "op", "order", "phase", "requires_grad",
+        "result", "retained", "saved", "shape", "versions",
     )  # fmt: skip
+    made_at: str
 
     def __init__(
         self, op: Op, attrs: dict[str, Any], inputs: tuple[Any, ...], saved: tuple[Any, ...] | None,

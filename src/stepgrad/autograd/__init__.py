@@ -8,6 +8,11 @@
 
 from typing import TYPE_CHECKING
 
+from stepgrad.autograd import functional
+from stepgrad.autograd.anomaly import (
+    detect_anomaly,
+    set_detect_anomaly,
+)
 from stepgrad.autograd.check import gradcheck, gradgradcheck, numerical_gradient
 from stepgrad.autograd.function import Function
 from stepgrad.autograd.gradients import backward, grad
@@ -22,8 +27,9 @@ from stepgrad.autograd.variable import Variable
 from stepgrad.names import teller
 
 __all__ = [
-    "Function", "Variable", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
-    "is_grad_enabled", "no_grad", "numerical_gradient", "set_grad_enabled",
+    "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck",
+    "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "numerical_gradient",
+    "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:

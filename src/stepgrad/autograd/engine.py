@@ -39,6 +39,7 @@ class _State(threading.local):
     phase = "forward"
     recorder: Recording | None = None
     module_path: tuple[str, ...] = ()
+    anomaly: Any = None  # what looks for NaN in derivatives (anomaly.py)
 
 
 state = _State()
@@ -119,13 +120,9 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
 
 
 def _new_node(
-    op: Op,
-    inputs: tuple[Any, ...],
-    arrays: list[Any],
-    attrs: dict[str, Any],
-    result: Any,
+    op: Op, inputs: tuple[Any, ...], arrays: list[Any], attrs: dict[str, Any], result: Any,
     requires_grad: bool,
-) -> Node:
+) -> Node:  # fmt: skip
     edges: list[Any] = []
     saved: list[Any] = []
     versions: list[Any] = []
@@ -155,6 +152,8 @@ def _new_node(
         versions.append((result._version, result._version[0]))
     node = Node(op, attrs, tuple(edges), tuple(saved), tuple(versions), y, requires_grad)
     node.phase = state.phase
+    if state.anomaly is not None:
+        state.anomaly.remember(node)
     if recorder is not None:
         node.result = recorder.held(node, y)
         node.module = ".".join(state.module_path)
@@ -283,7 +282,7 @@ def run_backward(
         _accumulate(pending, _source(root), g if as_graph else g._array.view())
     nodes = [n for n in ancestors(s for s in pending if isinstance(s, Node)) if n.requires_grad]
     leads = None if wanted is None else _leading_to(nodes, wanted)
-    outer_grad, outer_phase = state.grad_enabled, state.phase
+    outer = (state.grad_enabled, state.phase, state.anomaly)
     state.grad_enabled, state.phase = create_graph, "backward"
     try:
         with numpy.errstate(all="ignore"):
@@ -304,7 +303,7 @@ def run_backward(
         assert targets is not None
         return [_finished(t, pending.get(_source(t)), as_graph) for t in targets]
     finally:
-        state.grad_enabled, state.phase = outer_grad, outer_phase
+        state.grad_enabled, state.phase, state.anomaly = outer
 
 
 def _source(tensor: Any) -> Any:
@@ -351,10 +350,15 @@ def _back_through(
     else:
         inputs = saved
         xp = namespace_of(numpy if type(g) is _ndarray else devices.module_of(g))
+    watch = state.anomaly
+    if watch is not None:
+        state.anomaly = None  # the parts of a composite were called by stepgrad, not by the user
     if op.vjp is not None:
         found = op.vjp(xp, g, y, *inputs, needs=needs, **node.attrs)
     else:
         found = _through_expansion(op, g, inputs, needs, node.attrs, as_graph)
+    if watch is not None:
+        watch.check(node, found)
     for i, (x, need, gx) in enumerate(zip(node.inputs, needs, found, strict=True)):
         if not need:
             continue

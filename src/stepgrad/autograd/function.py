@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from math import prod
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy
 
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
+from stepgrad.autograd.modes import no_grad
 from stepgrad.errors import ArgumentError, DtypeError, GradientError
 from stepgrad.graph import Node
 from stepgrad.ops.record import Absent, Op
@@ -70,7 +73,12 @@ class _FunctionOp(Op):
         rest = iter(operands)
         outer, state.grad_enabled = state.grad_enabled, False
         try:
-            result = self.function.forward(context, *(next(rest) if a is _TENSOR else a for a in arguments))
+            given = tuple(next(rest) if a is _TENSOR else a for a in arguments)
+            if self.function.setup_context is Function.setup_context:
+                result = self.function.forward(context, *given)
+            else:
+                result = self.function.forward(*given)
+                self.function.setup_context(context, given, result)
         finally:
             state.grad_enabled = outer
         results = result if isinstance(result, tuple) else (result,)
@@ -141,7 +149,8 @@ class Function:
 
     `forward(ctx, *arguments)` gets tensors and anything else and returns a Tensor or a tuple of Tensors of
     one dtype; `backward(ctx, *gradients)` gets a gradient per result and returns one per argument of
-    `forward` (None for none).
+    `forward` (None for none). With a third static method, `setup_context(ctx, inputs, output)`, which saves
+    what `backward` needs, `forward` gets the arguments alone.
 
     >>> import stepgrad as sg
     >>> class Cube(sg.autograd.Function):
@@ -161,9 +170,16 @@ class Function:
     _record: _FunctionOp
 
     @staticmethod
-    def forward(ctx: Any, *args: Any) -> Any:
-        """Compute the result; a subclass defines it."""
+    def forward(*args: Any) -> Any:
+        """Compute the result, as ``forward(ctx, *arguments)``; a subclass defines it."""
         raise ArgumentError("a Function defines a static method forward(ctx, …).")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        """Save for `backward` what it needs of the arguments and the result of ``forward(*inputs)``; a
+        subclass may define it.
+        """
+        raise ArgumentError("a Function without setup_context defines forward(ctx, …).")
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
@@ -197,6 +213,53 @@ def _forget_unsaved(node: Node, places: tuple[int | None, ...]) -> None:
         node.result = None
 
 
+class _Once(Function):
+    """The identity of its first argument, which has no second derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Any, *_: Any) -> Any:
+        return gradient
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        raise GradientError(
+            "the second derivative of a Function whose backward is marked with once_differentiable."
+        )
+
+
+def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a `backward` of a `Function` that computes without a graph: a derivative of it, the second one
+    of the Function, raises `GradientError` instead of being wrong.
+
+    >>> import stepgrad as sg
+    >>> class Double(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         return sg.from_numpy(2 * x.numpy())
+    ...     @staticmethod
+    ...     @once_differentiable
+    ...     def backward(ctx, g):
+    ...         return sg.from_numpy(2 * g.numpy())  # what happens in NumPy has no graph
+    >>> x = sg.tensor([1.0], requires_grad=True)
+    >>> sg.autograd.grad(Double.apply(x), x)
+    (tensor([2.]),)
+    """
+
+    @wraps(backward)
+    def once(ctx: Any, *gradients: Any) -> Any:
+        in_graph = state.grad_enabled
+        with no_grad():
+            plain = [g.detach() if isinstance(g, engine.Tensor) else g for g in gradients]
+            found = backward(ctx, *plain)
+        if not in_graph:
+            return found
+        each = found if isinstance(found, tuple) else (found,)
+        known = [x for x in (*gradients, *ctx.saved_tensors) if isinstance(x, engine.Tensor)]
+        return tuple(g if g is None else _Once.apply(g, *known) for g in each)
+
+    return once
+
+
 def _taken_apart(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     parts, start = [], 0
     for shape in shapes:
@@ -206,4 +269,4 @@ def _taken_apart(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
     return parts
 
 
-__all__ = ["Function", "FunctionContext"]
+__all__ = ["Function", "FunctionContext", "once_differentiable"]
