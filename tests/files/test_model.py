@@ -198,7 +198,7 @@ def test_the_device_to_load_to(path):
     with pytest.raises(DeviceError, match="there is no device 'tpu'"):
         sg.load(path, classes=[Net], map_location="tpu")
     for arguments in ((path, trained()), (trained(), path)):
-        with pytest.raises(ArgumentError, match=r"load takes the path .* files\.load_weights\(model, path\)"):
+        with pytest.raises(ArgumentError, match=r"load takes the path .*files\.load_weights\(model, path\)"):
             sg.load(*arguments)
 
 
