@@ -71,6 +71,11 @@ class Worked:
         try:
             return self._by_id[id]
         except KeyError:
+            if not isinstance(id, str):
+                raise MissingNameError(
+                    f"a line is named by its id, such as '{self.lines[0].id}', not {id!r}; by number: "
+                    f"worked.lines[{id!r}]."
+                ) from None
             raise MissingNameError(f"there is no line {id!r}.{suggest(id, self._by_id)}") from None
 
     @property
