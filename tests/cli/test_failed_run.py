@@ -37,7 +37,7 @@ def test_it_leaves_all_that_is_known(failed, stepgrad):
 
 def test_the_doctor_explains_it(failed, stepgrad):
     out = " ".join(stepgrad("doctor", "run").out.split())
-    assert out.startswith("NaN or infinity the loss is inf in epoch 1, batch ")
+    assert out.startswith("NaN or infinity The loss is inf in epoch 1, batch ")
     assert "the first such value comes from the operation mse_loss (its inputs: float32[" in out
     assert "learning rate too high At 1,000,000,000 the loss goes from " in out
     assert " a learning rate of 0.01: the validation loss is " in out

@@ -11,7 +11,7 @@ from stepgrad.train.guard import Origin
 from stepgrad.train.health.changes import Change
 from stepgrad.train.health.plain import plain_numbers, true_numbers
 from stepgrad.words.language import Words
-from stepgrad.words.numbers import number, percent
+from stepgrad.words.numbers import capitalised, number, percent
 
 
 class _Texts(NamedTuple):
@@ -226,7 +226,7 @@ _SHARES = {"share", "update", "offset", "same"}
 
 def _shown(name: str, value: Any, words: Words) -> Any:
     if name == "message":
-        return words.sentence(value)
+        return capitalised(words.sentence(value))
     if not isinstance(value, float):
         return value
     if name in _SHARES and 1e-3 <= value <= 1:

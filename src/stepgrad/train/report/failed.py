@@ -25,8 +25,12 @@ def failed_page(run: FailedRun, words: Words) -> str:
 
 
 def _go_on(run: FailedRun, words: Words) -> list[Html]:
-    parts = ["stepgrad", "train", *([run.settings.data] if run.settings.data else [])]
-    parts += ["--target", run.settings.target] if run.settings.data else []
+    settings = run.settings
+    parts = ["stepgrad", "train"]
+    parts += [settings.data, "--target", settings.target] if settings.data else []
+    for name in ("hidden", "activation", "optimizer"):
+        value = getattr(settings, name)
+        parts += [f"--{name}", value if isinstance(value, str) else ",".join(map(str, value)) or "none"]
     rate = run.lower_rate
     again = command(*parts, *([] if rate is None else ["--lr", f"{rate:g}"]))
     weights = words(
