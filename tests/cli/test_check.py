@@ -107,8 +107,10 @@ def test_a_row_of_a_run(stepgrad, house_run):
 
 
 def test_standard_input(stepgrad, monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(RIGHT))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(RIGHT.encode())))
     assert stepgrad("check", "-").code == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(bytes(range(256)))))
+    assert stepgrad("check", "-").err == "Error: '-' is no text file.\n"
 
 
 def test_mistakes(stepgrad):

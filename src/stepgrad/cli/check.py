@@ -93,10 +93,8 @@ def check(context: click.Context, /, work: str, **step: Any) -> None:
 
 
 def _text(work: str) -> str:
-    if work == "-":
-        return sys.stdin.read()
     try:
-        content = Path(work).read_bytes()
+        content = sys.stdin.buffer.read() if work == "-" else Path(work).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"there is no file '{work}'.{suggest_file(work)}") from None
     except (IsADirectoryError, PermissionError):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stepgrad.explain.hand.numbers import array_in, number_before_words
+from stepgrad.explain.hand.numbers import array_in, number_and_words, number_before_words
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,16 @@ def statements(
     [('h[0]', '0.1'), ('h[1]', '0.2')]
     >>> [(e.name, e.value) for e in statements(1, "z1, z2", ["0.6478, 0.7225"], "")]
     [('z1', '0.6478'), ('z2', '0.7225')]
+    >>> [(e.name, e.value) for e in statements(1, "y", ["0 so that: L", "0.5369"], "")]
+    [('y', '0'), ('so that: L', '0.5369')]
     """
+    for i, side in enumerate(sides[:-1]):
+        number, words = number_and_words(side)
+        if words and re.search(r"[^\W\d_]", re.sub(r"\(.*\)", "", words)):
+            # z1 = 0.6478 and thus z2 = 0.7225: two statements with words between them.
+            yield from statements(place, name, [*sides[:i], number], text, updated)
+            yield from statements(place, words, sides[i + 1 :], text, updated)
+            return
     name, last = name.strip(), sides[-1]
     names = [part.strip() for part in name.strip("()[] ").split(",")]
     is_tuple = len(names) > 1 and all(re.match(r"[^\W\d]", part) for part in names)

@@ -86,9 +86,9 @@ def computed(
         return None
     written = {name: Decimal(number) for name, number in numbers.items()}
     known = {**{name: Decimal(repr(float(value))) for name, value in named.items()}, **written}
-    slacks = {name: _half(number) for name, number in written.items() if number not in exact}
-    slacks |= {name: Decimal(getattr(value, "slack", 0.0)) for name, value in named.items()}
     try:
+        slacks = {name: _half(number) for name, number in written.items() if number not in exact}
+        slacks |= {name: Decimal(getattr(value, "slack", 0.0)) for name, value in named.items()}
         value = _evaluated(plain, known, element)
         if value is None or value.is_nan():
             return None if value is None else Computed(float("nan"), 0.0)
@@ -123,6 +123,7 @@ def _plain(text: str, lookup: Lookup, named: dict[str, float], numbers: dict[str
     """
     text = with_powers(without_latex(with_lists(text.strip().strip("$"))))
     text = re.sub(r"(?<=[\d)])\s+[xX]\s+(?=[\d(.−-])", "·", re.sub(r"\]\s*\^\(?T\)?", "]ᵀ", text))
+    text = re.sub(r"(?<!\w)(ln|log|exp|tanh|sqrt)(?!10\(|2\()(?=\d)", r"\1 ", text)
     for sign, same in reversed(_SAME.items()):
         text = text.replace(sign, same)
     parts: list[str] = []
@@ -136,6 +137,9 @@ def _plain(text: str, lookup: Lookup, named: dict[str, float], numbers: dict[str
         if pieces is None:
             return None
         for piece in pieces:
+            if parts and _is_function(parts[-1]) and re.fullmatch(r"[nv]\d+|e|π", piece):
+                parts.append(f"({piece})")  # ln 0.5
+                continue
             if parts and _multiplies(parts[-1], piece):
                 parts.append("·")
             parts.append(piece)
@@ -171,9 +175,12 @@ def _known(name: str, lookup: Lookup, named: dict[str, float]) -> list[str] | No
 
 def _multiplies(before: str, after: str) -> bool:
     """Whether a product sign was left out between two pieces."""
-    is_function = after in _WRITTEN_OUT or after in FUNCTIONS or after == "√"
-    ends = before == ")" or re.fullmatch(r"[nv]\d+|e|π", before) is not None
-    return ends and (after == "(" or is_function or re.fullmatch(r"[nv]\d+|e|π", after) is not None)
+    ends = before.endswith(")") or re.fullmatch(r"[nv]\d+|e|π", before) is not None
+    return ends and (after == "(" or _is_function(after) or re.fullmatch(r"[nv]\d+|e|π", after) is not None)
+
+
+def _is_function(piece: str) -> bool:
+    return piece in _WRITTEN_OUT or piece in FUNCTIONS or piece == "√"
 
 
 def _written_out(text: str) -> str:

@@ -11,12 +11,12 @@ from decimal import Decimal
 
 from stepgrad.errors import ArgumentError, DataError
 from stepgrad.explain.hand.derived import Quantities
-from stepgrad.explain.hand.entries import Entry
+from stepgrad.explain.hand.entries import Entry, statements
 from stepgrad.explain.hand.formula import Computed, Rounded, computed
 from stepgrad.explain.hand.outcome import Remark, WorkChecked, Wrong
 from stepgrad.explain.hand.reading import read_work
 from stepgrad.explain.hand.right import OwnNumbers, Said
-from stepgrad.explain.hand.slips import Slip, round_to
+from stepgrad.explain.hand.slips import IN_NUMBERS, Slip, round_to
 from stepgrad.explain.hand.spelling import Spellings, canonical, endings
 from stepgrad.explain.hand.terms import ids_in, value
 from stepgrad.explain.line import Given, Line
@@ -101,7 +101,9 @@ class _Judge:
         if chosen is None:
             every = [self._wrong(entry, *each) for each in meant]
             is_target = every[0].id.startswith("given/y")
-            return every[0] if is_target else next((w for w in every if w.slip is not None), every[0])
+            # Which one is meant shows where a slip in its formula gives the number.
+            made = [w for w in every if w.slip is not None and w.slip.kind not in IN_NUMBERS]
+            return made[0] if made and not is_target else every[0]
         wrong = self._wrong_expression(entry, *chosen)
         if wrong is None:
             self._accept(entry, *chosen, ids)
@@ -134,7 +136,12 @@ class _Judge:
             ids = self._spellings.find(parts[0])
             if ids:
                 entry = replace(entry, name=parts[0], expressions=(parts[1], *entry.expressions))
-        if entry.updated or entry.expressions or ":=" in entry.text:
+        if not ids and not entry.value and len(entry.expressions) > 1:
+            # 0.4352 + 0.3545 − 0.1419 = 0.6478 = z1
+            *before, last = entry.expressions
+            if ids := self._spellings.find(last):
+                (entry,) = statements(entry.place, last, [entry.name, *before], entry.text, entry.updated)
+        if entry.updated or entry.expressions or re.search(":=|←|<-", entry.text):
             new = ["update/" + id.removeprefix("given/") for id in ids if id.startswith("given/")]
             ids = [*ids, *(id for id in new if id in self._worked)]
         if self._is_of_next_step(entry, ids):

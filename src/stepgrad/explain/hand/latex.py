@@ -51,6 +51,9 @@ def without_latex(text: str) -> str:
     if "\\" not in text and "{" not in text:
         return text
     text = text.replace("{,}", "").replace(r"\{", "(").replace(r"\}", ")").replace(r"\_", "_")
+    text = re.sub(
+        r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\\over\b([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}", r"\\frac{\1}{\2}", text
+    )
     text = re.sub(r"\\[,;!: ]", " ", text).replace(r"\%", "%")
     text = re.sub(rf"\\(?:{_FONTS})\s*\{{([^{{}}]*)\}}", r"\1", text)
     text = re.sub(r"\\(?:hat|widehat)\s*(?:\{\s*(\w)\s*\}|(\w))", _with_hat, text)

@@ -20,7 +20,10 @@ from stepgrad.explain.hand.tables import markdown_rows
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: " ", 0x3001: ",", 0xA0: " "}
 _STRUCTURE = re.compile(r"```|~~~|[-=_*~]{3,}$|\\(?:documentclass|usepackage|maketitle|newcommand)\b")
 _HEADING = re.compile(r"#+\s*(?!\d*\s*=)|\\(?:sub)*(?:section|paragraph|title)\*?\{")
-_MARKER = re.compile(r"^(?:[-*+•·▪>○●▶※∴]\s+|[(\[]?(?:\d{1,2}|[a-z]|[ivx]+)[.)\]]\s+|[①-⑳]\s*)+")
+_MARKER = re.compile(
+    r"^(?:[-–—*+•·▪>○●◦‣▶※∴]\s+|[(\[]?(?:[A-Z]?\d{1,2}|[a-z]|[ivx]+)[.)\]]\s+|[①-⑳]\s*"
+    r"|\d{1,2}(?:[.-]\d{1,2})+[.)]?\s+(?=[^\W\d]))+"
+)
 _BOLD = re.compile(r"(?<![^\s(>:,.;])\*\*(?=\S)(.+?)(?<=\S)\*\*(?![0-9A-Za-z(])|^\*\*|(?<=\S)\*\*$")
 _COMMENT = re.compile(r"(?:\s(?:#|//)|(?<==)(\s*\S*\d)\s+(?:<--?|←))\s.*$")
 _UPDATE = re.compile(
@@ -31,11 +34,10 @@ _SAYS = re.compile(
     r"(?:\s*:|\s+(?:is|equals|was)|(?<=[^\s])(?:은|는|이|가))\s*(?:약|대략|about|approximately|roughly|~)?\s+"
     r"(?=[-−+]?\s*[\d.([])"
 )
-_AHEAD = r"(?=[^=≈≅≒:;,]{1,60}(?:=|≈|≅|≒|:=))"
-_NOT_WORDS = r"(?:eta|sigma|delta|alpha|exp|ln|log|tanh|max|min|sqrt|sigmoid|relu)\b"
+_AHEAD = r"(?=[^=≈≅≒:;,]{1,60}(?:=|≈|≅|≒|:=|:\s*[-−\d.]|(?:은|는|이|가)\s+[-−\d]))"
 _NEXT = re.compile(
     rf";|,\s*(?:and\s+|그리고\s+)?{_AHEAD}|(?<=[\d)\]])\.\s+{_AHEAD}|\s+(?:and|그리고|및|또한?),?\s+{_AHEAD}"
-    rf"|(?<=[\d)])\s+(?:(?!{_NOT_WORDS})[^\W\d_]{{2,}}\s+){{1,3}}(?=[^\s=≈]+\s*[=≈])"
+    rf"|(?<=[\d)\]])\s+\|\s+{_AHEAD}"
     rf"|\s*(?:이고|이며|고|며),?\s+{_AHEAD}|\s*(?:→|⇒|=>|[-−]+>|∴)\s*{_AHEAD}"
 )
 _GOES_ON = re.compile(r"[-−+·*/×]\s*[\d.(][^=≈]*(?:[=≈]\s*[-−\d.(]|$)")
@@ -167,7 +169,7 @@ def _pieces(text: str) -> list[str]:
     pieces = [""]
     for part, sign in zip(parts, [*signs, ""]):
         pieces[-1] += part
-        if sign.startswith(",") and not _RELATION.search(pieces[-1]):
+        if sign.startswith(",") and not _RELATION.search(pieces[-1]) and not _SAYS.search(pieces[-1]):
             pieces[-1] += ", "
         else:
             pieces.append("")
@@ -198,6 +200,8 @@ def _without_markup(line: str, is_latex: bool) -> str:
     """Return a line as plain text: without LaTeX, Markdown, HTML and remarks."""
     if is_latex:
         line = re.sub(r"(?<!\\)%.*$", "", line)
+    else:
+        line = re.sub(r"(?<=\d)(?:\t+|[ ]{2,})(?=[^\W\d]\S*\s*[=≈])", "; ", line)
     line = re.sub(r"<su([bp])>(.*?)</su\1>", lambda m: f"_{m[2]}" if m[1] == "b" else f"^({m[2]})", line)
     line = re.sub(r"</?(?!br\b)[a-z]+(?:\s[^<>]*)?/?>", "", line)
     line = html.unescape(re.sub(r"<br\s*/?>", ";", re.sub(r"&(?!#?\w+;)", " ", line)))

@@ -13,8 +13,8 @@ _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-
 # What may follow a number without being a part of the expression: the end, a full stop, a Korean ending, a
 # remark, a word that is no function.
 _WORDS_BEHIND = re.compile(
-    r"\s*(?:$|[)\]]*[.,;:!?。…]*(?:\s|$)(?!\s*[-−+*/·×^(\d])|\.{2,}|…|[가-힣]|#|//|←|<-|±|✓|✔"
-    r"|\((?=[^()]*(?:[^\W\d_]{2}|[가-힣]))[^()+*/·×^=]*(?<! [-−] )\))"
+    r"\s*(?:$|[)\]]*[.,;:!?。…]*(?:\s|$)(?!\s*[-−+*/·×^(\d\w])|\.{2,}|…|[가-힣]|#|//|←|<-|[±✓✔✅<>≤≥|]"
+    r"|\((?:(?=[^()]*(?:[^\W\d_]{2}|[가-힣]))[^()+*/·×^=]*|[^()]*[=≈][^()]*)\))"
 )
 _NEXT_WORD = re.compile(r"\s+([^\W\d_]{2,})(?![\w(^_])")
 _FUNCTIONS = {
@@ -65,14 +65,23 @@ def number_before_words(text: str) -> str:
     >>> [number_before_words(text) for text in ("0.5 w1", "0.5 − 1", "2(1 − 0.5)")]
     ['', '', '']
     """
+    return number_and_words(text)[0]
+
+
+def number_and_words(text: str) -> tuple[str, str]:
+    """Return the number that a text begins with and the words behind it; ("", "") if it is not made so.
+
+    >>> number_and_words("0.6478이고 z2"), number_and_words("0 since it is off, L"), number_and_words("0.5")
+    (('0.6478', '이고 z2'), ('0', 'since it is off, L'), ('0.5', ''))
+    """
     whole = number_in(text)
     match = _WHOLE.match(text := with_powers(text.strip()))
     if whole or match is None:
-        return whole
+        return whole, ""
     rest = text[match.end() :]
     word = _NEXT_WORD.match(rest if not match[0][-1].isspace() else " " + rest)
     is_word = word is not None and word[1].lower() not in _FUNCTIONS
-    return _plain(match) if is_word or _WORDS_BEHIND.match(rest) else ""
+    return (_plain(match), rest.strip()) if is_word or _WORDS_BEHIND.match(rest) else ("", "")
 
 
 def _plain(match: re.Match[str]) -> str:

@@ -56,7 +56,11 @@ def _kind_of(text: str) -> str:
 # -------------------------------------------------------------------------------------------- JSON
 
 
-_UPDATED = ("updated", "update", "after update", "after_update", "갱신", "갱신 후", "갱신후")
+_GROUPS = {
+    r"(?i)update[sd]?|after\b.*|after_.*|new|갱신.*": "{}'",
+    r"(?i)grad(?:ient)?s?|기울기": "∂L/∂{}",
+}
+"""What a group's name makes of the names in it."""
 _LEAF = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b')
 
 
@@ -72,7 +76,7 @@ def _json_entries(text: str) -> Iterator[Entry]:
     except (ValueError, RecursionError) as error:
         raise DataError(f"it is no JSON: {error}.") from None
     places = (text.count("\n", 0, leaf.start()) + 1 for leaf in _LEAF.finditer(text) if not leaf[1])
-    yield from _json_statements(_placed(content, places), "", False)
+    yield from _json_statements(_placed(content, places), "", "{}")
 
 
 def _placed(content: Any, places: Iterator[int]) -> Any:
@@ -86,55 +90,53 @@ def _placed(content: Any, places: Iterator[int]) -> Any:
     return written
 
 
-def _json_statements(content: Any, name: str, is_new: bool) -> Iterator[Entry]:
-    """Yield what everything in it states; lists give indices to the name above them."""
-    prime = "'" * is_new
+def _json_statements(content: Any, name: str, form: str) -> Iterator[Entry]:
+    """Yield what everything in it states; lists give indices to the name above them. `form` says what the
+    group makes of names: "{}'" those of new values.
+    """
     if isinstance(content, list):
         if content and all(isinstance(each, dict) for each in content):
             for each in content:
-                yield from _json_statements(each, "", is_new)
+                yield from _json_statements(each, "", form)
         else:
-            yield from _json_array(content, name, (), prime)
+            yield from _json_array(content, name, (), form)
     elif isinstance(content, dict):
-        yield from _json_object(content, name, is_new)
+        yield from _json_object(content, name, form)
     else:
         sides = [side for side in re.split(r"[=≈]", content) if side.strip()] or [content]
-        yield from statements(content.place, name + prime, sides, f"{name} = {content}")
+        yield from statements(content.place, _named(name, form), sides, f"{name} = {content}")
 
 
-def _json_object(content: dict[str, Any], name: str, is_new: bool) -> Iterator[Entry]:
+def _json_object(content: dict[str, Any], name: str, form: str) -> Iterator[Entry]:
     keys = list(content)
     found = roles(keys) or (roles(["name", *keys]) if name else None)
     if found is not None and not any(isinstance(each, dict) for each in content.values()):
         values = [*([] if roles(keys) else [name]), *content.values()]
         cells = {role: values[i] for role, i in found.items()}
         place = max((each.place for each in content.values() if isinstance(each, _Written)), default=0)
-        named = str(cells.pop("name")) + "'" * is_new
+        named = _named(str(cells.pop("name")), form)
         plain = {role: _as_text(cell) for role, cell in cells.items()}
         text = f"{named} = {' = '.join(plain.values())}"
         yield from from_columns(place, {"name": named, **plain}, text)
         return
     for key, value in content.items():
-        group = key.strip().lower()
-        # What follows a step is another one.
-        prefix = f"{group}/" if group.startswith("after_one") and isinstance(value, dict) else ""
-        for entry in _json_statements(value, key, is_new or group in _UPDATED):
-            yield Entry(
-                entry.place, prefix + entry.name if entry.name else "", entry.expressions, entry.value,
-                entry.text, entry.updated, entry.element,
-            )  # fmt: skip
+        inside = next((made for group, made in _GROUPS.items() if re.fullmatch(group, key.strip())), form)
+        yield from _json_statements(value, key, inside)
+
+
+def _named(name: str, form: str) -> str:
+    return form.format(name) if name and not name.startswith(("d", "∂")) else name
 
 
 def _as_text(content: Any) -> str:
     return f"[{', '.join(map(_as_text, content))}]" if isinstance(content, list) else str(content)
 
 
-def _json_array(content: Any, name: str, index: tuple[int, ...], prime: str) -> Iterator[Entry]:
+def _json_array(content: Any, name: str, index: tuple[int, ...], form: str) -> Iterator[Entry]:
     if isinstance(content, list):
         for i, each in enumerate(content):
-            yield from _json_array(each, name, (*index, i), prime)
+            yield from _json_array(each, name, (*index, i), form)
     elif isinstance(content, dict):
-        yield from _json_statements(content, "", bool(prime))
+        yield from _json_statements(content, "", form)
     else:
-        indexed = f"{name}[{','.join(map(str, index))}]{prime}"
-        yield from _json_statements(content, indexed, False)
+        yield from _json_statements(content, f"{name}[{','.join(map(str, index))}]", form)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from stepgrad.explain.expressions import Number
 from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.hand.formula import Rounded
-from stepgrad.explain.hand.slips import Slips, round_to
+from stepgrad.explain.hand.slips import WIDE, Slips, round_to
 from stepgrad.explain.hand.terms import Named, Term, ids_in, replaced, value
 from stepgrad.explain.line import Given, Line
 
@@ -19,6 +19,7 @@ _MOST_COARSE = 3  # significant digits of a number that may spoil those that are
 _ENOUGH_PLACES = 4  # decimals of a number that was not rounded too early, however few digits they are
 _FEWEST_PLACES = 3  # decimals to which a given number may be rounded
 _ROUNDED = ("input", "target", "parameter")  # given numbers that may be
+_LARGEST_EXPONENT = 300  # of a number that float64 has
 _MANY = 3  # digits, or decimals, with which a number may have been cut off in place of rounded
 _MOST_VARIED = 40  # numbers in a formula whose rounding is followed
 
@@ -35,7 +36,7 @@ class Said:
         """Return the number that was written so; None for one that is none."""
         number = Decimal(text)
         exponent = number.as_tuple().exponent
-        if not isinstance(exponent, int):
+        if not isinstance(exponent, int) or max(abs(exponent), abs(number.adjusted())) > _LARGEST_EXPONENT:
             return None
         # With few digits, one that is off by more than half of the last has been rounded wrongly; with many,
         # it may have been cut off.
@@ -89,7 +90,7 @@ class OwnNumbers:
             decimals = Said(number, 0.0).decimals + 1
             if not any(math.isfinite(x) and round_to(x, decimals) == float(number) for x in exact):
                 break
-            number = number.quantize(Decimal(1).scaleb(-decimals))
+            number = number.quantize(Decimal(1).scaleb(-decimals), context=WIDE)
         self._own[id] = Said(number, said.tolerance)
 
     def value(self, id: str) -> float:

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from stepgrad.explain.expressions import Number
 from stepgrad.explain.hand.derived import Quantities
@@ -20,6 +20,7 @@ from stepgrad.explain.hand.terms import (
     inlined,
     replaced,
     term_of,
+    text,
     value,
     variants,
 )
@@ -51,6 +52,8 @@ _TEXTS = {
 }
 KINDS = tuple(_TEXTS)
 """The kinds of slips that are looked for, the likeliest first."""
+IN_NUMBERS = ("digits_swapped", "decimal_point", "rounded_early", "copied", "arithmetic")
+"""Those that lie in the numbers and not in the formula."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Slip:
         return words(_TEXTS[self.kind], **self.names)
 
 
+WIDE = Context(prec=700)
+"""Room for all digits of the largest and the smallest number of float64."""
+_MOST_SWAPPED = 12  # numbers of which two may have changed places
 Made = tuple[Slip, float]
 
 
@@ -156,7 +162,7 @@ class Slips:
                 return Slip("factor_two")
             if self._kind != "update" and 0 < number < 1 and abs(1 / number - round(1 / number)) < 1e-9:
                 return Slip("mean_forgotten", {"right": str(round(1 / number))})
-        names = {"right": ", ".join(map(self._symbol, ids)) or _text(part)}
+        names = {"right": text(part, self._symbol)}
         if head == "+":
             is_bias = isinstance(part, Named) and "bias" in part.id
             return Slip("bias_forgotten" if is_bias else "term_forgotten", names)
@@ -171,6 +177,12 @@ class Slips:
         turned = replaced(term, self._transposed)
         if turned != term:
             yield Slip("transposed"), turned
+        ids = ids_in(term)[:_MOST_SWAPPED]
+        for i, id in enumerate(ids):
+            for other in ids[i + 1 :]:
+                if other.partition("[")[0] == id.partition("[")[0]:
+                    names = {"right": self._symbol(id), "used": self._symbol(other)}
+                    yield Slip("index", names), replaced(term, _put_all({id: other, other: id}))
         for id in ids_in(term):
             for other in self._neighbours(id):
                 names = {"right": self._symbol(id), "used": self._symbol(other)}
@@ -240,6 +252,10 @@ class Slips:
             yield Slip("mean_forgotten", {"right": str(count)}), expected * count
         yield Slip("factor_two"), expected * 2
         yield Slip("factor_two"), expected / 2
+        other = re.sub(r"\[(\d+),(\d+)\]$", r"[\2,\1]", self._id)
+        if self._id != other and ".weight" in other and other in self._quantities:
+            names = {"right": self._symbol(self._id), "used": self._symbol(other)}
+            yield Slip("index", names), self._values(other)
         if isinstance(self._line, Line) and len(self._line.references) == 1 and self._kind == "forward":
             before = self._line.references[0]
             yield Slip("activation_forgotten", {"used": self._symbol(before)}), self._values(before)
@@ -264,16 +280,12 @@ class Slips:
 
 def round_to(number: float, decimals: int) -> float:
     """Return a number rounded half up, as on paper."""
-    return float(Decimal(repr(number)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
+    return float(Decimal(repr(number)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, WIDE))
 
 
 def _decimals(said: Decimal) -> int:
     exponent = said.as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 0
-
-
-def _text(part: Term) -> str:
-    return f"{part.value:g}" if isinstance(part, Number) else "…"
 
 
 def _put(id: str, other: str) -> Callable[[Term], Term | None]:

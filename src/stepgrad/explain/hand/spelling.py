@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
@@ -26,7 +27,7 @@ _WORDS = {
     spelled: name
     for name, spellings in {
         "ŷ": "yhat y^ ypred pred predicted prediction output 예측값 예측 출력 출력값",
-        "L": "loss cost error e j c ℒ mse bce ce nll crossentropy losstotal totalloss totalerror etotal "
+        "L": "loss cost error ℒ mse bce ce nll crossentropy losstotal totalloss totalerror etotal "
         "costfunction lossfunction ltotal jtotal 손실 손실값 손실함수 오차 총오차 총손실 비용 평균제곱오차 "
         "교차엔트로피",
         "η": "eta lr learningrate alpha α 학습률",
@@ -45,8 +46,10 @@ _ASIDE = re.compile(r"\s*\((?:[A-Za-z가-힣 ]{3,}|BCE|MSE|CE)\)\s*$")
 _MOST_WITH_ALL_FORMS = 3000
 _INDEX = re.compile(r"\[([\d,]+)\]$")
 _LETTERS = {
-    "a": ("a", "h", "out"), "z": ("z", "net", "in", "s", "u"), "w": ("w", "W", "θ"), "b": ("b", "B"),
-    "x": ("x", "i", "in"), "y": ("t", "y"), "ŷ": ("ŷ", "y", "o", "out", "a"), "p": ("p", "ŷ", "y", "a", "o"),
+    "a": ("a", "A", "h", "H", "out"), "z": ("z", "Z", "net", "in", "s", "u"), "logit": ("logit", "logits"),
+    "w": ("w", "W", "θ"), "b": ("b", "B"),
+    "x": ("x", "i", "in"), "y": ("t", "y"),
+    "ŷ": ("ŷ", "y", "o", "out", "a", "A"), "p": ("p", "P", "ŷ", "y", "a", "o", "softmax(z)"),
 }  # fmt: skip
 _VAGUE = re.compile(r"(?:e|error|오차|[suop]\d*)", re.IGNORECASE)
 _OF_A_NEURON = ("z", "a", "ŷ", "p", "b")
@@ -66,7 +69,8 @@ def canonical(name: str) -> str:
     text = re.sub(r"[₀-₉]+(?:,[₀-₉]+)*", lambda m: "_" + m[0].translate(_DOWN), text)
     text = re.sub(r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾⁺⁻]+", lambda m: m[0].translate(_UP), text)
     gradient = re.match(
-        r"^(?:grad(?:ient)?(?:\s+of)?[\s_]+|∇_?\s*)(.+)$|^(.+?)(?:의\s*(?:기울기|그레이디언트)|[._]grad)$",
+        r"^(?:grad(?:ient)?(?:\s+of)?[\s_]+|∇_?\s*|기울기\s+)(.+)$"
+        r"|^(.+?)(?:(?:의|\s)\s*(?:기울기|그레이디언트|gradient|grad)|[._]grad)$",
         text,
     )
     if gradient:
@@ -87,7 +91,11 @@ def _simple(text: str) -> str:
     text = unicodedata.normalize("NFC", re.sub(r"\s+", "", text))
     text = re.sub(r"^delta(?=[_(\[\dho])", "δ", text)
     text = re.sub(r"(?<=[^\W\d_])_(?=[^\W\d_])", "", text)  # net_h1 is neth1, y_hat is yhat
-    text = _WORDS.get(text.lower(), text)
+    text = re.sub(r"^([ho]\d*)_?(in|net|out)$|^(net|out|in|z|a|δ)\(([ho]\d*)\)$", r"\2\1\3\4", text)
+    text = re.sub(r"(?<=^δ)_?(?:(o)ut(?:put)?|(h)id(?:den)?)", r"\1\2", text)
+    if (called := re.fullmatch(r"(\w+)\([^()\d]\D*.*\)", text)) and _is_loss(called[1]):
+        text = "L"  # L(ŷ, y)
+    text = "L" if _is_loss(text) else _WORDS.get(text.lower(), text)
     text = re.sub(r"\^\(?(\d+)\)?", r"(\1)", text)  # a layer above: z^(1), z^1
     text = re.sub(r"\^?\[(\d+)\](?=[_\d])|\^\[(\d+)\]", r"(\1\2)", text)
     text = re.sub(r"(?<=\d),(?=\d)(?![^\[]*\])", "", text)  # w_1,1 is w_11; within brackets the comma stays
@@ -95,6 +103,10 @@ def _simple(text: str) -> str:
     text = re.sub(_NUMBERED_WORDS, lambda m: _WORDS[m[1]], text)
     text = re.sub(r"^([^\W\d_]+)(\d+)\((\d+)\)$", r"\1(\3)\2", text)  # w_11^(1) is w(1)11
     return text + "'" * is_new
+
+
+def _is_loss(text: str) -> bool:
+    return text in ("L", "E", "J", "C") or _WORDS.get(text.lower()) == "L"
 
 
 def _without_new(text: str) -> tuple[str, bool]:
@@ -118,6 +130,11 @@ class Spellings:
         self._by_name: dict[str, list[str]] = {}
         every = [*quantities.every, *quantities.shares]
         self._also = _other_names(quantities)
+        self._rows: Counter[str] = Counter()
+        for each in every:
+            if match := _INDEX.search(each.id):
+                path = each.id.partition("[")[0]
+                self._rows[path] = max(self._rows[path], int(match[1].split(",")[0]) + 1)
         self._numbers = _numbered(
             name for each in every for name in (each.name, *self._also.get(each.name, [])) if name.base != "p"
         )
@@ -142,7 +159,8 @@ class Spellings:
         for rest in endings(name):
             has_new = _without_new(rest)[1]
             is_new = is_new or has_new
-            for each in dict.fromkeys((rest, _PARTICLES.sub("", rest), _ASIDE.sub("", rest))):
+            closed = rest[:-1] if rest.count(")") > rest.count("(") and rest.endswith(")") else rest
+            for each in dict.fromkeys((closed, _PARTICLES.sub("", closed), _ASIDE.sub("", closed))):
                 if found := self._named(canonical(each + "'" * (is_new and not has_new))):
                     return found
         return []
@@ -203,15 +221,9 @@ class Spellings:
         index = _INDEX.search(each.id)
         full = tuple(map(int, index[1].split(","))) if index else ()
         if which == "neuron":  # whichever the row
-            if (
-                len(name.index) < len(full)
-                or name.base not in ("z", "a", "ŷ", "p", "y", "ℓ", "E")
-                or not full
-            ):
+            if len(full) < 2 or name.base in ("w", "b") or self._rows[each.id.partition("[")[0]] < 2:
                 return
-            places = name.index[1:] if len(full) > 1 else ()
-            if len(full) == 1 and name.base != "y":
-                return
+            places = name.index[1:]
         else:
             is_parameter = name.base in ("w", "b")
             places = full if which == "full" and is_parameter else name.index
@@ -261,7 +273,7 @@ class Spellings:
             brackets = f"[{','.join(map(str, places))}]" if places else ""
             yield from (digits, brackets)
             if role:
-                yield f"{role}{digits}"
+                yield from (f"{role}{digits}", f"{role}{brackets}")
             if layer:
                 yield from (f"({layer}){digits}", f"({layer}){brackets}", f"{layer}{brackets}")
                 yield from (f"{layer}_{digits}", f"{layer}{digits}") if digits else (f"{layer}",)
@@ -279,11 +291,13 @@ def endings(text: str) -> list[str]:
 
 
 def _is_words(text: str) -> bool:
-    """Whether what stands before a name is words: up to a colon or parenthesis anything, else no letters or
-    signs that could multiply it.
+    """Whether what stands before a name is words: up to a colon or an opening parenthesis anything, else no
+    letters or signs that could multiply it.
     """
-    rest = re.split(r"[:(](?=\s|$)|[(,>]$", text.rstrip())[-1] if re.search(r"[:(,>]", text) else text
-    return all(re.fullmatch(r"[^\W\d_]{2,}[.,]?|[가-힣]+[.,]?", word) for word in rest.split())
+    rest = re.split(r"[:(>](?=\s|$)|,$", text.rstrip())[-1] if re.search(r"[:(,>]", text) else text
+    if text.rstrip().endswith("(") and not re.search(r"[가-힣\s]\s*\($", text):
+        return False  # f(z) is no z
+    return all(re.fullmatch(r"[^\W\d_]{2,}[.,]?|[가-힣]+[.,]?|\d{1,2}[.)]", word) for word in rest.split())
 
 
 def _with_other_index(name: str) -> Iterator[str]:

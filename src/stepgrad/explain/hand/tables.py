@@ -13,7 +13,8 @@ from stepgrad.explain.hand.numbers import array_in, number_in
 
 _COLUMNS = {
     "name": (
-        "quantity", "name", "symbol", "what", "variable", "parameter", "weight", "양", "이름", "기호", "항목",
+        "quantity", "step", "node", "neuron", "단계", "뉴런", "노드",
+        "name", "symbol", "what", "variable", "parameter", "weight", "양", "이름", "기호", "항목",
         "변수", "파라미터", "매개변수", "가중치",
     ),
     "formula": (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref, refs, value_of
 from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.line import Line
+from stepgrad.explain.notation import number_text, text_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Applied:
 
 Term = Number | Named | Applied
 _MOST_INLINED = 200
+_DIGITS = 6
 
 
 def term_of(line: Line) -> Term | None:
@@ -57,6 +60,21 @@ def _with_numbers(term: Term, values: Callable[[str], float]) -> Expression:
         return Number(values(term.id))
     if isinstance(term, Applied):
         return Operation(term.head, tuple(_with_numbers(y, values) for y in term.operands))
+    return term
+
+
+def text(term: Term, symbol: Callable[[str], str]) -> str:
+    """Return a tree as text, with the symbols of its ids."""
+
+    def shown(leaf: Any) -> str:
+        return symbol(leaf.id) if isinstance(leaf, Named) else number_text(leaf.value, _DIGITS)
+
+    return text_of(_as_expression(term), shown)
+
+
+def _as_expression(term: Term) -> Any:
+    if isinstance(term, Applied):
+        return Operation(term.head, tuple(_as_expression(y) for y in term.operands))
     return term
 
 
