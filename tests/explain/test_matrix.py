@@ -12,6 +12,7 @@ from stepgrad.errors import ArgumentError
 from stepgrad.explain.evaluate import evaluate, sizes_of
 from tests.explain.examples import example
 from tests.explain.networks import cases
+from tests.explain.test_operations import First
 from tests.explain.test_planted_faults import with_line
 
 
@@ -57,9 +58,60 @@ def test_layers_of_other_kinds():
         model, nn.CrossEntropyLoss(), sg.optim.Adam(model.parameters()), x, y, layout="matrix"
     )
     checked = assert_true(worked)
-    # The sum of rows back to where an embedding took them from is said by its result.
-    assert checked.left_out == ["grad/0.weight"]
-    assert "take(W⁽¹⁾, " in worked["forward/2/z"].formula
+    assert not checked.left_out
+    assert "onehot([[0, 1], [4, 1]], 5)·W⁽¹⁾" in worked["forward/2/z"].formula
+    assert worked["grad/0.weight"].formula == "onehot([0, 1, 4, 1], 5)ᵀ·reshape(H3, 4, 3)"
+
+
+def test_a_convolution_is_a_product_of_matrices():
+    sg.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 2)
+    )
+    sgd = sg.optim.SGD(model.parameters(), lr=0.1)
+    worked = sg.explain(
+        model, nn.CrossEntropyLoss(), sgd, sg.randn(1, 1, 4, 4), sg.tensor([1]), layout="matrix"
+    )
+    assert all(worked[id].formula for id in assert_true(worked).left_out)  # at kinks
+    assert worked["forward/0/patches"].formula == "patches(X, [3, 3], [1, 1], [1, 1])"
+    assert worked["forward/0/patches"].value.shape == (1, 16, 9)
+    product = "reshape((P⁽¹⁾·reshape(W⁽¹⁾, 2, 9)ᵀ + b⁽¹⁾)ᵀ, 1, 2, 4, 4)"
+    assert worked["forward/0/convolution"].formula == product
+    assert worked["forward/2/max_pool"].formula == "amax(windows(A⁽¹⁾, [2, 2], [2, 2]), 4, 5)"
+    assert worked["grad/0.weight"].formula == "reshape(sum(reshape(∂L/∂Z⁽¹⁾, 1, 2, 16)·P⁽¹⁾, 0), 2, 1, 3, 3)"
+    assert worked["grad/1/a"].formula.startswith("put(∂L/∂H⁽¹⁾, [")
+    for id in ("forward/0/patches", "grad/1/a"):
+        wrong = dataclasses.replace(worked[id], value=worked[id].value + 0.5)
+        assert not with_line(worked, wrong).check().ok
+
+
+def test_a_recurrence_is_written_out_step_by_step():
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.out = nn.LSTM(2, 2), nn.Linear(2, 2)
+
+        def forward(self, x):
+            return self.out(self.rnn(x)[0][-1])
+
+    sg.manual_seed(0)
+    model = Last()
+    sgd = sg.optim.SGD(model.parameters(), lr=0.1)
+    worked = sg.explain(model, nn.CrossEntropyLoss(), sgd, sg.randn(3, 1, 2), sg.tensor([1]), layout="matrix")
+    assert not assert_true(worked).left_out
+    formulas = {line.symbol: line.formula for line in worked}
+    assert formulas["F_2⁽¹⁾"] == "1/(1 + e^(−(Z⁽¹⁾[1, :, 2:4] + P_2⁽¹⁾[:, 2:4])))"
+    assert formulas["C_2⁽¹⁾"] == "F_2⁽¹⁾ ⊙ C_1⁽¹⁾ + I_2⁽¹⁾ ⊙ G_2⁽¹⁾"
+    assert formulas["H_3⁽¹⁾"] == "O_3⁽¹⁾ ⊙ tanh(C_3⁽¹⁾)"
+    assert formulas["δi_2"] == "δc_2 ⊙ G_2⁽¹⁾ ⊙ I_2⁽¹⁾ ⊙ (1 − I_2⁽¹⁾)"
+
+
+def test_a_gated_recurrence_of_many_steps_stays_short():
+    sg.manual_seed(0)
+    model = First(nn.GRU(1, 1))
+    worked = sg.explain(model, lambda y: y.sum(), None, sg.randn(20, 1, 1), None, layout="matrix")
+    assert max(len(line.formula) for line in worked if line.kind == "forward" and line.op != "cat") < 120
+    assert_true(worked)
 
 
 def test_a_large_step_is_written_in_matrices_by_itself():
@@ -78,8 +130,12 @@ def test_a_large_step_is_written_in_matrices_by_itself():
     assert line.substituted == ""
     assert line.value.shape == (2, 30)
     checked = assert_true(worked)
-    assert "forward/0/z" in checked.left_out
+    assert not checked.left_out
     assert checked.gradients > 100
+    wrong = line.value.copy()
+    wrong[1, 17] += 1e-6
+    changed = with_line(worked, dataclasses.replace(line, value=wrong))
+    assert [(fault.id, fault.what) for fault in changed.check().faults] == [("forward/0/z", "value")]
     assert len(worked.html()) < 500_000
     one = sg.explain(
         model, nn.CrossEntropyLoss(), None, sg.rand(2, 40), sg.tensor([1, 2]), layer=2, layout="matrix"

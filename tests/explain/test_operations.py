@@ -1,5 +1,7 @@
 """Every operation of the registry in a step of its own, and layers of every family."""
 
+import dataclasses
+
 import numpy
 import pytest
 
@@ -45,9 +47,9 @@ def weighted_sum(output):
     return (output * sg.sin(sg.arange(output.numel(), dtype=sg.float64) + 1).reshape(output.shape)).sum()
 
 
-def assert_true(model, x, loss=weighted_sum, y=None):
+def assert_true(model, x, loss=weighted_sum, y=None, layout="scalar"):
     optimizer = sg.optim.SGD(model.parameters(), lr=0.1) if list(model.parameters()) else None
-    worked = sg.explain(model, loss, optimizer, x, y, layout="scalar")
+    worked = sg.explain(model, loss, optimizer, x, y, layout=layout)
     checked = worked.check()
     assert not checked.faults, "\n".join(f"{fault} | {worked[fault.id]}" for fault in checked.faults[:3])
     place = {line.id: i for i, line in enumerate(worked)}
@@ -74,11 +76,39 @@ def test_an_operation_in_a_step_of_its_own(op):
     assert checked.gradients
 
 
+@pytest.mark.parametrize(
+    "op",
+    [pytest.param(op, marks=[pytest.mark.slow] if op.name == "ctc_loss" else []) for op in OPERATIONS],
+    ids=lambda op: op.name,
+)
+def test_an_operation_in_matrices(op):
+    sample = op.samples[0]
+    model = Operation(op, sample.draw(numpy.random.default_rng(0)), sample.attrs)
+    worked, checked = assert_true(model, [1.0], layout="matrix")
+    for id in checked.left_out:
+        line = worked[id]
+        assert line.formula or any(map(without_formula, computed_with(worked, line))), id
+    assert checked.gradients
+
+
+def computed_with(worked, line):
+    """A line, and what is computed in it without a name."""
+    quantity, _ = worked.source.places[line.id]
+    values = [quantity.value]
+    while values:
+        value = worked.source.quantities.resolved(values.pop())
+        if value.op is not None and value.op.kind not in ("random", "function"):
+            yield dataclasses.replace(line, op=value.op.name)
+            values += [x for x in value.inputs if hasattr(x, "op")]
+
+
 def without_formula(line):
     """Whether a line may be shown by its result: a routine on whole arrays, or a function that the evaluator
     does not know.
     """
     op = REGISTRY[line.op]
+    if op.name in WITHOUT_FORMULA:
+        return True
     if op.kind == "elementwise":
         attributes = op.samples[0].attrs
         return not op.value(Symbol, *symbols(*op.input_names()), **attributes).heads() <= LANGUAGE
@@ -124,11 +154,25 @@ LAYERS = {
     "strides and padding": (lambda: nn.Conv2d(1, 1, 3, padding=1, stride=2), (1, 1, 4, 4)),
     "transposed convolution": (lambda: nn.ConvTranspose2d(1, 1, 2), (1, 1, 2, 2)),
     "pooling": (lambda: nn.Sequential(nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.AvgPool2d(2)), (1, 1, 4, 4)),
+    "groups of channels": (
+        lambda: nn.Sequential(
+            nn.Conv2d(4, 4, 3, padding=(0, 1), groups=2), nn.ConvTranspose2d(4, 2, 2, groups=2)
+        ),
+        (2, 4, 3, 3),
+    ),
+    "windows that overlap": (
+        lambda: nn.Sequential(
+            nn.Conv1d(1, 2, 3, dilation=2, padding=2), nn.MaxPool1d(3, 2), nn.AvgPool1d(2, 1)
+        ),
+        (1, 1, 7),
+    ),
     "batch norm": (lambda: nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 1, 1)), (2, 1, 2, 2)),
     "group norm": (lambda: nn.GroupNorm(1, 2), (2, 2, 2)),
     "RNN": (lambda: First(nn.RNN(2, 2)), (2, 1, 2)),
     "LSTM": (lambda: First(nn.LSTM(2, 2)), (2, 1, 2)),
     "GRU": (lambda: First(nn.GRU(2, 2)), (2, 1, 2)),
+    "RNN backwards too": (lambda: First(nn.RNN(2, 2, nonlinearity="relu", bidirectional=True)), (2, 2, 2)),
+    "attention": (lambda: nn.TransformerEncoderLayer(4, 2, 3, dropout=0.0, batch_first=True), (1, 3, 4)),
     "a layer used twice": (lambda: Called(lambda linear, x: linear(x)[:, :1] * linear(x + 1).sum()), (2, 3)),
     "picking and joining": (
         lambda: Called(lambda linear, x: sg.cat([linear(x)[sg.tensor([1, 0, 1])], linear(x) * 2]).amax(1)),
@@ -151,6 +195,15 @@ def test_a_layer(name):
     _, checked = assert_true(make(), sg.randn(*shape))
     assert checked.gradients
     assert len(checked.left_out) < checked.lines / 5
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_in_matrices(name):
+    sg.manual_seed(4)
+    make, shape = LAYERS[name]
+    _, checked = assert_true(make(), sg.randn(*shape), layout="matrix")
+    assert checked.gradients
+    assert not checked.left_out
 
 
 class Square(sg.autograd.Function):

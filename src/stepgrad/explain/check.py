@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.errors import ArgumentError
-from stepgrad.explain.evaluate import decimal, evaluate, evaluate_array, sizes_of
+from stepgrad.explain.evaluate import decimal, evaluate, evaluate_array, evaluate_floats, sizes_of
 from stepgrad.explain.notation import array_text, arrays_agree, tolerance
 from stepgrad.explain.step import Step, Value
 from stepgrad.ops.namespace import NUMPY, SPECIAL
@@ -30,6 +30,7 @@ _WIDE = numpy.longdouble
 _STEP = float(numpy.finfo(_WIDE).eps) ** (1 / 3)
 _CLOSE = 10 * _STEP**2
 _MOST_CHECKED = 40  # numbers of one array, the largest
+_FEWEST_CHECKED, _MOST_NUMBERS = 4, 4_000_000
 _NARROW_KINDS = ("function", "routine")  # the user's own code, and LAPACK
 _NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of the way is in float64
 
@@ -69,19 +70,45 @@ class Checked:
 def check_worked(worked: Worked) -> Checked:
     """Check every line of a worked step, and every gradient in it."""
     checked = Checked()
+    is_matrix = worked.layout == "matrix"
+    every = {each.symbol: each.value for each in (*worked.given, *worked.lines)} if is_matrix else {}
     for line in worked:
         fault = None
-        if not line.substituted:
+        if not line.formula:
             checked.left_out.append(line.id)
         else:
             checked.lines += 1
-            fault = (_check_arrays if worked.layout == "matrix" else check_line)(worked, line)
+            if not is_matrix:
+                fault = check_line(worked, line)
+            elif line.substituted:
+                fault = _check_arrays(worked, line)
+            else:
+                fault = _check_large(worked, line, every)
         if fault is not None:
             checked.faults.append(fault)
     if worked.round_steps is None:  # what is rounded at every step is neither the derivative nor the update
         _check_gradients(worked, checked)
         _check_outcome(worked, checked)
     return checked
+
+
+def _check_large(worked: Worked, line: Line, values: dict[str, Any]) -> Fault | None:
+    """Return what is wrong with a line of arrays that are too large to be written out, None if nothing is.
+
+    Its formula is computed in float64 from the arrays that it names.
+    """
+    for name, id in line.names.items():
+        if id not in worked or worked[id].symbol != name:
+            return Fault(line.id, "reference", f"{name} for {id}", "the symbol of a line or a given number")
+    try:
+        found = evaluate_floats(line.formula, {name: values[name] for name in line.names})
+    except (ArgumentError, ValueError) as error:
+        return Fault(line.id, "text", line.formula, str(error))
+    value = numpy.asarray(line.value)
+    noise = 1e-12 * numpy.max(numpy.abs(value), initial=1e-300, where=numpy.isfinite(value))
+    if found.shape != value.shape or not numpy.allclose(found, value, rtol=1e-8, atol=noise, equal_nan=True):
+        return Fault(line.id, "value", line.text, str(found))
+    return None
 
 
 def _check_arrays(worked: Worked, line: Line) -> Fault | None:
@@ -101,12 +128,16 @@ def _check_arrays(worked: Worked, line: Line) -> Fault | None:
     except (ArgumentError, ValueError) as error:
         return Fault(line.id, "text", line.substituted, str(error))
     printed = evaluate_array(line.text)
-    if not arrays_agree(found, printed, worked.digits) and not arrays_agree(
-        # Where large numbers cancel, what is left is what float64 rounded off.
-        found,
-        printed,
-        worked.digits,
-        sizes_of(line.substituted),
+    if (
+        not arrays_agree(found, printed, worked.digits)
+        and not arrays_agree(
+            # Where large numbers cancel, what is left is what float64 rounded off.
+            found,
+            printed,
+            worked.digits,
+            sizes_of(line.substituted),
+        )
+        and not _agree_in_float64(line.substituted, printed, worked.digits)
     ):
         return Fault(line.id, "value", line.text, str(found))
     if not arrays_agree(by_name, found, worked.digits):
@@ -114,6 +145,11 @@ def _check_arrays(worked: Worked, line: Line) -> Fault | None:
     if not arrays_agree(_decimals(line.value), printed, worked.digits):
         return Fault(line.id, "value", line.text, str(line.value))
     return None
+
+
+def _agree_in_float64(text: str, printed: numpy.ndarray, digits: int) -> bool:
+    """Whether a line is true in float64, where next to −1e30 a 1 is nothing."""
+    return arrays_agree(_decimals(evaluate_floats(text, {})), printed, digits)
 
 
 def _decimals(value: Any) -> numpy.ndarray:
@@ -176,7 +212,7 @@ def _check_gradients(worked: Worked, checked: Checked) -> None:
             own.extend((line, each) for each in places)
     for value, lines in wanted.values():
         replay = Replay(worked.step, value)
-        for line, place in lines:
+        for line, place in lines[: replay.affordable]:
             said = float(numpy.asarray(line.value).reshape(-1)[place if numpy.ndim(line.value) else 0])
             slope, is_kink = replay.slope(place)
             if is_kink:
@@ -229,6 +265,12 @@ class Replay:
         """How far a slope may be off that was found."""
         size = max(1.0, abs(float(self._step.loss.array.reshape(-1)[0])))
         return size * (_NARROW if self._narrow else _CLOSE)
+
+    @property
+    def affordable(self) -> int:
+        """How many slopes to look at: of a large network fewer."""
+        numbers = sum(x.array.size for value in self._order for x in value.inputs if isinstance(x, Value))
+        return max(_FEWEST_CHECKED, _MOST_NUMBERS // max(numbers, 1))
 
     def slope(self, place: int) -> tuple[float, bool]:
         """Return the derivative of the loss by one number of `changed`, by central differences, and whether

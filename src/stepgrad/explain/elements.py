@@ -27,6 +27,7 @@ from stepgrad.explain.expressions import (
 )
 from stepgrad.explain.step import Value, Values
 from stepgrad.graph import Node
+from stepgrad.ops.called import names_noted
 from stepgrad.ops.namespace import NUMPY
 from stepgrad.ops.record import Composite, Elementwise, Reduce, Scan
 from stepgrad.ops.symbol import Symbol, symbols
@@ -45,6 +46,7 @@ class Elements:
         self._maps: dict[int, Any] = {}
         self._expansions: dict[int, Value | None] = {}
         self._kept: list[Value] = []  # so that ids stay theirs
+        self._called: dict[str, list[Value]] = {}
 
     def of(self, value: Value, place: int) -> Expression | None:
         """Return the expression of the number at the flat position `place`; its leaves are numbers of the
@@ -198,6 +200,21 @@ class Elements:
         flat = [each[0][1] for each in sources]
         return Value(numpy.array(flat, dtype=numpy.int64).reshape(value.array.shape))
 
+    def destinations(self, value: Value) -> Value | None:
+        """Return the flat position in a value to which each number of its first operand is added, −1 if to
+        none; None if it is no such sum.
+        """
+        sources = self._sources(value)
+        if sources is None or any(i for each in sources for i, _ in each):
+            return None
+        went = numpy.full(value.inputs[0].array.size, -1, dtype=numpy.int64)
+        for place, each in enumerate(sources):
+            for _, j in each:
+                if went[j] >= 0:
+                    return None
+                went[j] = place
+        return Value(went.reshape(value.inputs[0].array.shape))
+
     def _keep(self, value: Value) -> None:
         self._kept.append(value)
 
@@ -228,10 +245,11 @@ class Elements:
             operands.append(tensor)
             if isinstance(x, Value):
                 known[id(tensor)] = x
-        with no_grad(), record() as nodes:
+        with no_grad(), names_noted() as names, record() as nodes:
             result = form(TENSORS, *operands, **value.attrs)
         if not numpy.allclose(result._array, value.array, rtol=_AGREES, atol=1e-300):
             return None
+        called = {x._node.order: name for x, name in names.values() if isinstance(x, Tensor) and x._node}
         made: dict[int, Value] = {}
         for node in nodes:
             inputs = []
@@ -239,15 +257,31 @@ class Elements:
                 if isinstance(x, Node):
                     inputs.append(made[x.order])
                 elif x is None:
-                    inputs.append(saved)
+                    is_number = isinstance(saved, (bool, int, float, type(None)))
+                    inputs.append(saved if is_number else Value(numpy.asarray(saved)))
                 else:
                     inputs.append(known[id(x)] if id(x) in known else Value(x._array))
             each = self._values.make(node.op, tuple(inputs), node.attrs, numpy.asarray(node.result))
             if each.order < 0:
                 each.order, each.phase = value.order, value.phase
                 each.module, each.in_loss = value.module, value.in_loss
-            made[node.order] = each
+            name = called.get(node.order, "")
+            made[node.order] = self._with_name(each, name) if name else each
         return made[result._node.order]
+
+    def _with_name(self, value: Value, name: str) -> Value:
+        """Return a value that has a name, or the one of that name with the same numbers: what the backward
+        pass computes again is the value of the forward pass.
+        """
+        known = self._called.setdefault(name, [])
+        for other in known:
+            if other.array.shape == value.array.shape and numpy.allclose(
+                other.array, value.array, rtol=1e-12, atol=0
+            ):
+                return other
+        value.called = name
+        known.append(value)
+        return value
 
 
 def leaf(value: Value, place: int) -> Expression:

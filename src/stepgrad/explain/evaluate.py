@@ -8,11 +8,16 @@ The language: numbers; names, whose values are handed in; ``+ − · × * / ^``,
 comparisons ``< ≤ > ≥ = ≠``, which are 1 or 0; the constants ``e`` and ``π``; functions by name with arguments
 in parentheses (`FUNCTIONS`); ``if(condition, a, b)``. Arrays are written in brackets, ``[[1, 2], [3, 4]]``,
 and computed element by element as NumPy does, but ``A·B`` of two arrays is the product of matrices,
-``A ⊙ B`` that of elements, ``Aᵀ`` the transpose; `ARRAY_FUNCTIONS` take arrays as a whole.
+``A ⊙ B`` that of elements, ``Aᵀ`` the transpose, ``A[0, 2:4]`` a part of it, counted as in Python;
+`ARRAY_FUNCTIONS` take arrays as a whole.
+
+`evaluate_floats` reads the same language and computes in float64, for arrays that are too large for decimals.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 import re
 from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
@@ -22,6 +27,7 @@ from typing import Any
 import numpy
 
 from stepgrad.errors import ArgumentError
+from stepgrad.explain.evaluate_arrays import ARRAY_FUNCTIONS
 
 DIGITS = 40
 _CONTEXT = Context(prec=DIGITS, Emax=10**9, Emin=-(10**9), traps=[])
@@ -29,7 +35,7 @@ _CONTEXT = Context(prec=DIGITS, Emax=10**9, Emin=-(10**9), traps=[])
 NAME = r"(?!ᵀ)[^\W\d](?:(?!ᵀ)[\w⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹′]|,(?=[₀-₉]))*"
 _TOKEN = re.compile(
     rf"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-−+]?\d+)?|∞|NaN)|(?P<name>(?:∂{NAME}/∂)?{NAME})"
-    r"|(?P<sign><=|>=|!=|==|[-+−·×*/^()|,√<>≤≥=≠⊙ᵀ\[\]]))"
+    r"|(?P<sign><=|>=|!=|==|[-+−·×*/^()|,√<>≤≥=≠⊙ᵀ\[\]:]))"
 )
 _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "<": lambda a, b: a < b, ">": lambda a, b: a > b, "=": lambda a, b: a == b, "≠": lambda a, b: a != b,
@@ -68,6 +74,19 @@ def evaluate_array(text: str, values: Mapping[str, Any] | None = None) -> numpy.
             raise ArgumentError(f"{text[:40]!r}… has too many parentheses within each other.") from None
         reader.expect("")
         return numpy.array(result, dtype=object)
+
+
+def evaluate_floats(text: str, values: Mapping[str, Any]) -> numpy.ndarray:
+    """Return the value of `text`, a number or an array, in float64; `values` are numbers and arrays.
+
+    >>> evaluate_floats("sum(A·[1, 2])/e^0", {"A": numpy.ones((3, 2))}).item()
+    9.0
+    """
+    with numpy.errstate(all="ignore"):
+        reader = _FloatReader(text, values)
+        result = reader.comparison()
+        reader.expect("")
+        return numpy.asarray(result, dtype=numpy.float64)
 
 
 def sizes_of(text: str) -> numpy.ndarray:
@@ -115,9 +134,23 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 class _Reader:
     """Reads a text from left to right and computes as it goes; one method for each level of binding."""
 
-    def __init__(self, text: str, values: Mapping[str, Decimal]) -> None:
+    dtype: Any = object
+
+    def __init__(self, text: str, values: Mapping[str, Any]) -> None:
         self._text, self._values = text, values
         self._tokens, self._place = _tokens(text), 0
+
+    def number(self, text: str) -> Any:
+        """Return a number of the text."""
+        return decimal(text)
+
+    def apply(self, name: str, *operands: Any) -> Any:
+        """Apply a function or an operator of numbers to each element of arrays that broadcast."""
+        return _each(_BY_NAME[name], *operands)
+
+    def constant(self, name: str) -> Any:
+        """Return e or π."""
+        return _constants()[name]
 
     def _next(self) -> str:
         return self._tokens[self._place][1] if self._place < len(self._tokens) else ""
@@ -138,8 +171,7 @@ class _Reader:
         """Read a sum, or two that are compared."""
         left = self._sum()
         if sign := self._take(*_COMPARISONS):
-            compare = _COMPARISONS[sign]
-            return _each(lambda a, b: Decimal(compare(a, b)), left, self._sum())
+            return self.apply(sign, left, self._sum())
         return left
 
     def _sum(self) -> Any:
@@ -163,18 +195,36 @@ class _Reader:
         if self._take("-"):
             return -self._signed()
         if self._take("√"):
-            return _each(Decimal.sqrt, self._signed())
+            return self.apply("sqrt", self._signed())
         return self._power()
 
     def _power(self) -> Any:
         is_e = self._next() == "e"
         base = self._single()
-        while self._take("ᵀ"):
-            base = numpy.swapaxes(base, -1, -2)
+        while sign := self._take("ᵀ", "["):
+            base = numpy.swapaxes(base, -1, -2) if sign == "ᵀ" else base[self._entries()]
         if not self._take("^"):
             return base
         exponent = self._signed()
-        return _each(Decimal.exp, exponent) if is_e else _each(_power, base, exponent)
+        return self.apply("exp", exponent) if is_e else self.apply("^", base, exponent)
+
+    def _entries(self) -> tuple[Any, ...]:
+        """Read an index up to its bracket."""
+        entries = [self._entry()]
+        while self._take(","):
+            entries.append(self._entry())
+        self.expect("]")
+        return tuple(part if isinstance(part, slice) else int(part) for part in entries)
+
+    def _entry(self) -> Any:
+        """Read a value, or from where to where and in which steps."""
+        parts: list[Any] = []
+        while True:
+            is_left_out = self._next() in (":", ",", ")", "]")
+            parts.append(None if is_left_out else self.comparison())
+            if not self._take(":"):
+                break
+        return parts[0] if len(parts) == 1 else slice(*(None if x is None else int(x) for x in parts))
 
     def _single(self) -> Any:
         if self._take("("):
@@ -186,15 +236,15 @@ class _Reader:
             while self._take(","):
                 parts.append(self.comparison())
             self.expect("]")
-            return numpy.array(parts, dtype=object)
+            return numpy.array(parts, dtype=self.dtype)
         if self._take("|"):
             inside = self.comparison()
             self.expect("|")
-            return _each(abs, inside)
+            return self.apply("abs", inside)
         kind, token = self._tokens[self._place] if self._place < len(self._tokens) else ("", "")
         if kind == "number":
             self._place += 1
-            return decimal(token)
+            return self.number(token)
         if kind == "name":
             self._place += 1
             return self._named(token)
@@ -204,22 +254,39 @@ class _Reader:
         if name in self._values:
             return self._values[name]
         if name in _constants():
-            return _constants()[name]
+            return self.constant(name)
         if name not in FUNCTIONS and name not in ARRAY_FUNCTIONS:
             raise ArgumentError(f"the name {name!r} in {self._text!r} has no value.")
         self.expect("(")
-        arguments = [self.comparison()]
+        arguments = [self._entry()]
         while self._take(","):
-            arguments.append(self.comparison())
+            arguments.append(self._entry())
         self.expect(")")
         try:
             if name in ARRAY_FUNCTIONS:
-                return ARRAY_FUNCTIONS[name](*arguments)
-            return _each(FUNCTIONS[name], *arguments)
+                made = ARRAY_FUNCTIONS[name](*arguments)
+                return numpy.asarray(made, dtype=self.dtype) if numpy.ndim(made) else made
+            return self.apply(name, *arguments)
         except TypeError:
             raise ArgumentError(
                 f"{name} does not take {len(arguments)} arguments, in {self._text!r}."
             ) from None
+
+
+class _FloatReader(_Reader):
+    """Computes in float64, all elements of an array at once."""
+
+    dtype = numpy.float64
+
+    def number(self, text: str) -> Any:
+        return float(decimal(text))
+
+    def apply(self, name: str, *operands: Any) -> Any:
+        made = FLOAT_FUNCTIONS[name](*operands)
+        return made if numpy.ndim(made) == 0 else numpy.asarray(made, dtype=self.dtype)
+
+    def constant(self, name: str) -> Any:
+        return {"e": numpy.e, "π": numpy.pi}[name]
 
 
 class _SizeReader(_Reader):
@@ -349,44 +416,30 @@ FUNCTIONS: dict[str, Callable[..., Decimal]] = {
 """The functions of the language, by the names that lines use for them."""
 
 
-def _folded(fold: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a fold of an array along dimensions, all of them if none is given."""
-
-    def over(array: Any, *dims: Decimal) -> Any:
-        array = numpy.asarray(array, dtype=object)
-        return fold(array, axis=tuple(map(int, dims)) if dims else None)
-
-    return over
+def _compared(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Decimal, Decimal], Decimal]:
+    return lambda a, b: Decimal(compare(a, b))
 
 
-def _mean(array: numpy.ndarray, axis: tuple[int, ...] | None) -> Any:
-    total = numpy.add.reduce(array, axis=axis)
-    return total / Decimal(array.size // max(numpy.size(total), 1))
-
-
-def _sum_to(array: Any, *shape: Decimal) -> Any:
-    """Return the sum over the dimensions in which `shape` is 1 or missing."""
-    sizes = tuple(map(int, shape))
-    extra = numpy.ndim(array) - len(sizes)
-    own = [i for i, n in enumerate(sizes, extra) if n == 1 and array.shape[i] != 1]
-    return numpy.add.reduce(array, axis=(*range(extra), *own), keepdims=True).reshape(sizes)
-
-
-def _taken(array: Any, places: Any) -> Any:
-    flat = numpy.asarray(array, dtype=object).reshape(-1)
-    return flat[numpy.asarray(places, dtype=object).astype(numpy.int64)]
-
-
-ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "sum": _folded(numpy.add.reduce),
-    "prod": _folded(numpy.multiply.reduce),
-    "amax": _folded(numpy.maximum.reduce),
-    "amin": _folded(numpy.minimum.reduce),
-    "mean": _folded(_mean),
-    "sumto": _sum_to,
-    "reshape": lambda array, *shape: numpy.asarray(array, dtype=object).reshape(tuple(map(int, shape))),
-    "expand": lambda array, *shape: numpy.broadcast_to(array, tuple(map(int, shape))),
-    "permute": lambda array, *dims: numpy.transpose(array, tuple(map(int, dims))),
-    "take": _taken,
+_BY_NAME: dict[str, Callable[..., Decimal]] = {
+    **FUNCTIONS,
+    **{sign: _compared(compare) for sign, compare in _COMPARISONS.items()},
+    "^": _power,
+    "abs": abs,
 }
-"""The functions that take an array as a whole; `take` picks by positions in the flattened array."""
+
+
+def _of_all(fold: numpy.ufunc) -> Callable[..., Any]:
+    return lambda *x: functools.reduce(fold, x)
+
+
+FLOAT_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "exp": numpy.exp, "ln": numpy.log, "sqrt": numpy.sqrt, "tanh": numpy.tanh, "sin": numpy.sin,
+    "cos": numpy.cos, "sign": numpy.sign, "floor": numpy.floor, "ceil": numpy.ceil, "round": numpy.rint,
+    "trunc": numpy.trunc, "abs": numpy.abs, "^": numpy.power, "mod": numpy.mod, "isnan": numpy.isnan,
+    "isinf": numpy.isinf, "erf": numpy.vectorize(math.erf, otypes=[float]),
+    "max": _of_all(numpy.maximum), "min": _of_all(numpy.minimum),
+    "if": numpy.where, "not": numpy.logical_not, "and": numpy.logical_and, "or": numpy.logical_or,
+    "xor": numpy.logical_xor, "<": numpy.less, ">": numpy.greater, "=": numpy.equal, "≠": numpy.not_equal,
+    "≤": numpy.less_equal, "≥": numpy.greater_equal,
+}  # fmt: skip
+"""The same for float64."""

@@ -119,8 +119,8 @@ def over(a: Expression, b: Expression) -> Expression:
 
 def function(head: str, *operands: Expression) -> Expression:
     """Return an operator or a function of the scalar language."""
-    if head in _STATED:
-        return _STATED[head](*operands)
+    if head in STATED:
+        return STATED[head](*operands)
     if head == "**" and operands[1] == ONE:
         return operands[0]
     if head == "where" and isinstance(operands[0], Number):
@@ -148,7 +148,7 @@ def _square(x: Expression) -> Expression:
 
 
 # What is written in others.
-_STATED: dict[str, Callable[..., Expression]] = {
+STATED: dict[str, Callable[..., Expression]] = {
     "+": plus,
     "-": lambda a, b: plus(a, negative(b)),
     "neg": negative,
@@ -244,7 +244,7 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "maximum": max, "minimum": min, "isnan": math.isnan, "isinf": math.isinf,
 }  # fmt: skip
 
-LANGUAGE = {*_FUNCTIONS, *_STATED, "where"}
+LANGUAGE = {*_FUNCTIONS, *STATED, "where"}
 """The operators and functions that lines are written with."""
 
 

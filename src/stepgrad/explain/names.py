@@ -67,10 +67,12 @@ class Name:
             upper = "L" if self.of is None else self.of.latex()
             lower = replace(self, kind="value", of=None).latex()
             return rf"\frac{{\partial {upper}}}{{\partial {lower}}}"
-        base = _GREEK.get(self.base, self.base if len(self.base) == 1 else _upright(self.base))
+        letter, _, of = self.base.partition("_")
+        base = _GREEK.get(letter, letter if len(letter) == 1 else _upright(letter))
         upper = (f"({self.layer})" if self.layer else "") + r"\prime" * self.prime
         places = [str(i + 1) for i in self.index]
-        lower = ("," if any(len(place) > 1 for place in places) else "").join(places)
+        joined = ("," if any(len(place) > 1 for place in places) else "").join(places)
+        lower = ",".join(filter(None, (_upright(of) if of and not of.isdecimal() else of, joined)))
         return base + (f"^{{{upper}}}" if upper else "") + (f"_{{{lower}}}" if lower else "")
 
 

@@ -131,7 +131,7 @@ def arrays_agree(
         if not a.is_finite() or not b.is_finite():
             if str(a) != str(b):
                 return False
-        elif abs(a - b) > max(tolerance(f"{b:f}", digits), a.scaleb(-digits - 3).copy_abs(), noise):
+        elif abs(a - b) > max(tolerance(str(b), digits), a.scaleb(-digits - 3).copy_abs(), noise):
             return False
     return True
 
@@ -165,7 +165,7 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
         return f"e^{inside[0] if inside[1] == _ATOM else f'({inside[0]})'}", _POWER
     if head in _PRODUCTS:
         return _PRODUCTS[head].join(
-            _within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)
+            _within(y, _PRODUCT + (i > 0 or is_of_elements(head, y)), shown) for i, y in enumerate(operands)
         ), _PRODUCT
     if head == "ᵀ":
         return f"{_within(operands[0], _ATOM, shown)}ᵀ", _ATOM
@@ -174,12 +174,26 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
         return f"{a} {_COMPARISONS[head]} {b}", _COMPARED
     if head == "…":
         return "…", _ATOM
+    if head == "[]":
+        inside = ", ".join(text_of(y, shown) for y in operands[1:])
+        return f"{_within(operands[0], _ATOM, shown)}[{inside}]", _ATOM
+    if head == "list":
+        return f"[{', '.join(text_of(y, shown) for y in operands)}]", _ATOM
+    if head == ":":
+        return ":".join(text_of(y, shown) for y in operands), _ATOM
+    if head == "":
+        return "", _ATOM
     inside_text = ", ".join(_text(y, shown)[0] if isinstance(y, Operation) else shown(y) for y in operands)
     if head == "abs":
         return f"|{inside_text}|", _ATOM
     if head == "sqrt":
         return f"√({inside_text})", _ATOM
     return f"{_NAMES.get(head, head)}({inside_text})", _ATOM
+
+
+def is_of_elements(head: str, x: Expression) -> bool:
+    """Whether x is a product of elements within a product of matrices, or the other way round."""
+    return isinstance(x, Operation) and x.head in _PRODUCTS and x.head != head
 
 
 def _within(x: Expression, least: int, shown: Shown) -> str:
@@ -265,7 +279,8 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
     if head in ("@", "⊙"):
         sign = r" \, " if head == "@" else r" \odot "
         return sign.join(
-            _latex_within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)
+            _latex_within(y, _PRODUCT + (i > 0 or is_of_elements(head, y)), shown)
+            for i, y in enumerate(operands)
         ), _PRODUCT
     if head == "ᵀ":
         return rf"{_latex_within(operands[0], _ATOM, shown)}^{{\top}}", _ATOM
@@ -277,6 +292,15 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
         return rf"\begin{{cases}} {a} & {condition} \\ {b} & \text{{else}} \end{{cases}}", _ATOM
     if head == "…":
         return r"\cdots", _ATOM
+    if head == "[]":
+        places = ", ".join(latex_of(y, shown) for y in operands[1:])
+        return rf"{_latex_within(operands[0], _ATOM, shown)}_{{[{places}]}}", _ATOM
+    if head == "list":
+        return rf"\left[{', '.join(latex_of(y, shown) for y in operands)}\right]", _ATOM
+    if head == ":":
+        return ":".join(latex_of(y, shown) for y in operands), _ATOM
+    if head == "":
+        return "", _ATOM
     inside = ", ".join(latex_of(y, shown) for y in operands)
     name = _LATEX_NAMES.get(head, rf"\operatorname{{{head.replace('_', ' ')}}}")
     return rf"{name}\left({inside}\right)", _ATOM

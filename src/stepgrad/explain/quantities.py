@@ -7,8 +7,10 @@ a difference inside a square) is written out within a line.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections import Counter
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -21,7 +23,7 @@ from stepgrad.explain.step import Step, Value
 from stepgrad.ops.record import Composite, Elementwise, Op
 
 _LETTERS = {"linear": "z", "matmul": "z"}
-_SYMBOLS = {"exp": "u", "sum": "S", "mean": "M", "amax": "c", "softmax": "p"}
+_SYMBOLS = {"convolution": "z", "exp": "u", "sum": "S", "mean": "M", "amax": "c", "softmax": "p"}
 _PARAMETERS = {"weight": "w", "bias": "b"}
 _STATE = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "vmax", "momentum_buffer": "v"}
 _LEARNED = ("parameter", "state")
@@ -75,8 +77,7 @@ class Quantities:
         self._step, self._elements = step, elements
         self._found: dict[int, Quantity] = {}
         self.lines: list[Quantity] = []
-        self._paths: Counter[str] = Counter()
-        self._names: Counter[Name] = Counter()
+        self._names: set[Name] = set()
         self.layers: dict[str, int] = {}
         self.by_path: dict[str, Quantity] = {}
         self._written_out: set[int] = set()  # within the lines of composites
@@ -131,7 +132,7 @@ class Quantities:
             self.layers[holder] = number
         for name, value in self._step.parameters.items():
             module, _, own = name.rpartition(".")
-            called = Name(_PARAMETERS.get(own, own), self.layer(module))
+            called = Name(_parameter_letter(own), self.layer(module))
             self._add(value, "given", f"given/{name}", called, module=module)
 
     def leaf(self, value: Value) -> Quantity:
@@ -157,7 +158,7 @@ class Quantities:
         if own == "step":
             return "step", "t", ""
         module, _, name = parameter.rpartition(".")
-        return f"{parameter}/{own}", f"{_STATE.get(own, own)}_{_PARAMETERS.get(name, name)}", module
+        return f"{parameter}/{own}", f"{_STATE.get(own, own)}_{_parameter_letter(name)}", module
 
     # ------------------------------------------------------------------------------------ forward
 
@@ -241,6 +242,8 @@ class Quantities:
             or self._elements.is_map(value)
         ):
             return False
+        if value.called:
+            return True
         consumers = self._consumers.get(id(value), [])
         if op.kind in ("reduce", "contract"):
             goes_on = len(consumers) == 1 and consumers[0] is root and root.array.size == value.array.size
@@ -252,7 +255,9 @@ class Quantities:
         return len(consumers) > 1 and op.name not in _PLAIN
 
     def _inner_letter(self, value: Value) -> str:
-        """Return what stands in ids for a value inside a composite: the name of its operation."""
+        """Return what stands in ids for a value inside a composite: its name, or that of its operation."""
+        if value.called:
+            return value.called
         op = self._composites.get(id(value), value.op)
         assert op is not None
         return op.name
@@ -302,12 +307,14 @@ class Quantities:
         for value, twin in zip_longest(step.after, first):
             if id(value) not in used:
                 continue
-            parts = self._parts(value, self.resolved(value))
             twins = self._parts_of.get(id(twin), []) if twin is not None and twin.op is value.op else []
-            for i, part in enumerate(parts):
+            left = iter(twins)
+            for part in self._parts(value, self.resolved(value)):
                 if id(part) in self._found:
                     continue
-                own = self._found.get(id(twins[i])) if len(twins) == len(parts) else None
+                # Some of the twins may be missing here: what depends on no parameter.
+                alike = (x for x in left if (x.op, x.called) == (part.op, part.called))
+                own = self._found.get(id(next(alike, None)))
                 if own is None:
                     letter = _letter(part.op)
                     path = "/".join(filter(None, ("after", value.module, letter)))
@@ -321,9 +328,7 @@ class Quantities:
     def _add(
         self, value: Value, kind: str, path: str, name: Name, of: Value | None = None, module: str = ""
     ) -> Quantity:
-        self._paths[path] += 1
-        if self._paths[path] > 1:
-            path = f"{path}{self._paths[path]}"
+        path = next(each for each in _numbered(path) if each not in self.by_path)
         owner = None if of is None else self.of(of)
         layer, module = (name.layer, module) if owner is None else (owner.layer, owner.module)
         quantity = Quantity(value, kind, path, self._unique(name), of, layer, module)
@@ -381,15 +386,44 @@ class Quantities:
         self._found[id(quantity.value)] = quantity
         return quantity
 
+    def add_rows(self, value: Value, kind: str, owner: Quantity) -> Quantity:
+        """Take up the windows of an array laid out as rows, which a convolution multiplies by its weight."""
+        first = {"chain": "grad", "after": "after"}.get(kind, "forward")
+        path = "/".join(filter(None, (first, owner.module, "patches")))
+        quantity = self._add(
+            value, kind, path, Name("P", owner.layer, prime=kind == "after"), module=owner.module
+        )
+        self.lines.remove(quantity)
+        return quantity
+
     def _unique(self, name: Name) -> Name:
         """Return the name, with a number behind its letter if another value has it already."""
         if name.base in _RESERVED:
             name = Name(f"{name.base}_", name.layer, prime=name.prime, kind=name.kind)
-        self._names[name] += 1
-        count = self._names[name]
-        if count == 1:
-            return name
-        return Name(f"{name.base}{count}", name.layer, prime=name.prime, kind=name.kind)
+        bases = _numbered(name.base)
+        found = (Name(base, name.layer, prime=name.prime, kind=name.kind) for base in bases)
+        name = next(each for each in found if each not in self._names)
+        self._names.add(name)
+        return name
+
+
+def _numbered(text: str) -> Iterator[str]:
+    """Yield a letter or a path, then with the numbers 2, 3, … behind it."""
+    yield text
+    between = "_" if text[-1:].isdecimal() else ""
+    yield from (f"{text}{between}{i}" for i in itertools.count(2))
+
+
+def _parameter_letter(name: str) -> str:
+    """Return what a parameter is called: w, b, and w_ih_l0 for weight_ih_l0, w_in_proj for in_proj_weight."""
+    for word, letter in _PARAMETERS.items():
+        if name == word:
+            return letter
+        if name.startswith(f"{word}_"):
+            return letter + name.removeprefix(word)
+        if name.endswith(f"_{word}"):
+            return f"{letter}_{name.removesuffix(f'_{word}')}"
+    return name
 
 
 def _letter(op: Op | None) -> str:
@@ -400,7 +434,7 @@ def _letter(op: Op | None) -> str:
 
 def _symbol(letter: str) -> str:
     """Return what stands for it in names."""
-    return letter if len(letter) == 1 else _SYMBOLS.get(letter, "h")
+    return letter if len(letter) == 1 or re.search(r"_\d+$", letter) else _SYMBOLS.get(letter, "h")
 
 
 def _terms(value: Value) -> int:

@@ -33,6 +33,7 @@ class Value:
       model.
     * `module`: the path of the module that made it. `origin`: of a leaf, where it comes from
       ("parameter", "buffer", "input", "target", "state", "rate", "constant"), `path` its name there.
+    * `called`: what textbooks call a value inside an operation.
     * `order`: values made during the step are numbered in order; -1 for others.
     """
 
@@ -42,6 +43,7 @@ class Value:
         self.phase, self.module, self.in_loss = "forward", "", False
         self.is_data: bool
         self.origin, self.path = "", ""
+        self.called = ""
         self.order = -1
         # Integers, and what comes from these, booleans and constants alone, are written as what they are.
         made_of_data = all(x.is_data for x in inputs if isinstance(x, Value))

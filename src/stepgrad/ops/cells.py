@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.errors import ArgumentError
+from stepgrad.ops.called import called
 
 
 def _sigmoid(m: Any, x: Any) -> Any:
@@ -23,12 +24,14 @@ class Cell:
       state before. `states`: how many numbers are carried on; the first is the hidden state.
     * `inputs`: how many numbers `mixed` makes of x and p; `first`: which of them is the first that p is added
       to, all after it included.
+    * `names`: what textbooks call the states.
     * `value(m, a, s)`: the new states. `partials(m, a, s, y, g)`: for gradients g of the new states y, those
       of a, and those of s, without the way by p.
     """
 
     gates = states = inputs = 1
     first = 0
+    names = "h"
 
     @staticmethod
     def value(m: Any, a: Any, s: Any) -> Any:
@@ -60,7 +63,7 @@ class _Tanh(Cell):
 
     @staticmethod
     def partials(m: Any, a: Any, s: Any, y: Any, g: Any) -> Any:
-        return [g[0] * (1 - y[0] * y[0])], [None]
+        return [called(g[0] * (1 - y[0] * y[0]), "δa")], [None]
 
 
 class _Relu(Cell):
@@ -72,7 +75,7 @@ class _Relu(Cell):
 
     @staticmethod
     def partials(m: Any, a: Any, s: Any, y: Any, g: Any) -> Any:
-        return [m.where(a[0] > 0, g[0], 0.0)], [None]
+        return [called(m.where(a[0] > 0, g[0], 0.0), "δa")], [None]
 
 
 class _Lstm(Cell):
@@ -82,22 +85,28 @@ class _Lstm(Cell):
     """
 
     gates, states, inputs = 4, 2, 4
+    names = "hc"
+
+    @staticmethod
+    def gates_of(m: Any, a: Any) -> Any:
+        """Return i, f, g and o."""
+        i, f = called(_sigmoid(m, a[0]), "i"), called(_sigmoid(m, a[1]), "f")
+        return i, f, called(m.tanh(a[2]), "g"), called(_sigmoid(m, a[3]), "o")
 
     @staticmethod
     def value(m: Any, a: Any, s: Any) -> Any:
-        c = _sigmoid(m, a[1]) * s[1] + _sigmoid(m, a[0]) * m.tanh(a[2])
-        return [_sigmoid(m, a[3]) * m.tanh(c), c]
+        i, f, new, o = _Lstm.gates_of(m, a)
+        c = f * s[1] + i * new
+        return [o * m.tanh(c), c]
 
     @staticmethod
     def partials(m: Any, a: Any, s: Any, y: Any, g: Any) -> Any:
-        i, f, new, o = _sigmoid(m, a[0]), _sigmoid(m, a[1]), m.tanh(a[2]), _sigmoid(m, a[3])
+        i, f, new, o = _Lstm.gates_of(m, a)
         t = m.tanh(y[1])
-        gc = g[1] + g[0] * o * (1 - t * t)
-        into = gc * new * i * (1 - i)
-        return [into, gc * s[1] * f * (1 - f), gc * i * (1 - new * new), g[0] * t * o * (1 - o)], [
-            None,
-            gc * f,
-        ]
+        gc = called(g[1] + g[0] * o * (1 - t * t), "δc")
+        into = called(gc * new * i * (1 - i), "δi"), called(gc * s[1] * f * (1 - f), "δf")
+        back = called(gc * i * (1 - new * new), "δg"), called(g[0] * t * o * (1 - o), "δo")
+        return [*into, *back], [None, gc * f]
 
 
 class _Gru(Cell):
@@ -110,15 +119,22 @@ class _Gru(Cell):
 
     @staticmethod
     def value(m: Any, a: Any, s: Any) -> Any:
-        new = m.tanh(a[0] + _sigmoid(m, a[1]) * a[3])
-        return [new + _sigmoid(m, a[2]) * (s[0] - new)]
+        r, z, new = _Gru.gates_of(m, a)
+        return [new + z * (s[0] - new)]
+
+    @staticmethod
+    def gates_of(m: Any, a: Any) -> Any:
+        """Return r, z and n."""
+        r, z = called(_sigmoid(m, a[1]), "r"), called(_sigmoid(m, a[2]), "z")
+        return r, z, called(m.tanh(a[0] + r * a[3]), "n")
 
     @staticmethod
     def partials(m: Any, a: Any, s: Any, y: Any, g: Any) -> Any:
-        r, z = _sigmoid(m, a[1]), _sigmoid(m, a[2])
-        new = m.tanh(a[0] + r * a[3])
-        gn = g[0] * (1 - z) * (1 - new * new)
-        return [gn, gn * a[3] * r * (1 - r), g[0] * (s[0] - new) * z * (1 - z), gn * r], [g[0] * z]
+        r, z, new = _Gru.gates_of(m, a)
+        gn = called(g[0] * (1 - z) * (1 - new * new), "δn")
+        gr = called(gn * a[3] * r * (1 - r), "δr")
+        gz = called(g[0] * (s[0] - new) * z * (1 - z), "δz")
+        return [gn, gr, gz, called(gn * r, "δp")], [g[0] * z]
 
     @staticmethod
     def mixed(x: list[Any], p: list[Any]) -> list[Any]:

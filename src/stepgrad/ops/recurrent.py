@@ -6,6 +6,7 @@ before each step are a view of it. The derivative goes back through time in a re
 
 from __future__ import annotations
 
+from stepgrad.ops.called import at_step, called
 from stepgrad.ops.cells import cell_named
 from stepgrad.ops.contractions import transposed
 from stepgrad.ops.namespace import namespace_of
@@ -77,13 +78,14 @@ class recurrence:
         states = [xp.slice(start, index=(k,)) for k in range(cell.states)]
         rows = [states]
         for t, _, _ in _order(x.shape[0], reverse):
-            p = xp.linear(states[0], weight, bias)
-            x_t = _blocks(xp, xp.slice(x, index=(t,)), cell.gates)
-            new = cell.value(xp, cell.mixed(x_t, _blocks(xp, p, cell.gates)), states)
-            going = _is_going(xp, lengths, t)
-            if going is not None:
-                new = [xp.where(going, after, before) for after, before in zip(new, states, strict=True)]
-            states = new
+            with at_step(t):
+                p = called(xp.linear(states[0], weight, bias), "p")
+                x_t = _blocks(xp, xp.slice(x, index=(t,)), cell.gates)
+                new = cell.value(xp, cell.mixed(x_t, _blocks(xp, p, cell.gates)), states)
+                going = _is_going(xp, lengths, t)
+                if going is not None:
+                    new = [xp.where(going, after, before) for after, before in zip(new, states, strict=True)]
+                states = [called(one, name) for one, name in zip(new, cell.names, strict=True)]
             rows.append(states)
         shape = (1, 1, *start.shape[1:])
         rows = rows[::-1] if reverse else rows
@@ -177,7 +179,9 @@ class recurrence_back:
                              ((y, before), (y, after), (g, after)))  # fmt: skip
             total = [x if c is None else x + c for x, c in zip(total, carried, strict=True)]
             a_t = _blocks(xp, xp.slice(a, index=(t,)), cell.inputs)
-            into, carried = cell.partials(xp, a_t, s, new, total)
+            with at_step(t):
+                total[0] = called(total[0], "δh")
+                into, carried = cell.partials(xp, a_t, s, new, total)
             going = _is_going(xp, lengths, t)
             if going is not None:
                 into = [xp.where(going, x, 0.0) for x in into]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import parts_of_array
+from stepgrad.explain.notation import is_of_elements, parts_of_array
 from stepgrad.markup import Html, join, tag
 
 Shown = Callable[[Ref | Number], Html]
@@ -126,6 +126,17 @@ class _Writer:
             return tag("mrow", _operator("["), sides, _operator("]")), _ATOM
         if head == "…":
             return _operator("⋯"), _ATOM
+        if head == "[]":
+            places = _separated([self.whole(y) for y in operands[1:]], ",")
+            part = tag("mrow", _operator("["), places, _operator("]"))
+            return tag("mrow", self._within(operands[0], _ATOM), part, class_="part"), _ATOM
+        if head == "list":
+            inside = _separated([self.whole(y) for y in operands], ",")
+            return tag("mrow", _operator("["), inside, _operator("]")), _ATOM
+        if head == ":":
+            return _separated([self.whole(y) for y in operands], ":"), _ATOM
+        if head == "":
+            return Html(""), _ATOM
         name = tag("mi", "if" if head == "where" else _NAMES.get(head, head))
         return tag("mrow", name, _parentheses(_separated([self.whole(y) for y in operands], ","))), _ATOM
 
@@ -139,7 +150,9 @@ class _Writer:
 
     def factors(self, x: Operation) -> list[Html]:
         """Return the factors of a product of arrays, each with the sign before it."""
-        first, *rest = [self._within(y, _PRODUCT + (i > 0)) for i, y in enumerate(x.operands)]
+        first, *rest = [
+            self._within(y, _PRODUCT + (i > 0 or is_of_elements(x.head, y))) for i, y in enumerate(x.operands)
+        ]
         sign = tag("mo", _PRODUCTS[x.head], form="infix")
         return [first, *(tag("mrow", sign, factor) for factor in rest)]
 
