@@ -119,7 +119,7 @@ class _Gru(Cell):
 
     @staticmethod
     def value(m: Any, a: Any, s: Any) -> Any:
-        r, z, new = _Gru.gates_of(m, a)
+        _, z, new = _Gru.gates_of(m, a)
         return [new + z * (s[0] - new)]
 
     @staticmethod
