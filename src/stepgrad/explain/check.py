@@ -71,7 +71,7 @@ def check_worked(worked: Worked) -> Checked:
     """Check every line of a worked step, and every gradient in it."""
     checked = Checked()
     is_matrix = worked.layout == "matrix"
-    every = {each.symbol: each.value for each in (*worked.given, *worked.lines)} if is_matrix else {}
+    every = {worked[id].symbol: worked[id].value for id in worked.ids} if is_matrix else {}
     for line in worked:
         fault = None
         if not line.formula:

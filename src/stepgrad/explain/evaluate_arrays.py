@@ -118,8 +118,9 @@ def _add_windows(array: Any, shape: Any, stride: Any = 1, dilation: Any = 1) -> 
     made = _zeros((*lead, *lengths), array)
     for window in itertools.product(*map(range, counts)):
         for place in itertools.product(*map(range, size)):
-            at = tuple(o * s + k * e for o, s, k, e in zip(window, steps, place, spread, strict=True))
-            made[(..., *at)] = made[(..., *at)] + array[(..., *window, *place)]
+            at = (o * s + k * e for o, s, k, e in zip(window, steps, place, spread, strict=True))
+            here: Any = (..., *at)
+            made[here] = made[here] + array[(..., *window, *place)]
     return made
 
 
@@ -142,7 +143,7 @@ def _patches(image: Any, size: Any, stride: Any = 1, padding: Any = 0, dilation:
     padded = _zeros(
         (*image.shape[:2], *(n + a + b for n, (a, b) in zip(image.shape[2:], pads, strict=True))), image
     )
-    inner = (..., *(slice(a, a + n) for n, (a, _) in zip(image.shape[2:], pads, strict=True)))
+    inner: Any = (..., *(slice(a, a + n) for n, (a, _) in zip(image.shape[2:], pads, strict=True)))
     padded[inner] = image
     every = _windows(padded, size, stride, dilation)
     rows = every.transpose(0, *range(2, 2 + d), 1, *range(2 + d, 2 + 2 * d))
@@ -161,7 +162,8 @@ def _add_patches(
     every = rows.reshape(len(rows), *counts, lengths[0], *size)
     order = (0, 1 + d, *range(1, 1 + d), *range(2 + d, 2 + 2 * d))
     made = _add_windows(every.transpose(order), whole, steps, spread)
-    return made[(..., *(slice(a, a + n) for n, (a, _) in zip(lengths[1:], pads, strict=True)))]
+    inner: Any = (..., *(slice(a, a + n) for n, (a, _) in zip(lengths[1:], pads, strict=True)))
+    return made[inner]
 
 
 ARRAY_FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -175,8 +175,8 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
     if head == "…":
         return "…", _ATOM
     if head == "[]":
-        inside = ", ".join(text_of(y, shown) for y in operands[1:])
-        return f"{_within(operands[0], _ATOM, shown)}[{inside}]", _ATOM
+        places = ", ".join(text_of(y, shown) for y in operands[1:])
+        return f"{_within(operands[0], _ATOM, shown)}[{places}]", _ATOM
     if head == "list":
         return f"[{', '.join(text_of(y, shown) for y in operands)}]", _ATOM
     if head == ":":

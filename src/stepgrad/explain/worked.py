@@ -39,6 +39,11 @@ class Worked:
         return self.step.again()
 
     @property
+    def ids(self) -> list[str]:
+        """The ids of the given numbers and of the lines."""
+        return list(self._by_id)
+
+    @property
     def modules(self) -> dict[str, str]:
         """Each module that computed something, by its path, as text: ``Linear(2, 2)``."""
         return self.step.modules
