@@ -36,6 +36,9 @@ _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
 _FAR_BYTES = 1 << 17
 # From so many arrays read and written with the result, and so many rows, threads share by rows.
 _MANY_STREAMS, _LONG = 5, 64
+# Of more than so much not all stays in the second cache. From so many rows on, and where vectors lie a page
+# apart, they are fetched ahead.
+MUCH_MEMORY, _ROWS_FOR_FETCHING, _PAGE = 1 << 20, 4, 1 << 12
 # Up to this depth, passing over that memory takes longer than the sums.
 _SHALLOW = 64
 # Cycles, measured: to pack an element, and to add up the lanes of a dot product.
@@ -220,6 +223,11 @@ class Contraction:
             # Blocks of equal depth make shorter code.
             blocks = next((i for i in range(blocks, min(2 * blocks, count + 1)) if count % i == 0), blocks)
         self.block = -(-count // blocks) * unit
+        # Vectors for one k and the next that lie as far apart as pages are not fetched by themselves.
+        # Where few rows meet a vector, memory is the limit, and fetching ahead takes part of it.
+        along, across = (abs(stride) * self.bytes for stride in self.b.strides[-2:])
+        is_much = along * self.depth > MUCH_MEMORY and along >= _PAGE and across == self.bytes
+        self.fetches_b = is_much and not self.packs_b and self.tiles.largest >= _ROWS_FOR_FETCHING
         # Packing takes 16 bytes of a row at a time, of the last block too.
         while 0 < self.depth % self.block < 16 // self.bytes:
             self.block += unit
@@ -252,6 +260,11 @@ class Contraction:
             end += -(-size * self.bytes // 64) * 64 // self.bytes
         self.place_b, self.place_a, self.place_sums = places
         self.scratch_bytes = end * self.bytes
+
+    @property
+    def next_tile(self) -> tuple[int, int]:
+        """How many rows and columns lie between a tile and the one that is mostly computed after it."""
+        return (0, self.pitch_b) if self.tiles_first else (self.tiles.size, 0)
 
     def loops(self) -> str:
         """Return the loop nest in words."""

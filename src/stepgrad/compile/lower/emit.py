@@ -250,6 +250,14 @@ class Writer(Functions):
             f"call void @{name}({x.type} {x.text}, ptr {address.text}, i32 {align}, {_mask(x.lanes, mask)})"
         )
 
+    def prefetch(self, address: Register, *, to_write: bool = False, second: bool = False) -> None:
+        """Have a line of memory fetched into the first cache, or only into the `second`. The address may be
+        any.
+        """
+        self.declare("llvm.prefetch.p0", "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        how = f"i32 {int(to_write)}, i32 {2 if second else 3}, i32 1"
+        self.line(f"call void @llvm.prefetch.p0(ptr {address.text}, {how})")
+
     def gather(self, base: Register, indices: Register, element: str, mask: int | None = None) -> Register:
         """Load from `base` the elements that a vector of i64 indices picks."""
         stored = "i8" if element == "i1" else element

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.compile.lower.contract import Contraction
+from stepgrad.compile.lower.contract import MUCH_MEMORY, Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task
 from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, store
@@ -34,13 +34,13 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     kernel = Kernel(name, [*storages, *([packing] if packing else [])])
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
         bases = dict(zip(kernel.storages, arguments))
-        epilogue = _Epilogue(w, task, bases, swapped)
+        epilogue = _Epilogue(w, task, bases, swapped, plan.next_tile)
         where = bases[packing] if packing else None
         kernel.units = plan.units
         part = (arguments[-2], arguments[-1]) if kernel.units else None
         plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part)
     kernel.loops = plan.loops()
-    kernel.work = 2.0 * anchor.size * plan.depth
+    kernel.work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
     return kernel
 
 
@@ -74,8 +74,15 @@ def _runs_along_rows(task: Task, a: Buffer, b: Buffer) -> bool:
 class _Epilogue:
     """What happens with a vector of finished elements: the members of the cluster are computed and stored."""
 
-    def __init__(self, w: Writer, task: Task, bases: dict[Storage, Register], swapped: bool) -> None:
-        self.w, self.cluster, self.swapped = w, task.cluster, swapped
+    def __init__(
+        self,
+        w: Writer,
+        task: Task,
+        bases: dict[Storage, Register],
+        swapped: bool,
+        next_tile: tuple[int, int],
+    ) -> None:
+        self.w, self.cluster, self.swapped, self.next_tile = w, task.cluster, swapped, next_tile
         shape = self.cluster.shape
         self.anchor: Any = self.cluster.anchor
         inside = set(self.cluster.members)
@@ -90,6 +97,11 @@ class _Epilogue:
         self.bases = bases
         # What is the same everywhere is read before the loops.
         self.reads = [(x, buffer) for x, buffer in reads if any(buffer.strides)]
+        # What is too much for the second cache is fetched while the sums of a tile are computed.
+        rows = [b for _, b in self.reads if b.strides[-1] == 1 and b.strides[-2]]
+        is_much = sum(b.dtype.itemsize for b in rows) * self.anchor.size > MUCH_MEMORY
+        self.fetched = rows if is_much else []
+        self.written = {b.storage for _, b in self.writes}
         self.start = Evaluator(w)
         same = {x: buffer for x, buffer in reads if not any(buffer.strides)}
         by = divisors(self.cluster.members, lambda x, _: x in same and self.anchor.size >= MUCH)
@@ -110,6 +122,10 @@ class _Epilogue:
         evaluator.known[self.anchor] = acc
         for x, buffer in self.reads:
             address = self._address(buffer, place)
+            if buffer in self.fetched:
+                rows, columns = self.next_tile
+                there = w.pointer(address, rows * buffer.strides[-2] + columns, element_of(buffer.dtype))
+                w.prefetch(there, to_write=buffer.storage in self.written)
             evaluator.known[x] = load(w, buffer, address, acc.lanes, buffer.strides[-1], mask)
         for member in self.cluster.members:
             if member is not self.anchor:

@@ -21,6 +21,8 @@ Epilogue = Callable[[list[Register], Register, Register, Register, "int | None"]
 _STRAIGHT = 64
 # And so many where the depth has lines, whose ends would interrupt a loop.
 _STRAIGHT_LINES = 192
+# So many k before they are needed vectors are fetched.
+_AHEAD = 32
 # Up to so many vectors of a lone tile go to the epilogue from their registers; else it is written in a loop.
 _DIRECT = 4
 
@@ -321,6 +323,8 @@ class Matrix:
         def step(a_here: Register, b_here: Register, sums: list[Register]) -> list[Register]:
             row = []
             for v in range(kind.vectors):
+                if plan.fetches_b:
+                    w.prefetch(self._at(b_here, v * self.lanes + _AHEAD * along_b), second=True)
                 mask = kind.mask if v == kind.vectors - 1 and not plan.packs_b else None
                 x = load(w, plan.b, self._at(b_here, v * self.lanes, across_b), self.lanes, across_b, mask)
                 row.append(w.splat(x, self.lanes))
