@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from functools import lru_cache
 from typing import Any
 
+from stepgrad.compile.threads import each, get_num_threads
 from stepgrad.errors import ArgumentError
 
 
@@ -61,16 +63,14 @@ class Module:
 
     def __init__(self, text: str) -> None:
         llvm = _binding()
-        name, features = host()
-        if "+avx512f" in features:
+        if "+avx512f" in host()[1]:
             # Left to itself, LLVM splits vectors of 64 bytes on some CPUs that have them.
             text = text.replace(") nounwind {", ') nounwind "prefer-vector-width"="512" {')
-        parsed = llvm.parse_assembly(text)
-        target = llvm.Target.from_default_triple()
-        machine = target.create_target_machine(cpu=name, features=features, opt=2)
-        # No passes: the text is what it should become, with vectors and loops written out, and they would
-        # take much of the time until the first step.
-        self._engine = llvm.create_mcjit_compiler(parsed, machine)
+        objects = each(_object_code, _parts(text, get_num_threads()))
+        # Its own module is empty, and in LLVM's common context, since it goes when the engine does.
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target())
+        for code in objects:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def function(self, name: str, *arguments: Any) -> Any:
@@ -79,3 +79,78 @@ class Module:
         """
         address = self._engine.get_function_address(name)
         return ctypes.CFUNCTYPE(None, *arguments)(address)
+
+
+def _target() -> Any:
+    name, features = host()
+    return _binding().Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=2)
+
+
+def _object_code(text: str) -> bytes:
+    """Return the object file of a module.
+
+    There are no passes: the text is what it should become, with vectors and loops written out, and they
+    would take much of the time until the first step.
+    """
+    llvm = _binding()
+    target = _target()
+    with llvm.create_context() as context, llvm.parse_assembly(text, context) as module:
+        module.triple, module.data_layout = target.triple, str(target.target_data)
+        return _emitted(target, module)
+
+
+def _emitted(target: Any, module: Any) -> bytes:
+    """Return what ``target.emit_object(module)`` does, without keeping other threads out of LLVM meanwhile.
+
+    llvmlite lets one thread at a time call LLVM, which does not need that where each has a context of its
+    own.
+    """
+    from llvmlite.binding import ffi
+
+    known = ffi.lib.LLVMPY_TargetMachineEmitToMemory
+    emit = ctypes.CDLL(ffi.lib._name).LLVMPY_TargetMachineEmitToMemory
+    emit.argtypes, emit.restype = known.argtypes, known.restype
+    with ffi.OutputString() as message:
+        buffer = emit(target, module, 1, message)
+        if not buffer:
+            raise RuntimeError(str(message))
+    try:
+        start, size = ffi.lib.LLVMPY_GetBufferStart(buffer), ffi.lib.LLVMPY_GetBufferSize(buffer)
+        return ctypes.string_at(start, size)
+    finally:
+        ffi.lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+# So many lines of text are worth a thread of their own.
+_LINES = 400
+
+
+def _parts(text: str, most: int) -> list[str]:
+    """Return a module as at most so many that can be compiled apart and linked, of about the same length.
+
+    What becomes of a function does not depend on those beside it.
+    """
+    whole = text.count("\n")
+    count = min(most, whole // _LINES)
+    if count < 2:
+        return [text]
+    functions = re.findall(r"^define .*?^}$", text, re.DOTALL | re.MULTILINE)
+    outside = [line for line in text.splitlines() if line.startswith("declare ")]
+    heads = [_declared(function) for function in functions]
+    groups: list[list[int]] = [[] for _ in range(count)]
+    done = 0
+    for number, function in enumerate(functions):
+        lines = function.count("\n")
+        groups[(done + lines // 2) * count // whole].append(number)
+        done += lines
+    return ["\n".join([
+        *outside,
+        *(head for number, head in enumerate(heads) if number not in group),
+        *(functions[number].replace("define internal ", "define ") for number in group),
+    ]) for group in groups if group]  # fmt: skip
+
+
+def _declared(function: str) -> str:
+    """Return the declaration of a function that is written."""
+    head = function.partition(")")[0] + ")"
+    return re.sub(r" noalias| %\w+|internal ", "", head).replace("define ", "declare ")

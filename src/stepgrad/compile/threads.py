@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy
@@ -138,6 +138,39 @@ def run_together(function: Callable[..., Any], table: Any, steps: int, count: in
             helper.done.get()
     finally:
         _in_use.release()
+
+
+def each(function: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    """Return ``[function(x) for x in items]``, computed on as many threads as there may be.
+
+    For functions that release the GIL. An exception of one is raised when all are done.
+    """
+    results: list[Any] = [None] * len(items)
+    errors: list[BaseException] = []
+    waiting: SimpleQueue[int] = SimpleQueue()
+    for number in range(len(items)):
+        waiting.put(number)
+
+    def work() -> None:
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                results[number] = function(items[number])
+            except BaseException as error:
+                errors.append(error)
+
+    helpers = [threading.Thread(target=work) for _ in range(min(get_num_threads(), len(items)) - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if errors:
+        raise errors[0]
+    return results
 
 
 def forget_helpers() -> None:
