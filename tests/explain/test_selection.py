@@ -96,6 +96,8 @@ def test_a_pick_that_is_not_there(options, message):
 def test_a_line_that_is_not_there():
     with pytest.raises(MissingNameError, match=r"there is no line 'forward/0/z\[5\]'. Did you mean"):
         example()["forward/0/z[5]"]
+    with pytest.raises(MissingNameError, match=r"a line is named by its id, .*, not 0; by number: worked"):
+        example()[0]
 
 
 def test_optimizers_without_a_rule():
