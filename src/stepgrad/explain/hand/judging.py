@@ -13,6 +13,7 @@ from stepgrad.errors import ArgumentError, DataError
 from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.hand.entries import Entry, statements
 from stepgrad.explain.hand.formula import Computed, Rounded, computed
+from stepgrad.explain.hand.numbers import number_in
 from stepgrad.explain.hand.outcome import Remark, WorkChecked, Wrong
 from stepgrad.explain.hand.reading import read_work
 from stepgrad.explain.hand.right import OwnNumbers, Said
@@ -96,8 +97,10 @@ class _Judge:
             self._unknown.append(entry)
             self._remark("next_step", entry, entry.text)
             return None
-        if chosen is None and self._spellings.is_vague(entry.name) and entry.expressions and entry.value:
+        if chosen is None and self._spellings.is_vague(entry.name):
             return self._arithmetic(entry)
+        if chosen is None and (both := self._as_two(entry)):
+            return next((found for each in both if (found := self._wrong_in(each)) is not None), None)
         if chosen is None:
             every = [self._wrong(entry, *each) for each in meant]
             is_target = every[0].id.startswith("given/y")
@@ -108,6 +111,20 @@ class _Judge:
         if wrong is None:
             self._accept(entry, *chosen, ids)
         return wrong
+
+    def _as_two(self, entry: Entry) -> list[Entry]:
+        """Return the two entries in z1 = 0.6478 z2 = 0.7225, which is no product where the first is right so;
+        none, if it is not made so.
+        """
+        for i, text in enumerate(entry.expressions):
+            number, _, name = text.partition(" ")
+            if name and number_in(number) and self._spellings.find(name):
+                first = replace(entry, expressions=entry.expressions[:i], value=number_in(number))
+                second = replace(entry, name=name, expressions=entry.expressions[i + 1 :])
+                said = Said.written(first.value)
+                if said is not None and any(self._own.is_right(id, said) for id in self._named(first)[1]):
+                    return [first, second]
+        return []
 
     def _accept(self, entry: Entry, id: str, said: Said, ids: Sequence[str]) -> None:
         if entry.value:

@@ -33,6 +33,7 @@ _WORDS = {
         "η": "eta lr learningrate alpha α 학습률",
         "t": "target label 실젯값 정답 목푯값 타깃 타겟 레이블",
         "x": "input 입력 입력값",
+        "z": "logit 가중합 순입력 로짓",
         "b": "bias 편향",
         "w": "weight 가중치",
     }.items()
@@ -51,7 +52,7 @@ _LETTERS = {
     "x": ("x", "i", "in"), "y": ("t", "y"),
     "ŷ": ("ŷ", "y", "o", "out", "a", "A"), "p": ("p", "P", "ŷ", "y", "a", "o", "softmax(z)"),
 }  # fmt: skip
-_VAGUE = re.compile(r"(?:e|error|오차|[suop]\d*)", re.IGNORECASE)
+_VAGUE = re.compile(r"e|[Ee]rror|오차|가중합|[su]\d*")
 _OF_A_NEURON = ("z", "a", "ŷ", "p", "b")
 _APPLIED = re.compile(r"(σ|sigmoid|tanh|relu|f|g|φ|act)\s*\^?('?)\s*\((.*\D.*)\)", re.IGNORECASE)
 
@@ -90,6 +91,7 @@ def _simple(text: str) -> str:
     text, is_new = _without_new(text)
     text = unicodedata.normalize("NFC", re.sub(r"\s+", "", text))
     text = re.sub(r"^delta(?=[_(\[\dho])", "δ", text)
+    text = re.sub(r"^y_?(\d+)_?hat$", r"yhat\1", text)
     text = re.sub(r"(?<=[^\W\d_])_(?=[^\W\d_])", "", text)  # net_h1 is neth1, y_hat is yhat
     text = re.sub(r"^([ho]\d*)_?(in|net|out)$|^(net|out|in|z|a|δ)\(([ho]\d*)\)$", r"\2\1\3\4", text)
     text = re.sub(r"(?<=^δ)_?(?:(o)ut(?:put)?|(h)id(?:den)?)", r"\1\2", text)
@@ -297,7 +299,10 @@ def _is_words(text: str) -> bool:
     rest = re.split(r"[:(>](?=\s|$)|,$", text.rstrip())[-1] if re.search(r"[:(,>]", text) else text
     if text.rstrip().endswith("(") and not re.search(r"[가-힣\s]\s*\($", text):
         return False  # f(z) is no z
-    return all(re.fullmatch(r"[^\W\d_]{2,}[.,]?|[가-힣]+[.,]?|\d{1,2}[.)]", word) for word in rest.split())
+    return all(
+        re.fullmatch(r"[^\W\d_]{2,}[.,]?|[가-힣]+[.,]?|\d{1,2}[.)]|\d[\d.]*[가-힣]+", word)
+        for word in rest.split()
+    )
 
 
 def _with_other_index(name: str) -> Iterator[str]:
