@@ -1,14 +1,43 @@
 """What PyTorch's users ask and set of the machinery below; here it is NumPy, native code and CuPy.
 
-`mps.is_available()` is False: Apple's GPUs are not used. The switches of `cudnn` can be set and change
-nothing: stepgrad's results are the same every time as they are.
+`mps.is_available()` is False: Apple's GPUs are not used. The switches of `cuda` and `cudnn` can be set and
+change nothing: stepgrad's results are the same every time as they are.
 """
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
-mps = SimpleNamespace(is_available=lambda: False, is_built=lambda: False)
+from stepgrad.arrays.devices import cuda_is_available
+
+
+def _switch(enabled: bool) -> None:
+    """Take a switch that changes nothing."""
+
+
+def _no(*_: Any) -> bool:
+    return False
+
+
+mps = SimpleNamespace(is_available=_no, is_built=_no)
+mkl = SimpleNamespace(is_available=_no)
+mkldnn = SimpleNamespace(is_available=_no, enabled=False)
+openmp = SimpleNamespace(is_available=_no)
 cudnn = SimpleNamespace(
-    enabled=False, benchmark=False, deterministic=True, is_available=lambda: False, version=lambda: None
-)
+    enabled=False, benchmark=False, deterministic=True, allow_tf32=False, is_available=_no,
+    version=lambda: None,
+)  # fmt: skip
+cuda = SimpleNamespace(
+    is_built=cuda_is_available,
+    matmul=SimpleNamespace(
+        allow_tf32=False,
+        allow_fp16_reduced_precision_reduction=False,
+        allow_bf16_reduced_precision_reduction=False,
+    ),
+    enable_flash_sdp=_switch, enable_mem_efficient_sdp=_switch, enable_math_sdp=_switch,
+    enable_cudnn_sdp=_switch, flash_sdp_enabled=_no, mem_efficient_sdp_enabled=_no, cudnn_sdp_enabled=_no,
+    math_sdp_enabled=lambda: True, is_flash_attention_available=_no,
+    sdp_kernel=lambda *_, **__: nullcontext(),
+)  # fmt: skip

@@ -29,6 +29,7 @@ INSTEAD = {
     "complex128": "has no complex numbers",
     "distributed": "trains on one machine",
     "DataParallel": "trains on one machine, with all of its cores",
+    "DistributedDataParallel": "trains on one machine, with all of its cores",
     "export": "exports models with stepgrad.onnx.export",
     "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",
     "fx": "records with stepgrad.graph",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any, Generic, TypeVar
 
 import numpy
@@ -137,6 +137,58 @@ class ConcatDataset(Dataset[Any]):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+
+class ChainDataset(IterableDataset[Any]):
+    """The samples of several `IterableDataset`s, one behind the other. Raises `ArgumentError` for others.
+
+    >>> class Letters(IterableDataset):
+    ...     def __init__(self, text):
+    ...         self.text = text
+    ...     def __iter__(self):
+    ...         return iter(self.text)
+    >>> list(ChainDataset([Letters("ab"), Letters("c")]))
+    ['a', 'b', 'c']
+    """
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = list(datasets)
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise ArgumentError(f"ChainDataset needs IterableDatasets, not {type(dataset).__name__}.")
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.datasets)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.datasets))
+
+
+class StackDataset(Dataset[Any]):
+    """Datasets side by side: sample i is the tuple of their samples i, or with names a dict of them.
+
+    Raises `ArgumentError` for none, for names with some only, and for datasets of different lengths.
+
+    >>> StackDataset(["a", "b"], [0, 1])[1], StackDataset(text=["a", "b"], label=[0, 1])[0]
+    (('b', 1), {'text': 'a', 'label': 0})
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ArgumentError("StackDataset takes datasets by position, or all of them by name.")
+        self.datasets: Any = args or kwargs
+        lengths = [length_of(each, "StackDataset") for each in (args or tuple(kwargs.values()))]
+        if len(set(lengths)) > 1:
+            raise ArgumentError(f"StackDataset needs datasets of one length; they have {lengths}.")
+        self._length = lengths[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
 
 
 class Subset(Dataset[Any]):

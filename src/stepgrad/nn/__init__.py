@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from stepgrad.names import teller
 from stepgrad.nn import functional as functional
 from stepgrad.nn import init as init
+from stepgrad.nn import modules as modules
+from stepgrad.nn import parallel as parallel
 from stepgrad.nn import utils as utils
 from stepgrad.nn.activation import *
 from stepgrad.nn.adaptive_softmax import *

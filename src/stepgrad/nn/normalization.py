@@ -110,7 +110,11 @@ class BatchNorm(Module):
         )
 
 
-class BatchNorm1d(BatchNorm):
+class _BatchNorm(BatchNorm):
+    """The base of batch norms, which instance norms do not have."""
+
+
+class BatchNorm1d(_BatchNorm):
     """Normalises each channel of (N, C) or (N, C, L) by its mean and variance (Ioffe and Szegedy, 2015).
 
     In training by those of the batch, which also move `running_mean` and `running_var` by `momentum`
@@ -121,7 +125,7 @@ class BatchNorm1d(BatchNorm):
     _dimensions, _shapes = (2, 3), "(N, C) or (N, C, L)"
 
 
-class BatchNorm2d(BatchNorm):
+class BatchNorm2d(_BatchNorm):
     """Normalises each channel of (N, C, H, W) by its mean and variance; arguments as for `BatchNorm1d`.
 
     >>> import stepgrad as sg
@@ -132,7 +136,7 @@ class BatchNorm2d(BatchNorm):
     _dimensions, _shapes = (4,), "(N, C, H, W)"
 
 
-class BatchNorm3d(BatchNorm):
+class BatchNorm3d(_BatchNorm):
     """Normalises each channel of (N, C, D, H, W) by its mean and variance; arguments as for `BatchNorm1d`."""
 
     _dimensions, _shapes = (5,), "(N, C, D, H, W)"

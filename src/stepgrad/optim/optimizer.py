@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy
 
 from stepgrad.autograd import enable_grad
 from stepgrad.autograd.engine import state as engine_state
-from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.autograd.recording import hides_values
+from stepgrad.errors import ArgumentError, CaptureError, ShapeError
 from stepgrad.optim.limits import Limit, plain
 from stepgrad.optim.plan import Plan
 from stepgrad.optim.recorded import recorded_step
-from stepgrad.tensor import Tensor
+from stepgrad.tensor import RemovableHook, Tensor
 
 # Raw arrays, Tensors or graph values by name: what a rule reads and returns.
 Arrays = dict[str, Any]
@@ -74,6 +76,14 @@ class Optimizer:
     elementwise = True
     scalars: ClassVar[tuple[str, ...]] = ()
     limits: ClassVar[dict[str, Limit]] = {}
+    _step_pre_hooks: Any = ()
+    _step_post_hooks: Any = ()
+    _is_hooked = False  # while a step with hooks runs
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         self.defaults = {name: plain(value) for name, value in defaults.items()}
@@ -125,6 +135,23 @@ class Optimizer:
             for plan in plans:
                 plan.run(self.update)
         return loss
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHook:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; a pair that it returns replaces the
+        arguments of `step`. The handle's `remove()` takes it back. Copies have no hooks.
+        """
+        self._step_pre_hooks = self._step_pre_hooks or []
+        return RemovableHook(self._step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHook:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        self._step_post_hooks = self._step_post_hooks or []
+        return RemovableHook(self._step_post_hooks, hook)
+
+    @property
+    def has_hooks(self) -> bool:
+        """Whether something is called before or after each step."""
+        return bool(self._step_pre_hooks or self._step_post_hooks)
 
     def _changing_numbers(self, i: int) -> dict[str, Any]:
         """Return the hyperparameters of a group that change from step to step, each number as a 0-d tensor,
@@ -295,7 +322,8 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         # A plan holds memory shared with the state, which a copy must not share.
-        return {name: value for name, value in vars(self).items() if name != "_plans"}
+        left_out = ("_plans", "_step_pre_hooks", "_step_post_hooks")
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _plans={})
@@ -306,6 +334,42 @@ class Optimizer:
             values = ", ".join(f"{k}={v}" for k, v in group.items() if k not in ("params", "param_names"))
             lines.append(f"  {i}: {len(group['params'])} parameters, {values}\n")
         return f"{type(self).__name__}(\n{''.join(lines)})"
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `step` with the hooks of its optimizer, once for a step that calls that of its base."""
+
+    @wraps(step)
+    def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if self._is_hooked or not self.has_hooks:
+            return step(self, *args, **kwargs)
+        if hides_values():
+            raise CaptureError(
+                f"{type(self).__name__} has hooks around its step, which a compiled step would not call; "
+                f"remove them, or call optimizer.step() outside."
+            )
+        self._is_hooked = True
+        try:
+            for hook in list(self._step_pre_hooks):
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    if not (isinstance(changed, tuple) and len(changed) == 2):
+                        raise ArgumentError(
+                            f"a hook before a step returns None, or a pair of arguments and keyword "
+                            f"arguments, not {changed!r}."
+                        )
+                    args, kwargs = changed
+            result = step(self, *args, **kwargs)
+            for hook in list(self._step_post_hooks):
+                hook(self, args, kwargs)
+        finally:
+            self._is_hooked = False
+        return result
+
+    return hooked
+
+
+Optimizer.step = _with_hooks(Optimizer.step)  # type: ignore[method-assign]
 
 
 def _listed(params: Any, owner: str) -> list[Any]:

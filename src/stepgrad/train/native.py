@@ -237,6 +237,8 @@ class NativeSteps:
             raise NotCompiled(f"{type(module).__name__} has a hook, which is to be called in every step")
         if type(self._trainer.optimizer).step is not Optimizer.step:
             raise NotCompiled(f"{type(self._trainer.optimizer).__name__} has a step() of its own, not a rule")
+        if self._trainer.optimizer.has_hooks:
+            raise NotCompiled("the optimizer has a hook, which is to be called in every step")
         foreign = ForeignRandomness()
         try:
             capture = Capture(self._step, (from_numpy(rows.copy()),), {}, {0: size}, again=self._has_begun)

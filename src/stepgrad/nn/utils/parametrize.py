@@ -24,7 +24,7 @@ class ParametrizationList(ModuleList):
 
     def __init__(self, modules: Any, original: Tensor) -> None:
         super().__init__(modules)
-        found = self._inverted(original)
+        found = self._inverted(original, at_start=True)
         self.is_tensor = isinstance(found, Tensor)
         self.ntensors = 1 if self.is_tensor else len(found)
         for name, value in zip(self._names(), [found] if self.is_tensor else found, strict=True):
@@ -36,13 +36,19 @@ class ParametrizationList(ModuleList):
     def _names(self) -> list[str]:
         return ["original"] if self.is_tensor else [f"original{i}" for i in range(self.ntensors)]
 
-    def _inverted(self, value: Tensor) -> Any:
-        """Return from what the parametrizations make `value`."""
+    def _inverted(self, value: Tensor, at_start: bool = False) -> Any:
+        """Return from what the parametrizations make `value`; at the start, one without an inverse takes the
+        value as it is.
+        """
         found: Any = value
         with no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
-                    found = module.right_inverse(found)
+                    try:
+                        found = module.right_inverse(found)
+                    except NotImplementedError:
+                        if not at_start:
+                            raise
         return found
 
     def right_inverse(self, value: Tensor) -> None:
