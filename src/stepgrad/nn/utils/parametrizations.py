@@ -54,8 +54,8 @@ class _NoInverse(ArgumentError, NotImplementedError):
 class _Orthogonal(Module):
     """A matrix with orthonormal columns (or rows, where it is wide) from one without conditions, X.
 
-    `way`: "matrix_exp", exp(A), or "cayley", (I − A/2)⁻¹(I + A/2), of the skew-symmetric A = L − Lᵀ, L the lower
-    triangle of X; "householder", the product of reflections whose vectors stand below the diagonal of X.
+    `way`: "matrix_exp", exp(A), or "cayley", (I − A/2)⁻¹(I + A/2), of the skew-symmetric A = L − Lᵀ, L the
+    lower triangle of X; "householder", the product of reflections by the vectors below the diagonal of X.
     With `base` the result is multiplied by it, so that X = −I gives the matrix that was there.
     """
 
