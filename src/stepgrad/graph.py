@@ -15,7 +15,8 @@ from stepgrad.arrays import dtypes
 from stepgrad.errors import ArgumentError
 from stepgrad.ops.record import Absent, Op
 
-_numbers = count()
+# Every other number, so that a node can be put before another.
+_numbers = count(step=2)
 
 
 class Node:

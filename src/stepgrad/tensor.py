@@ -32,6 +32,21 @@ from stepgrad.names import missing
 from stepgrad.ops.registry import REGISTRY
 
 
+class _RequiresGrad:
+    """Whether gradients are computed for a tensor, where it does not hold the answer itself.
+
+    So it is with a view that had no history when it was made: its base may have got one since, by a change
+    in place.
+    """
+
+    def __get__(self, tensor: Any, owner: Any = None) -> bool:
+        if tensor is None:
+            return False
+        if tensor._is_stale():
+            engine.follow(tensor)
+        return bool(tensor.__dict__.get("requires_grad", False))
+
+
 class Tensor(
     ElementwiseMethods,
     MathematicsMethods,
@@ -62,11 +77,16 @@ class Tensor(
     """
 
     grad: Tensor | None = None
-    requires_grad = False
+    requires_grad = _RequiresGrad()
     _node: Any = None
-    _is_view = False
-    # For a view: how often its base had changed its history, in place, when the view was made.
-    _rebases: int | None = None
+    # How often a change in place gave the tensor another history.
+    _rebases = 0
+    # For a view: the tensor that it is a view of with operation and attributes, the one that is no view
+    # beneath, and the `_rebases` of that which its own history is from (as its complement: made under
+    # no_grad).
+    _viewed: tuple[Any, Any, dict[str, Any]] | None = None
+    _base: Tensor | None = None
+    _base_seen = 0
     _hooks: list[Callable[..., Any]] | None = None
     _after_accumulation: list[Callable[..., Any]] | None = None
 
@@ -83,15 +103,20 @@ class Tensor(
                 raise ShapeError(f"Tensor(…) takes sizes, or numbers in sequences: {error}") from None
         else:
             array = numpy.zeros(data if data else (0,), dtype=dtypes.get_default_dtype().numpy)
-        tensor._array, tensor._version = array, [0, 0]
+        tensor._array, tensor._version = array, [0]
         return tensor
+
+    def _is_stale(self) -> bool:
+        """Return whether a change in place gave the base of this view another history since."""
+        return self._base is not None and self._base._rebases != self._base_seen >= 0
 
     @classmethod
     def _of(cls, array: Any, node: Any = None) -> Tensor:
         """Wrap a raw array, without a copy."""
         tensor = object.__new__(Tensor)
         tensor._array = array
-        tensor._version = [0, 0]
+        tensor._version = [0]
+        tensor.requires_grad = False
         if node is not None:
             tensor._node, tensor.requires_grad = node, node.requires_grad
         return tensor
@@ -147,11 +172,15 @@ class Tensor(
     @property
     def grad_fn(self) -> Any:
         """The node that made the tensor; None for a leaf."""
+        if self._is_stale():
+            engine.follow(self)
         return None if self.is_leaf else self._node
 
     @property
     def is_leaf(self) -> bool:
         """Whether no recorded operation made the tensor."""
+        if self._is_stale():
+            engine.follow(self)
         return self._node is None or not self._node.requires_grad or not self.requires_grad
 
     @property
@@ -169,6 +198,7 @@ class Tensor(
             return
         self._array = other._array
         self._version[0] += 1
+        self._viewed = self._base = None
 
     # ------------------------------------------------------------------------------ gradients
 
@@ -201,12 +231,12 @@ class Tensor(
         if state.recorder is not None and self._node is not None:
             return apply(REGISTRY["detach"], self)
         tensor = Tensor._of(self._array)
-        tensor._version, tensor._is_view = self._version, self._is_view
+        tensor._version = self._version
         return tensor
 
     def detach_(self) -> Tensor:
         """Forget the history, in place."""
-        self._node, self.requires_grad = None, False
+        self._node, self.requires_grad, self._viewed, self._base = None, False, None, None
         return self
 
     def retain_grad(self) -> None:
@@ -366,7 +396,7 @@ class Tensor(
             raise GradientError("only leaves can be deep-copied; use .detach() or .clone().")
         copied = object.__new__(type(self))
         memo[id(self)] = copied
-        copied._array, copied._version = self._array.copy(), [0, 0]
+        copied._array, copied._version = self._array.copy(), [0]
         copied.requires_grad = self.requires_grad
         copied.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
         return copied
@@ -379,7 +409,7 @@ class Tensor(
 
 def _rebuilt(cls: type, array: numpy.ndarray, requires_grad: bool) -> Tensor:
     tensor: Tensor = object.__new__(cls)
-    tensor._array, tensor._version, tensor.requires_grad = array, [0, 0], requires_grad
+    tensor._array, tensor._version, tensor.requires_grad = array, [0], requires_grad
     return tensor
 
 

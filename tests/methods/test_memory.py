@@ -91,6 +91,16 @@ def test_a_diagonal_of_nothing():
     assert sg.zeros(2, 3).diagonal(5).shape == (0,)
 
 
+def test_as_strided_of_a_view():
+    x = sg.arange(6)
+    assert x[1:].as_strided((2,), (2,)).tolist() == [1, 3]
+    assert x[1:].as_strided((2,), (2,), 0).tolist() == [0, 2]
+    assert x.view(2, 3).t().as_strided((2, 2), (1, 3)).tolist() == [[0, 3], [1, 4]]
+    w = sg.rand(6, requires_grad=True)
+    (w * 1)[2:].as_strided((2, 2), (1, 1)).sum().backward()
+    assert w.grad.tolist() == [0, 0, 1, 2, 1, 0]
+
+
 def test_what_as_strided_refuses():
     x = sg.zeros(2, 3)
     with pytest.raises(ShapeError, match=r"size \[2, 3\] and stride \[3, 1\] from 1 reaches element 6 of 6"):

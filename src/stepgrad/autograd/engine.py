@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.errors import (
-    DeviceError,
-    DtypeError,
-    GradientError,
-    IndexShapeError,
-    ShapeError,
-    StepgradError,
-)
+from stepgrad.autograd.messages import described, explained, made_without_history
+from stepgrad.errors import DeviceError, DtypeError, GradientError, ShapeError, StepgradError
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
 from stepgrad.ops.record import Absent, Composite, Op
@@ -75,6 +69,8 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     for x in inputs:
         if isinstance(x, Tensor):
             a = x._array
+            if x._base is not None and x._base_seen != x._base._rebases and state.grad_enabled:
+                follow(x)
             if x.requires_grad:
                 requires_grad = True
             if first_dtype is None:
@@ -83,8 +79,6 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
                 fits = False
             if type(a) is not _ndarray:
                 np = None
-            if x._rebases is not None and x._rebases != x._version[1] and state.grad_enabled:
-                raise stale_view(x)
             arrays.append(a)
         else:
             if x is not None and type(x) not in _NUMBERS:
@@ -105,18 +99,26 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
         except StepgradError:
             raise
         except (ValueError, IndexError, TypeError, OverflowError) as error:
-            raise _explained(op, inputs, attrs, error) from None
+            raise explained(op, inputs, attrs, error) from None
     if type(y) is not _ndarray and np is numpy:
         y = numpy.asarray(y)
     result = Tensor._of(y)
     if op.is_view and np.may_share_memory(y, arrays[0]):
         result._version = inputs[0]._version
-        result._is_view, result._rebases = True, result._version[1]
+        if op.differentiable:
+            _set_base(result, inputs[0], op, attrs)
     requires_grad = requires_grad and op.differentiable and state.grad_enabled and y.dtype.kind == "f"
     if requires_grad or state.recorder is not None:
         result._node = _new_node(op, inputs, arrays, attrs, result, requires_grad)
         result.requires_grad = requires_grad
     return result
+
+
+def _set_base(view: Any, source: Any, op: Op, attrs: dict[str, Any]) -> None:
+    base = source if source._base is None else source._base
+    view._viewed, view._base = (source, op, attrs), base
+    view._base_seen = base._rebases if state.grad_enabled else ~base._rebases
+    del view.requires_grad  # from now on the base is asked
 
 
 def _new_node(
@@ -205,36 +207,40 @@ def _module_for(op: Op, inputs: tuple[Any, ...]) -> Any:
     places = {str(x.device) for x in tensors}
     if len(places) > 1:
         raise DeviceError(
-            f"{op.name} has operands on different devices: {', '.join(_described(x) for x in tensors)}. "
+            f"{op.name} has operands on different devices: {', '.join(described(x) for x in tensors)}. "
             f"Move them to one with .to('{tensors[0].device}')."
         )
     return devices.module_of(tensors[0]._array)
 
 
-def stale_view(view: Any) -> GradientError:
-    """Return the error for a view whose base has got another history since, through a change in place."""
-    return GradientError(
-        f"this {_described(view)} is a view of a tensor that was changed in place after the view was made, "
-        f"so its gradient is unknown. Make the view again, or change a .clone()."
-    )
+def follow(view: Any) -> None:
+    """Give a view the history that its base has got since the view was made, by a change in place.
+
+    Raises `GradientError` for one that was made under `no_grad`.
+    """
+    source, op, attrs = view._viewed
+    if view._base_seen < 0:
+        if ~view._base_seen != view._base._rebases:
+            raise made_without_history(view)
+        return
+    if source._is_stale():
+        follow(source)
+    view._base_seen = view._base._rebases
+    requires_grad = source.requires_grad
+    if requires_grad or state.recorder is not None:
+        view._node = _new_node(op, (source,), [source._array], attrs, view, requires_grad)
+        view.requires_grad = requires_grad
 
 
-def _described(x: Any) -> str:
-    if isinstance(x, Tensor):
-        return f"{x.dtype.name}{list(x.shape)} on {x.device}"
-    return "nothing" if x is None else repr(x)
-
-
-def _explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Exception) -> StepgradError:
-    operands = ", ".join(
-        f"{name}: {_described(x)}"
-        for name, x in zip((*op.input_names(), *("input",) * len(inputs)), inputs, strict=False)
-    )
-    details = "".join(f", {k}={v!r}" for k, v in attrs.items())
-    kind = DtypeError if isinstance(error, (TypeError, OverflowError)) else ShapeError
-    if isinstance(error, IndexError):
-        kind = IndexShapeError
-    return kind(f"{op.name} cannot take ({operands}{details}): {error}")
+def in_memory(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], array: Any) -> Any:
+    """Return what `apply` would, of an operation whose result is in the memory of `array` already."""
+    for x in inputs:
+        if x._is_stale():
+            follow(x)
+    result = Tensor._of(array)
+    result._node = _new_node(op, inputs, [x._array for x in inputs], attrs, result, True)
+    result.requires_grad = True
+    return result
 
 
 # --------------------------------------------------------------------------------------------- backward
@@ -308,8 +314,8 @@ def run_backward(
 
 def _source(tensor: Any) -> Any:
     """Return what gradients of a tensor belong to: its node, or itself if it is a leaf."""
-    if tensor._rebases is not None and tensor._rebases != tensor._version[1]:
-        raise stale_view(tensor)
+    if tensor._is_stale():
+        follow(tensor)
     return tensor if tensor.is_leaf else tensor._node
 
 

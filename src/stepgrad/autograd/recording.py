@@ -69,6 +69,11 @@ class Recording(list[Node]):
         if self.values_hidden:
             self._results.append(weakref.ref(result))
 
+    def put_before(self, node: Node, earlier: Node) -> None:
+        """Put the node that was added last before another one, as if it had been computed first."""
+        self.insert(self.index(node), self.pop())
+        earlier.order = node.order - 1
+
     def held(self, node: Node, array: Any) -> Any:
         """Return what a node that is about to be added keeps of its result: here the array."""
         return array

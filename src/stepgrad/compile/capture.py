@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy
@@ -87,6 +87,10 @@ class _Copying(_Captured):
         super().add(node, result)
         self.copies.append(result._array.copy())
 
+    def put_before(self, node: Node, earlier: Node) -> None:
+        self.copies.insert(self.index(node), self.copies.pop())
+        super().put_before(node, earlier)
+
 
 class Capture:
     """A captured step: its `program`, the `result` of the run that was recorded, and what a further run
@@ -137,9 +141,11 @@ class Capture:
         """Return the tensors made by the step that something holds on to, besides its result and
         gradients.
         """
-        known = {id(t) for t in tensors_in(self.result)}
+        handed_out = tensors_in(self.result)
         for node in self._recording:
-            known |= {id(x.grad) for x in node.inputs if isinstance(x, Tensor)}
+            handed_out += [x.grad for x in node.inputs if isinstance(x, Tensor) and x.grad is not None]
+        # A view holds on to what it is a view of.
+        known = {id(t) for tensor in handed_out for t in _beneath(tensor)}
         return [t for t in self._recording.kept() if id(t) not in known]
 
     def _translate(self, recording: Recording, kept: list[Tensor]) -> None:
@@ -384,6 +390,14 @@ def _blocks(node: Node) -> int:
     if node.op.name == "randn":
         return random.normal_blocks(count)
     return random.blocks_for(count, dtypes.of(node))
+
+
+def _beneath(tensor: Tensor) -> Iterator[Tensor]:
+    """Yield a tensor and, if it is a view, all that it is a view of."""
+    yield tensor
+    while tensor._viewed is not None:
+        tensor = tensor._viewed[0]
+        yield tensor
 
 
 def tensors_in(x: Any) -> list[Tensor]:

@@ -8,7 +8,7 @@ from stepgrad.arrays import dtypes
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
-from stepgrad.methods.base import TensorBase, as_shape, one_dim
+from stepgrad.methods.base import TensorBase, address_of, as_shape, one_dim
 from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -231,14 +231,16 @@ class ArrangingMethods(TensorBase):
         >>> sg.arange(6).as_strided((2, 3), (2, 1), 1)
         tensor([[1, 2, 3],
                 [3, 4, 5]])
+
+        The memory is that of the tensor that this one is a view of, if it is a view, and without
+        `storage_offset` the first element is its own first.
         """
-        return apply(
-            REGISTRY["as_strided"],
-            self,
-            size=as_shape((size,)),
-            stride=as_shape((stride,)),
-            offset=storage_offset or 0,
-        )
+        memory = self._as_tensor() if self._base is None else self._base
+        offset = storage_offset
+        if offset is None:
+            offset = (address_of(self._array) - address_of(memory._array)) // self._array.itemsize
+        where = {"size": as_shape((size,)), "stride": as_shape((stride,)), "offset": offset}
+        return apply(REGISTRY["as_strided"], memory, **where)
 
     def sum_to_size(self, *size: Any) -> Tensor:
         """Return the sum over the dimensions in which `size` is 1 or missing (if none, the tensor)."""

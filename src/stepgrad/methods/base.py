@@ -35,7 +35,11 @@ class TensorBase:
 
     _array: Any
     _node: Any
-    _version: list[int]  # shared by all views of one memory: how often it was written, how often rebased
+    _version: list[int]  # shared by all views of one memory: how often it was written
+    _viewed: Any
+    _base: Any
+    _base_seen: int
+    _rebases: int
     requires_grad: bool
 
     def _as_tensor(self) -> Tensor:
@@ -78,3 +82,10 @@ def as_shape(sizes: tuple[Any, ...]) -> tuple[int, ...]:
         return tuple(operator.index(n) for n in sizes)
     except TypeError:
         raise ArgumentError(f"a shape is made of integers, not {sizes!r}.") from None
+
+
+def address_of(array: Any) -> int:
+    """Return where in memory an array begins."""
+    return int(
+        array.__array_interface__["data"][0] if hasattr(array, "__array_interface__") else array.data.ptr
+    )

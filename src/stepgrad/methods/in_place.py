@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -10,6 +11,7 @@ from stepgrad.arrays import devices, dtypes
 from stepgrad.arrays import random as streams
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
+from stepgrad.autograd.messages import made_without_history
 from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError
 from stepgrad.methods.base import Operand, TensorBase
 from stepgrad.methods.shapes import parsed_index
@@ -19,12 +21,18 @@ if TYPE_CHECKING:
     from stepgrad.tensor import Tensor
 
 
+_put = REGISTRY["index_put"]
+
+
 class InPlaceMethods(TensorBase):
     """Each computes what the method without the underscore does, and stores it in this tensor's memory.
 
-    Raises `GradientError` for a leaf that requires a gradient and for a view while gradients are recorded,
-    `ShapeError` where the shape would change or elements share memory, `DtypeError` where the dtype cannot
-    hold the result.
+    What a view becomes is put into the tensor that it is a view of, and the history with it: that tensor and
+    all its views have it from then on.
+
+    Raises `GradientError` for a leaf that requires a gradient and for a view made under `no_grad` while
+    gradients are recorded, `ShapeError` where the shape would change or elements share memory, `DtypeError`
+    where the dtype cannot hold the result.
     """
 
     def _become(self, result: Tensor) -> Tensor:
@@ -39,20 +47,69 @@ class InPlaceMethods(TensorBase):
             raise DtypeError(
                 f"a {result.dtype.name} result cannot be stored in a {tensor.dtype.name} tensor."
             )
-        if state.recorder is not None and _is_of_another(result, tensor):
-            result = apply(REGISTRY["cast"], result, dtype=self._array.dtype)
-        node = result._node
-        if node is not None and any(a is self._array for a in node.saved):
-            # Its derivative reads what is about to be overwritten.
-            before = self._array.copy()
-            node.saved = tuple(before if a is self._array else a for a in node.saved)
-            node.versions = tuple(v for v in node.versions if v[0] is not self._version)
+        if _repeats(self._array):
+            raise ShapeError(
+                f"this view of shape {list(tensor.shape)} cannot be changed in place: some of its elements "
+                f"lie in the same place in memory. Change a .clone()."
+            )
+        self._keep_what_is_read(result._node)
+        result = result.to(tensor.dtype)
+        if state.grad_enabled and tensor.requires_grad and not result.requires_grad:
+            # The history goes on, with a gradient of 0.
+            result = apply(_put, self, result, spec=(Ellipsis,), accumulate=False)
         if state.recorder is not None:
-            state.recorder.about_to_write(tensor)
+            self._write_base(*self._in_base(result))
+            return tensor
         self._array[...] = result._array
         self._version[0] += 1
-        self._rebase(result)
+        if self._base is None or (state.grad_enabled and (tensor.requires_grad or result.requires_grad)):
+            base, whole = self._in_base(result)
+            base._rebase(whole)
         return tensor
+
+    @staticmethod
+    def _write_base(base: Tensor, whole: Tensor) -> None:
+        """Store what a tensor that is no view becomes, in a record."""
+        assert state.recorder is not None
+        if whole._node is None or whole._node.op.is_view:
+            # A node of its own says in the record that the numbers were copied at this moment.
+            whole = apply(REGISTRY["cast"], whole, dtype=base._array.dtype)
+        state.recorder.about_to_write(base)
+        base._array[...] = whole._array
+        base._version[0] += 1
+        base._rebase(whole)
+
+    def _keep_what_is_read(self, node: Any) -> None:
+        """Copy this tensor's numbers where the derivative of `node` reads them: they are overwritten."""
+        if node is None or node.saved is None or all(a is not self._array for a in node.saved):
+            return
+        before = self._array.copy()
+        kept = [a for a in node.saved if hasattr(a, "__array__")]
+        # What else is read in this memory must not have changed.
+        node.versions = tuple(
+            v for a, v in zip_longest(kept, node.versions, fillvalue=node) if a is not self._array
+        )
+        of_memory = self._node is None or self._node.op.is_view
+        if state.recorder is not None and of_memory:
+            # It reads what the memory held then, not what it holds when the derivative is computed.
+            copy = apply(REGISTRY["cast"], self, dtype=before.dtype)._node
+            state.recorder.put_before(node, copy)
+            pairs = zip(node.saved, node.inputs, strict=True)
+            node.inputs = tuple(copy if a is self._array else x for a, x in pairs)
+        node.saved = tuple(before if a is self._array else a for a in node.saved)
+
+    def _in_base(self, result: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the tensor that this is a view of, and what it becomes when this becomes `result`."""
+        tensor = self._as_tensor()
+        while tensor._viewed is not None:
+            tensor, op, attrs = tensor._viewed
+            if op.name == "slice" and state.recorder is None:
+                # What it computes is in the memory already.
+                place = {"spec": attrs["index"], "accumulate": False}
+                result = engine.in_memory(_put, (tensor, result), place, tensor._array)
+            else:
+                result = op.put(engine.TENSORS, tensor, result, **attrs)
+        return tensor, result
 
     def _check_in_place(self, result: Any) -> None:
         """Raise an error where the memory, or the history of a change in place, would be another's too."""
@@ -64,17 +121,15 @@ class InPlaceMethods(TensorBase):
             )
         if not state.grad_enabled:
             return
-        if tensor.requires_grad and tensor.is_leaf:
-            raise GradientError(
-                "a leaf that requires a gradient cannot be changed in place; change it under no_grad(), "
-                "or make a copy."
-            )
-        if tensor._is_view and (tensor.requires_grad or getattr(result, "requires_grad", False)):
-            raise GradientError(
-                "a view of another tensor cannot be changed in place while gradients are recorded: the other "
-                "tensor would not know. Use the operation that makes a new tensor, or assign "
-                "x[index] = value to the whole."
-            )
+        base = tensor if self._base is None else self._base
+        for leaf, what in ((tensor, "leaf"), (base, "view of a leaf")):
+            if leaf.requires_grad and leaf.is_leaf:
+                raise GradientError(
+                    f"a {what} that requires a gradient cannot be changed in place; change it under "
+                    f"no_grad(), or make a copy."
+                )
+        if self._base_seen < 0 and (base.requires_grad or getattr(result, "requires_grad", False)):
+            raise made_without_history(tensor)
 
     def _rebase(self, result: Tensor) -> None:
         """Take over the history of `result`, whose numbers this tensor's memory holds now."""
@@ -86,7 +141,7 @@ class InPlaceMethods(TensorBase):
                 self._node = result._node  # a parameter that is updated stays a leaf
             return
         if self.requires_grad or result.requires_grad:
-            self._version[1] += 1
+            self._rebases += 1
             keeper = None if node is None or node.retained is None else node.retained()
             if keeper is tensor and result.requires_grad:
                 node.retained, result._node.retained = None, node.retained
@@ -236,10 +291,21 @@ class InPlaceMethods(TensorBase):
         return self._become(self._as_tensor() ** other)
 
 
-def _is_of_another(result: Tensor, tensor: Tensor) -> bool:
-    """Return whether a result that `tensor` is to hold is still a view of other memory, or of another dtype.
+def _repeats(array: Any) -> bool:
+    """Return whether some elements of an array lie in the same place in memory."""
+    if array.flags.c_contiguous:
+        return False
+    reach = 0
+    for stride, n in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride <= reach:
+            return _places(array) < array.size
+        reach += stride * (n - 1)
+    return False
 
-    A node of its own then says in a record that the numbers were copied at this moment.
-    """
-    node = result._node
-    return node is None or node.op.is_view or result._array.dtype != tensor._array.dtype
+
+def _places(array: Any) -> int:
+    """Return in how many places in memory the elements of an array begin."""
+    places = numpy.zeros((), "int64")
+    for n, stride in zip(array.shape, array.strides, strict=True):
+        places = places[..., None] + numpy.arange(n) * stride
+    return int(numpy.unique(places).size)

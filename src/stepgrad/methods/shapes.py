@@ -12,7 +12,7 @@ from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
 from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
-from stepgrad.methods.base import TensorBase, as_shape, one_dim, some_dims
+from stepgrad.methods.base import TensorBase, address_of, as_shape, one_dim, some_dims
 from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ShapeMethods(TensorBase):
     def view(self, *shape: Any) -> Tensor:
         """Return the same memory in another shape; `ShapeError` if that needs a copy: use `reshape`."""
         result = self.reshape(*shape)
-        if self._array.size and not _shares(result._array, self._array):
+        if self._array.size and address_of(result._array) != address_of(self._array):
             raise ShapeError(
                 f"view of shape {list(self._array.shape)} as {list(result.shape)} needs a copy, because the "
                 f"elements are not contiguous. Use .reshape(…) or .contiguous().view(…)."
@@ -329,11 +329,3 @@ def _resolved(shape: tuple[int, ...], array: Any) -> tuple[int, ...]:
             f"{array.size} elements of shape {list(array.shape)} do not fit shape {list(shape)}."
         )
     return tuple(array.size // rest if n == -1 else n for n in shape)
-
-
-def _shares(a: Any, b: Any) -> bool:
-    return (
-        bool(a.size == 0 or a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
-        if hasattr(a, "__array_interface__")
-        else a.data.ptr == b.data.ptr
-    )

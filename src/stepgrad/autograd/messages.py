@@ -1,0 +1,36 @@
+"""What the engine's errors say of operations and their operands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
+from stepgrad.ops.record import Op
+
+
+def described(x: Any) -> str:
+    """Return an operand as text: a tensor by dtype, shape and device."""
+    if hasattr(x, "_array"):
+        return f"{x.dtype.name}{list(x.shape)} on {x.device}"
+    return "nothing" if x is None else repr(x)
+
+
+def explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Exception) -> StepgradError:
+    """Return an error of NumPy as one that names the operation and its operands."""
+    operands = ", ".join(
+        f"{name}: {described(x)}"
+        for name, x in zip((*op.input_names(), *("input",) * len(inputs)), inputs, strict=False)
+    )
+    details = "".join(f", {k}={v!r}" for k, v in attrs.items())
+    kind = DtypeError if isinstance(error, (TypeError, OverflowError)) else ShapeError
+    if isinstance(error, IndexError):
+        kind = IndexShapeError
+    return kind(f"{op.name} cannot take ({operands}{details}): {error}")
+
+
+def made_without_history(view: Any) -> GradientError:
+    """Return the error for a view that was made under no_grad() and is to have a history, or its base has."""
+    return GradientError(
+        f"this {described(view)} is a view that was made under no_grad(), and it or its base is changed in "
+        f"place where gradients are recorded. Make the view outside of no_grad(), or change a .clone()."
+    )
