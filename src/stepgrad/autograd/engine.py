@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.autograd.messages import described, explained, made_without_history
+from stepgrad.autograd.messages import changed_since, described, explained, freed, made_without_history
 from stepgrad.errors import DeviceError, DtypeError, GradientError, ShapeError, StepgradError
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
@@ -337,17 +337,10 @@ def _back_through(
     needs = tuple(x is not None and x.requires_grad for x in node.inputs)
     saved = node.saved
     if saved is None:
-        raise GradientError(
-            f"the graph through {node} has been freed by an earlier backward(). Keep it with "
-            f"backward(retain_graph=True), or compute the forward pass again."
-        )
+        raise freed(node)
     for counter, version in node.versions:
         if counter[0] != version:
-            raise GradientError(
-                f"the derivative of {node.op.name} needs a tensor that an in-place operation changed after "
-                f"it was used (result: {node}). Use the operation that makes a new tensor, or change a "
-                f".clone()."
-            )
+            raise changed_since(node)
     op, y = node.op, node.result
     if as_graph:
         inputs = tuple(map(_rewrapped, saved, node.inputs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
+from stepgrad.graph import Node
 from stepgrad.ops.record import Op
 
 
@@ -26,6 +27,22 @@ def explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Exc
     if isinstance(error, IndexError):
         kind = IndexShapeError
     return kind(f"{op.name} cannot take ({operands}{details}): {error}")
+
+
+def freed(node: Node) -> GradientError:
+    """Return the error for a graph that is walked a second time."""
+    return GradientError(
+        f"the graph through {node} has been freed by an earlier backward(). Keep it with "
+        f"backward(retain_graph=True), or compute the forward pass again."
+    )
+
+
+def changed_since(node: Node) -> GradientError:
+    """Return the error for a derivative that reads what is not in the memory any more."""
+    return GradientError(
+        f"the derivative of {node.op.name} needs a tensor that an in-place operation changed after it was "
+        f"used (result: {node}). Use the operation that makes a new tensor, or change a .clone()."
+    )
 
 
 def made_without_history(view: Any) -> GradientError:
