@@ -170,7 +170,8 @@ def test_casts():
     assert x.to(dtype=sg.int8).dtype is sg.int8
     assert x.to(sg.ones(1, dtype=sg.float64)).dtype is sg.float64
     assert x.type_as(sg.ones(1, dtype=sg.int32)).dtype is sg.int32
-    assert x.type() == "stepgrad.float32"
+    assert x.type() == "stepgrad.FloatTensor"
+    assert x.type("torch.LongTensor").dtype is sg.int64
     assert x.type(sg.float16).dtype is sg.float16
     assert x.to(sg.float32) is x
     assert x.to(sg.float32, copy=True) is not x

@@ -25,18 +25,23 @@ from stepgrad import linalg as linalg
 from stepgrad import names as _names
 from stepgrad import numerical as _numerical
 from stepgrad import ops as ops
+from stepgrad import random as random
+from stepgrad import version as _version
 from stepgrad.arrays.devices import device as device
 from stepgrad.arrays.devices import get_default_device as get_default_device
 from stepgrad.arrays.devices import set_default_device as set_default_device
 from stepgrad.arrays.dtypes import bool_ as bool  # noqa: F401 - a public name
+from stepgrad.arrays.dtypes import can_cast as can_cast
 from stepgrad.arrays.dtypes import channels_last as channels_last
 from stepgrad.arrays.dtypes import channels_last_3d as channels_last_3d
 from stepgrad.arrays.dtypes import contiguous_format as contiguous_format
 from stepgrad.arrays.dtypes import dtype as dtype
+from stepgrad.arrays.dtypes import finfo as finfo
 from stepgrad.arrays.dtypes import float16 as float16
 from stepgrad.arrays.dtypes import float32 as float32
 from stepgrad.arrays.dtypes import float64 as float64
 from stepgrad.arrays.dtypes import get_default_dtype as get_default_dtype
+from stepgrad.arrays.dtypes import iinfo as iinfo
 from stepgrad.arrays.dtypes import int8 as int8
 from stepgrad.arrays.dtypes import int16 as int16
 from stepgrad.arrays.dtypes import int32 as int32
@@ -49,6 +54,7 @@ from stepgrad.arrays.dtypes import set_default_dtype as set_default_dtype
 from stepgrad.arrays.dtypes import strided as strided
 from stepgrad.arrays.dtypes import uint8 as uint8
 from stepgrad.arrays.random import Generator as Generator
+from stepgrad.arrays.random import default_generator as default_generator
 from stepgrad.arrays.random import get_rng_state as get_rng_state
 from stepgrad.arrays.random import initial_seed as initial_seed
 from stepgrad.arrays.random import manual_seed as manual_seed
@@ -68,9 +74,12 @@ from stepgrad.methods.base import Size as Size
 from stepgrad.methods.text import set_printoptions as set_printoptions
 from stepgrad.names import as_torch as as_torch
 from stepgrad.numerical import *  # noqa: F403 - its __all__ is meant
+from stepgrad.random import seed as seed
+from stepgrad.settings import *  # noqa: F403 - its __all__ is meant
 from stepgrad.tensor import Tensor as Tensor
 from stepgrad.typed import *  # noqa: F403 - its __all__ is meant
 from stepgrad.version import __version__ as __version__
+from stepgrad.windows import *  # noqa: F403 - its __all__ is meant
 
 if TYPE_CHECKING:
     from stepgrad import accelerator as accelerator
@@ -98,8 +107,10 @@ if TYPE_CHECKING:
     from stepgrad.train.health import health as health
     from stepgrad.train.health import sensitivity as sensitivity
 
+newaxis = None
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 _names.install()
+_version.__getattr__ = _names.teller("stepgrad.version", vars(_version))  # type: ignore[method-assign]
 for _family in (_copies, _creation, _functions, _joining, _numerical):
     _keywords.name_functions(globals(), _family.__all__)
 
@@ -132,6 +143,16 @@ _NAMES = {
     "get_num_threads": "stepgrad.compile.threads",
     "set_num_threads": "stepgrad.compile.threads",
 }
+# Functions of nn.functional that PyTorch has here as well, with the same arguments.
+_FUNCTIONAL = """
+    adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d bilinear celu celu_ channel_shuffle
+    conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout
+    feature_alpha_dropout group_norm hardshrink layer_norm max_pool1d max_pool2d max_pool3d pairwise_distance
+    pdist pixel_shuffle pixel_unshuffle prelu rms_norm rrelu rrelu_ selu selu_ threshold threshold_
+"""
+_NAMES |= dict.fromkeys(_FUNCTIONAL.split(), "stepgrad.nn.functional")
+# ``stepgrad.relu_(x)`` is ``x.relu_()``.
+_IN_PLACE = {name for name in dir(Tensor) if name[:1] != "_" and name[-1:] == "_"} - set(_NAMES)
 
 
 def __getattr__(name: str) -> Any:
@@ -141,8 +162,10 @@ def __getattr__(name: str) -> Any:
         return import_module(f"stepgrad.{name}")
     if name in _NAMES:
         return getattr(import_module(_NAMES[name]), name)
+    if name in _IN_PLACE:
+        return getattr(Tensor, name)
     raise _names.missing("stepgrad", name, __dir__())
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_MODULES, *_NAMES])
+    return sorted([*globals(), *_MODULES, *_NAMES, *_IN_PLACE])

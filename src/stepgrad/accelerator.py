@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stepgrad.arrays.devices import cuda_is_available, device
+from stepgrad.names import teller
 
 
 def is_available() -> bool:
@@ -13,3 +16,7 @@ def is_available() -> bool:
 def current_accelerator() -> device | None:
     """Return the device of the GPU, None where there is none."""
     return device("cuda") if cuda_is_available() else None
+
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepgrad.arrays.devices import cuda_is_available
+from stepgrad.names import teller
 
 
 def _switch(enabled: bool) -> None:
@@ -41,3 +42,6 @@ cuda = SimpleNamespace(
     math_sdp_enabled=lambda: True, is_flash_attention_available=_no,
     sdp_kernel=lambda *_, **__: nullcontext(),
 )  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

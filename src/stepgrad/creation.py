@@ -302,9 +302,66 @@ def normal(
     return made.requires_grad_() if requires_grad else made
 
 
-def bernoulli(input: Tensor, *, generator: Any = None) -> Tensor:
-    """Return 1 with the probability that each element of `input` is, else 0, in its dtype."""
-    return (rand_like(input.detach(), generator=generator) < input).to(input.dtype)
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
+    """Return 1 with the probability that each element of `input` is, or with probability `p`, else 0."""
+    return input.bernoulli(p, generator=generator)
+
+
+def poisson(input: Tensor, *, generator: Any = None) -> Tensor:
+    """Return Poisson-distributed numbers whose means are the elements of `input`, in its dtype.
+
+    Each is the number of events before the time `mean` that come at exponentially distributed distances.
+    """
+    rates = numpy.asarray(input.detach().cpu()._array, dtype="float64")
+    if not (rates >= 0).all():
+        raise ArgumentError("poisson needs means ≥ 0.")
+    g = generator or streams.default_generator
+    counts, left = numpy.zeros(rates.shape), rates.copy()
+    while True:
+        left = left + numpy.log1p(-g.random(rates.shape, dtypes.float64))
+        if not (left > 0).any():
+            return Tensor._of(counts.astype(input._array.dtype)).to(input.device)
+        counts += left > 0
+
+
+def randint_like(
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    generator: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Return integers uniform in [low, high), or in [0, low), in shape, dtype and device of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    made = randint(low, high, input.shape, generator=generator, **_like(input, dtype, device))
+    return made.requires_grad_(requires_grad)
+
+
+def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Return a number as a tensor without dimensions, by default in the default dtype."""
+    return tensor(s, dtypes.get_default_dtype() if dtype is None else dtype, device, requires_grad)
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Return `obj` as a tensor, sharing its memory where that is possible, unless `copy`."""
+    made = tensor(obj, dtype, device) if copy else as_tensor(obj, dtype, device)
+    return made.detach().requires_grad_() if requires_grad else made
+
+
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """Return a vector that shares the memory of an object with a buffer, such as a bytearray.
+
+    `count`: how many numbers (−1: all); `offset`: how many bytes to leave out.
+    """
+    made = Tensor._of(numpy.frombuffer(buffer, dtypes.as_dtype(dtype).numpy, count, offset))
+    return made.requires_grad_() if requires_grad else made
 
 
 # --------------------------------------------------------------------------- functions of several tensors
@@ -361,32 +418,14 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
 ) -> Tensor:
-    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `input`.
-
-    Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and Spirakis,
-    2006).
-    """
-    g = generator or streams.default_generator
-    weights = numpy.asarray(input.detach().cpu()._array, dtype="float64")
-    if (weights < 0).any() or not numpy.isfinite(weights).all() or (weights.sum(-1) <= 0).any():
-        raise ArgumentError("multinomial needs finite probabilities ≥ 0 with a positive sum in each row.")
-    if replacement:
-        u = g.random((*weights.shape[:-1], num_samples), dtypes.float64)
-        steps = numpy.cumsum(weights, -1) / weights.sum(-1, keepdims=True)
-        drawn = (u[..., None] >= steps[..., None, :]).sum(-1)
-        return Tensor._of(numpy.minimum(drawn, weights.shape[-1] - 1).astype("int64"))
-    if num_samples > int((weights > 0).sum(-1).min()):
-        raise ArgumentError(
-            f"multinomial cannot draw {num_samples} without replacement: too few are possible."
-        )
-    with numpy.errstate(all="ignore"):
-        race = -numpy.log1p(-g.random(weights.shape, dtypes.float64)) / weights
-    return Tensor._of(numpy.argsort(race, axis=-1, kind="stable")[..., :num_samples].astype("int64"))
+    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `input`."""
+    return input.multinomial(num_samples, replacement, generator=generator)
 
 
 __all__ = [
     "arange",
     "as_tensor",
+    "asarray",
     "bernoulli",
     "cat",
     "concat",
@@ -396,6 +435,7 @@ __all__ = [
     "eye",
     "from_dlpack",
     "from_numpy",
+    "frombuffer",
     "full",
     "full_like",
     "linspace",
@@ -403,12 +443,15 @@ __all__ = [
     "normal",
     "ones",
     "ones_like",
+    "poisson",
     "rand",
     "rand_like",
     "randint",
+    "randint_like",
     "randn",
     "randn_like",
     "randperm",
+    "scalar_tensor",
     "stack",
     "tensor",
     "where",

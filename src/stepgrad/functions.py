@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy
+
 from stepgrad.arrays import dtypes
 from stepgrad.errors import ArgumentError, GradientError
 from stepgrad.graph import Graph, ancestors
+from stepgrad.methods.base import as_shape
+from stepgrad.methods.ordering import readable
 from stepgrad.tensor import Tensor
 
 
@@ -51,6 +55,22 @@ def graph(result: Tensor, names: dict[str, Any] | None = None) -> Graph:
 def polygamma(n: int, input: Tensor) -> Tensor:
     """Return the n-th derivative of the digamma function, n ≥ 0."""
     return input.polygamma(n)
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Return the index in each dimension of a shape for indices into its elements in row-major order.
+
+    >>> import stepgrad as sg
+    >>> unravel_index(sg.tensor([5]), (2, 3))
+    (tensor([1]), tensor([2]))
+    """
+    sizes = as_shape((shape,))
+    return tuple(Tensor._of(numpy.asarray(i)) for i in numpy.unravel_index(readable(indices), sizes))
+
+
+def typename(x: Any) -> str:
+    """Return the name of a tensor's type, such as "stepgrad.FloatTensor", or of another thing's class."""
+    return str(x.type()) if isinstance(x, Tensor) else f"{type(x).__module__}.{type(x).__qualname__}"
 
 
 # ``stepgrad.exp(x)`` is ``x.exp()``: one definition, two ways to call it.
@@ -159,8 +179,10 @@ fmin = Tensor.fmin
 fmod = Tensor.fmod
 frac = Tensor.frac
 gather = Tensor.gather
+gcd = Tensor.gcd
 ge = Tensor.ge
 ger = Tensor.ger
+get_device = Tensor.get_device
 greater = Tensor.greater
 greater_equal = Tensor.greater_equal
 gt = Tensor.gt
@@ -177,6 +199,10 @@ index_reduce = Tensor.index_reduce
 index_select = Tensor.index_select
 inner = Tensor.inner
 inverse = Tensor.inverse
+is_complex = Tensor.is_complex
+is_nonzero = Tensor.is_nonzero
+is_same_size = Tensor.is_same_size
+is_signed = Tensor.is_signed
 isclose = Tensor.isclose
 isfinite = Tensor.isfinite
 isin = Tensor.isin
@@ -187,6 +213,7 @@ isposinf = Tensor.isposinf
 isreal = Tensor.isreal
 kron = Tensor.kron
 kthvalue = Tensor.kthvalue
+lcm = Tensor.lcm
 ldexp = Tensor.ldexp
 le = Tensor.le
 lerp = Tensor.lerp
@@ -194,9 +221,9 @@ less = Tensor.less
 less_equal = Tensor.less_equal
 lgamma = Tensor.lgamma
 log = Tensor.log
-log10 = Tensor.log10
 log1p = Tensor.log1p
 log2 = Tensor.log2
+log10 = Tensor.log10
 log_softmax = Tensor.log_softmax
 logaddexp = Tensor.logaddexp
 logaddexp2 = Tensor.logaddexp2
@@ -252,6 +279,7 @@ pinverse = Tensor.pinverse
 positive = Tensor.positive
 pow = Tensor.pow
 prod = Tensor.prod
+put = Tensor.put
 qr = Tensor.qr
 quantile = Tensor.quantile
 rad2deg = Tensor.rad2deg
@@ -296,6 +324,7 @@ subtract = Tensor.subtract
 sum = Tensor.sum
 svd = Tensor.svd
 swapaxes = Tensor.swapaxes
+swapdims = Tensor.swapdims
 t = Tensor.t
 take = Tensor.take
 take_along_dim = Tensor.take_along_dim
@@ -315,6 +344,7 @@ trunc = Tensor.trunc
 unbind = Tensor.unbind
 unflatten = Tensor.unflatten
 unique = Tensor.unique
+unique_consecutive = Tensor.unique_consecutive
 unsafe_chunk = Tensor.unsafe_chunk
 unsafe_split = Tensor.unsafe_split
 unsqueeze = Tensor.unsqueeze
@@ -325,34 +355,34 @@ xlogy = Tensor.xlogy
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr",
-    "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh",
-    "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere",
-    "as_strided", "asin", "asinh", "atan", "atan2", "atanh", "baddbmm", "bincount", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm",
-    "broadcast_to", "ceil", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp",
-    "clamp_max", "clamp_min", "clip", "clone", "conj", "conj_physical", "copysign", "corrcoef", "cos",
-    "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "det",
-    "detach", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist",
-    "div", "divide", "dot", "dsplit", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
-    "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin",
-    "fmod", "frac", "gather", "ge", "ger", "graph", "greater", "greater_equal", "gt", "heaviside",
-    "histc", "hsplit", "hypot", "i0", "index_add", "index_copy", "index_fill", "index_put",
-    "index_reduce", "index_select", "inner", "inverse", "is_floating_point", "is_tensor", "isclose",
-    "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue", "ldexp",
-    "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10", "log_softmax",
-    "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logsumexp", "lt", "lu", "lu_solve", "masked_fill", "masked_scatter",
-    "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median", "min",
-    "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multiply", "mv", "mvlgamma",
-    "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative",
-    "nonzero", "norm", "not_equal", "numel", "ormqr", "outer", "permute", "pinverse", "polygamma",
-    "positive", "pow", "prod", "qr", "quantile", "rad2deg", "ravel", "reciprocal", "relu", "remainder",
-    "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
-    "rot90", "round", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "select",
-    "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_scatter",
+    "adjoint", "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh", "arcsin",
+    "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided",
+    "asin", "asinh", "atan", "atan2", "atanh", "baddbmm", "bincount", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_to", "ceil",
+    "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min", "clip",
+    "clone", "conj", "conj_physical", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov",
+    "cross", "cummax", "cummin", "cumprod", "cumsum", "deg2rad", "det", "detach", "diag", "diag_embed",
+    "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit",
+    "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr",
+    "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gather", "gcd", "ge",
+    "ger", "get_device", "graph", "greater", "greater_equal", "gt", "heaviside", "histc", "hsplit", "hypot",
+    "i0", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner",
+    "inverse", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor",
+    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue",
+    "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10",
+    "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logsumexp", "lt", "lu", "lu_solve", "masked_fill",
+    "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean",
+    "median", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multiply", "mv",
+    "mvlgamma", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg",
+    "negative", "nonzero", "norm", "not_equal", "numel", "ormqr", "outer", "permute", "pinverse",
+    "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg", "ravel", "reciprocal",
+    "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg",
+    "result_type", "roll", "rot90", "round", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce",
+    "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_scatter",
     "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "std", "sub",
-    "subtract", "sum", "svd", "swapaxes", "t", "take", "take_along_dim", "tan", "tanh", "tensor_split",
-    "tensordot", "tile", "topk", "trace", "transpose", "triangular_solve", "tril", "triu", "true_divide",
-    "trunc", "unbind", "unflatten", "unique", "unsafe_chunk", "unsafe_split", "unsqueeze", "var", "vdot",
-    "vsplit", "xlogy",
+    "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh",
+    "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "triangular_solve", "tril", "triu",
+    "true_divide", "trunc", "typename", "unbind", "unflatten", "unique", "unique_consecutive",
+    "unravel_index", "unsafe_chunk", "unsafe_split", "unsqueeze", "var", "vdot", "vsplit", "xlogy",
 ]  # fmt: skip

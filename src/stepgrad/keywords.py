@@ -31,7 +31,10 @@ _WITHOUT_ALSO = {"norm", "split", "unique"}
 _WITHOUT_EFFECT = ("layout", "pin_memory", "memory_format")
 # What has no `out`: results that share memory or are several, and a few others.
 _NO_OUT = {
-    "adjoint", "allclose", "argwhere", "as_strided", "as_tensor", "atleast_1d", "atleast_2d", "atleast_3d",
+    "adjoint", "allclose", "argwhere", "as_strided", "as_tensor", "asarray", "frombuffer", "get_device",
+    "is_complex", "is_nonzero", "is_same_size", "is_signed", "poisson", "put", "randint_like",
+    "scalar_tensor", "swapdims", "typename", "unique_consecutive", "unravel_index",
+    "atleast_1d", "atleast_2d", "atleast_3d",
     "block_diag", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cartesian_prod", "cdist", "chunk",
     "clone", "combinations", "conj", "corrcoef", "cov", "detach", "diag_embed", "diagflat", "diagonal",
     "diagonal_scatter", "dsplit", "einsum", "empty_like", "equal", "flatten", "flip", "fliplr", "flipud",

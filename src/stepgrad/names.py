@@ -23,24 +23,37 @@ INSTEAD = {
     "amp": "computes in the type that its tensors have; use .to(stepgrad.float32)",
     "autocast": "computes in the type that its tensors have; use .to(stepgrad.float32)",
     "bfloat16": "has no bfloat16, because NumPy has none; use float32",
+    "batch_norm": "is stepgrad.nn.functional.batch_norm here",
     "cdouble": "has no complex numbers",
     "cfloat": "has no complex numbers",
+    "complex": "has no complex numbers",
     "complex64": "has no complex numbers",
     "complex128": "has no complex numbers",
+    "ctc_loss": "is stepgrad.nn.functional.ctc_loss here",
     "distributed": "trains on one machine",
     "DataParallel": "trains on one machine, with all of its cores",
     "DistributedDataParallel": "trains on one machine, with all of its cores",
     "export": "exports models with stepgrad.onnx.export",
+    "embedding": "is stepgrad.nn.functional.embedding here",
     "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",
+    "func": "has no vmap and no grad of functions; use stepgrad.autograd.grad",
     "fx": "records with stepgrad.graph",
+    "hub": "downloads no models",
+    "instance_norm": "is stepgrad.nn.functional.instance_norm here",
     "jit": "makes native code with stepgrad.compile",
+    "kl_div": "is stepgrad.nn.functional.kl_div here",
+    "lstm": "is stepgrad.nn.LSTM here",
     "multiprocessing": "loads data in processes with num_workers of stepgrad.data.DataLoader",
     "profiler": "has no profiler; use Python's cProfile",
+    "polar": "has no complex numbers",
     "quantization": "has no quantised numbers",
+    "range": "counts with stepgrad.arange",
     "sparse": "has dense tensors alone",
     "sparse_coo_tensor": "has dense tensors alone",
     "SparseAdam": "has dense tensors alone; use Adam",
     "tensorboard": "writes reports with stepgrad.train",
+    "stft": "has no Fourier transforms; use scipy.signal on x.detach().numpy()",
+    "testing": "compares with stepgrad.allclose, or with numpy.testing",
     "vmap": "has no vmap; the operations take leading dimensions",
 }  # fmt: skip
 
@@ -53,11 +66,14 @@ def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
     >>> str(missing("stepgrad", "jit", []))
     "stepgrad has no 'jit': it makes native code with stepgrad.compile."
     """
+    from difflib import SequenceMatcher
+
     if name in INSTEAD:
         return MissingNameError(f"{where} has no {name!r}: it {INSTEAD[name]}.")
     if name.startswith("_"):  # what programs ask for, not people
         return MissingNameError(f"{where} has no {name!r}.")
-    return MissingNameError(f"{where} has no {name!r}.{suggest(name, [n for n in names if n[:1] != '_'])}")
+    others = [n for n in names if n[:1] != "_" and SequenceMatcher(None, name, n).ratio() > 0.65]
+    return MissingNameError(f"{where} has no {name!r}.{suggest(name, others)}")
 
 
 def teller(where: str, names: dict[str, Any]) -> Callable[[str], Any]:

@@ -19,8 +19,10 @@ from stepgrad.keywords import name_methods
 from stepgrad.methods.base import Size, one_dim
 from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
+from stepgrad.methods.making import MakingMethods
 from stepgrad.methods.mathematics import MathematicsMethods
 from stepgrad.methods.matrices import MatrixMethods
+from stepgrad.methods.memory import MemoryMethods
 from stepgrad.methods.ordering import OrderingMethods
 from stepgrad.methods.products import ProductMethods
 from stepgrad.methods.reductions import ReductionMethods
@@ -58,6 +60,8 @@ class Tensor(
     ProductMethods,
     MatrixMethods,
     StoredMethods,
+    MakingMethods,
+    MemoryMethods,
     ExchangeMethods,
 ):
     """Numbers in n dimensions, with a dtype, on a device, and the node that made them.
@@ -266,17 +270,26 @@ class Tensor(
 
     # ------------------------------------------------------------------------------ conversions
 
-    def to(self, *target: Any, dtype: Any = None, device: Any = None, copy: bool = False) -> Tensor:
+    def to(
+        self,
+        *target: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+        memory_format: Any = dtypes.preserve_format,
+    ) -> Tensor:
         """Return the tensor in another dtype and / or on another device; itself if it is so already.
 
         Arguments as in PyTorch: a dtype, a device (object or name), or another tensor whose both to take.
+        `non_blocking` and `memory_format` change nothing.
         """
         for t in target:
             if isinstance(t, Tensor):
                 dtype, device = t.dtype, t.device
             elif isinstance(t, devices.device) or (isinstance(t, str) and t not in dtypes._BY_NAME):
                 device = t
-            elif t is not None:
+            elif t is not None and not isinstance(t, bool):  # non_blocking and copy, which need no wait
                 dtype = t
         result = self
         if device is not None and (place := devices.device(device)) != self.device:
@@ -285,9 +298,12 @@ class Tensor(
             result = apply(REGISTRY["cast"], result, dtype=kind.numpy)
         return result.clone() if copy and result is self else result
 
-    def type(self, dtype: Any = None) -> Any:
-        """Return the tensor in another dtype, or the name of its type."""
-        return f"stepgrad.{self.dtype.name}" if dtype is None else self.to(dtype)
+    def type(self, dtype: Any = None, non_blocking: Any = False) -> Any:
+        """Return the tensor in another dtype, or the name of its type, such as "stepgrad.FloatTensor"."""
+        if dtype is not None:
+            return self.to(dtypes.as_dtype(dtype))
+        place = "cuda." if self.device.type == "cuda" else ""
+        return f"stepgrad.{place}{dtypes.TENSOR_NAMES[self.dtype]}"
 
     def float(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return the tensor as float32."""
@@ -321,9 +337,9 @@ class Tensor(
         """Return the tensor on the CPU."""
         return self.to(devices.CPU)
 
-    def cuda(self, device: Any = "cuda") -> Tensor:
+    def cuda(self, device: Any = None, non_blocking: Any = False) -> Tensor:
         """Return the tensor on a GPU."""
-        return self.to(devices.device(device))
+        return self.to(devices.device("cuda" if device is None else device))
 
     def clone(self, *, memory_format: Any = dtypes.preserve_format) -> Tensor:
         """Return a copy, in row-major order whatever the `memory_format`; gradients flow through."""

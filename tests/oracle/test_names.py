@@ -69,6 +69,78 @@ m.tensor([np.float16(1), 1]).dtype
 """
 
 
+METHODS = """
+x.new_zeros(2, 3)
+x.new_zeros((2,), dtype=m.int64)
+x.new_ones((3,))
+x.new_full((2, 2), 7)
+x.new_tensor([1, 2])
+x.new_empty(2, 0)
+x.new(2, 3).shape
+x.new([1.0, 2.0])
+x.long().new_tensor([1, 2]).dtype
+x.byte()
+x.char()
+x.short()
+x.type("torch.LongTensor").dtype
+x.clone().unsqueeze_(1)
+x.clone()[:1].squeeze_()
+x.clone().t_()
+x.clone().transpose_(0, 1)
+x.clone().swapdims(0, 1)
+x.clone().resize_(2, 2)
+x.clone().resize_as_(m.zeros(3))
+x.clone().eq_(1.0)
+x.clone().ge_(1.0)
+x.clone().logical_and_(x > 1)
+x.clone().sub_(0.5).arcsin_()
+x.clone().fill_diagonal_(9.0)
+x.t().clone().repeat(2, 1).fill_diagonal_(9.0, wrap=True)
+x.clone().apply_(lambda v: v * 2)
+x.clone().map_(x, lambda a, b: a + b)
+x.is_cuda, x.is_cpu, x.is_sparse, x.is_quantized, x.is_meta
+x.stride(), x.stride(0), x.t().stride(), x[1].storage_offset(), x[:, 1:].storage_offset()
+x.nbytes, x.itemsize, x.ndimension(), x.get_device()
+x.is_complex(), x.is_signed(), x.is_same_size(x), x[0, 0].is_nonzero(), x.retains_grad
+x.layout
+x.data_ptr() == x.detach().data_ptr(), x[0, 1].data_ptr() - x.data_ptr()
+x.view(m.int64)
+x.view(m.float32).shape
+m.tensor([1, 1, 2, 2, 1]).unique_consecutive(return_inverse=True, return_counts=True)
+m.unique_consecutive(x.repeat_interleave(2, 0), dim=0)
+m.gcd(m.tensor([12, 18]), m.tensor([8, 27]))
+m.tensor([4, 6]).lcm(m.tensor([6]))
+m.unravel_index(m.tensor([5, 3]), (2, 3))
+x.to("cpu", m.float32, True).dtype
+x.to("cpu", non_blocking=True)
+"""
+
+FUNCTIONS = """
+m.finfo(m.float32).eps, m.finfo(m.float64).max, m.finfo(m.float16).tiny, m.finfo().bits
+m.iinfo(m.int8).max, m.iinfo(m.int64).min, m.iinfo(m.uint8).bits
+repr(m.finfo(m.float32)), repr(m.iinfo(m.int8))
+m.can_cast(m.float64, m.float32), m.can_cast(m.float32, m.int64)
+m.use_deterministic_algorithms(False), m.are_deterministic_algorithms_enabled()
+m.set_float32_matmul_precision("high"), m.get_float32_matmul_precision()
+m.asarray([1.0, 2.0])
+m.scalar_tensor(3)
+m.frombuffer(bytearray(b"abcd"), dtype=m.uint8, offset=1)
+m.hann_window(5, dtype=m.float64), m.hann_window(5, periodic=False, dtype=m.float64)
+m.hamming_window(4, dtype=m.float64), m.blackman_window(6, dtype=m.float64)
+m.hann_window(1), m.hann_window(0)
+x[m.newaxis].shape
+m.relu_(x.clone() - 1), m.exp_(x.clone()), m.fill_(x.clone(), 2.0)
+m.conv1d(x[None], m.ones(1, 2, 2, dtype=m.float64))
+m.layer_norm(x, (3,))
+m.dropout(x, 0.0, True)
+m.cosine_similarity(x, x + 1, dim=1)
+m.max_pool1d(x[None], 2)
+m.selu(x), m.prelu(x, m.tensor([0.1], dtype=m.float64)), m.pdist(x)
+m.is_complex(x), m.is_nonzero(x[0, 0]), m.swapdims(x, 0, 1).shape
+m.typename(x).rpartition(".")[2], x.type().rpartition(".")[2]
+"""
+
+
 def in_both(expression: str) -> tuple[Any, Any]:
     """What an expression of this file gives in stepgrad and in PyTorch."""
     numbers = np.array([[0.5, 2.0, 1.0], [3.0, 0.25, 1.5]])
@@ -82,6 +154,8 @@ def in_both(expression: str) -> tuple[Any, Any]:
 def check_same(found: Any, right: Any) -> None:
     if isinstance(right, torch.Tensor):
         assert_same(found, right)
+    elif right is None:
+        assert found is None
     elif isinstance(right, (torch.dtype, torch.device, torch.layout)):
         assert str(found).removeprefix("stepgrad.") == str(right).removeprefix("torch.")
     elif isinstance(right, (tuple, list)):
@@ -92,8 +166,8 @@ def check_same(found: Any, right: Any) -> None:
         assert (type(found), found) == (type(right), right)
 
 
-@pytest.mark.parametrize("expression", KEYWORDS.split("\n")[1:-1])
-def test_keywords(expression):
+@pytest.mark.parametrize("expression", [e for e in (KEYWORDS + METHODS + FUNCTIONS).split("\n") if e])
+def test_the_same_call_gives_the_same(expression):
     check_same(*in_both(expression))
 
 

@@ -55,6 +55,12 @@ ALL = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
 
 _BY_NUMPY = {d.numpy: d for d in ALL}
 _BY_NAME = {d.name: d for d in ALL} | {"half": float16, "float": float32, "double": float64, "long": int64}
+# PyTorch's older names of tensors of one type.
+TENSOR_NAMES = {
+    bool_: "BoolTensor", uint8: "ByteTensor", int8: "CharTensor", int16: "ShortTensor", int32: "IntTensor",
+    int64: "LongTensor", float16: "HalfTensor", float32: "FloatTensor", float64: "DoubleTensor",
+}  # fmt: skip
+_BY_TENSOR = {name: kind for kind, name in TENSOR_NAMES.items()}
 _BY_TYPE = {bool: bool_, int: int64, float: float32}
 _default = float32
 
@@ -80,6 +86,8 @@ def as_dtype(name: Any) -> dtype:
         return name
     if isinstance(name, str) and name in _BY_NAME:
         return _BY_NAME[name]
+    if isinstance(name, str) and (last := name.rpartition(".")[2]) in _BY_TENSOR:  # "torch.LongTensor"
+        return _BY_TENSOR[last]
     if isinstance(name, type) and name in _BY_TYPE:
         return _default if name is float else _BY_TYPE[name]
     if isinstance(found := getattr(name, "dtype", None), dtype):  # such as stepgrad.LongTensor
@@ -179,3 +187,57 @@ strided = layout()
 def largest(kind: dtype) -> Any:
     """Return the largest number of a type."""
     return (numpy.finfo if kind.is_floating_point else numpy.iinfo)(kind.numpy).max
+
+
+class finfo:
+    """The limits of a floating point type, by default the default one: PyTorch's `finfo`.
+
+    `bits`, `eps` (the distance from 1 to the next number), `max`, `min`, `tiny` and `smallest_normal` (the
+    smallest positive number with all digits), `resolution`, `dtype`. Raises `DtypeError` for other types.
+
+    >>> finfo(float32).eps, finfo(float32).bits
+    (1.1920928955078125e-07, 32)
+    """
+
+    def __init__(self, dtype: Any = None) -> None:
+        kind = _default if dtype is None else as_dtype(dtype)
+        if not kind.is_floating_point:
+            raise DtypeError(f"finfo takes a floating point type, not {kind.name}. Use iinfo.")
+        found = numpy.finfo(kind.numpy)
+        self.dtype, self.bits = kind.name, int(found.bits)
+        self.eps, self.max, self.min = float(found.eps), float(found.max), float(found.min)
+        self.tiny = self.smallest_normal = float(found.tiny)
+        self.resolution = float(found.resolution)
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, eps={self.eps:g}, "
+            f"smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """The limits of an integer type: `bits`, `max`, `min`, `dtype`. Raises `DtypeError` for other types.
+
+    >>> iinfo(int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        kind = as_dtype(dtype)
+        if kind.category != INTEGER:
+            raise DtypeError(f"iinfo takes an integer type, not {kind.name}.")
+        found = numpy.iinfo(kind.numpy)
+        self.dtype, self.bits, self.max, self.min = kind.name, int(found.bits), int(found.max), int(found.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+def can_cast(from_: Any, to: Any) -> bool:
+    """Return whether results of one type may be stored in another: not of a higher kind.
+
+    >>> can_cast(float64, float32), can_cast(float32, int64)
+    (True, False)
+    """
+    return as_dtype(from_).category <= as_dtype(to).category

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy
+
 from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, DtypeError
 from stepgrad.methods.base import Operand, TensorBase
+from stepgrad.methods.ordering import readable
 from stepgrad.ops.registry import REGISTRY
 
 if TYPE_CHECKING:
@@ -239,6 +242,14 @@ class MathematicsMethods(TensorBase):
     def clamp_max(self, max: Operand) -> Tensor:
         """Return x, but not above `max`, a number or a tensor."""
         return self._as_tensor().clamp(max=max)
+
+    def gcd(self, other: Tensor) -> Tensor:
+        """Return the greatest common divisors of integers, element by element."""
+        return type(self._as_tensor())._of(numpy.gcd(readable(self), readable(other)))
+
+    def lcm(self, other: Tensor) -> Tensor:
+        """Return the least common multiples of integers, element by element."""
+        return type(self._as_tensor())._of(numpy.lcm(readable(self), readable(other)))
 
     # ------------------------------------------------------------------------------- bit by bit
 

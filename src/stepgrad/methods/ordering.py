@@ -190,6 +190,27 @@ class OrderingMethods(TensorBase):
             results[1] = results[1].reshape(self._array.shape)
         return tuple(results) if len(results) > 1 else results[0]
 
+    def unique_consecutive(
+        self, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+    ) -> Any:
+        """Return the elements, or the entries along `dim`, without those that repeat the one before.
+
+        With `return_inverse` also which of them each element is, with `return_counts` how often each occurs.
+        """
+        array = readable(self)
+        rows = array.reshape(-1) if dim is None else numpy.moveaxis(array, one_dim(dim, array.ndim), 0)
+        flat = rows.reshape(len(rows), -1)
+        first = numpy.concatenate([numpy.ones(min(len(rows), 1), bool), (flat[1:] != flat[:-1]).any(1)])
+        kept = rows[first]
+        found = [kept if dim is None else numpy.moveaxis(kept, 0, one_dim(dim, array.ndim))]
+        if return_inverse:
+            places = first.cumsum() - 1
+            found.append(places.reshape(array.shape) if dim is None else places)
+        if return_counts:
+            found.append(numpy.diff(numpy.append(numpy.flatnonzero(first), len(rows))))
+        results = [engine.Tensor._of(a) for a in found]
+        return tuple(results) if len(results) > 1 else results[0]
+
     def nonzero(self, *, as_tuple: bool = False) -> Any:
         """Return the places (int64) of the elements other than 0, as rows, or as a tensor per dimension."""
         array = readable(self)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from stepgrad.arrays import dtypes
 from stepgrad.arrays.conversion import array_of
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply
@@ -29,7 +30,12 @@ class ShapeMethods(TensorBase):
         return apply(_reshape, self, shape=_resolved(as_shape(shape), self._array))
 
     def view(self, *shape: Any) -> Tensor:
-        """Return the same memory in another shape; `ShapeError` if that needs a copy: use `reshape`."""
+        """Return the same memory in another shape; `ShapeError` if that needs a copy: use `reshape`.
+
+        With a dtype in place of the shape the bytes are read as numbers of that type, without a gradient.
+        """
+        if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
+            return self._bytes_as(shape[0])
         result = self.reshape(*shape)
         if self._array.size and address_of(result._array) != address_of(self._array):
             raise ShapeError(
@@ -37,6 +43,17 @@ class ShapeMethods(TensorBase):
                 f"elements are not contiguous. Use .reshape(…) or .contiguous().view(…)."
             )
         return result
+
+    def _bytes_as(self, kind: dtypes.dtype) -> Tensor:
+        x = self._as_tensor().detach()
+        try:
+            x._array = self._array.view(kind.numpy)
+        except ValueError as error:
+            raise ShapeError(
+                f"view of {x.dtype.name}{list(x.shape)} as {kind.name} needs bytes that are whole numbers of "
+                f"it and lie one after another: {error}"
+            ) from None
+        return x
 
     def view_as(self, other: Tensor) -> Tensor:
         """Return the same memory in the shape of `other`."""
@@ -102,7 +119,7 @@ class ShapeMethods(TensorBase):
             order[a], order[b] = b, a
         return apply(_permute, self, dims=tuple(order))
 
-    swapaxes = transpose
+    swapaxes = swapdims = transpose
 
     def t(self) -> Tensor:
         """Return a matrix transposed; vectors and numbers as they are."""

@@ -56,3 +56,17 @@ class StoredMethods(InPlaceMethods):
     bitwise_and_, bitwise_or_, bitwise_xor_, bitwise_not_ = map(
         _stored, ("bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not")
     )
+    arcsin_, arccos_, arctan_, arctan2_ = map(_stored, ("arcsin", "arccos", "arctan", "arctan2"))
+    arcsinh_, arccosh_, arctanh_ = map(_stored, ("arcsinh", "arccosh", "arctanh"))
+    eq_, ne_, lt_, le_, gt_, ge_ = map(_stored, ("eq", "ne", "lt", "le", "gt", "ge"))
+    greater_, greater_equal_, less_, less_equal_, not_equal_ = map(
+        _stored, ("greater", "greater_equal", "less", "less_equal", "not_equal")
+    )
+    logical_and_, logical_or_, logical_xor_, logical_not_ = map(
+        _stored, ("logical_and", "logical_or", "logical_xor", "logical_not")
+    )
+    bitwise_left_shift_, bitwise_right_shift_ = map(_stored, ("bitwise_left_shift", "bitwise_right_shift"))
+    addbmm_, index_reduce_, mvlgamma_, polygamma_ = map(
+        _stored, ("addbmm", "index_reduce", "mvlgamma", "polygamma")
+    )
+    gcd_, lcm_ = map(_stored, ("gcd", "lcm"))

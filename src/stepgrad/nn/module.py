@@ -320,17 +320,25 @@ class Module:
         for p in self.parameters():
             p.grad = None if set_to_none or p.grad is None else p.grad.detach().zero_()
 
-    def to(self: M, *target: Any, dtype: Any = None, device: Any = None) -> M:
+    def to(
+        self: M,
+        *target: Any,
+        dtype: Any = None,
+        device: Any = None,
+        non_blocking: bool = False,
+        memory_format: Any = None,
+    ) -> M:
         """Move all parameters and buffers to a device and the floating point ones to a dtype, in place.
 
         ``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(tensor)``. Returns the module.
+        `non_blocking` and `memory_format` change nothing.
         """
         for t in target:
             if isinstance(t, Tensor):
                 dtype, device = t.dtype, t.device
             elif isinstance(t, devices.device) or (isinstance(t, str) and t not in dtypes._BY_NAME):
                 device = t
-            elif t is not None:
+            elif t is not None and not isinstance(t, bool):
                 dtype = t
         kind = None if dtype is None else dtypes.as_dtype(dtype)
         if kind is not None and not kind.is_floating_point:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepgrad.creation import as_tensor
+from stepgrad.names import teller
 from stepgrad.tensor import Tensor
 
 
@@ -29,3 +30,6 @@ class Parameter(Tensor):
 
 
 __all__ = ["Parameter"]
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
 from stepgrad import linalg
 from stepgrad.creation import cat, eye, from_numpy, randn, zeros
 from stepgrad.errors import ArgumentError, MissingNameError, ShapeError
+from stepgrad.names import teller
 from stepgrad.nn.functional import normalize
 from stepgrad.nn.module import Module
 from stepgrad.nn.utils.norms import SpectralState, _rows_of, norm_except, normalized
@@ -182,3 +183,6 @@ def spectral_norm(
 
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

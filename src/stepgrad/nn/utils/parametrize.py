@@ -6,10 +6,11 @@ property; what is trained stands under ``parametrizations.NAME.original``, as in
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stepgrad.autograd.modes import no_grad
 from stepgrad.errors import ArgumentError, MissingNameError, ShapeError
+from stepgrad.names import teller
 from stepgrad.nn.container import ModuleDict, ModuleList
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter
@@ -157,3 +158,6 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 __all__ = [
     "ParametrizationList", "is_parametrized", "register_parametrization", "remove_parametrizations",
 ]  # fmt: skip
+
+if not TYPE_CHECKING:
+    __getattr__ = teller(__name__, globals())

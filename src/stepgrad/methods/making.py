@@ -1,0 +1,203 @@
+"""Methods that make other tensors like this one, and that fill it with random numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from stepgrad.arrays import dtypes
+from stepgrad.arrays import random as streams
+from stepgrad.arrays.conversion import array_of
+from stepgrad.autograd.engine import apply
+from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.methods.base import as_shape
+from stepgrad.methods.in_place import InPlaceMethods
+from stepgrad.ops.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from stepgrad.tensor import Tensor
+
+
+class MakingMethods(InPlaceMethods):
+    """New tensors have the dtype and the device of this one, unless others are given."""
+
+    def _made(self, made: Tensor, device: Any, requires_grad: bool) -> Tensor:
+        made = made.to(self._as_tensor().device if device is None else device)
+        return made.requires_grad_() if requires_grad else made
+
+    def _full(
+        self, size: tuple[Any, ...], value: Any, dtype: Any, device: Any, requires_grad: bool
+    ) -> Tensor:
+        kind = self._as_tensor().dtype if dtype is None else dtypes.as_dtype(dtype)
+        made = apply(REGISTRY["full"], shape=as_shape(size), value=value, dtype=kind.numpy)
+        return self._made(made, device, requires_grad)
+
+    def new_tensor(
+        self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        """Return a tensor with a copy of `data`."""
+        array = array_of(data, self._as_tensor().dtype if dtype is None else dtype, copy=True)
+        return self._made(type(self._as_tensor())._of(array), device, requires_grad)
+
+    def new_zeros(
+        self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        """Return zeros of a shape, given one by one or as one sequence."""
+        return self._full(size, 0, dtype, device, requires_grad)
+
+    def new_ones(
+        self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        """Return ones of a shape."""
+        return self._full(size, 1, dtype, device, requires_grad)
+
+    def new_empty(
+        self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Tensor:
+        """Return a tensor of a shape, to be filled; it holds zeros."""
+        return self._full(size, 0, dtype, device, requires_grad)
+
+    def new_full(
+        self,
+        size: Any,
+        fill_value: float,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """Return a tensor of a shape with every element `fill_value`."""
+        return self._full((size,), fill_value, dtype, device, requires_grad)
+
+    def new(self, *data: Any) -> Tensor:
+        """Return a tensor of the given sizes, or of numbers in sequences: PyTorch's older `new_tensor`."""
+        if data and not isinstance(data[0], int):
+            return self.new_tensor(data[0])
+        return self.new_empty(data or (0,))
+
+    def byte(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
+        """Return the tensor as uint8; fractions are cut off."""
+        return self._as_tensor().to(dtypes.uint8)
+
+    def char(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
+        """Return the tensor as int8; fractions are cut off."""
+        return self._as_tensor().to(dtypes.int8)
+
+    def short(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
+        """Return the tensor as int16; fractions are cut off."""
+        return self._as_tensor().to(dtypes.int16)
+
+    # ------------------------------------------------------------------------------ random numbers
+
+    def bernoulli(self, p: float | None = None, *, generator: Any = None) -> Tensor:
+        """Return 1 with the probability that each element is, or with probability `p`, else 0."""
+        x = self._as_tensor().detach()
+        kind = x.dtype if x.is_floating_point() else dtypes.get_default_dtype()
+        place = streams.reserved(generator, streams.blocks_for(x.numel(), kind))
+        drawn = apply(REGISTRY["rand"], shape=tuple(x.shape), dtype=kind.numpy, **place).to(x.device)
+        return (drawn < (x if p is None else p)).to(x.dtype)
+
+    def multinomial(self, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
+        """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows.
+
+        Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and
+        Spirakis, 2006).
+        """
+        of = type(self._as_tensor())._of
+        g = generator or streams.default_generator
+        weights = numpy.asarray(self._as_tensor().detach().cpu()._array, dtype="float64")
+        if (weights < 0).any() or not numpy.isfinite(weights).all() or (weights.sum(-1) <= 0).any():
+            raise ArgumentError("multinomial needs finite probabilities ≥ 0 with a positive sum in each row.")
+        if replacement:
+            u = g.random((*weights.shape[:-1], num_samples), dtypes.float64)
+            steps = numpy.cumsum(weights, -1) / weights.sum(-1, keepdims=True)
+            drawn = (u[..., None] >= steps[..., None, :]).sum(-1)
+            return of(numpy.minimum(drawn, weights.shape[-1] - 1).astype("int64"))
+        if num_samples > int((weights > 0).sum(-1).min()):
+            raise ArgumentError(
+                f"multinomial cannot draw {num_samples} without replacement: too few are possible."
+            )
+        with numpy.errstate(all="ignore"):
+            race = -numpy.log1p(-g.random(weights.shape, dtypes.float64)) / weights
+        return of(numpy.argsort(race, axis=-1, kind="stable")[..., :num_samples].astype("int64"))
+
+    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+        """Fill with 1 with probability `p`, a number or a tensor that broadcasts, else 0."""
+        x = self._as_tensor()
+        drawn = (generator or streams.default_generator).random(tuple(x.shape), dtypes.float64)
+        chance = p._as_tensor().detach() if isinstance(p, InPlaceMethods) else float(p)
+        return self.copy_((type(x)._of(drawn).to(x.device) < chance).to(x.dtype))
+
+    def random_(self, low: int = 0, high: int | None = None, *, generator: Any = None) -> Tensor:
+        """Fill with integers uniform in [low, high), or in [0, low) when it stands alone: random_(to).
+
+        Without bounds up to the largest number that the dtype holds, of a floating point type up to which all
+        integers are its numbers.
+        """
+        x = self._as_tensor()
+        if high is None:
+            low, high = 0, low or _integers(x.dtype)
+        drawn = (generator or streams.default_generator).integers(low, high, tuple(x.shape))
+        return self.copy_(type(x)._of(drawn).to(x.dtype))
+
+    def exponential_(self, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with exponentially distributed numbers of rate `lambd`."""
+        return self._filled(lambda u: -numpy.log1p(-u) / lambd, generator)
+
+    def geometric_(self, p: float, *, generator: Any = None) -> Tensor:
+        """Fill with how many trials of probability `p` it takes to the first success, 1, 2, …"""
+        return self._filled(lambda u: numpy.floor(numpy.log1p(-u) / math.log1p(-p)) + 1, generator)
+
+    def cauchy_(self, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with Cauchy's numbers of the given median and width."""
+        return self._filled(lambda u: median + sigma * numpy.tan(math.pi * (u - 0.5)), generator)
+
+    def log_normal_(self, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
+        """Fill with numbers whose logarithms are normal, of the given mean and standard deviation."""
+        return self.copy_(self._as_tensor().new_empty(self._array.shape).normal_(mean, std).exp())
+
+    def _filled(self, inverse: Callable[[Any], Any], generator: Any) -> Tensor:
+        """Fill with what the inverse of a distribution function makes of uniform numbers."""
+        x = self._as_tensor()
+        drawn = (generator or streams.default_generator).random(tuple(x.shape), dtypes.float64)
+        return self.copy_(type(x)._of(numpy.asarray(inverse(drawn), drawn.dtype)).to(x.dtype))
+
+    # ---------------------------------------------------------------------------------- filled by place
+
+    def fill_diagonal_(self, fill_value: float, wrap: bool = False) -> Tensor:
+        """Set the main diagonal to a number; with `wrap`, of a tall matrix, again after each N columns.
+
+        Raises `ShapeError` for less than 2 dimensions, and for more of different lengths.
+        """
+        shape = self._array.shape
+        if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
+            raise ShapeError(
+                f"fill_diagonal_ takes a matrix, or more dimensions of one length, not {list(shape)}."
+            )
+        places = numpy.zeros(shape, bool)
+        numpy.fill_diagonal(places, True, wrap)
+        x = self._as_tensor()
+        return self.masked_fill_(type(x)._of(places).to(x.device), fill_value)
+
+    def apply_(self, function: Callable[[Any], Any]) -> Tensor:
+        """Replace each element by what a Python function makes of it. Slow; on the CPU alone."""
+        return self.map_(self._as_tensor(), lambda own, _: function(own))
+
+    def map_(self, other: Tensor, function: Callable[[Any, Any], Any]) -> Tensor:
+        """Replace each element by what a Python function makes of it and of that of `other`."""
+        x = self._as_tensor()
+        if other.shape != x.shape:
+            raise ArgumentError(f"map_ of the shapes {list(x.shape)} and {list(other.shape)}.")
+        pairs = zip(x.detach().reshape(-1).tolist(), other.detach().reshape(-1).tolist(), strict=True)
+        made = numpy.array([function(a, b) for a, b in pairs]).reshape(x.shape)
+        return self.copy_(type(x)._of(made.astype(self._array.dtype)))
+
+
+def _integers(kind: dtypes.dtype) -> int:
+    """Return the end of the integers from 0 on that a type holds."""
+    if kind.is_floating_point:
+        return 1 << (numpy.finfo(kind.numpy).nmant + 1)
+    return 2 if kind is dtypes.bool_ else int(dtypes.largest(kind))

@@ -1,0 +1,159 @@
+"""Methods that tell where and how a tensor lies in memory, and that change its shape in place."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy
+
+from stepgrad.arrays import dtypes
+from stepgrad.autograd.engine import state
+from stepgrad.errors import CaptureError, GradientError
+from stepgrad.methods.base import TensorBase, as_shape, one_dim
+
+if TYPE_CHECKING:
+    from stepgrad.tensor import Tensor
+
+
+class MemoryMethods(TensorBase):
+    """What PyTorch's code asks of a tensor's memory; steps and offsets count elements, not bytes."""
+
+    is_sparse = is_quantized = is_mkldnn = is_meta = is_mps = is_xpu = is_nested = False
+    layout = dtypes.strided
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the numbers lie on a GPU."""
+        return self._as_tensor().device.type == "cuda"
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the numbers lie in the memory of the CPU."""
+        return not self.is_cuda
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of one element."""
+        return int(self._array.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all elements."""
+        return int(self._array.nbytes)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether this tensor, which is no leaf, keeps its gradient: see `retain_grad`."""
+        tensor, node = self._as_tensor(), self._node
+        return not tensor.is_leaf and node.retained is not None and node.retained() is tensor
+
+    def get_device(self) -> int:
+        """Return the number of the GPU, −1 for the CPU."""
+        return self._as_tensor().device.index or 0 if self.is_cuda else -1
+
+    def ndimension(self) -> int:
+        """Return the number of dimensions."""
+        return int(self._array.ndim)
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Return how many elements lie from one entry to the next along each dimension, or along `dim`."""
+        steps = tuple(s // self._array.itemsize for s in self._array.strides)
+        return steps if dim is None else steps[one_dim(dim, len(steps))]
+
+    def storage_offset(self) -> int:
+        """Return how many elements of the memory that views share lie before the first one."""
+        owner = self._array
+        while isinstance(owner.base, type(owner)):
+            owner = owner.base
+        return (self.data_ptr() - _address(owner)) // int(self._array.itemsize)
+
+    def data_ptr(self) -> int:
+        """Return the address of the first element."""
+        return _address(self._array)
+
+    def is_complex(self) -> bool:
+        """Return False: stepgrad has real numbers alone."""
+        return False
+
+    def is_signed(self) -> bool:
+        """Return whether the dtype has negative numbers."""
+        return self._array.dtype.kind in "if"
+
+    def is_nonzero(self) -> bool:
+        """Return whether the one element differs from 0. Raises `ShapeError` for several."""
+        return bool(self._as_tensor())
+
+    def is_same_size(self, other: Tensor) -> bool:
+        """Return whether `other` has the same shape."""
+        return self._array.shape == other._array.shape
+
+    def is_pinned(self) -> bool:
+        """Return False: memory is not pinned."""
+        return False
+
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """Return the tensor itself: memory is not pinned."""
+        return self._as_tensor()
+
+    def share_memory_(self) -> Tensor:
+        """Return the tensor itself. Processes do not share it: `DataLoader` sends batches of its own."""
+        return self._as_tensor()
+
+    # ------------------------------------------------------------------------- another shape, in place
+
+    def unsqueeze_(self, dim: int) -> Tensor:
+        """Insert a dimension of length 1 at `dim`, in place."""
+        return self._reshaped(self._as_tensor().unsqueeze(dim))
+
+    def squeeze_(self, dim: Any = None) -> Tensor:
+        """Remove the dimensions of length 1, or those of them that `dim` names, in place."""
+        return self._reshaped(self._as_tensor().squeeze(dim))
+
+    def transpose_(self, dim0: int, dim1: int) -> Tensor:
+        """Exchange two dimensions, in place."""
+        return self._reshaped(self._as_tensor().transpose(dim0, dim1))
+
+    swapaxes_ = swapdims_ = transpose_
+
+    def t_(self) -> Tensor:
+        """Transpose a matrix, in place."""
+        return self._reshaped(self._as_tensor().t())
+
+    def resize_(self, *sizes: Any, memory_format: Any = dtypes.preserve_format) -> Tensor:
+        """Take another shape, in place: of the first elements, with zeros where there are too few.
+
+        Raises `GradientError` for a tensor that requires a gradient.
+        """
+        if self.requires_grad:
+            raise GradientError("resize_() of a tensor that requires a gradient. Use .reshape(…).")
+        shape = as_shape(sizes)
+        count, flat = math.prod(shape), self._array.reshape(-1)
+        if count > flat.size:
+            flat = numpy.concatenate([flat, numpy.zeros(count - flat.size, flat.dtype)])
+        return self._reshaped(type(self._as_tensor())._of(flat[:count].reshape(shape)))
+
+    def resize_as_(self, other: Tensor) -> Tensor:
+        """Take the shape of `other`, in place: see `resize_`."""
+        return self.resize_(other.shape)
+
+    def _reshaped(self, result: Tensor) -> Tensor:
+        """Take over the arrangement and the history of `result`, a view of this tensor."""
+        tensor = self._as_tensor()
+        if state.recorder is not None:
+            raise CaptureError(
+                "a tensor cannot change its shape in place in a recorded step. Use the result."
+            )
+        if state.grad_enabled and tensor.requires_grad and tensor.is_leaf:
+            raise GradientError(
+                "a leaf that requires a gradient cannot change its shape in place; do it under no_grad(), or "
+                "use the method without the underscore."
+            )
+        tensor._array = result._array
+        if not tensor.is_leaf:
+            tensor._node = result._node
+        return tensor
+
+
+def _address(array: Any) -> int:
+    return int(array.data.ptr if hasattr(array.data, "ptr") else array.ctypes.data)

@@ -1,0 +1,64 @@
+"""Switches that PyTorch's scripts set and ask for; stepgrad's results are the same every time as they are.
+
+They are remembered, so that a script reads what it set, and change nothing else, but for
+`set_default_tensor_type`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stepgrad.arrays.dtypes import set_default_dtype
+from stepgrad.errors import ArgumentError
+
+_PRECISIONS = ("highest", "high", "medium")
+_set: dict[str, Any] = {"deterministic": False, "precision": "highest", "threads": 1}
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Remember the wish; all of stepgrad's algorithms give the same numbers every time."""
+    _set["deterministic"] = bool(mode)
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """Return what `use_deterministic_algorithms` was told last."""
+    return bool(_set["deterministic"])
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Remember "highest", "high" or "medium"; float32 products are always computed in float32."""
+    if precision not in _PRECISIONS:
+        raise ArgumentError(f"the precision is 'highest', 'high' or 'medium', not {precision!r}.")
+    _set["precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """Return what `set_float32_matmul_precision` was told last."""
+    return str(_set["precision"])
+
+
+def set_num_interop_threads(count: int) -> None:
+    """Remember a number; operations run one after another. See `set_num_threads`."""
+    _set["threads"] = int(count)
+
+
+def get_num_interop_threads() -> int:
+    """Return what `set_num_interop_threads` was told last, 1 before that."""
+    return int(_set["threads"])
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Return False: the processor keeps computing with the smallest numbers."""
+    return False
+
+
+def set_default_tensor_type(kind: Any) -> None:
+    """Make the dtype of a type such as `stepgrad.DoubleTensor`, or of its name, that of new tensors."""
+    set_default_dtype(kind)
+
+
+__all__ = [
+    "are_deterministic_algorithms_enabled", "get_float32_matmul_precision", "get_num_interop_threads",
+    "set_default_tensor_type", "set_float32_matmul_precision", "set_flush_denormal",
+    "set_num_interop_threads", "use_deterministic_algorithms",
+]  # fmt: skip
