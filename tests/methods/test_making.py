@@ -67,7 +67,7 @@ def test_what_is_refused():
         sg.zeros(2).map_(sg.zeros(3), max)
     with pytest.raises(ShapeError, match=r"view of float32\[3\] as float64 needs bytes"):
         sg.zeros(3).view(sg.float64)
-    with pytest.raises(TypeError, match="finfo takes a floating point type, not int64. Use iinfo"):
+    with pytest.raises(TypeError, match=r"finfo takes a floating point type, not int64\. Use iinfo"):
         sg.finfo(sg.int64)
     with pytest.raises(TypeError, match="iinfo takes an integer type, not float32"):
         sg.iinfo(sg.float32)
@@ -78,7 +78,7 @@ def test_what_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("where", "name", "message"),
+    "where, name, message",
     [
         (sg, "func", "stepgrad has no 'func': it has no vmap"),
         (sg, "distributiom", "stepgrad has no 'distributiom'."),

@@ -95,10 +95,7 @@ class MakingMethods(InPlaceMethods):
     def bernoulli(self, p: float | None = None, *, generator: Any = None) -> Tensor:
         """Return 1 with the probability that each element is, or with probability `p`, else 0."""
         x = self._as_tensor().detach()
-        kind = x.dtype if x.is_floating_point() else dtypes.get_default_dtype()
-        place = streams.reserved(generator, streams.blocks_for(x.numel(), kind))
-        drawn = apply(REGISTRY["rand"], shape=tuple(x.shape), dtype=kind.numpy, **place).to(x.device)
-        return (drawn < (x if p is None else p)).to(x.dtype)
+        return (self._uniform(generator) < (x if p is None else p)).to(x.dtype)
 
     def multinomial(self, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
         """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows.
@@ -126,10 +123,8 @@ class MakingMethods(InPlaceMethods):
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
         """Fill with 1 with probability `p`, a number or a tensor that broadcasts, else 0."""
-        x = self._as_tensor()
-        drawn = (generator or streams.default_generator).random(tuple(x.shape), dtypes.float64)
         chance = p._as_tensor().detach() if isinstance(p, InPlaceMethods) else float(p)
-        return self.copy_((type(x)._of(drawn).to(x.device) < chance).to(x.dtype))
+        return self.copy_((self._uniform(generator) < chance).to(self._as_tensor().dtype))
 
     def random_(self, low: int = 0, high: int | None = None, *, generator: Any = None) -> Tensor:
         """Fill with integers uniform in [low, high), or in [0, low) when it stands alone: random_(to).
@@ -145,25 +140,27 @@ class MakingMethods(InPlaceMethods):
 
     def exponential_(self, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
         """Fill with exponentially distributed numbers of rate `lambd`."""
-        return self._filled(lambda u: -numpy.log1p(-u) / lambd, generator)
+        return self.copy_((-self._uniform(generator)).log1p() / -lambd)
 
     def geometric_(self, p: float, *, generator: Any = None) -> Tensor:
         """Fill with how many trials of probability `p` it takes to the first success, 1, 2, …"""
-        return self._filled(lambda u: numpy.floor(numpy.log1p(-u) / math.log1p(-p)) + 1, generator)
+        return self.copy_(((-self._uniform(generator)).log1p() / math.log1p(-p)).floor() + 1)
 
     def cauchy_(self, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
         """Fill with Cauchy's numbers of the given median and width."""
-        return self._filled(lambda u: median + sigma * numpy.tan(math.pi * (u - 0.5)), generator)
+        return self.copy_(((self._uniform(generator) - 0.5) * math.pi).tan() * sigma + median)
 
     def log_normal_(self, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
         """Fill with numbers whose logarithms are normal, of the given mean and standard deviation."""
-        return self.copy_(self._as_tensor().new_empty(self._array.shape).normal_(mean, std).exp())
+        drawn = self._drawn("randn", generator, streams.normal_blocks(self._array.size))
+        return self.copy_((drawn * std + mean).exp())
 
-    def _filled(self, inverse: Callable[[Any], Any], generator: Any) -> Tensor:
-        """Fill with what the inverse of a distribution function makes of uniform numbers."""
+    def _uniform(self, generator: Any) -> Tensor:
+        """Return numbers uniform in [0, 1) in this shape, in the default dtype where this one has none."""
         x = self._as_tensor()
-        drawn = (generator or streams.default_generator).random(tuple(x.shape), dtypes.float64)
-        return self.copy_(type(x)._of(numpy.asarray(inverse(drawn), drawn.dtype)).to(x.dtype))
+        kind = x.dtype if x.is_floating_point() else dtypes.get_default_dtype()
+        place = streams.reserved(generator, streams.blocks_for(x.numel(), kind))
+        return apply(REGISTRY["rand"], shape=tuple(x.shape), dtype=kind.numpy, **place).to(x.device)
 
     # ---------------------------------------------------------------------------------- filled by place
 
