@@ -84,7 +84,7 @@ def test_what_is_refused():
         (sg, "distributiom", "stepgrad has no 'distributiom'."),
         (sg, "lstm", "it is stepgrad.nn.LSTM here"),
         (sg.version, "hip", "stepgrad.version has no 'hip'."),
-        (sg.backends, "openmp", "stepgrad.backends has no 'openmp'."),
+        (sg.backends, "opt_einsum", "stepgrad.backends has no 'opt_einsum'."),
         (sg.utils, "mobile_optimizer", "stepgrad.utils has no 'mobile_optimizer'."),
         (sg.nn.utils.parametrize, "is_parametrised", "Did you mean 'is_parametrized'?"),
     ],
