@@ -122,7 +122,7 @@ def _emitted(target: Any, module: Any) -> bytes:
 
 
 # So many lines of text are worth a thread of their own.
-_LINES = 400
+_LINES = 600
 
 
 def _parts(text: str, most: int) -> list[str]:
