@@ -349,3 +349,17 @@ def test_a_number_that_follows_from_coarse_ones_names_these():
 def test_a_comma_behind_a_number_and_delta_in_letters():
     checked = check("z_1 = 0.6478,\ndelta_1 = -0.0162\ndelta3 = 0.4154")
     assert (checked.right, checked.unknown) == (3, [])
+
+
+@pytest.mark.parametrize("text", ["z1 = 0.6478 foo bar ", "z1 = 0.6478 z1 = 0.6478 ", "z1 = 0.6478, "])
+def test_long_lines_are_read(text):
+    checked = check(text * 500)
+    assert (checked.wrong, checked.lines, checked.remarks) == (None, 1, [])
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 20000, "z = " + "[" * 5000, "<sub>" * 500, "z = 1e999999999", "z = 1e-400"]
+)
+def test_what_is_no_work_is_refused(text):
+    with pytest.raises(DataError):
+        check(text)

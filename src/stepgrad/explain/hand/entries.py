@@ -46,13 +46,17 @@ def statements(
     >>> [(e.name, e.value) for e in statements(1, "y", ["0 so that: L", "0.5369"], "")]
     [('y', '0'), ('so that: L', '0.5369')]
     """
+    start = 0
     for i, side in enumerate(sides[:-1]):
         number, words = number_and_words(side)
         if words and re.search(r"[^\W\d_]", re.sub(r"\(.*\)", "", words)):
             # z1 = 0.6478 and thus z2 = 0.7225: two statements with words between them.
-            yield from statements(place, name, [*sides[:i], number], text, updated)
-            yield from statements(place, words, sides[i + 1 :], text, updated)
-            return
+            yield from _statement(place, name, [*sides[start:i], number], text, updated)
+            name, start = words, i + 1
+    yield from _statement(place, name, sides[start:], text, updated)
+
+
+def _statement(place: int, name: str, sides: Sequence[str], text: str, updated: bool) -> Iterator[Entry]:
     name, last = name.strip(), sides[-1]
     names = [part.strip() for part in name.strip("()[] ").split(",")]
     is_tuple = len(names) > 1 and all(re.match(r"[^\W\d]", part) for part in names)

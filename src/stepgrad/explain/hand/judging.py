@@ -99,32 +99,33 @@ class _Judge:
             return None
         if chosen is None and self._spellings.is_vague(entry.name):
             return self._arithmetic(entry)
-        if chosen is None and (both := self._as_two(entry)):
-            return next((found for each in both if (found := self._wrong_in(each)) is not None), None)
+        wrong = None if chosen is None else self._wrong_expression(entry, *chosen)
+        if (chosen is None or wrong is not None) and (parts := self._as_several(entry)):
+            return next((found for each in parts if (found := self._wrong_in(each)) is not None), None)
         if chosen is None:
             every = [self._wrong(entry, *each) for each in meant]
             is_target = every[0].id.startswith("given/y")
             # Which one is meant shows where a slip in its formula gives the number.
             made = [w for w in every if w.slip is not None and w.slip.kind not in IN_NUMBERS]
             return made[0] if made and not is_target else every[0]
-        wrong = self._wrong_expression(entry, *chosen)
         if wrong is None:
             self._accept(entry, *chosen, ids)
         return wrong
 
-    def _as_two(self, entry: Entry) -> list[Entry]:
-        """Return the two entries in z1 = 0.6478 z2 = 0.7225, which is no product where the first is right so;
+    def _as_several(self, entry: Entry) -> list[Entry]:
+        """Return the entries in z1 = 0.6478 z2 = 0.7225, which is no product where the first is right so;
         none, if it is not made so.
         """
+        parts, start = [entry], 0
         for i, text in enumerate(entry.expressions):
             number, _, name = text.partition(" ")
             if name and number_in(number) and self._spellings.find(name):
-                first = replace(entry, expressions=entry.expressions[:i], value=number_in(number))
-                second = replace(entry, name=name, expressions=entry.expressions[i + 1 :])
-                said = Said.written(first.value)
-                if said is not None and any(self._own.is_right(id, said) for id in self._named(first)[1]):
-                    return [first, second]
-        return []
+                before = replace(parts.pop(), expressions=entry.expressions[start:i], value=number_in(number))
+                start = i + 1
+                parts += [before, replace(entry, name=name, expressions=entry.expressions[start:])]
+        said = Said.written(parts[0].value) if len(parts) > 1 else None
+        is_right = said and any(self._own.is_right(id, said) for id in self._named(parts[0])[1])
+        return parts if is_right else []
 
     def _accept(self, entry: Entry, id: str, said: Said, ids: Sequence[str]) -> None:
         if entry.value:
