@@ -1,9 +1,14 @@
 """`stepgrad explain`: the example, and a person's own network on their own row."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+
+from stepgrad.data.table import read_table
+from stepgrad.explain import evaluate
+from stepgrad.train.table.model import load_table_model
 
 
 def test_the_example(stepgrad):
@@ -41,6 +46,69 @@ def test_a_row_of_a_run_with_its_columns(stepgrad, flower_run):
         "forward/0/z[0,0]", "forward/1/a[0,0]",
     }  # fmt: skip
     assert any(each["origin"] == "target" and each["value"] == 2 for each in said["given"])
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_row_comes_first_as_the_person_wrote_it(stepgrad, flower_run, lang):
+    ran = stepgrad("explain", flower_run.run, "--row", 1, "--layout", "matrix", "--lang", lang)
+    text = " ".join(ran.out.split())
+    said = {
+        "en": ("Row 1 of the table", "the cell is empty: the median", "What the network answers: kind"),
+        "ko": ("표의 1행", "빈칸이라 중앙값", "신경망의 답: kind"),
+    }[lang]
+    places = [text.index(part) for part in said]
+    assert places == sorted(places)
+    assert "Y = " not in text
+    assert "= [0] (daisy)" in text
+    row = stepgrad("explain", flower_run.run, "--row", 2, "--format", "json").json["row"]
+    assert [cell["column"] for cell in row["cells"]] == ["length", "width", "colour"]
+    length = row["cells"][0]
+    (became,) = length["inputs"]
+    assert became["symbol"] == "x₁"
+    assert became["formula"].startswith(f"({length['text']} − ")
+    assert float(evaluate(became["formula"])) == pytest.approx(became["value"], rel=1e-5)
+    assert [answer["label"] for answer in row["answers"]] == ["daisy", "rose", "tulip"]
+    assert sum(answer["before"] for answer in row["answers"]) == pytest.approx(1)
+    (wanted,) = [answer for answer in row["answers"] if answer["is_target"]]
+    assert wanted["label"] == "rose"
+    assert wanted["after"] > wanted["before"]
+    assert float(evaluate(wanted["formula"])) == pytest.approx(wanted["before"], rel=1e-6)
+
+
+def test_the_number_of_a_regression_is_in_the_units_of_its_column(stepgrad, house_run):
+    row = stepgrad("explain", house_run.run, "--row", 2, "--format", "json").json["row"]
+    predicted = load_table_model(house_run.run).predict(read_table(house_run.data)).values
+    (answer,) = row["answers"]
+    assert answer["label"] == "price"
+    assert answer["before"] == pytest.approx(predicted[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_network_of_a_table_is_drawn_and_folded(stepgrad, flower_run, lang):
+    stepgrad("explain", flower_run.run, "--layout", "matrix", "-o", "a.html", "--lang", lang)
+    text = Path("a.html").read_text(encoding="utf-8")
+    assert 'class="drawing"' in text
+    for label in ("length", "rose"):
+        assert f">{label}</text>" in text
+    assert {"en": "units more", "ko": "외 뉴런"}[lang] in text
+    assert len(text) < 600_000
+
+
+def test_what_a_row_says_is_checked(flower_run):
+    from stepgrad.cli.explain import explain_row
+
+    class Quiet:
+        def notes(self, notes):
+            pass
+
+    worked = explain_row(Quiet(), str(flower_run.run), None, 2, None, {})
+    checked = worked.check()
+    assert checked.ok
+    assert not [id for id in checked.left_out if not worked[id].formula]
+    cell, *others = worked.row.cells
+    wrong = dataclasses.replace(cell.inputs[0], value=cell.inputs[0].value + 0.01)
+    worked.row = dataclasses.replace(worked.row, cells=(dataclasses.replace(cell, inputs=(wrong,)), *others))
+    assert [(fault.id, fault.what) for fault in worked.check().faults] == [("x₁", "row")]
 
 
 def test_another_answer_changes_the_loss(stepgrad, flower_run):

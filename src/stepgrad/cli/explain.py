@@ -19,7 +19,9 @@ from stepgrad.errors import DataError, suggest
 
 if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
+    from stepgrad.data.table.prepare import Prepared
     from stepgrad.explain import Worked
+    from stepgrad.explain.row import Row
     from stepgrad.train.table.model import TableModel
 
 LAYOUTS = ("auto", "scalar", "matrix")
@@ -123,7 +125,7 @@ def explain_row(
     for module in network.modules():  # what is left out at random would be drawn anew for every look
         if isinstance(module, nn.Dropout):
             module.eval()
-    return explanation.explain(
+    worked = explanation.explain(
         network,
         LOSSES[model.task](),
         make_optimizer(network, settings),
@@ -131,6 +133,35 @@ def explain_row(
         target,
         labels=_labels(model, table),
         **options,
+    )
+    worked.row = _row(worked, model, table, prepared, row, target)
+    return worked
+
+
+def _row(
+    worked: Worked, model: TableModel, table: Table, prepared: Prepared, number: int, target: numpy.ndarray
+) -> Row:
+    """Return the row as the person wrote it, what it became, and what the network answers."""
+    from stepgrad.data.table.target import NumberTarget
+    from stepgrad.explain.row import Row, read_answers, read_cells
+    from stepgrad.words.numbers import number as number_text
+
+    step = worked.step
+    after = worked.after.output_after if step.after else None
+    known = model.preparation.target
+    if not isinstance(known, NumberTarget):
+        chosen = int(target.reshape(-1)[0])
+        expected = known.classes[chosen]
+    else:
+        chosen = 0
+        expected = number_text(float(target[0, 0]) * known.scale + known.mean, 6)
+    return Row(
+        number,
+        model.target,
+        expected,
+        read_cells(model.preparation, table, prepared),
+        read_answers(model.preparation, step.output.array, after, chosen),
+        bool(model.classes),
     )
 
 
@@ -181,7 +212,7 @@ def _target(model: TableModel, table: Table, asked: str | None) -> numpy.ndarray
 
 def _labels(model: TableModel, table: Table) -> dict[str, list[str]]:
     """Return what the inputs of the network are called, each with the row's own cell."""
-    from stepgrad.train.table.examples import cell_text
+    from stepgrad.data.table.columns import cell_text
 
     def label(name: str, origin: str) -> str:
         cell = cell_text(table.column(origin), 0)
@@ -190,7 +221,8 @@ def _labels(model: TableModel, table: Table) -> dict[str, list[str]]:
     inputs = model.preparation.inputs
     numbers = [label(each.name, each.origin) for each in inputs if each.array == "numbers"]
     codes = [label(each.name, each.origin) for each in inputs if each.array == "codes"]
-    return {"x1": numbers, "x2": codes} if codes else {"x": numbers}
+    labels = {"x1": numbers, "x2": codes} if codes else {"x": numbers}
+    return {**labels, "y": model.classes} if model.classes else labels
 
 
 def _format_of(out: str | None) -> str:

@@ -38,7 +38,7 @@ _NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of
 @dataclass(frozen=True)
 class Fault:
     """A line that is not true: its id, what was found wrong ("value", "reference", "operand", "gradient",
-    "formula", "text", "outcome"), what the line says and what it should say.
+    "formula", "text", "outcome"; "row": of the row of a table), what the line says and what it should say.
     """
 
     id: str
@@ -86,6 +86,8 @@ def check_worked(worked: Worked) -> Checked:
                 fault = _check_large(worked, line, every)
         if fault is not None:
             checked.faults.append(fault)
+    for name, said, found in () if worked.row is None else worked.row.faults():
+        checked.faults.append(Fault(name, "row", said, found))
     if worked.round_steps is None:  # what is rounded at every step is neither the derivative nor the update
         _check_gradients(worked, checked)
         _check_outcome(worked, checked)

@@ -13,6 +13,7 @@ from stepgrad.words.language import Words, choose_language
 if TYPE_CHECKING:
     from stepgrad.explain.check import Checked
     from stepgrad.explain.matrix import MatrixLayout
+    from stepgrad.explain.row import Row
     from stepgrad.explain.scalar import ScalarLayout
     from stepgrad.explain.step import Outcome, Step
 
@@ -23,12 +24,14 @@ class Worked:
     Iterating gives the lines; ``worked[id]`` is a line or a given number. `symbols` says which id each
     symbol belongs to. `layout` is "scalar" or "matrix", `digits` the significant digits that are printed,
     `round_steps` the decimals to which every value was rounded before its next use (None: not at all).
+    `row` is the row of a table that the step was taken on, if it was (``stepgrad explain RUN``).
     """
 
     def __init__(self, lines: list[Line], given: list[Given], source: ScalarLayout | MatrixLayout) -> None:
         self.lines, self.given = lines, given
         self.layout, self.digits, self.round_steps = source.kind, source.digits, source.round_steps
         self.source = source
+        self.row: Row | None = None
         every: list[Line | Given] = [*self.given, *lines]
         self._by_id = {each.id: each for each in every}
         self.symbols = {each.symbol: each.id for each in every}

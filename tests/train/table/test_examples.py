@@ -3,8 +3,9 @@
 import numpy
 import pytest
 
+from stepgrad.data.table.columns import cell_text
 from stepgrad.data.table.frame import Table
-from stepgrad.train.table.examples import cell_text, choose_examples
+from stepgrad.train.table.examples import choose_examples
 from stepgrad.train.table.predictions import Predictions
 
 

@@ -171,3 +171,21 @@ def lean(values: numpy.ndarray) -> numpy.ndarray:
     with numpy.errstate(over="ignore"):
         small = values.astype(numpy.float32)
     return small if numpy.array_equal(small, values, equal_nan=True) else values
+
+
+def cell_text(column: Column, row: int) -> str:
+    """Return a cell as text, "" if it is missing.
+
+    >>> cell_text(Numbers(numpy.array([3.0, 0.5])), 0)
+    '3'
+    """
+    if column.missing()[row]:
+        return ""
+    if isinstance(column, Numbers):
+        return number_text(float(column.values[row]))
+    if isinstance(column, Texts):
+        return column.categories[column.codes[row]]
+    if isinstance(column, Booleans):
+        return column.words[column.values[row]]
+    day, _, time = str(column.values[row].astype("datetime64[s]")).partition("T")
+    return day if time == "00:00:00" else f"{day} {time}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stepgrad.explain.line import Given, Line
-from stepgrad.explain.names import Name
 from stepgrad.explain.notation import number_text
+from stepgrad.explain.render.folded import folded_drawing
+from stepgrad.explain.render.labels import label_element
 from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
 
@@ -32,7 +33,7 @@ def drawing(worked: Worked, words: Words) -> Html | None:
     Of a batch the first sample that has lines is drawn.
     """
     if worked.layout != "scalar":
-        return None
+        return folded_drawing(worked, words)
     columns = _columns(worked)
     if not 2 <= len(columns) <= _MOST_COLUMNS or max(map(len, columns)) > _MOST_ROWS:
         return None
@@ -142,7 +143,7 @@ def _node(worked: Worked, node: _Node) -> Html:
     gradient = f"grad/{at.id.removeprefix('forward/').removeprefix('given/')}"
     parts = [
         tag("circle", cx=node.x, cy=node.y, r=_RADIUS, class_="neuron"),
-        tag("text", _label(at.name), x=node.x, y=node.y + 5, class_="symbol"),
+        tag("text", label_element(at.name), x=node.x, y=node.y + 5, class_="symbol"),
         tag("text", number_text(at.value, _DIGITS), x=node.x, y=node.y - _RADIUS - 6, class_="value"),
     ]
     drawn = tag("g", *parts, class_="v", data_id=at.id)
@@ -151,15 +152,3 @@ def _node(worked: Worked, node: _Node) -> Html:
     slope = number_text(worked[gradient].value, _DIGITS)
     below = tag("text", slope, x=node.x, y=node.y + _RADIUS + 16, class_="slope v", data_id=gradient)
     return tag("g", drawn, below)
-
-
-def _label(name: Name) -> Html:
-    """Return a name with real sub- and superscripts."""
-    places = [str(i + 1) for i in name.index]
-    below = ("," if any(len(p) > 1 for p in places) else "").join(places)
-    parts: list[object] = [tag("tspan", name.base)]
-    if name.layer:
-        parts.append(tag("tspan", f"({name.layer})", dy=-6, class_="small"))
-    if below:
-        parts.append(tag("tspan", below, dy=11 if name.layer else 5, class_="small"))
-    return tag("tspan", *parts)

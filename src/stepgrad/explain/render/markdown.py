@@ -15,8 +15,12 @@ from stepgrad.explain.render.outline import (
     introduction,
     outcome_text,
     parts_of,
+    same_text,
     shortened,
+    value_text,
+    without_formula,
 )
+from stepgrad.explain.render.row import markdown_row
 from stepgrad.words.language import Words
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ _MOST_GIVEN = 60
 def markdown(worked: Worked, words: Words) -> str:
     """Return the whole step: what it starts from, then layer by layer, then what the update did."""
     blocks = [f"# {words('A training step, worked out')}", *introduction(worked, words)]
+    if worked.row:
+        blocks += markdown_row(worked.row, worked.digits, words)
     blocks += [f"## {words('What it starts from')}", *_givens(worked, words)]
     parts = parts_of(worked, words)
     forward = [(part.title, part.forward) for part in parts if part.forward]
@@ -43,7 +49,7 @@ def markdown(worked: Worked, words: Words) -> str:
         if sections:
             blocks.append(f"## {title}")
         for name, lines in sections:
-            blocks += [f"### {name}", *(_line(worked, line) for line in lines)]
+            blocks += [f"### {name}", *(_line(worked, line, words) for line in lines)]
     outcome = outcome_text(worked, words)
     if outcome is not None:
         blocks.append(outcome)
@@ -53,20 +59,23 @@ def markdown(worked: Worked, words: Words) -> str:
 def _givens(worked: Worked, words: Words) -> list[str]:
     made = []
     for origin, givens in givens_by_origin(worked).items():
-        shown = ", ".join(_given(worked, given) for given in givens[:_MOST_GIVEN])
+        shown = ", ".join(_given(worked, given, words) for given in givens[:_MOST_GIVEN])
         more = len(givens) - _MOST_GIVEN
         rest = f" … {words('and {count} more', count=more)}" if more > 0 else ""
         made.append(f"**{words(ORIGINS[origin])}**: {shown}{rest}")
     return made
 
 
-def _given(worked: Worked, given: Given) -> str:
+def _given(worked: Worked, given: Given, words: Words) -> str:
     label = f" ({given.label})" if given.label else ""
+    same = same_text(worked, given, words)
+    if same:
+        return f"${given.name.latex()}$: {same}"
     return f"${given.name.latex()} = {number_latex(given_text(worked, given))}${label}"
 
 
-def _line(worked: Worked, line: Line) -> str:
-    steps = [number_latex(line.text)]
+def _line(worked: Worked, line: Line, words: Words) -> str:
+    steps = [number_latex(value_text(worked, line))]
     if line.expression is not None:
         expression, _ = shortened(line.expression)
         leaves = Leaves(worked, line)
@@ -82,4 +91,7 @@ def _line(worked: Worked, line: Line) -> str:
         steps = [latex_of(expression, named), *with_numbers, *steps]
     different = [step for i, step in enumerate(steps) if not i or step != steps[i - 1]]
     rows = r" \\ &= ".join(different)
-    return f"`{line.id}`\n\n$$\n\\begin{{aligned}} {line.name.latex()} &= {rows} \\end{{aligned}}\n$$"
+    note = without_formula(line, words)
+    heading = f"`{line.id}`" + (f" ({note})" if note else "")
+    equations = rf"\begin{{aligned}} {line.name.latex()} &= {rows} \end{{aligned}}"
+    return f"{heading}\n\n$$\n{equations}\n$$"

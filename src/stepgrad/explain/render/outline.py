@@ -17,7 +17,7 @@ from stepgrad.words.numbers import layer_text
 if TYPE_CHECKING:
     from stepgrad.explain.worked import Worked
 
-_MOST_LITERAL = 100  # numbers of a given array that are shown
+_MOST_SHOWN = 36  # numbers of an array that are shown; of a larger one its corners
 _ENDS, _MOST_TERMS = 3, 12  # terms shown of a sum of more than so many
 
 
@@ -97,7 +97,36 @@ def given_text(worked: Worked, given: Given) -> str:
     """Return a given number as it is listed: with as many digits as lines have."""
     if worked.round_steps is not None:
         return given.text
-    return array_text(numpy.asarray(given.value), worked.digits, _MOST_LITERAL)
+    return array_text(numpy.asarray(given.value), worked.digits, _MOST_SHOWN)
+
+
+def same_text(worked: Worked, given: Given, words: Words) -> str | None:
+    """Return what is said of a large array whose numbers are all the same, None for another."""
+    array = numpy.asarray(given.value)
+    if array.size <= _MOST_SHOWN or not (array == array.flat[0]).all():
+        return None
+    shape = " × ".join(map(str, array.shape))
+    value = number_text(float(array.flat[0]), worked.digits)
+    return words("{value} everywhere, shape {shape}", value=value, shape=shape)
+
+
+def value_text(worked: Worked, line: Line) -> str:
+    """Return the value of a line as it is shown: of a large array the corners."""
+    array = numpy.asarray(line.value)
+    return array_text(array, worked.digits, _MOST_SHOWN) if array.size > _MOST_SHOWN else line.text
+
+
+def is_cut(worked: Worked, line: Line) -> bool:
+    """Return whether a line shows the corners of arrays alone, though it has all numbers in full."""
+    used = [worked[id].value for id in line.shown if id in worked]
+    return bool(line.substituted) and any(numpy.size(value) > _MOST_SHOWN for value in (line.value, *used))
+
+
+def without_formula(line: Line, words: Words) -> str:
+    """Return what is said of a line that shows its result alone, "" of others."""
+    if line.formula:
+        return ""
+    return words("the result of {name}, which has no formula here", name=line.op or "?")
 
 
 def givens_by_origin(worked: Worked) -> dict[str, list[Given]]:
@@ -139,7 +168,7 @@ class Leaves:
     """What stands for a leaf in the formula of a line, and with numbers put in."""
 
     def __init__(self, worked: Worked, line: Line) -> None:
-        self._source, self._line = worked.source, line
+        self._source, self._line, self._digits = worked.source, line, worked.digits
 
     def is_named(self, leaf: Ref | Number) -> bool:
         """Return whether a leaf has a name."""
@@ -157,9 +186,12 @@ class Leaves:
         """Return the number as the line shows it."""
         if isinstance(leaf, Number):
             return literal_text(leaf.value, self._line.digits)
-        if not self.is_named(leaf):
-            return array_text(leaf.source.array, self._line.digits, _MOST_LITERAL)
-        return self._line.shown[self.id(leaf)]
+        array = leaf.source.array
+        if self._source.kind == "matrix" and array.size > _MOST_SHOWN:
+            return array_text(array, self._digits, _MOST_SHOWN)
+        return (
+            self._line.shown[self.id(leaf)] if self.is_named(leaf) else array_text(array, self._line.digits)
+        )
 
     def text(self, leaf: Ref | Number) -> str:
         """Return the name as text, or the number of a leaf that has none."""

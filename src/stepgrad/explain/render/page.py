@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from stepgrad.explain.expressions import Number, Ref
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.render.drawing import drawing
+from stepgrad.explain.render.folded import is_folded
 from stepgrad.explain.render.mathml import expression_elements, math_element, name_element, number_element
 from stepgrad.explain.render.outline import (
     ORIGINS,
@@ -18,12 +19,17 @@ from stepgrad.explain.render.outline import (
     given_text,
     givens_by_origin,
     introduction,
+    is_cut,
     module_text,
     numbered,
     outcome_text,
     parts_of,
+    same_text,
     shortened,
+    value_text,
+    without_formula,
 )
+from stepgrad.explain.render.row import cards
 from stepgrad.markup import Html, tag
 from stepgrad.version import __version__
 from stepgrad.words.language import Words
@@ -33,6 +39,7 @@ if TYPE_CHECKING:
 
 _MOST_OPEN = 200  # lines up to which every layer is unfolded
 _MOST_GIVEN = 300
+_LONGEST_TITLE = 80
 
 
 def page(worked: Worked, words: Words) -> str:
@@ -99,6 +106,7 @@ def _sections(worked: Worked, words: Words) -> list[Html]:
     is_open = len(worked) <= _MOST_OPEN
     parts = parts_of(worked, words)
     return [
+        *(cards(worked.row, worked.digits, words) if worked.row else ()),
         _givens(worked, words),
         _picture(worked, words),
         *(_part(worked, part, places, is_open, words) for part in parts if part.count),
@@ -130,15 +138,22 @@ def _picture(worked: Worked, words: Words) -> Html:
         tag("span", words("on a line: the weight"), class_="key weight"),
         class_="legend",
     )
-    return tag(
-        "section", tag("h2", words("The network")), tag("div", drawn, class_="scroll"), legend, class_="card"
-    )
+    folded = None
+    if is_folded(worked):
+        text = (
+            "Of layers with many units those are drawn that matter most to the loss: the largest product of "
+            "value and gradient."
+        )
+        sign = words("Orange lines are negative weights; the thicker, the larger.")
+        folded = tag("p", words(text), " ", sign, class_="quiet")
+    heading = tag("h2", words("The network"))
+    return tag("section", heading, tag("div", drawn, class_="scroll"), legend, folded, class_="card")
 
 
 def _givens(worked: Worked, words: Words) -> Html:
     rows = []
     for origin, givens in givens_by_origin(worked).items():
-        chips: list[Html] = [_chip(worked, given) for given in givens[:_MOST_GIVEN]]
+        chips: list[Html] = [_chip(worked, given, words) for given in givens[:_MOST_GIVEN]]
         if len(givens) > _MOST_GIVEN:
             chips.append(
                 tag("span", words("and {count} more", count=len(givens) - _MOST_GIVEN), class_="quiet")
@@ -150,11 +165,13 @@ def _givens(worked: Worked, words: Words) -> Html:
     return tag("details", summary, tag("dl", *rows, class_="givens"), class_="card", open=is_open)
 
 
-def _chip(worked: Worked, given: Given) -> Html:
-    shown = number_element(given_text(worked, given))
+def _chip(worked: Worked, given: Given, words: Words) -> Html:
+    same = same_text(worked, given, words)
+    shown = tag("mtext", same) if same else number_element(given_text(worked, given))
     equation = math_element(name_element(given.name), tag("mo", "="), shown)
     label = tag("small", given.label) if given.label else None
-    return tag("span", equation, label, class_="chip v", data_id=given.id, title=given.text)
+    title = given.text if len(given.text) < _LONGEST_TITLE else None
+    return tag("span", equation, label, class_="chip v", data_id=given.id, title=title)
 
 
 def _part(worked: Worked, part: Part, places: dict[str, int], is_open: bool, words: Words) -> Html:
@@ -194,8 +211,10 @@ def _lines(worked: Worked, lines: list[Line], places: dict[str, int], words: Wor
 
 def _line(worked: Worked, line: Line, number: int, words: Words) -> Html:
     name = _clickable(name_element(line.name), line.id)
-    result = tag("mrow", number_element(line.text), class_="result v", data_id=line.id)
+    result = tag("mrow", number_element(value_text(worked, line)), class_="result v", data_id=line.id)
     steps, full = _steps(worked, line, words)
+    reason = without_formula(line, words)
+    note = tag("span", f" ({reason})", class_="quiet") if reason else None
     equals = tag("mo", "=")
     equations = [math_element(name)]
     for first, *rest in [*steps, [result]]:
@@ -204,7 +223,7 @@ def _line(worked: Worked, line: Line, number: int, words: Words) -> Html:
     return tag(
         "article",
         tag("span", number, class_="no"),
-        tag("div", _spaced(equations), full, class_="maths"),
+        tag("div", _spaced(equations), note, full, class_="maths"),
         tag("code", line.id, class_="id"),
         class_=f"line {line.kind}",
         tabindex=0,
@@ -242,10 +261,14 @@ def _steps(worked: Worked, line: Line, words: Words) -> tuple[list[list[Html]], 
     steps = [formula] if line.formula == line.text else [formula, substituted]
     if line.substituted == line.text:
         steps = steps[:1] if line.formula != line.text else []
-    if not left_out:
-        return steps, None
-    summary = tag("summary", words("all terms ({count} more)", count=left_out))
-    return steps, tag("details", summary, tag("p", line.substituted, class_="full"), class_="terms")
+    if left_out:
+        summary = tag("summary", words("all terms ({count} more)", count=left_out))
+        return steps, tag("details", summary, tag("p", line.substituted, class_="full"), class_="terms")
+    if is_cut(worked, line):
+        full = f"{line.substituted} = {line.text}"
+        summary = tag("summary", words("with all numbers"))
+        return steps, tag("details", summary, tag("p", full, class_="full"), class_="terms")
+    return steps, None
 
 
 def _clickable(content: Html, id: str) -> Html:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy
@@ -52,6 +53,7 @@ def plain(worked: Worked) -> dict[str, Any]:
         "digits": worked.digits,
         "round_steps": worked.round_steps,
         "modules": worked.modules,
+        **({"row": asdict(worked.row)} if worked.row else {}),
         "given": given,
         "lines": lines,
         "after": after,

@@ -14,8 +14,12 @@ from stepgrad.explain.render.outline import (
     introduction,
     outcome_text,
     parts_of,
+    same_text,
     shortened,
+    value_text,
+    without_formula,
 )
+from stepgrad.explain.render.row import terminal_row
 from stepgrad.words.language import Words
 
 if TYPE_CHECKING:
@@ -39,10 +43,13 @@ def terminal(worked: Worked, words: Words) -> list[Text]:
         *map(Text, introduction(worked, words)),
         Text(),
     ]
+    if worked.row:
+        made += terminal_row(worked.row, worked.digits, words)
     for origin, givens in givens_by_origin(worked).items():
         text = Text(f"{words(ORIGINS[origin])}: ", style="bold")
         shown = [
-            f"{g.symbol} = {given_text(worked, g)}" + (f" ({g.label})" if g.label else "")
+            f"{g.symbol} = {same_text(worked, g, words) or given_text(worked, g)}"
+            + (f" ({g.label})" if g.label else "")
             for g in givens[:_MOST_GIVEN]
         ]
         rest = [words("and {count} more", count=len(givens) - _MOST_GIVEN)] * (len(givens) > _MOST_GIVEN)
@@ -59,12 +66,12 @@ def terminal(worked: Worked, words: Words) -> list[Text]:
             made += [Text(), Text(title, style="bold underline")]
         for name, lines in sections:
             if lines:
-                made += [Text(name, style="bold"), *(_line(worked, line) for line in lines)]
+                made += [Text(name, style="bold"), *(_line(worked, line, words) for line in lines)]
     outcome = outcome_text(worked, words)
     return made if outcome is None else [*made, Text(), Text(outcome, style="bold")]
 
 
-def _line(worked: Worked, line: Line) -> Text:
+def _line(worked: Worked, line: Line, words: Words) -> Text:
     from rich.text import Text
 
     text = Text("  ")
@@ -73,8 +80,9 @@ def _line(worked: Worked, line: Line) -> Text:
         text.append(" = ", style="dim")
         text.append(step)
     text.append(" = ", style="dim")
-    text.append(line.text, style="bold")
-    return text
+    text.append(value_text(worked, line), style="bold")
+    note = without_formula(line, words)
+    return text.append(f" ({note})", style="dim") if note else text
 
 
 def steps(worked: Worked, line: Line) -> list[str]:
@@ -83,9 +91,10 @@ def steps(worked: Worked, line: Line) -> list[str]:
         return []
     expression, left_out = shortened(line.expression)
     made = [line.formula, line.substituted]
-    if left_out:
+    if left_out or worked.layout == "matrix":
         leaves = Leaves(worked, line)
-        made = [text_of(expression, leaves.text), text_of(expression, leaves.number)]
+        numbers = text_of(expression, leaves.number) if line.substituted else ""
+        made = [text_of(expression, leaves.text), numbers]
     return [
         step for i, step in enumerate(made) if step and step != line.text and (not i or step != made[i - 1])
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy
 
 from stepgrad.arrays.random import stream
-from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts, number_text
+from stepgrad.data.table.columns import cell_text
 from stepgrad.data.table.frame import Table
 from stepgrad.train.table.predictions import Predictions
 from stepgrad.train.table.result import Example
@@ -48,21 +48,3 @@ def _example(table: Table, target: str, row: int, i: int, predictions: Predictio
     assert predictions.probabilities is not None
     chance = float(predictions.probabilities[i].max())
     return Example(row + 1, cells, actual, predictions.labels[i], chance, right)
-
-
-def cell_text(column: Column, row: int) -> str:
-    """Return a cell as text, "" if it is missing.
-
-    >>> cell_text(Numbers(numpy.array([3.0, 0.5])), 0)
-    '3'
-    """
-    if column.missing()[row]:
-        return ""
-    if isinstance(column, Numbers):
-        return number_text(float(column.values[row]))
-    if isinstance(column, Texts):
-        return column.categories[column.codes[row]]
-    if isinstance(column, Booleans):
-        return column.words[column.values[row]]
-    day, _, time = str(column.values[row].astype("datetime64[s]")).partition("T")
-    return day if time == "00:00:00" else f"{day} {time}"
