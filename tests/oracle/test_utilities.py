@@ -228,3 +228,71 @@ def test_switches_of_backends_are_taken():
     with sg.backends.cuda.sdp_kernel(enable_flash=False):
         assert not sg.backends.cuda.flash_sdp_enabled()
     assert not sg.backends.mkl.is_available()
+
+
+@pytest.mark.parametrize("kind", ["mean", "ema", "multi ema", "multi mean", "buffers", "own"])
+def test_averaged_models(torch, kind):
+    states = []
+    for lib in (torch, sg):
+        swa = import_module(f"{lib.__name__}.optim.swa_utils")
+        options: dict[str, Any] = {
+            "mean": {},
+            "ema": {"avg_fn": swa.get_ema_avg_fn(0.9)},
+            "multi ema": {"multi_avg_fn": swa.get_ema_multi_avg_fn(0.9)},
+            "multi mean": {"multi_avg_fn": swa.get_swa_multi_avg_fn()},
+            "buffers": {"use_buffers": True},
+            "own": {"avg_fn": lambda a, b, n: a * 0.5 + b * 0.5 + 0 * n},
+        }[kind]
+        random = np.random.default_rng(0)
+        network = lib.nn.Sequential(
+            lib.nn.Linear(3, 4), lib.nn.BatchNorm1d(4), lib.nn.Tanh(), lib.nn.Linear(4, 1)
+        ).double()
+        average = swa.AveragedModel(network, **options)
+        for _ in range(4):
+            with lib.no_grad():
+                for x in [*network.parameters(), network[1].running_mean, network[1].running_var]:
+                    x.copy_(lib.tensor(random.normal(size=tuple(x.shape)) ** 2))
+            average.update_parameters(network)
+        states.append({key: x.numpy() for key, x in average.state_dict().items()})
+        batches = [lib.tensor(random.normal(size=(6, 3))) for _ in range(3)]
+        average.eval()
+        swa.update_bn([(x, 0) for x in batches], average)
+        assert not average.training
+        assert average.module[1].momentum == 0.1
+        states[-1]["mean"] = average.module[1].running_mean.numpy()
+        states[-1]["var"] = average.module[1].running_var.numpy()
+        states[-1]["output"] = average(batches[0]).detach().numpy()
+    theirs, ours = states
+    assert list(ours) == list(theirs)
+    for key, value in theirs.items():
+        # PyTorch divides by n as float32 there.
+        np.testing.assert_allclose(ours[key], value, rtol=1e-6 if kind == "multi mean" else 1e-9, err_msg=key)
+        assert ours[key].dtype == value.dtype
+
+
+@pytest.mark.parametrize("strategy", ["cos", "linear"])
+@pytest.mark.parametrize("epochs", [0, 1, 4])
+def test_the_schedule_of_averaging(torch, strategy, epochs):
+    found = []
+    for lib in (torch, sg):
+        weights = [lib.zeros(2, requires_grad=True) for _ in range(2)]
+        optimizer = lib.optim.SGD([{"params": [weights[0]]}, {"params": [weights[1]], "lr": 0.5}], lr=1.0)
+        first = lib.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)
+        swa = lib.optim.swa_utils.SWALR(
+            optimizer, [0.05, 0.2], anneal_epochs=epochs, anneal_strategy=strategy
+        )
+        rates = [[group["lr"] for group in optimizer.param_groups]]
+        for step in range(8):
+            optimizer.step()
+            (first if step < 2 else swa).step()
+            rates.append([group["lr"] for group in optimizer.param_groups])
+        found.append(rates)
+        for wrong in (
+            lambda lib=lib, o=optimizer: lib.optim.swa_utils.SWALR(o, 0.1, anneal_strategy="sin"),
+            lambda lib=lib, o=optimizer: lib.optim.swa_utils.SWALR(o, 0.1, anneal_epochs=-1),
+            lambda lib=lib, o=optimizer: lib.optim.swa_utils.SWALR(o, [0.1]),
+            lambda lib=lib: lib.optim.swa_utils.get_ema_avg_fn(1.5),
+        ):
+            with pytest.raises(ValueError):
+                wrong()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stepgrad.names import teller
-from stepgrad.optim import lr_scheduler
+from stepgrad.optim import lr_scheduler, swa_utils
 from stepgrad.optim.adadelta import Adadelta
 from stepgrad.optim.adafactor import Adafactor
 from stepgrad.optim.adagrad import Adagrad
@@ -47,6 +47,7 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
 ]
 
 if not TYPE_CHECKING:
