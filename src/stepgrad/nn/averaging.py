@@ -23,8 +23,8 @@ class AveragedModel(Module):
 
     With the first update it takes the weights over; with each further one, the number n (`n_averaged`), it
     takes the mean, W ← W + (w − W) / (n + 1) (stochastic weight averaging: Izmailov and others, 2018), or
-    what `avg_fn(W, w, n)` returns, or `multi_avg_fn([W…], [w…], n)` does in place. Buffers are averaged too with
-    `use_buffers`, otherwise they are those of the network. Calling it runs the copy.
+    what `avg_fn(W, w, n)` returns, or `multi_avg_fn([W…], [w…], n)` does in place. Buffers are averaged too
+    with `use_buffers`, otherwise they are those of the network. Calling it runs the copy.
 
     Raises `ArgumentError` for both functions at once.
 
