@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 pytest.importorskip("optuna")
 
@@ -87,3 +88,17 @@ def test_wrong_usage(stepgrad, arguments, message):
     ran = stepgrad("tune", *arguments)
     assert ran.code == 2
     assert message in ran.err
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_headings_break_between_words(stepgrad, houses, monkeypatch, language):
+    monkeypatch.setenv("STEPGRAD_LANG", language)
+    ran = stepgrad("tune", houses, "--target", "price", "--trials", 2, "--epochs", 1)
+    lines = ran.out.splitlines()
+    words = {word for line in lines[1 : lines.index("", 2)] for word in line.split()}
+    wanted = {
+        "en": {"validation", "loss", "learning", "rate", "activation", "dropout"},
+        "ko": {"검증", "손실", "학습률"},
+    }[language]
+    assert wanted <= words, ran.out
+    assert max(map(cell_len, lines)) <= 80, ran.out

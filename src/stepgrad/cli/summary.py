@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -59,9 +60,10 @@ def print_search(search: TuneResult, output: Output) -> None:
     words = output.words
     names = list(search.best.values)
     table = Table.grid(padding=(0, 2))
-    for _ in range(len(names) + 2):
-        table.add_column(justify="right", overflow="fold")
     heads = (words("trial"), words("validation loss"), *(value_name(name, words) for name in names))
+    for head in heads:  # which breaks between words, not in one
+        longest = max(map(cell_len, head.split()))
+        table.add_column(justify="right", overflow="fold", min_width=longest)
     table.add_row(*(Text(head, "dim") for head in heads))
     for i, trial in enumerate(best_trials(search)):
         cells = [str(trial.number), score_text("loss", trial.validation_loss)]

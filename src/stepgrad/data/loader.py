@@ -48,8 +48,10 @@ class DataLoader:
       indices of your own, instead of these four arguments.
     * `collate_fn`: makes a batch of a list of samples; `default_collate` stacks them into tensors.
     * `num_workers`: processes that fetch batches ahead of time, `prefetch_factor` (default 2) of them each.
-      They are fresh interpreters to which dataset, collate_fn and worker_init_fn are sent. Starting one takes
-      as long as importing stepgrad; with `persistent_workers` that happens once instead of in every epoch.
+      They are fresh interpreters to which dataset, collate_fn and worker_init_fn are sent, and which import
+      the main program for the classes in it: what a script does stands under ``if __name__ == "__main__":``,
+      and a notebook imports the class of its dataset from a file. Starting one takes as long as importing
+      stepgrad; with `persistent_workers` that happens once instead of in every epoch.
     * `timeout`: seconds that a worker may take for a batch. 0, the default, waits as long as it runs, so that
       a slow dataset does no harm; a worker that something stopped (SIGSTOP) is an error after 10 s in any
       case.
