@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from stepgrad import backends as backends
     from stepgrad import cuda as cuda
     from stepgrad import data as data
+    from stepgrad import distributions as distributions
     from stepgrad import files as files
     from stepgrad import masked as masked
     from stepgrad import nn as nn
@@ -120,6 +121,7 @@ _MODULES = (
     "backends",
     "cuda",
     "data",
+    "distributions",
     "files",
     "masked",
     "nn",
