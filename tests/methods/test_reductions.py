@@ -217,3 +217,10 @@ def test_products_that_do_not_fit():
     ):
         with pytest.raises(ShapeError, match=text):
             call()
+
+
+def test_running_totals_of_float32_are_kept_in_float64():
+    many = sg.full((3_000_000,), 0.1)
+    assert many.cumsum(0)[-1].item() == 300_000
+    assert sg.compile(lambda x: x.cumsum(0))(many)[-1].item() == 300_000
+    assert abs(sg.full((20_000,), 1.0001).cumprod(0)[-1].item() - 7.3908) < 1e-4

@@ -443,3 +443,9 @@ def test_views_share_memory_and_copies_do_not(array):
 
 def test_an_index_of_uint8_is_a_mask_as_in_pytorch():
     assert sg.arange(3)[sg.tensor([1, 0, 1], dtype=sg.uint8)].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("name, arguments", [("unbind", ()), ("split", (1,)), ("chunk", (1,))])
+def test_a_number_is_not_cut(name, arguments):
+    with pytest.raises(IndexShapeError, match=f"{name} takes at least 1 dimension, not a 0-d tensor"):
+        getattr(sg.tensor(1.0), name)(*arguments)

@@ -244,3 +244,12 @@ def test_empty_batches(reduction, expected):
         y = loss(reduction=reduction)(sg.zeros(0, 3), sg.zeros(0, dtype=sg.int64))
         np.testing.assert_equal(y.item(), expected)
         assert loss(reduction="none")(sg.zeros(0, 3, 2), sg.zeros(0, 2, dtype=sg.int64)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("logit, target, loss", [(math.inf, 0.0, math.inf), (-math.inf, 1.0, math.inf)])
+def test_bce_of_an_infinite_logit(logit, target, loss):
+    x = sg.tensor([logit], requires_grad=True)
+    y = nn.functional.binary_cross_entropy_with_logits(x, sg.tensor([target]))
+    y.backward()
+    assert y.item() == loss
+    assert x.grad.item() == (1.0 if target == 0 else -1.0)

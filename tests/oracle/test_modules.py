@@ -33,9 +33,6 @@ MISSING: dict[str, dict[str, str]] = {
         "((), ) ((float64[]), )": "the result has the shape of the input, in PyTorch that of the weight"
     },
     "LinearCrossEntropyLoss": {"options=Linear": "a way to save memory that stepgrad does not have"},
-    "BatchNorm1d": {"float64[0, 5, 9]": "the statistics of no rows are refused"},
-    "BatchNorm2d": {"float64[0, 5, 2, 2]": "the same"},
-    "BatchNorm3d": {"float64[0, 5, 2, 2, 2]": "the same"},
 }
 
 # PyTorch's gradient of CTCLoss is that of the scores before log_softmax (which changes no log-probability).

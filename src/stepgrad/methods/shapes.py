@@ -209,9 +209,14 @@ class ShapeMethods(TensorBase):
         """Return one entry along a dimension."""
         return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
 
+    def _cut_dim(self, dim: int, name: str) -> int:
+        if not self._array.ndim:
+            raise IndexShapeError(f"{name} takes at least 1 dimension, not a 0-d tensor.")
+        return one_dim(dim, self._array.ndim)
+
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
         """Return pieces along a dimension: of one size (the last may be smaller), or of a list of sizes."""
-        d = one_dim(dim, self._array.ndim)
+        d = self._cut_dim(dim, "split")
         length = self._array.shape[d]
         if isinstance(split_size, int):
             if split_size < 1:
@@ -230,12 +235,12 @@ class ShapeMethods(TensorBase):
         """Return at most `chunks` pieces of equal size along a dimension (the last may be smaller)."""
         if chunks < 1:
             raise ArgumentError(f"chunk needs at least 1 piece, not {chunks}.")
-        length = self._array.shape[one_dim(dim, self._array.ndim)]
+        length = self._array.shape[self._cut_dim(dim, "chunk")]
         return self.split(-(-length // chunks) if length else [0] * chunks, dim)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
         """Return the entries along a dimension."""
-        d = one_dim(dim, self._array.ndim)
+        d = self._cut_dim(dim, "unbind")
         return tuple(self.select(d, i) for i in range(self._array.shape[d]))
 
     def gather(self, dim: int, index: Tensor) -> Tensor:

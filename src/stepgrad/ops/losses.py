@@ -144,6 +144,7 @@ class binary_cross_entropy_with_logits:
     """−w (p₊ t ln σ(x) + (1 − t) ln(1 − σ(x))), computed from the logit x without overflow.
 
     With softplus(−x) = max(−x, 0) + ln(1 + e^(−|x|)) it is w ((1 − t) x + (1 + (p₊ − 1) t) softplus(−x)).
+    With p₊ = 1 the summands of max(x, 0) and max(−x, 0) stand alone, so that none cancels another.
     """
 
     promotes = "floating"
@@ -151,7 +152,7 @@ class binary_cross_entropy_with_logits:
     def expand(xp, x, target, weight, pos_weight, *, reduction):
         small = xp.log1p(xp.exp(-xp.abs(x)))
         if pos_weight is None:
-            loss = xp.maximum(x, 0) - x * target + small
+            loss = (1 - target) * xp.maximum(x, 0) + target * xp.maximum(-x, 0) + small
         else:
             loss = (1 - target) * x + (1 + (pos_weight - 1) * target) * (small + xp.maximum(-x, 0))
         return reduced(xp, loss if weight is None else loss * weight, reduction)

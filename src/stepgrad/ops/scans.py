@@ -20,9 +20,15 @@ def backwards(xp, x, dim):
     return xp.flip(xp.cumsum(xp.flip(x, dims=(dim,)), dim=dim), dims=(dim,))
 
 
+def _run(ufunc, x, dim):
+    """Return every total on the way: kept in float64 for float32, in float32 for float16."""
+    kind = {"e": "float32", "f": "float64"}.get(x.dtype.char, x.dtype)
+    return ufunc.accumulate(x, axis=dim, dtype=kind).astype(x.dtype, copy=False)
+
+
 @scan
 class cumsum:
-    """Σⱼ xⱼ over j ≤ i along `dim`."""
+    """Σⱼ xⱼ over j ≤ i along `dim`; float32 is added up in float64."""
 
     init = 0.0
 
@@ -30,7 +36,7 @@ class cumsum:
         return total + x
 
     def forward(np, x, *, dim):
-        return np.cumsum(x, axis=dim, dtype=x.dtype)
+        return _run(np.add, x, dim)
 
     def vjp(xp, g, y, x, *, needs, dim):
         return (backwards(xp, g, dim),)
@@ -52,7 +58,7 @@ class cumprod:
         return total * x
 
     def forward(np, x, *, dim):
-        return np.cumprod(x, axis=dim, dtype=x.dtype)
+        return _run(np.multiply, x, dim)
 
     def vjp(xp, g, y, x, *, needs, dim):
         # Before the first 0, Σ g y / x over what comes; at the first 0, the same with a 1 in its place; after

@@ -455,7 +455,9 @@ def _scan(
     element = element_of(value.dtype)
     buffers = [x, *outputs]
     starts = [w.pointer(bases[b.storage], b.offset, element) for b in buffers]
-    w.real = element if value.dtype.kind == "f" else w.real
+    # As in eager mode, the totals are kept in float64.
+    wide = "double" if element == "float" and op.name != "logcumsumexp" else element
+    w.real = wide if value.dtype.kind == "f" else w.real
     m = Mathematics(w)
 
     def at(addresses: list[Register], index: Register, d: int) -> list[Register]:
@@ -468,12 +470,12 @@ def _scan(
 
         def step(index: Register, totals: list[Register]) -> list[Register]:
             source, *targets = at(rows, index, dim)
-            total = op.combine(m, totals[0], w.load(source, element))  # type: ignore[union-attr]
+            total = op.combine(m, totals[0], w.convert(w.load(source, element), wide))  # type: ignore[union-attr]
             for target in targets:
-                w.store(total, target)
+                w.store(w.convert(total, element), target)
             return [total]
 
-        w.loop(0, x.shape[dim], 1, step, [w.constant(op.init, element)])  # type: ignore[union-attr]
+        w.loop(0, x.shape[dim], 1, step, [w.constant(op.init, wide)])  # type: ignore[union-attr]
 
     others = [d for d in range(len(x.shape)) if d != dim]
     if math.prod(x.shape):

@@ -61,7 +61,7 @@ def batch_norm(
 
     In training with the statistics of the batch, which move the running ones by `momentum` (the variance
     with N − 1); otherwise with the running ones. Raises `ShapeError` for a training batch of one value
-    per channel.
+    per channel. An empty one changes no statistics.
     """
     dims = (0, *range(2, input.ndim))
     along = (1, -1) + (1,) * (input.ndim - 2)
@@ -72,12 +72,12 @@ def batch_norm(
         deviation = (running_var.reshape(along) + eps).rsqrt()
         return _scaled((input - running_mean.reshape(along)) * deviation, scale, shift)
     n = input.numel() // input.shape[1] if input.shape[1] else 0
-    if n <= 1:
+    if n == 1:
         raise ShapeError(
             f"batch norm in training needs more than one value per channel, not shape {list(input.shape)}. "
             f"Use a larger batch (drop_last=True), or .eval()."
         )
-    if running_mean is not None and running_var is not None:
+    if n and running_mean is not None and running_var is not None:
         with no_grad():
             batch = input.detach()
             running_mean.mul_(1 - momentum).add_(batch.mean(dims), alpha=momentum)
