@@ -15,6 +15,7 @@ from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.strides import viewed_strides
 from stepgrad.compile.value import NotCompiled, Value
+from stepgrad.ops.record import Scan
 from stepgrad.ops.registry import find
 from stepgrad.ops.windowing import places_in
 
@@ -452,6 +453,7 @@ def _scan(
 ) -> None:
     """Every total on the way along a dimension, one after the other."""
     x, dim, op = inputs[0], value.attrs["dim"], value.op
+    assert isinstance(op, Scan)
     element = element_of(value.dtype)
     buffers = [x, *outputs]
     starts = [w.pointer(bases[b.storage], b.offset, element) for b in buffers]
@@ -470,12 +472,12 @@ def _scan(
 
         def step(index: Register, totals: list[Register]) -> list[Register]:
             source, *targets = at(rows, index, dim)
-            total = op.combine(m, totals[0], w.convert(w.load(source, element), wide))  # type: ignore[union-attr]
+            total = op.combine(m, totals[0], w.convert(w.load(source, element), wide))
             for target in targets:
                 w.store(w.convert(total, element), target)
             return [total]
 
-        w.loop(0, x.shape[dim], 1, step, [w.constant(op.init, wide)])  # type: ignore[union-attr]
+        w.loop(0, x.shape[dim], 1, step, [w.constant(op.init, wide)])
 
     others = [d for d in range(len(x.shape)) if d != dim]
     if math.prod(x.shape):
