@@ -31,8 +31,6 @@ INSTEAD = {
     "complex128": "has no complex numbers",
     "ctc_loss": "is stepgrad.nn.functional.ctc_loss here",
     "distributed": "trains on one machine",
-    "DataParallel": "trains on one machine, with all of its cores",
-    "DistributedDataParallel": "trains on one machine, with all of its cores",
     "export": "exports models with stepgrad.onnx.export",
     "embedding": "is stepgrad.nn.functional.embedding here",
     "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",

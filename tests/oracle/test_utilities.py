@@ -205,8 +205,11 @@ def test_the_places_of_layers_are_those_of_pytorch(torch):
         assert kinds(sg, make(sg.nn)) == kinds(torch, make(torch.nn))
     with pytest.raises(MissingNameError, match=r"stepgrad.nn has no 'Linaer'. Did you mean 'Linear'"):
         _ = sg.nn.modules.Linaer
-    with pytest.raises(MissingNameError, match=r"DistributedDataParallel.*trains on one machine"):
-        _ = sg.nn.parallel.DistributedDataParallel
+    for name in ("DataParallel", "DistributedDataParallel"):
+        parallel = getattr(sg.nn.parallel, name)
+        assert not isinstance(sg.nn.Linear(1, 1), (sg.nn.DataParallel, parallel))
+        with pytest.raises(ArgumentError, match=rf"^{name} .* trains on one machine.*Use the Linear itself"):
+            parallel(sg.nn.Linear(1, 1))
 
 
 def test_checkpoints_give_the_same_gradients(torch):

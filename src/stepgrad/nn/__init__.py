@@ -30,6 +30,7 @@ from stepgrad.nn.margin_loss import *
 from stepgrad.nn.module import *
 from stepgrad.nn.normalization import *
 from stepgrad.nn.padding import *
+from stepgrad.nn.parallel import *
 from stepgrad.nn.parameter import *
 from stepgrad.nn.perceptron import *
 from stepgrad.nn.pooling import *

@@ -238,6 +238,10 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
     return _filled(tensor, numpy.where(order < math.ceil(sparsity * rows), 0.0, values))
 
 
+# Under PyTorch's name, by which code of others calls it.
+_calculate_fan_in_and_fan_out = fans
+
+
 def _filled(tensor: Tensor, values: numpy.ndarray) -> Tensor:
     if _state.skips:
         return tensor
