@@ -56,6 +56,12 @@ def test_what_has_the_result():
         sg.reshape(X, (6,), out=out)
 
 
+def test_a_file_as_f(tmp_path):
+    sg.save(obj={"a": X}, f=tmp_path / "x.pt")
+    assert sg.load(f=tmp_path / "x.pt")["a"].tolist() == X.tolist()
+    assert sg.save.__name__ == "save"
+
+
 def test_errors_have_the_public_name():
     with pytest.raises(TypeError, match=r"Tensor\.sum\(\) got an unexpected keyword argument 'along'"):
         X.sum(along=1)

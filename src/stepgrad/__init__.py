@@ -163,7 +163,10 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"stepgrad.{name}")
     if name in _NAMES:
-        return getattr(import_module(_NAMES[name]), name)
+        globals()[name] = getattr(import_module(_NAMES[name]), name)
+        if name in ("save", "load") or _NAMES[name] == "stepgrad.nn.functional":
+            _keywords.name_functions(globals(), [name], has_out=False)
+        return globals()[name]
     if name in _IN_PLACE:
         return getattr(Tensor, name)
     raise _names.missing("stepgrad", name, __dir__())

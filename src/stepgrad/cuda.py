@@ -40,6 +40,16 @@ def empty_cache() -> None:
         import_cupy().get_default_memory_pool().free_all_blocks()
 
 
+def memory_allocated(device: object = None) -> int:
+    """Return the bytes that tensors take on the GPU; 0 without one."""
+    return int(import_cupy().get_default_memory_pool().used_bytes()) if cuda_is_available() else 0
+
+
+def memory_reserved(device: object = None) -> int:
+    """Return the bytes that are held on the GPU, for tensors and for later; 0 without one."""
+    return int(import_cupy().get_default_memory_pool().total_bytes()) if cuda_is_available() else 0
+
+
 def manual_seed(seed: int) -> None:
     """Start the random numbers at `seed`, as `stepgrad.manual_seed`: those of CPU and GPU are the same."""
     random.manual_seed(seed)

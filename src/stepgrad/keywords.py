@@ -19,11 +19,26 @@ _ALSO = {"axis": "dim", "keepdims": "keepdim"}
 _FIRST = ("input", "x", "a", "x1")
 _SECOND = {"x2": "other"}
 _OWN = {
+    "alpha_dropout": {"train": "training"},
+    "bmm": {"mat2": "other"},
     "broadcast_to": {"size": "shape"},
+    "dot": {"tensor": "other"},
+    "dropout": {"train": "training"},
+    "dsplit": {"indices": "indices_or_sections", "sections": "indices_or_sections"},
     "expand": {"size": "shape"},
+    "feature_alpha_dropout": {"train": "training"},
+    "hsplit": {"indices": "indices_or_sections", "sections": "indices_or_sections"},
+    "isin": {"elements": "self"},
+    "load": {"f": "path"},
+    "mm": {"mat2": "other"},
+    "mv": {"vec": "other"},
+    "outer": {"vec2": "other"},
     "repeat": {"repeats": "sizes"},
+    "save": {"f": "path"},
     "split": {"split_size_or_sections": "split_size", "tensor": "self"},
+    "tensor_split": {"indices": "indices_or_sections", "sections": "indices_or_sections"},
     "view": {"size": "shape"},
+    "vsplit": {"indices": "indices_or_sections", "sections": "indices_or_sections"},
 }
 # Written in Python in PyTorch, and so without NumPy's names.
 _WITHOUT_ALSO = {"norm", "split", "unique"}
@@ -62,13 +77,13 @@ def name_methods(tensor_class: type) -> None:
                 setattr(tensor_class, name, _taking(method, also, has_out=False))
 
 
-def name_functions(names: dict[str, Any], public: Iterable[str]) -> None:
-    """Have the functions `public` in a module's `names` take other names, `input` and `out`."""
+def name_functions(names: dict[str, Any], public: Iterable[str], has_out: bool = True) -> None:
+    """Have the functions `public` in a module's `names` take other names, `input` and, if they may, `out`."""
     for name in public:
         function = _PLAIN.get(names[name], names[name])
         if isinstance(function, FunctionType):
             also = _other_names(function, name, is_function=True)
-            names[name] = _taking(function, also, has_out=name not in _NO_OUT)
+            names[name] = _taking(function, also, has_out=has_out and name not in _NO_OUT)
 
 
 def _other_names(function: FunctionType, name: str, is_function: bool = False) -> dict[str, str]:

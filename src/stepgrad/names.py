@@ -70,8 +70,12 @@ def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
         return MissingNameError(f"{where} has no {name!r}: it {INSTEAD[name]}.")
     if name.startswith("_"):  # what programs ask for, not people
         return MissingNameError(f"{where} has no {name!r}.")
-    others = [n for n in names if n[:1] != "_" and SequenceMatcher(None, name, n).ratio() > 0.65]
+    others = [n for n in names if n[:1] != "_" and _is_near(SequenceMatcher(None, name, n).ratio(), name, n)]
     return MissingNameError(f"{where} has no {name!r}.{suggest(name, others)}")
+
+
+def _is_near(ratio: float, name: str, other: str) -> bool:
+    return ratio > (0.65 if name[:1].casefold() == other[:1].casefold() else 0.8)
 
 
 def teller(where: str, names: dict[str, Any]) -> Callable[[str], Any]:

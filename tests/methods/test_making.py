@@ -82,6 +82,7 @@ def test_what_is_refused():
     [
         (sg, "func", "stepgrad has no 'func': it has no vmap"),
         (sg, "distributiom", "stepgrad has no 'distributiom'."),
+        (sg, "nested", "stepgrad has no 'nested'."),
         (sg, "lstm", "it is stepgrad.nn.LSTM here"),
         (sg.version, "hip", "stepgrad.version has no 'hip'."),
         (sg.backends, "opt_einsum", "stepgrad.backends has no 'opt_einsum'."),

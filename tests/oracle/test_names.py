@@ -53,6 +53,13 @@ x.view(size=(6,))
 x.expand(size=(2, 2, 3))
 x.repeat(repeats=(2, 1))
 x.tile(dims=(2,))
+m.mm(x, mat2=x.T)
+m.outer(x[0], vec2=x[1])
+m.isin(elements=x, test_elements=x[0])
+m.dropout(x, 0.5, train=False)
+m.tensor_split(x, sections=2, dim=1)
+m.float32.is_signed, m.uint8.is_signed, m.float64.is_complex
+m.autograd.grad((x.requires_grad_() ** 2).sum(), x, only_inputs=True, create_graph=True)
 m.add(x, x, out=m.empty(0, dtype=m.float64))
 m.eq(x, x, out=m.empty(2, 3, dtype=m.bool))
 m.max(x, 1, out=(m.empty(0, dtype=m.float64), m.empty(0, dtype=m.int64))).values

@@ -41,6 +41,16 @@ class dtype:
         """Whether values of this type are floating point numbers."""
         return self.category == FLOATING
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether the type has negative numbers."""
+        return self.numpy.kind in "if"
+
+    @property
+    def is_complex(self) -> bool:
+        """False: stepgrad has real numbers alone."""
+        return False
+
     def __repr__(self) -> str:
         return f"stepgrad.{self.name}"
 

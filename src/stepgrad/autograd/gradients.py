@@ -46,13 +46,16 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Any, ...]:
     """Return the derivatives of the sum of `outputs`, weighted by `grad_outputs`, with respect to `inputs`.
 
     Returns a tuple with a Tensor per input, of its shape. Raises `GradientError` if an input does not need a
     gradient or did not take part, unless `allow_unused` (then None, or zeros with `materialize_grads`).
+    `only_inputs` changes nothing, as in PyTorch. Raises `ArgumentError` for `is_grads_batched`.
 
     >>> import stepgrad as sg
     >>> x = sg.tensor(2.0, requires_grad=True)
@@ -60,6 +63,8 @@ def grad(
     >>> sg.autograd.grad(dx, x)
     (tensor(12.),)
     """
+    if is_grads_batched:
+        raise ArgumentError("grad() takes one weight per output: call it for each row of grad_outputs.")
     roots, targets = _as_list(outputs), _as_list(inputs)
     for i, t in enumerate(targets):
         if not t.requires_grad:
