@@ -192,10 +192,11 @@ def health(
 
     >>> import stepgrad as sg
     >>> from stepgrad import nn
-    >>> _ = sg.manual_seed(0)
-    >>> x, y = sg.randn(64, 4), sg.randn(64, 1)
-    >>> layers = [layer for _ in range(10) for layer in (nn.Linear(4, 4), nn.Sigmoid())]
-    >>> net = nn.Sequential(*layers, nn.Linear(4, 1))
+    >>> _ = sg.manual_seed(1)
+    >>> x = sg.randn(64, 8)
+    >>> y = x.sum(1, keepdim=True)
+    >>> layers = [layer for _ in range(10) for layer in (nn.Linear(8, 8), nn.Sigmoid())]
+    >>> net = nn.Sequential(*layers, nn.Linear(8, 1))
     >>> found = sg.health(net, nn.MSELoss(), sg.optim.SGD(net.parameters(), lr=0.1), x, y)
     >>> found.kinds()
     ['vanishing_gradient']
