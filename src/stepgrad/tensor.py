@@ -44,7 +44,7 @@ class _RequiresGrad:
     def __get__(self, tensor: Any, owner: Any = None) -> bool:
         if tensor is None:
             return False
-        if tensor._is_stale():
+        if tensor._base is not None and tensor._is_stale():
             engine.follow(tensor)
         return bool(tensor.__dict__.get("requires_grad", False))
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.autograd.messages import changed_since, described, explained, freed, made_without_history
-from stepgrad.errors import DeviceError, DtypeError, GradientError, ShapeError, StepgradError
+from stepgrad.autograd.messages import apart, changed_since, explained, freed, made_without_history
+from stepgrad.errors import DtypeError, GradientError, ShapeError, StepgradError
 from stepgrad.graph import Node, ancestors
 from stepgrad.ops.namespace import namespace_of
 from stepgrad.ops.record import Absent, Composite, Op
@@ -69,9 +69,10 @@ def apply(op: Op, *inputs: Any, **attrs: Any) -> Any:
     for x in inputs:
         if isinstance(x, Tensor):
             a = x._array
-            if x._base is not None and x._base_seen != x._base._rebases and state.grad_enabled:
+            base = x._base
+            if base is not None and x._base_seen != base._rebases and state.grad_enabled:
                 follow(x)
-            if x.requires_grad:
+            if x.requires_grad if base is None else x.__dict__.get("requires_grad", False):
                 requires_grad = True
             if first_dtype is None:
                 first_dtype = a.dtype
@@ -206,10 +207,7 @@ def _module_for(op: Op, inputs: tuple[Any, ...]) -> Any:
     tensors = [x for x in inputs if isinstance(x, Tensor)]
     places = {str(x.device) for x in tensors}
     if len(places) > 1:
-        raise DeviceError(
-            f"{op.name} has operands on different devices: {', '.join(described(x) for x in tensors)}. "
-            f"Move them to one with .to('{tensors[0].device}')."
-        )
+        raise apart(op, tensors)
     return devices.module_of(tensors[0]._array)
 
 

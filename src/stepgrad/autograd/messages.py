@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
+from stepgrad.errors import DeviceError, DtypeError, GradientError, IndexShapeError, ShapeError, StepgradError
 from stepgrad.graph import Node
 from stepgrad.ops.record import Op
 
@@ -14,6 +14,14 @@ def described(x: Any) -> str:
     if hasattr(x, "_array"):
         return f"{x.dtype.name}{list(x.shape)} on {x.device}"
     return "nothing" if x is None else repr(x)
+
+
+def apart(op: Op, tensors: list[Any]) -> DeviceError:
+    """Return the error for operands on different devices."""
+    return DeviceError(
+        f"{op.name} has operands on different devices: {', '.join(described(x) for x in tensors)}. "
+        f"Move them to one with .to('{tensors[0].device}')."
+    )
 
 
 def explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Exception) -> StepgradError:
