@@ -8,7 +8,15 @@ import pytest
 from stepgrad import nn
 from tests.oracle.sequences import SEQUENCE_MODULES
 from tests.oracle.spatial import SPATIAL_MODULES
-from tests.oracle.translate import Failures, assert_same, compare, described, tensors_in, to_stepgrad
+from tests.oracle.translate import (
+    Failures,
+    assert_same,
+    compare,
+    described,
+    shared_by,
+    tensors_in,
+    to_stepgrad,
+)
 
 pytestmark = pytest.mark.oracle
 
@@ -103,12 +111,13 @@ def test_module(name: str, database: dict[str, Any]):
                 theirs_in = [x for x in tensors_in([forward.args, forward.kwargs]) if x.requires_grad]
                 ours_in = [x for x in tensors_in([arguments, keywords]) if x.requires_grad]
                 before = BEFORE.get(name, lambda x: x)
+                right = theirs(before(forward.args[0]), *forward.args[1:], **forward.kwargs)
+                found = ours(before(arguments[0]), *arguments[1:], **keywords)
                 compare(
-                    theirs(before(forward.args[0]), *forward.args[1:], **forward.kwargs),
-                    ours(before(arguments[0]), *arguments[1:], **keywords),
-                    [*theirs_in, *theirs.parameters()],
-                    [*ours_in, *ours.parameters()],
-                )
+                    right, found, [*theirs_in, *theirs.parameters()], [*ours_in, *ours.parameters()]
+                )  # fmt: skip
+                for result, own in zip(tensors_in([right]), tensors_in([found]), strict=True):
+                    assert shared_by(own, ours_in) == shared_by(result, theirs_in)
                 for key, right in theirs.state_dict().items():
                     assert_same(ours.state_dict()[key], right)
             except Exception as error:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import numpy
 import pytest
 
 from tests.oracle.test_ops import MISSING, OPERATIONS, database
-from tests.oracle.translate import Failures, described, samples_of, tensors_in, to_stepgrad
+from tests.oracle.translate import Failures, described, samples_of, shared_by, tensors_in, to_stepgrad
 
 pytestmark = pytest.mark.oracle
 
@@ -17,19 +16,6 @@ DIFFERENT = {
     ("double", ""): {"memory_format=": "layouts other than the row-major one are not kept"},
     ("masked.prod", ""): {"float64[], mask=None": "PyTorch hands out the number itself for its product"},
 }
-
-
-def shared_by(result: Any, given: list[Any]) -> tuple[list[int], list[int], bool]:
-    """Which of the inputs a result is, with which it shares memory, and whether its own elements do.
-
-    Of tensors of PyTorch and of stepgrad: both are seen through NumPy.
-    """
-    array = result.detach().numpy()
-    return (
-        [i for i, x in enumerate(given) if x is result],
-        [i for i, x in enumerate(given) if numpy.may_share_memory(x.detach().numpy(), array)],
-        any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)),
-    )
 
 
 @pytest.mark.parametrize("name, variant", OPERATIONS, ids=lambda x: x)

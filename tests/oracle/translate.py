@@ -152,6 +152,19 @@ def compare(
             assert_same(found, right, tolerance, where)
 
 
+def shared_by(result: Any, given: list[Any]) -> tuple[list[int], list[int], bool]:
+    """Which of the inputs a result is, with which it shares memory, and whether its own elements do.
+
+    Of tensors of PyTorch and of stepgrad: both are seen through NumPy.
+    """
+    array = result.detach().numpy()
+    return (
+        [i for i, x in enumerate(given) if x is result],
+        [i for i, x in enumerate(given) if numpy.may_share_memory(x.detach().numpy(), array)],
+        any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True)),
+    )
+
+
 class Failures:
     """Samples that differ: all are tried, then all are told."""
 

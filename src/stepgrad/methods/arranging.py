@@ -245,9 +245,9 @@ class ArrangingMethods(TensorBase):
     def sum_to_size(self, *size: Any) -> Tensor:
         """Return the sum over the dimensions in which `size` is 1 or missing (if none, the tensor)."""
         shape = as_shape(size)
-        return (
-            self._as_tensor() if shape == self._array.shape else apply(REGISTRY["sum_to"], self, shape=shape)
-        )
+        if shape and shape == self._array.shape:
+            return self._as_tensor()
+        return apply(REGISTRY["sum_to"], self, shape=shape)
 
     @property
     def H(self) -> Tensor:
