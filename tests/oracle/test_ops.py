@@ -56,6 +56,12 @@ OPERATIONS["nn.functional.softmin", "with_dtype"] = functional.softmin
 OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: functional.embedding(
     indices, weight, **kwargs
 )
+OPERATIONS |= {
+    (name, ""): getattr(sg, name) for name in ("gcd", "lcm", "unique_consecutive", "scalar_tensor")
+}
+OPERATIONS["unravel_index", ""] = sg.unravel_index
+METHODS = ("byte", "char", "new_zeros", "new_ones", "new_full")
+OPERATIONS |= {(name, ""): getattr(sg.Tensor, name) for name in METHODS}
 OPERATIONS |= SPATIAL
 OPERATIONS |= SEQUENCE_OPERATIONS
 
@@ -125,6 +131,10 @@ NOT_COMPARED = {
     "normal": "random",
     "rand_like": "random",
     "randint": "random",
+    "randint_like": "random",
+    "new_empty": "undefined numbers",
+    "resize_": "undefined numbers",
+    "resize_as_": "undefined numbers",
     "randn": "random",
     "randn_like": "random",
     "uniform": "random",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import namedtuple
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +200,7 @@ class OrderingMethods(TensorBase):
         """
         array = readable(self)
         rows = array.reshape(-1) if dim is None else numpy.moveaxis(array, one_dim(dim, array.ndim), 0)
-        flat = rows.reshape(len(rows), -1)
+        flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
         first = numpy.concatenate([numpy.ones(min(len(rows), 1), bool), (flat[1:] != flat[:-1]).any(1)])
         kept = rows[first]
         found = [kept if dim is None else numpy.moveaxis(kept, 0, one_dim(dim, array.ndim))]
