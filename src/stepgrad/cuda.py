@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from stepgrad.arrays import random
 from stepgrad.arrays.devices import cuda_is_available, import_cupy
+from stepgrad.arrays.dtypes import TENSOR_NAMES
 from stepgrad.names import teller
+from stepgrad.typed import TensorType
 
 
 def is_available() -> bool:
@@ -56,6 +58,10 @@ def manual_seed(seed: int) -> None:
 
 
 manual_seed_all = manual_seed
+
+# The types of tensors on a GPU, such as `stepgrad.cuda.FloatTensor`: see `stepgrad.FloatTensor`.
+_TYPES = {name: TensorType(f"cuda.{name}", kind, "cuda") for kind, name in TENSOR_NAMES.items()}
+globals().update(_TYPES)
 
 if not TYPE_CHECKING:
     __getattr__ = teller(__name__, globals())

@@ -16,16 +16,17 @@ class TensorType:
     (tensor([1, 2]), (2, 3), False)
     """
 
-    def __init__(self, name: str, dtype: dtypes.dtype) -> None:
-        self.__name__, self.dtype = name, dtype
+    def __init__(self, name: str, dtype: dtypes.dtype, device: str = "cpu") -> None:
+        self.__name__, self.dtype, self._device = name, dtype, device
 
     def __call__(self, *data: Any) -> Tensor:
         if not data or isinstance(data[0], int):
-            return empty(*data or (0,), dtype=self.dtype)
-        return tensor(data[0], dtype=self.dtype)
+            return empty(*data or (0,), dtype=self.dtype, device=self._device)
+        return tensor(data[0], dtype=self.dtype, device=self._device)
 
     def __instancecheck__(self, value: Any) -> bool:
-        return isinstance(value, Tensor) and value.dtype is self.dtype
+        same = isinstance(value, Tensor) and value.dtype is self.dtype
+        return same and value.device.type == self._device
 
     def __repr__(self) -> str:
         return f"stepgrad.{self.__name__}"

@@ -60,6 +60,12 @@ def test_another_shape_in_place():
         y.resize_(1)
 
 
+def test_types_on_a_gpu():
+    assert not isinstance(sg.ones(1), sg.cuda.FloatTensor)
+    assert repr(sg.cuda.LongTensor) == "stepgrad.cuda.LongTensor"
+    assert sg.cuda.memory_allocated() >= 0
+
+
 def test_what_is_refused():
     with pytest.raises(ShapeError, match=r"fill_diagonal_ takes a matrix, or more dimensions of one length"):
         sg.zeros(2, 2, 3).fill_diagonal_(1.0)
