@@ -17,6 +17,8 @@ import torch.optim as optim
 import torch.optim.lr_scheduler as lr_scheduler
 import torch.utils.data
 import torch.autograd as autograd
+import torch.backends.cudnn as cudnn
+import torch.nn.parallel
 from torch import nn as again, optim, Tensor, tensor
 from torch.autograd import Variable, Function
 from torch.nn import functional, init, Parameter
@@ -51,6 +53,7 @@ def test_imports_of_torch_find_stepgrad(begin):
 assert torch is stepgrad and nn is stepgrad.nn is again and F is stepgrad.nn.functional is functional
 assert init is stepgrad.nn.init and optim is stepgrad.optim and lr_scheduler is stepgrad.optim.lr_scheduler
 assert Loader is DataLoader is stepgrad.data.DataLoader and P is Parameter is stepgrad.nn.Parameter
+assert cudnn is stepgrad.backends.cudnn and torch.nn.parallel is nn.parallel
 assert nn.__spec__.name == nn.__name__ == "stepgrad.nn"
 from importlib import reload
 print(stepgrad.nn.init.__name__, torch.utils.data is stepgrad.utils.data)

@@ -6,12 +6,23 @@ change nothing: stepgrad's results are the same every time as they are.
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.arrays.devices import cuda_is_available
 from stepgrad.names import teller
+
+# So that ``import stepgrad.backends.cudnn`` finds what is made below.
+__path__: list[str] = []
+
+
+def _module(name: str, **switches: Any) -> Any:
+    """Return a module of these names, which can be imported."""
+    module = sys.modules[f"{__name__}.{name}"] = ModuleType(f"{__name__}.{name}")
+    module.__dict__.update(switches)
+    return module
 
 
 def _switch(enabled: bool) -> None:
@@ -22,15 +33,17 @@ def _no(*_: Any) -> bool:
     return False
 
 
-mps = SimpleNamespace(is_available=_no, is_built=_no)
-mkl = SimpleNamespace(is_available=_no)
-mkldnn = SimpleNamespace(is_available=_no, enabled=False)
-openmp = SimpleNamespace(is_available=_no)
-cudnn = SimpleNamespace(
+mps = _module("mps", is_available=_no, is_built=_no)
+mkl = _module("mkl", is_available=_no)
+mkldnn = _module("mkldnn", is_available=_no, enabled=False)
+openmp = _module("openmp", is_available=_no)
+cudnn = _module(
+    "cudnn",
     enabled=False, benchmark=False, deterministic=True, allow_tf32=False, is_available=_no,
     version=lambda: None,
 )  # fmt: skip
-cuda = SimpleNamespace(
+cuda = _module(
+    "cuda",
     is_built=cuda_is_available,
     matmul=SimpleNamespace(
         allow_tf32=False,
