@@ -113,3 +113,33 @@ def test_several_names_of_one_memory():
     p.data = sg.ones(4)
     assert [t.item() for t in f()] == [4, 4]
     assert other.sum().item() == 32
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y, w: y.detach().mul_(2),
+        lambda y, w: y.data.clamp_(-1, 1).add_(3),
+        lambda y, w: y.data[1:].mul_(2),
+        lambda y, w: (y.data.mul_(2), y.mul_(3), y.data.add_(1)),
+        lambda y, w: sg.no_grad()(y.mul_)(3),
+        lambda y, w: (sg.no_grad()(y.mul_)(3), y.data.add_(1), sg.no_grad()(y[0].mul_)(3)),
+    ],
+)
+def test_changes_past_the_history(change: Callable[[Tensor, Tensor], Any]):
+    def step(x: Tensor, w: Tensor) -> tuple[Tensor, ...]:
+        y = x + w
+        other = y.detach()
+        change(y, w)
+        gx, gw = sg.autograd.grad((y * x.detach()).sum(), (x, w))
+        x.grad = None
+        (x * w).sum().backward()
+        assert x.grad is not None
+        change(x.grad, w)
+        return y, other * 1, y * 2, gx, gw, x.grad, x.grad + 1
+
+    numbers = numpy.random.default_rng(1).uniform(0.5, 1.5, (2, 3, 3))
+    x, w = (sg.tensor(a, requires_grad=True) for a in numbers)
+    native, eager = compiled_and_eager(step, [x, w])
+    for ours, right in zip(native, eager, strict=True):
+        assert_close(ours, right, 1e-12)

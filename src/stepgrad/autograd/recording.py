@@ -39,6 +39,7 @@ class Recording(list[Node]):
     * `before`: (tensor, array) for each tensor that was written to, with what it held before (with
       `values_hidden`).
     * `places`: for each write how many nodes had been recorded, and which node had made what was there.
+    * `renamed`: for each write whether the tensor has the history of the result from then on.
     * `constants`: tensors that were made of numbers meanwhile. `arguments`: the ids of those handed in.
     * `added_to`: gradients from before to which more was added.
     * `read`: (tensor, array) for each other tensor whose value was asked for (with `values_hidden`).
@@ -55,6 +56,7 @@ class Recording(list[Node]):
         self.effects: list[Effect] = []
         self.before: dict[int, tuple[Any, Any]] = {}
         self.places: list[tuple[int, Node | None]] = []
+        self.renamed: list[bool] = []
         self.constants: dict[int, Any] = {}
         self.arguments: set[int] = set()
         self.read: list[tuple[Any, Any]] = []
@@ -88,8 +90,11 @@ class Recording(list[Node]):
         if self.values_hidden and id(tensor) not in self.before and not self._made(tensor):
             self.before[id(tensor)] = (tensor, tensor._array.copy())
 
-    def wrote(self, tensor: Any, node: Node) -> None:
-        """Note that the result of a node is being stored in a tensor's memory."""
+    def wrote(self, tensor: Any, node: Node, renamed: bool) -> None:
+        """Note that the result of a node is being stored in a tensor's memory, and in its history if
+        `renamed`.
+        """
+        self.renamed.append(renamed)
         # What the step itself made is not held on to, so that `kept` finds what others hold.
         forget = self.values_hidden and self._made(tensor)
         self.writes.append((engine.Tensor._of(tensor._array) if forget else tensor, node))

@@ -176,7 +176,7 @@ class Capture:
                 "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the "
                 "step, before backward()"
             )
-        pending = deque(zip(recording.places, recording.writes))
+        pending = deque(zip(recording.places, recording.writes, recording.renamed))
         for i, node in enumerate(recording):
             while pending and pending[0][0][0] <= i:
                 self._write(*pending.popleft())
@@ -297,13 +297,19 @@ class Capture:
                 return i
         return None
 
-    def _write(self, place: tuple[int, Node | None], write: tuple[Tensor, Node]) -> None:
-        """Follow a change in place: of a slot, or of what the step itself made."""
+    def _write(self, place: tuple[int, Node | None], write: tuple[Tensor, Node], renamed: bool) -> None:
+        """Follow a change in place: of a slot, or of what the step itself made.
+
+        `renamed`: whether the tensor goes by the node of what was written, from now on.
+        """
         (_, before), (tensor, node) = place, write
         if before not in self._values and id(tensor) not in self._recording.constants:
             self._leaf(tensor)
             self._written[place_of(tensor._array)] = tensor
-        self._contents.write(tensor._array, before, self._values[node])
+        value = self._values[node]
+        for other in self._contents.write(tensor._array, before, value, node if renamed else before):
+            if other in self._values:
+                self._values[other] = value
 
     def _writes(self) -> list[tuple[Value, Value]]:
         """Return what is in the end written to which slot."""

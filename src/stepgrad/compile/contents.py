@@ -65,6 +65,14 @@ def _overlap(a: Any, b: Any) -> bool:
     return a_low < b_high and b_low < a_high
 
 
+def _attached(node: Node | None) -> Node | None:
+    """Return what a tensor was detached from: None for a tensor that was there before the step."""
+    while node is not None and node.op.name == "detach":
+        source = node.inputs[0]
+        node = source if isinstance(source, Node) else None
+    return node
+
+
 def memory_of(x: Any) -> Any:
     """Return the array of a node or a tensor."""
     return x.result if isinstance(x, Node) else x._array
@@ -75,13 +83,18 @@ class Contents:
 
     def __init__(self) -> None:
         self.time = 0
-        self._written: dict[Place, tuple[int, Value]] = {}
+        self._written: dict[Place, tuple[int, Value, set[Node]]] = {}
+        # Which node a tensor goes by since it was written to, by the one that it went by before.
+        self._since: dict[Node, Node] = {}
 
-    def write(self, array: Any, before: Node | None, value: Value) -> None:
-        """Note that an array holds `value` from now on; `before` is the node that had made what was there.
+    def write(self, array: Any, before: Node | None, value: Value, now: Node | None) -> set[Node]:
+        """Note that an array holds `value` from now on, and return the nodes of tensors that show it too.
 
+        `before` is the node that had made what was there, `now` the one that the tensor goes by from now on.
+        Another tensor in the same memory (of `.detach()` and `.data`) goes by a node of its own.
         Raises `NotCompiled` for a part of another array.
         """
+        before, writer = _attached(before), before
         is_part = before is not None and before.op.is_view and _overlap(before.result, array)
         if before is not None and is_part and place_of(memory_of(root_of(before))) != place_of(array):
             raise NotCompiled(
@@ -89,7 +102,20 @@ class Contents:
                 f"value to the whole"
             )
         self.time += 1
-        self._written[place_of(array)] = (self.time, value)
+        _, _, known = self._written.get(place_of(array), (0, value, set()))
+        shown = known - {writer}
+        if before is not writer or (before is not None and before.op.is_view):
+            root = None if before is None else root_of(before)
+            while isinstance(root, Node) and root in self._since:
+                root = self._since[root]
+            if isinstance(root, Node):
+                shown.add(root)
+        elif before is not None and now is not None and now is not before:
+            self._since[before] = now
+        if now is not None and now is writer:
+            shown.add(now)
+        self._written[place_of(array)] = (self.time, value, shown if now is None else shown | {now})
+        return shown
 
     def at(self, array: Any) -> Value | None:
         """Return the value that was written to an array, None if there was none."""

@@ -135,7 +135,7 @@ class InPlaceMethods(TensorBase):
         """Take over the history of `result`, whose numbers this tensor's memory holds now."""
         tensor, node = self._as_tensor(), self._node
         if state.recorder is not None:
-            state.recorder.wrote(tensor, result._node)
+            state.recorder.wrote(tensor, result._node, state.grad_enabled or tensor.is_leaf)
         if not state.grad_enabled:
             if tensor.is_leaf:
                 self._node = result._node  # a parameter that is updated stays a leaf
