@@ -143,3 +143,17 @@ def test_changes_past_the_history(change: Callable[[Tensor, Tensor], Any]):
     native, eager = compiled_and_eager(step, [x, w])
     for ours, right in zip(native, eager, strict=True):
         assert_close(ours, right, 1e-12)
+
+
+def test_an_argument_changed_through_a_detached_view():
+    def step(x: Tensor) -> tuple[Tensor, ...]:
+        view = x.reshape(3)
+        view.detach().add_(x + 1.0)
+        return view * 1, x * 1
+
+    x = sg.ones(3, requires_grad=True)
+    f = sg.compile(step)
+    for k in (3, 7):
+        assert [t.tolist() for t in f(x)] == [[k] * 3] * 2
+        assert x.tolist() == [k] * 3
+    assert not f.runs_eagerly

@@ -87,8 +87,9 @@ class Recording(list[Node]):
     def about_to_write(self, tensor: Any) -> None:
         """Keep what a tensor holds before it is written to for the first time."""
         self.places.append((len(self), tensor._node))
-        if self.values_hidden and id(tensor) not in self.before and not self._made(tensor):
-            self.before[id(tensor)] = (tensor, tensor._array.copy())
+        found = self._found(tensor) if self.values_hidden else None
+        if found is not None and id(found) not in self.before:
+            self.before[id(found)] = (found, found._array.copy())
 
     def wrote(self, tensor: Any, node: Node, renamed: bool) -> None:
         """Note that the result of a node is being stored in a tensor's memory, and in its history if
@@ -98,6 +99,15 @@ class Recording(list[Node]):
         # What the step itself made is not held on to, so that `kept` finds what others hold.
         forget = self.values_hidden and self._made(tensor)
         self.writes.append((engine.Tensor._of(tensor._array) if forget else tensor, node))
+
+    def _found(self, tensor: Any) -> Any:
+        """Return the tensor from before whose memory this one lies in: itself, or what it is a view of."""
+        if not self._made(tensor):
+            return tensor
+        node = tensor._node
+        while isinstance(node, Node) and node.op.is_view:
+            node = node.inputs[0]
+        return None if isinstance(node, Node) else node
 
     def _made(self, tensor: Any) -> bool:
         """Return whether what a tensor holds was computed meanwhile."""

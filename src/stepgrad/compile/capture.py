@@ -19,7 +19,7 @@ import numpy
 from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.assemble import Program, Slot
-from stepgrad.compile.contents import Contents, Trace, check_apart, place_of
+from stepgrad.compile.contents import Contents, Trace, check_apart, place_of, root_of
 from stepgrad.compile.program import Builder
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
@@ -303,9 +303,12 @@ class Capture:
         `renamed`: whether the tensor goes by the node of what was written, from now on.
         """
         (_, before), (tensor, node) = place, write
-        if before not in self._values and id(tensor) not in self._recording.constants:
-            self._leaf(tensor)
-            self._written[place_of(tensor._array)] = tensor
+        # What is written to: through a view, or a detached one, the tensor that it shows.
+        target = tensor if before is None or not before.op.is_view else root_of(before)
+        found = isinstance(target, Tensor) and (target is not tensor or before not in self._values)
+        if found and id(target) not in self._recording.constants:
+            self._leaf(target)
+            self._written[place_of(target._array)] = target
         value = self._values[node]
         for other in self._contents.write(tensor._array, before, value, node if renamed else before):
             if other in self._values:
