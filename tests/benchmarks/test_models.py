@@ -16,6 +16,7 @@ def test_our_peers_agree_with_the_reference_also_after_a_reset(model, peer):
         assert disagreement(model, training.mean_loss()) is None
 
 
+@pytest.mark.slow
 def test_a_planted_mistake_is_found():
     training = training_of("stepgrad_eager", "lstm")
     training.reset()

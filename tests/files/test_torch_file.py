@@ -185,7 +185,15 @@ def test_every_cut_file_is_refused(path, layout):
         refused(path, "storages that no tensor uses")
 
 
-@pytest.mark.parametrize("layout, count", [("zip", 3500), ("legacy", 1500)])
+@pytest.mark.parametrize(
+    "layout, count",
+    [
+        ("zip", 600),
+        ("legacy", 300),
+        pytest.param("zip", 3500, marks=pytest.mark.slow),
+        pytest.param("legacy", 1500, marks=pytest.mark.slow),
+    ],
+)
 def test_whatever_byte_is_damaged_one_kind_of_error_says_so(path, layout, count):
     """Where the damage is in a number, or in a byte that says nothing, the file is read."""
     device = name("torch.device") + text("cpu") + b"\x85R"
