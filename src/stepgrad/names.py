@@ -64,12 +64,12 @@ def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
     >>> str(missing("stepgrad", "jit", []))
     "stepgrad has no 'jit': it makes native code with stepgrad.compile."
     """
-    from difflib import SequenceMatcher
-
     if name in INSTEAD:
         return MissingNameError(f"{where} has no {name!r}: it {INSTEAD[name]}.")
     if name.startswith("_"):  # what programs ask for, not people
         return MissingNameError(f"{where} has no {name!r}.")
+    from difflib import SequenceMatcher
+
     others = [n for n in names if n[:1] != "_" and _is_near(SequenceMatcher(None, name, n).ratio(), name, n)]
     return MissingNameError(f"{where} has no {name!r}.{suggest(name, others)}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +23,8 @@ class _Watch:
 
     def remember(self, node: Node) -> None:
         """Note the lines that made a node, those of stepgrad itself left out."""
+        import traceback
+
         frames = [each for each in traceback.extract_stack() if not each.filename.startswith(_PACKAGE)]
         node.made_at = "".join(traceback.format_list(frames))
 
