@@ -339,7 +339,10 @@ def _computed(value: Value, inputs: list[Any]) -> Any:
 
 
 def _after(loss: Value, changed: Value) -> list[Value]:
-    """Return the values that depend on `changed` and lead to the loss, in order."""
+    """Return the values that depend on `changed` and lead to the loss, in order.
+
+    What stops the gradient (`detach`, `no_grad`, the places at which sorting puts numbers) is a constant.
+    """
     depends: dict[int, bool] = {id(changed): True}
     order: list[Value] = []
     stack: list[tuple[Value, bool]] = [(loss, False)]
@@ -347,7 +350,7 @@ def _after(loss: Value, changed: Value) -> list[Value]:
         value, ready = stack.pop()
         inputs = [x for x in value.inputs if isinstance(x, Value)]
         if ready:
-            depends[id(value)] = any(depends[id(x)] for x in inputs)
+            depends[id(value)] = not value.is_stopped and any(depends[id(x)] for x in inputs)
             if depends[id(value)]:
                 order.append(value)
         elif id(value) not in depends:

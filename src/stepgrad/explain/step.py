@@ -33,7 +33,7 @@ class Value:
       model.
     * `module`: the path of the module that made it. `origin`: of a leaf, where it comes from
       ("parameter", "buffer", "input", "target", "state", "rate", "constant"), `path` its name there.
-    * `called`: what textbooks call a value inside an operation.
+    * `called`: what textbooks call a value inside an operation. `is_stopped`: no gradient flows through it.
     * `order`: values made during the step are numbered in order; -1 for others.
     """
 
@@ -45,6 +45,7 @@ class Value:
         self.origin, self.path = "", ""
         self.called = ""
         self.order = -1
+        self.is_stopped = op is not None and not op.differentiable
         # Integers, and what comes from these, booleans and constants alone, are written as what they are.
         made_of_data = all(x.is_data for x in inputs if isinstance(x, Value))
         is_made = made_of_data and op is not None and op.kind != "random"
@@ -344,6 +345,8 @@ class _Run:
             if value.order < 0:
                 value.order = last.order
                 value.phase, value.module = phase, last.module
+                if phase == "forward":
+                    value.is_stopped = not last.requires_grad
             self._nodes[last.order] = value
         return self._nodes[node.order]
 
