@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -16,6 +17,7 @@ Shown = Callable[[Ref | Number], str]
 _SURE_DIGITS = 14
 _MEANT_DIGITS = 15  # to which a decimal that somebody wrote comes out of float64 as it was
 _ROUNDED_OFF = Decimal("1e-15")  # of the numbers in a sum, in float64
+_POWER_OF_TEN = re.compile(r"[\d.]+e[-−]?\d+")
 _ENDS = 3  # numbers that are left at either end of a dimension that is cut
 
 # How tightly an operator binds.
@@ -109,11 +111,15 @@ def tolerance(text: str, digits: int) -> Decimal:
 
     >>> tolerance("−0.0162", 3), tolerance("3.33e-10", 3), tolerance("12", 4)
     (Decimal('0.0001'), Decimal('1E-12'), Decimal('0.01'))
+    >>> tolerance("1290", 3)  # of 1286.4
+    Decimal('1E+1')
     """
     number = Decimal(text.replace("−", "-"))
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int):
         return Decimal(0)
+    if not exponent and number:
+        exponent = len(text) - len(text.rstrip("0"))  # the zeros of a whole number need not be digits of it
     return Decimal(1).scaleb(min(exponent, number.adjusted() - digits + 1) if number else -digits)
 
 
@@ -155,20 +161,19 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
     if head == "*":
         return "·".join(_within(y, _PRODUCT + (i > 0), shown) for i, y in enumerate(operands)), _PRODUCT
     if head == "/":
-        return f"{_within(operands[0], _PRODUCT, shown)}/{_within(operands[1], _SIGN, shown)}", _PRODUCT
+        return f"{_within(operands[0], _PRODUCT, shown)}/{_base_text(operands[1], shown, _SIGN)}", _PRODUCT
     if head == "neg":
         return "−" + _within(operands[0], _PRODUCT, shown), _SIGN - 2
     if head == "**":
-        return f"{_within(operands[0], _ATOM, shown)}^{_within(operands[1], _ATOM, shown)}", _POWER
+        return f"{_base_text(operands[0], shown)}^{_base_text(operands[1], shown)}", _POWER
     if head == "exp":
-        inside = _text(operands[0], shown)
-        return f"e^{inside[0] if inside[1] == _ATOM else f'({inside[0]})'}", _POWER
+        return f"e^{_base_text(operands[0], shown)}", _POWER
     if head in _PRODUCTS:
         return _PRODUCTS[head].join(
             _within(y, _PRODUCT + (i > 0 or is_of_elements(head, y)), shown) for i, y in enumerate(operands)
         ), _PRODUCT
     if head == "ᵀ":
-        return f"{_within(operands[0], _ATOM, shown)}ᵀ", _ATOM
+        return f"{_base_text(operands[0], shown)}ᵀ", _ATOM
     if head in _COMPARISONS:
         a, b = (_within(y, _SUM, shown) if isinstance(y, Operation) else shown(y) for y in operands)
         return f"{a} {_COMPARISONS[head]} {b}", _COMPARED
@@ -176,7 +181,7 @@ def _text(x: Expression, shown: Shown) -> tuple[str, int]:
         return "…", _ATOM
     if head == "[]":
         places = ", ".join(text_of(y, shown) for y in operands[1:])
-        return f"{_within(operands[0], _ATOM, shown)}[{places}]", _ATOM
+        return f"{_base_text(operands[0], shown)}[{places}]", _ATOM
     if head == "list":
         return f"[{', '.join(text_of(y, shown) for y in operands)}]", _ATOM
     if head == ":":
@@ -201,6 +206,21 @@ def _within(x: Expression, least: int, shown: Shown) -> str:
     return text if strength >= least else f"({text})"
 
 
+def is_open(text: str) -> bool:
+    """Whether a sign behind a name or number seems to belong to the end of it alone.
+
+    >>> is_open("∂L/∂w₁₁"), is_open("3e-5"), is_open("w₁₁"), is_open("0.3")
+    (True, True, False, False)
+    """
+    return text.startswith("∂") or _POWER_OF_TEN.fullmatch(text) is not None
+
+
+def _base_text(x: Expression, shown: Shown, least: int = _ATOM) -> str:
+    """Return what has a power, an index or a transpose, is a power, or is divided by."""
+    text = _within(x, least, shown)
+    return f"({text})" if not isinstance(x, Operation) and is_open(text) else text
+
+
 def _sum_text(terms: Sequence[Expression], shown: Shown) -> str:
     parts = []
     for i, term in enumerate(terms):
@@ -219,6 +239,8 @@ def _sum_text(terms: Sequence[Expression], shown: Shown) -> str:
 # ------------------------------------------------------------------------------------------------ LaTeX
 
 _LATEX_COMPARISONS = {"==": "=", "!=": r"\ne", "<": "<", "<=": r"\le", ">": ">", ">=": r"\ge"}
+_LATEX_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}^_]")
+_OPENING, _CLOSING = {"{", r"\left", r"\begin"}, {"}", r"\right", r"\end"}
 _LATEX_NAMES = {
     "exp": r"\exp", "log": r"\ln", "maximum": r"\max", "minimum": r"\min", "tanh": r"\tanh", "sin": r"\sin",
     "cos": r"\cos",
@@ -269,7 +291,7 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
     if head == "neg":
         return "-" + _latex_within(operands[0], _PRODUCT, shown), _SIGN - 2
     if head == "**":
-        return f"{_latex_within(operands[0], _ATOM, shown)}^{{{latex_of(operands[1], shown)}}}", _POWER
+        return f"{_latex_of_base('^', operands[0], shown)}^{{{latex_of(operands[1], shown)}}}", _POWER
     if head == "exp":
         return f"e^{{{latex_of(operands[0], shown)}}}", _POWER
     if head == "sqrt":
@@ -283,18 +305,18 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
             for i, y in enumerate(operands)
         ), _PRODUCT
     if head == "ᵀ":
-        return rf"{_latex_within(operands[0], _ATOM, shown)}^{{\top}}", _ATOM
+        return rf"{_latex_of_base('ᵀ', operands[0], shown)}^{{\top}}", _ATOM
     if head in _COMPARISONS:
         a, b = (_latex_within(y, _SUM, shown) for y in operands)
         return rf"\left[{a} {_LATEX_COMPARISONS[head]} {b}\right]", _ATOM
     if head == "where":
         condition, a, b = (latex_of(y, shown) for y in operands)
-        return rf"\begin{{cases}} {a} & {condition} \\ {b} & \text{{else}} \end{{cases}}", _ATOM
+        return rf"\begin{{cases}} {a} & {condition} \\ {b} & \text{{else}} \end{{cases}}", _COMPARED
     if head == "…":
         return r"\cdots", _ATOM
     if head == "[]":
         places = ", ".join(latex_of(y, shown) for y in operands[1:])
-        return rf"{_latex_within(operands[0], _ATOM, shown)}_{{[{places}]}}", _ATOM
+        return rf"{_latex_of_base('[]', operands[0], shown)}_{{[{places}]}}", _ATOM
     if head == "list":
         return rf"\left[{', '.join(latex_of(y, shown) for y in operands)}\right]", _ATOM
     if head == ":":
@@ -309,6 +331,33 @@ def _latex(x: Expression, shown: Shown) -> tuple[str, int]:
 def _latex_within(x: Expression, least: int, shown: Shown) -> str:
     text, strength = _latex(x, shown)
     return text if strength >= least else rf"\left({text}\right)"
+
+
+def _latex_of_base(sign: str, x: Expression, shown: Shown) -> str:
+    """Return what has a power, a transpose or an index (`sign`), grouped where it has a script already: TeX
+    knows no second one.
+    """
+    text = _latex_within(x, _ATOM, shown)
+    scripts = _scripts(text)
+    if text.startswith(r"\frac") or (scripts and (r"\times" in text or isinstance(x, Operation))):
+        return rf"\left({text}\right)"
+    if sign == "^":
+        return rf"\left({text}\right)" if "^" in scripts else text
+    return f"{{{text}}}" if scripts else text
+
+
+def _scripts(text: str) -> set[str]:
+    r"""Return which of ^ and _ stand in a LaTeX text outside of its groups.
+
+    >>> sorted(_scripts(r"z^{(1)}_{11}")), _scripts(r"\left(z_1\right)"), _scripts(r"\mathrm{in\_proj}")
+    (['^', '_'], set(), set())
+    """
+    found, depth = set(), 0
+    for token in _LATEX_TOKEN.findall(text):
+        depth += (token in _OPENING) - (token in _CLOSING)
+        if token in "^_" and not depth:
+            found.add(token)
+    return found
 
 
 def _sum_latex(terms: Sequence[Expression], shown: Shown) -> str:

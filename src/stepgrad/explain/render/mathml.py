@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
 from stepgrad.explain.names import Name
-from stepgrad.explain.notation import is_of_elements, parts_of_array
+from stepgrad.explain.notation import is_of_elements, is_open, parts_of_array
 from stepgrad.markup import Html, join, tag
 
 Shown = Callable[[Ref | Number], Html]
@@ -72,12 +72,12 @@ def _array_element(text: str) -> Html:
     return tag("mrow", table, class_="array")
 
 
-def expression_elements(x: Expression, shown: Shown, negative: Callable[[Ref | Number], bool]) -> list[Html]:
+def expression_elements(x: Expression, shown: Shown, text: Callable[[Ref | Number], str]) -> list[Html]:
     """Return an expression in parts between which a line can be broken: terms of a sum, factors of arrays.
 
-    `negative` says whether what is shown for a leaf begins with a minus.
+    `text` gives what is shown for a leaf as text.
     """
-    writer = _Writer(shown, negative)
+    writer = _Writer(shown, text)
     if isinstance(x, Operation) and x.head == "+":
         return writer.terms(x.operands)
     if isinstance(x, Operation) and x.head in _PRODUCTS:
@@ -86,8 +86,8 @@ def expression_elements(x: Expression, shown: Shown, negative: Callable[[Ref | N
 
 
 class _Writer:
-    def __init__(self, shown: Shown, negative: Callable[[Ref | Number], bool]) -> None:
-        self._shown, self._negative = shown, negative
+    def __init__(self, shown: Shown, text: Callable[[Ref | Number], str]) -> None:
+        self._shown, self._text = shown, text
 
     def whole(self, x: Expression) -> Html:
         """Return an expression as it stands alone."""
@@ -107,7 +107,7 @@ class _Writer:
         if head == "neg":
             return tag("mrow", _operator("−"), self._within(operands[0], _PRODUCT)), _SUM
         if head == "**":
-            base, exponent = self._within(operands[0], _ATOM), self.whole(operands[1])
+            base, exponent = self._base(operands[0]), self.whole(operands[1])
             return tag("msup", tag("mrow", base), tag("mrow", exponent)), _POWER
         if head == "exp":
             return tag("msup", tag("mi", "e"), tag("mrow", self.whole(operands[0]))), _POWER
@@ -119,7 +119,7 @@ class _Writer:
             return tag("mrow", *self.factors(x)), _PRODUCT
         if head == "ᵀ":
             return tag(
-                "msup", tag("mrow", self._within(operands[0], _ATOM)), tag("mi", "T", mathvariant="normal")
+                "msup", tag("mrow", self._base(operands[0])), tag("mi", "T", mathvariant="normal")
             ), _ATOM
         if head in _COMPARISONS:
             sides = _separated([self.whole(y) for y in operands], _COMPARISONS[head])
@@ -129,7 +129,7 @@ class _Writer:
         if head == "[]":
             places = _separated([self.whole(y) for y in operands[1:]], ",")
             part = tag("mrow", _operator("["), places, _operator("]"))
-            return tag("mrow", self._within(operands[0], _ATOM), part, class_="part"), _ATOM
+            return tag("mrow", self._base(operands[0]), part, class_="part"), _ATOM
         if head == "list":
             inside = _separated([self.whole(y) for y in operands], ",")
             return tag("mrow", _operator("["), inside, _operator("]")), _ATOM
@@ -142,11 +142,16 @@ class _Writer:
 
     def _leaf(self, x: Ref | Number) -> tuple[Html, int]:
         shown = self._shown(x)
-        return (_parentheses(shown), _ATOM) if self._negative(x) else (shown, _ATOM)
+        return (_parentheses(shown), _ATOM) if self._text(x).startswith("−") else (shown, _ATOM)
 
     def _within(self, x: Expression, least: int) -> Html:
         written, strength = self._written(x)
         return written if strength >= least else _parentheses(written)
+
+    def _base(self, x: Expression) -> Html:
+        """Return what has a power, a transpose or an index."""
+        written = self._within(x, _ATOM)
+        return _parentheses(written) if not isinstance(x, Operation) and is_open(self._text(x)) else written
 
     def factors(self, x: Operation) -> list[Html]:
         """Return the factors of a product of arrays, each with the sign before it."""

@@ -254,10 +254,10 @@ def _steps(worked: Worked, line: Line, words: Words) -> tuple[list[list[Html]], 
         is_named = isinstance(leaf, Ref) and leaves.is_named(leaf)
         return _clickable(shown, leaves.id(leaf)) if is_named and isinstance(leaf, Ref) else shown
 
-    formula = expression_elements(expression, named, lambda leaf: isinstance(leaf, Number) and leaf.value < 0)
+    formula = expression_elements(expression, named, leaves.text)
     if not line.substituted:
         return [formula], None
-    substituted = expression_elements(expression, numbers, lambda leaf: leaves.number(leaf).startswith("−"))
+    substituted = expression_elements(expression, numbers, leaves.number)
     steps = [formula] if line.formula == line.text else [formula, substituted]
     if line.substituted == line.text:
         steps = steps[:1] if line.formula != line.text else []
