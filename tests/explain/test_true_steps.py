@@ -55,3 +55,39 @@ def test_what_picks_elements_and_what_stops_the_gradient(name, layout):
     checked = explained(model, nn.MSELoss(), x, y, layout).check()
     assert checked.faults == []
     assert checked.gradients >= 4
+
+
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+@pytest.mark.parametrize("padding", [0, -5])
+def test_the_row_of_an_embedding_that_is_not_learned(padding, layout):
+    sg.manual_seed(3)
+    model = nn.Sequential(nn.Embedding(5, 3, padding_idx=padding), nn.Flatten(), nn.Linear(6, 1)).double()
+    worked = explained(model, nn.MSELoss(), sg.tensor([[0, 2]]), sg.ones(1, 1), layout)
+    checked = worked.check()
+    assert checked.faults == []
+    rows = [id for id in checked.left_out if id.startswith("grad/0.weight")]
+    assert rows == []
+
+
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+@pytest.mark.parametrize("target", [0.0, 1.0])
+def test_a_loss_at_the_end_of_where_it_is_defined(target, layout):
+    model = nn.Sequential(nn.Linear(1, 1), nn.Sigmoid()).double()
+    with sg.no_grad():
+        model[0].weight.fill_(40)
+        model[0].bias.fill_(0)
+    worked = explained(model, nn.BCELoss(), sg.ones(1, 1), sg.full((1, 1), target), layout)
+    checked = worked.check()
+    assert checked.faults == []
+    assert [id.partition("[")[0] for id in checked.left_out] == ["grad/1/a"]  # at 1 + h there is no logarithm
+
+
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+def test_a_number_that_is_none_in_the_input(layout):
+    sg.manual_seed(4)
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)).double()
+    worked = explained(model, nn.MSELoss(), sg.tensor([[float("nan"), 1.0]]), sg.ones(1, 1), layout)
+    assert worked.check().faults == []
+    assert all(line.formula for line in worked)
+    if layout == "scalar":
+        assert worked["loss"].formula == "(ŷ − y)^2"

@@ -53,7 +53,7 @@ class Fault:
 @dataclass
 class Checked:
     """What a check found: `lines` and `gradients` that were checked, `faults`, and the ids `left_out`: lines
-    without a formula, and gradients at a kink of the loss, where it has none.
+    without a formula, and gradients where the loss has none: at a kink, or at the end of where it is defined.
     """
 
     lines: int = 0
@@ -217,11 +217,13 @@ def _check_gradients(worked: Worked, checked: Checked) -> None:
         for line, place in lines[: replay.affordable]:
             said = float(numpy.asarray(line.value).reshape(-1)[place if numpy.ndim(line.value) else 0])
             slope, is_kink = replay.slope(place)
-            if is_kink:
+            # Of a loss that is NaN nothing has a derivative; what does not meet the NaN may be finite.
+            if is_kink or (numpy.isnan(slope) and not numpy.isnan(said)):
                 checked.left_out.append(line.id)
                 continue
             checked.gradients += 1
-            if not abs(slope - said) <= 1e-9 + 1e-8 * abs(slope) + replay.error:
+            is_right = abs(slope - said) <= 1e-9 + 1e-8 * abs(slope) + replay.error
+            if not is_right and not numpy.isnan(slope):
                 checked.faults.append(Fault(line.id, "gradient", repr(said), repr(slope)))
 
 
@@ -276,11 +278,13 @@ class Replay:
 
     def slope(self, place: int) -> tuple[float, bool]:
         """Return the derivative of the loss by one number of `changed`, by central differences, and whether
-        the slopes to the left and to the right differ.
+        the slopes to the left and to the right differ, or the loss is not defined on one side.
         """
         size = max(1.0, abs(float(self._changed.array.reshape(-1)[place])))
         h = _WIDE(_STEP * size)
         low, middle, high = (self._loss(place, d) for d in (-h, _WIDE(0), h))
+        if numpy.isfinite(middle) and not (numpy.isfinite(low) and numpy.isfinite(high)):
+            return float("nan"), True
         left, right = (middle - low) / h, (high - middle) / h
         is_kink = abs(left - right) > 1e-3 * max(abs(left), abs(right), _WIDE(1e-6))
         return float((high - low) / (2 * h)), bool(is_kink)
@@ -292,6 +296,8 @@ class Replay:
         with numpy.errstate(all="ignore"):
             for value in self._order:
                 inputs = [self._operand(x, made) for x in value.inputs]
+                if value.op is not None and value.op.name == "embedding":
+                    inputs[0] = self._padding_kept(value, inputs[0])
                 made[id(value)] = self._computed(value, inputs)
         return made[id(self._step.loss)].reshape(-1)[0]
 
@@ -304,6 +310,15 @@ class Replay:
                 self._narrow.add(id(value))
         narrow = [x.astype(numpy.float64) if getattr(x, "dtype", None) == _WIDE else x for x in inputs]
         return _computed(value, narrow).astype(_WIDE)
+
+    def _padding_kept(self, value: Value, table: Any) -> Any:
+        """Return the table of an embedding with the row that gets no gradient as it was."""
+        row = value.attrs["padding_idx"]
+        if row is None:
+            return table
+        kept = table.copy()
+        kept[row] = value.inputs[0].array[row]
+        return kept
 
     def _operand(self, x: Any, made: dict[int, Any]) -> Any:
         if not isinstance(x, Value):

@@ -120,7 +120,7 @@ class Elements:
         inputs = [x.array if isinstance(x, Value) else x for x in value.inputs]
         with numpy.errstate(all="ignore"):
             found = written(NUMPY, *inputs, **value.attrs)
-        return bool(numpy.allclose(found, value.array, rtol=_AGREES, atol=1e-300))
+        return bool(numpy.allclose(found, value.array, rtol=_AGREES, atol=1e-300, equal_nan=True))
 
     # -------------------------------------------------------------------------------------- sums
 
@@ -247,7 +247,7 @@ class Elements:
                 known[id(tensor)] = x
         with no_grad(), names_noted() as names, record() as nodes:
             result = form(TENSORS, *operands, **value.attrs)
-        if not numpy.allclose(result._array, value.array, rtol=_AGREES, atol=1e-300):
+        if not numpy.allclose(result._array, value.array, rtol=_AGREES, atol=1e-300, equal_nan=True):
             return None
         called = {x._node.order: name for x, name in names.values() if isinstance(x, Tensor) and x._node}
         made: dict[int, Value] = {}
@@ -376,4 +376,5 @@ def _by_adding(value: Value) -> list[list[tuple[int, int]]] | None:
         if position:
             sources[position - 1].append((0, i))
             total[position - 1] += x.array.reshape(-1)[i]
-    return sources if numpy.allclose(total, value.array.reshape(-1), rtol=_AGREES) else None
+    is_sum = numpy.allclose(total, value.array.reshape(-1), rtol=_AGREES, equal_nan=True)
+    return sources if is_sum else None
