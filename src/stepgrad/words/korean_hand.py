@@ -40,6 +40,9 @@ _COMMAND = {
     "Line {line}: {text} is no quantity of the step; only the arithmetic was checked": (
         "{line}번째 줄: {text:은/는} 이 스텝의 값이 아니어서 계산만 확인했습니다"
     ),
+    "Line {line}: {text} has no significant digit, and was not checked": (
+        "{line}번째 줄: {text}에는 유효 숫자가 없어 확인하지 못했습니다"
+    ),
     "Line {line} is of the next step and was not checked: {text}": (
         "{line}번째 줄은 다음 스텝의 것이어서 확인하지 않았습니다: {text}"
     ),

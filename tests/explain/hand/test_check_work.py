@@ -363,3 +363,48 @@ def test_long_lines_are_read(text):
 def test_what_is_no_work_is_refused(text):
     with pytest.raises(DataError):
         check(text)
+
+
+@pytest.mark.parametrize(
+    "text, right",
+    [
+        ("z1 = 0", "0.647800"),
+        ("z1 = 0.6478\na1 = 0", "0.656515"),
+        ("a1 = 0.0", "0.656515"),
+        ("a1 = 0.6566", "0.6565"),
+        ("z1 = 0.6478\na1 = 0.6566", "0.6565"),
+        ("ŷ = 0.4155", "0.4154"),
+    ],
+)
+def test_numbers_that_no_rounding_gives(text, right):
+    assert check(text).wrong.text == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z1 = 0.64780000000000000",
+        "z1 = 0.6478000000000001",
+        "a1 = 0.656",
+        "a1 = 0.657",
+        "ŷ = 0.4154",
+        "y = 0",
+    ],
+)
+def test_numbers_rounded_cut_off_and_with_every_digit(text):
+    assert check(text).is_complete
+
+
+def test_a_number_without_digits_is_not_right_and_excuses_nothing():
+    model = sg.nn.Sequential(sg.nn.Linear(1, 1))
+    for p in model.parameters():
+        p.data.fill_(0.5)
+    adam = sg.optim.Adam(model.parameters(), lr=0.1)
+    worked = sg.explain(model, sg.nn.MSELoss(), adam, [1.0], [0.99], layout="scalar")
+    small = next(line for line in worked.lines if 0 < abs(line.value) < 5e-5)
+    after = worked["update/0.weight[0,0]"]
+    checked = check_work(worked, f"z1 = 1\n{small.symbol} = 0.0000\n{after.symbol} = {after.value / 2:.4f}")
+    assert [remark.kind for remark in checked.remarks] == ["no_digit"]
+    assert checked.right == 1
+    assert checked.wrong.id == after.id
+    assert not check_work(worked, f"z1 = 1\n{small.symbol} = 0.0000").is_complete

@@ -93,6 +93,11 @@ class _Judge:
         if not meant:
             return self._arithmetic(entry)
         chosen = next((each for each in meant if self._own.is_right(*each)), None)
+        if chosen is None and (blank := self._without_digit(entry, meant)):
+            self._own.write_blank(blank)
+            self._unknown.append(entry)
+            self._remark("no_digit", entry, f"{entry.name} = {entry.value}".replace("-", "−"))
+            return None
         if chosen is None and self._may_be_of_next_step(entry, ids):
             self._unknown.append(entry)
             self._remark("next_step", entry, entry.text)
@@ -188,6 +193,12 @@ class _Judge:
         """
         before = [id for id in ids if not id.startswith("after/")]
         return self._is_of_next_step(entry, before) if before else not self._has_updates()
+
+    def _without_digit(self, entry: Entry, meant: Sequence[tuple[str, Said]]) -> str:
+        """Return what is meant by a value such as 0.0000 that has none of its digits, "" if nothing is."""
+        likely = meant if "." in entry.value else meant[:1]
+        short = [each for each in likely if entry.value and self._own.has_no_digit(*each)]
+        return next((each[0] for each in short if self._wrong_expression(entry, *each) is None), "")
 
     def _has_updates(self) -> bool:
         return any(id.startswith("update/") for id in self._own.ids())
@@ -315,7 +326,7 @@ class _Judge:
         )
         return Wrong(
             entry, id, each.symbol, number.replace("-", "−"), expected,
-            rounded_text(expected, said.decimals if is_value else 6),
+            rounded_text(expected, said.decimals if is_value and said.number else 6),
             each.formula if isinstance(each, Line) else "",
             self._slip(entry, id, said, expected, in_expression), in_expression,
         )  # fmt: skip
@@ -330,8 +341,8 @@ class _Judge:
                 own = self._own[other]
                 used = rounded_text(float(own.number), own.decimals)
                 return Slip("rounded_early", {"right": self._quantities[other].symbol, "used": used})
-        finite = said.number.is_finite()
-        slip = slips.explain(said.number, expected, said.tolerance) if finite else None
+        tells = said.number.is_finite() and (bool(said.number) or in_expression)  # 0 may come of anything
+        slip = slips.explain(said.number, expected, said.tolerance) if tells else None
         if slip is None and entry.value and not in_expression and self._expression_is_right(entry, id, said):
             return Slip("arithmetic", {"right": rounded_text(expected, said.decimals)})
         return slip

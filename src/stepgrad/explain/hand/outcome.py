@@ -13,6 +13,7 @@ _TEXTS = {
     "not_read": "Line {line} was not read: {text}",
     "expression": "Line {line}: the value was checked, but this was not read: {text}",
     "arithmetic": "Line {line}: {text} is no quantity of the step; only the arithmetic was checked",
+    "no_digit": "Line {line}: {text} has no significant digit, and was not checked",
     "next_step": "Line {line} is of the next step and was not checked: {text}",
     "output": "Line {line}: {text} was taken for the output, not for the target",
     "negative": "Line {line}: {text} was taken for the gradient with its sign turned",
@@ -53,8 +54,9 @@ class Remark:
     """What has to be known of a line that is not wrong.
 
     `kind` "not_read": nothing in it was understood; "expression": the part `text` of it was not;
-    "arithmetic": what it names is no quantity of the step; "next_step": it is of the step after this one;
-    "output": y was taken for ŷ; "negative": δ was taken for −∂L/∂z.
+    "arithmetic": what it names is no quantity of the step; "no_digit": it says 0 for a number that is only
+    smaller than the decimals written; "next_step": it is of the step after this one; "output": y
+    was taken for ŷ; "negative": δ was taken for −∂L/∂z.
     """
 
     kind: str
@@ -97,5 +99,5 @@ class WorkChecked:
     @property
     def not_read(self) -> int:
         """How many lines were not checked, or not all of what they state; sentences do not count."""
-        kinds = ("not_read", "expression", "arithmetic", "next_step")
+        kinds = ("not_read", "expression", "arithmetic", "no_digit", "next_step")
         return len({remark.place for remark in self.remarks if remark.kind in kinds})

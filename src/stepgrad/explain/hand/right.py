@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 
 from stepgrad.explain.expressions import Number
 from stepgrad.explain.hand.derived import Quantities
 from stepgrad.explain.hand.formula import Rounded
-from stepgrad.explain.hand.slips import WIDE, Slips, round_to
+from stepgrad.explain.hand.slips import WIDE, Slips, cut_to, round_to
 from stepgrad.explain.hand.terms import Named, Term, ids_in, replaced, value
 from stepgrad.explain.line import Given, Line
 
@@ -22,14 +24,20 @@ _ROUNDED = ("input", "target", "parameter")  # given numbers that may be
 _LARGEST_EXPONENT = 300  # of a number that float64 has
 _MANY = 3  # digits, or decimals, with which a number may have been cut off in place of rounded
 _MOST_VARIED = 40  # numbers in a formula whose rounding is followed
+_MOST_EXACT = 6  # digits, the last of which is right in numbers from paper; of more it may be off by one
+_NOISE = 1e-12  # by how much of itself a number of float64 may be off, after a few operations
 
 
 @dataclass(frozen=True)
 class Said:
-    """A number as it was written: its value, and how far one may be off who writes so many digits."""
+    """A number as it was written: its value, and how far one may be off who writes so many digits.
+
+    `away` is how far it may be off on the side away from 0, where nothing can come of cutting digits off.
+    """
 
     number: Decimal
     tolerance: float
+    away: float = math.inf
 
     @classmethod
     def written(cls, text: str) -> Said | None:
@@ -41,7 +49,9 @@ class Said:
         # With few digits, one that is off by more than half of the last has been rounded wrongly; with many,
         # it may have been cut off.
         share = 1.0 if len(number.as_tuple().digits) >= _MANY or -exponent >= _MANY else 0.5
-        return cls(number, share * 10.0**exponent)
+        noise = _NOISE * abs(float(number))
+        away = 0.5 if len(number.as_tuple().digits) <= _MOST_EXACT else 1.0
+        return cls(number, max(share * 10.0**exponent, noise), max(away * 10.0**exponent, noise))
 
     @classmethod
     def computed(cls, number: float, slack: float) -> Said:
@@ -71,6 +81,7 @@ class OwnNumbers:
     def __init__(self, quantities: Quantities) -> None:
         self.quantities = quantities
         self._own: dict[str, Said] = {}
+        self._blank: set[str] = set()
 
     def __contains__(self, id: str) -> bool:
         return id in self._own
@@ -91,7 +102,7 @@ class OwnNumbers:
             if not any(math.isfinite(x) and round_to(x, decimals) == float(number) for x in exact):
                 break
             number = number.quantize(Decimal(1).scaleb(-decimals), context=WIDE)
-        self._own[id] = Said(number, said.tolerance)
+        self._own[id] = replace(said, number=number)
 
     def value(self, id: str) -> float:
         """Return the person's number, the exact one where there is none."""
@@ -113,10 +124,39 @@ class OwnNumbers:
 
     def is_right(self, id: str, said: Said) -> bool:
         """Whether a number is right for a quantity."""
+        number = float(said.number)
         if not said.number.is_finite():
-            return float(said.number) == self.quantities[id].value
+            return number == self.quantities[id].value
+        if not said.number and math.isfinite(
+            said.away
+        ):  # 0 as it was written says how many decimals, no more
+            exact = [self.quantities[id].value, *(other for other, _ in self.following(id, said))]
+            return any(abs(other) <= _NOISE for other in exact)
         low, high = self.range(id, said)
-        return low - said.tolerance * 1.01 <= float(said.number) <= high + said.tolerance * 1.01
+        if not low - said.tolerance * 1.01 <= number <= high + said.tolerance * 1.01:
+            return False
+        away = min(said.away, said.tolerance) * 1.01
+        if (low if number < 0 else -high) - away <= -abs(number):
+            return True
+        return any(abs(other - number) < away / 10 for other in self._rounded_on_the_way(id, said))
+
+    def write_blank(self, id: str) -> None:
+        """Note that 0 was written for a quantity that is not 0: what follows from it is hardly known."""
+        self._blank.add(id)
+
+    def has_no_digit(self, id: str, said: Said) -> bool:
+        """Whether 0 was written for a number that is not 0 and has no other digit in so many decimals."""
+        return not said.number and abs(self.quantities[id].value) <= said.tolerance
+
+    def _rounded_on_the_way(self, id: str, said: Said) -> Iterator[float]:
+        """Yield what a formula gives to one who writes it and every number on the way with as many decimals,
+        rounded or cut off.
+        """
+        terms = self.slips(id).from_written() if isinstance(self.quantities[id], Line) else []
+        for term, shorter in itertools.product(terms, (round_to, cut_to)):
+            found = value(term, self.value, partial(shorter, decimals=said.decimals))
+            if math.isfinite(found):
+                yield shorter(found, said.decimals)
 
     def range(self, id: str, said: Said) -> tuple[float, float]:
         """Return between which numbers the right ones lie: the exact one, and those from what was written."""
@@ -146,8 +186,15 @@ class OwnNumbers:
             is_rounded = isinstance(given, Given) and given.origin in _ROUNDED and other not in self._own
             return round_to(given.value, places) if is_rounded and abs(given.value) < 1e9 else number(other)
 
+        def blank(other: str) -> float:
+            return 0.0 if other in self._blank else number(other)
+
         terms = self.slips(id).from_written()
         yield from ((value(term, number), self._slack(term, number, said)) for term in terms)
+        if self._blank:  # 0 may be carried on where that changes no more than the last digit
+            near = 2 * said.tolerance
+            left_out = (value(term, blank) for term in terms)
+            yield from ((x, 0.0) for x in left_out if abs(x - self.quantities[id].value) <= near)
         if (
             places >= _FEWEST_PLACES
         ):  # who computes with four decimals has the input and the weights with four

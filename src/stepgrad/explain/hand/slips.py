@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Context, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 
 from stepgrad.explain.expressions import Number
 from stepgrad.explain.hand.derived import Quantities
@@ -281,6 +281,11 @@ class Slips:
 def round_to(number: float, decimals: int) -> float:
     """Return a number rounded half up, as on paper."""
     return float(Decimal(repr(number)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, WIDE))
+
+
+def cut_to(number: float, decimals: int) -> float:
+    """Return a number without the digits behind these decimals; 0.6477999999999999 is 0.6478."""
+    return float(Decimal(f"{number:.14g}").quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN, WIDE))
 
 
 def _decimals(said: Decimal) -> int:

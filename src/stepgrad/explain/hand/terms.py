@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,17 +51,26 @@ def _with_ids(x: Expression, ids: Mapping[Ref, str]) -> Term:
     return x
 
 
-def value(term: Term, values: Callable[[str], float]) -> float:
-    """Return what a tree gives with the values of its ids."""
-    return value_of(_with_numbers(term, values))
+def value(
+    term: Term, values: Callable[[str], float], shorter: Callable[[float], float] | None = None
+) -> float:
+    """Return what a tree gives with the values of its ids; `shorter` is applied to each result on the way."""
+    return value_of(_with_numbers(term, values, shorter))
 
 
-def _with_numbers(term: Term, values: Callable[[str], float]) -> Expression:
+def _with_numbers(
+    term: Term, values: Callable[[str], float], shorter: Callable[[float], float] | None
+) -> Expression:
     if isinstance(term, Named):
         return Number(values(term.id))
-    if isinstance(term, Applied):
-        return Operation(term.head, tuple(_with_numbers(y, values) for y in term.operands))
-    return term
+    if not isinstance(term, Applied):
+        return term
+    operands = [_with_numbers(y, values, shorter) for y in term.operands]
+    if shorter is not None:
+        results = [value_of(y) if isinstance(y, Operation) else None for y in operands]
+        short = [None if x is None or not math.isfinite(x) else Number(shorter(x)) for x in results]
+        operands = [y if other is None else other for y, other in zip(operands, short)]
+    return Operation(term.head, tuple(operands))
 
 
 def text(term: Term, symbol: Callable[[str], str]) -> str:
