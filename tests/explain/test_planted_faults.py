@@ -1,6 +1,5 @@
 """Faults that people make, planted into lines one at a time: the check has to find them."""
 
-import copy
 import dataclasses
 import random
 
@@ -10,7 +9,9 @@ import pytest
 import stepgrad as sg
 from stepgrad import nn
 from stepgrad.explain.expressions import Operation, Ref, function, negative, refs, value_of
+from stepgrad.explain.line import KINDS as KINDS_OF_LINES
 from stepgrad.explain.notation import number_text, text_of
+from stepgrad.explain.worked import Worked
 from stepgrad.ops import find
 from tests.explain.examples import example
 
@@ -103,10 +104,11 @@ def faulty_line(worked, line, expression):
 
 
 def with_line(worked, line):
-    changed = copy.copy(worked)
-    changed.lines = [line if each.id == line.id else each for each in worked.lines]
-    changed._by_id = {**worked._by_id, line.id: line}
-    return changed
+    return with_lines(worked, [line if each.id == line.id else each for each in worked.lines])
+
+
+def with_lines(worked, lines):
+    return Worked(lines, worked.given, worked.source)
 
 
 def planted(count):
@@ -169,3 +171,109 @@ def test_a_forward_pass_after_the_update_that_gives_something_else(monkeypatch):
         ("after/3/a[0]", "outcome"),
         ("after/loss", "outcome"),
     ]
+
+
+def small(layout, **options):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 2)).double()
+    optimizer = sg.optim.Adam(model.parameters(), lr=0.1)
+    x, y = sg.randn(3, 2, dtype=sg.float64), sg.tensor([1, 0, 1])
+    return sg.explain(model, nn.CrossEntropyLoss(), optimizer, x, y, layout=layout, **options)
+
+
+@pytest.fixture(scope="module", params=["scalar", "matrix", "rounded"])
+def worked(request):
+    sg.manual_seed(5)
+    if request.param == "rounded":
+        return example(round_steps=4)
+    return small(request.param)
+
+
+def missed(worked, faulty, what):
+    """The ids of the lines whose fault was not found, each planted alone."""
+    ids = []
+    for line in faulty:
+        found = with_line(worked, line).check().faults
+        if not any((fault.id, fault.what) == (line.id, what) for fault in found):
+            ids.append(line.id)
+    return ids
+
+
+def some(lines, count=12):
+    return random.Random(7).sample(lines, min(count, len(lines)))
+
+
+def test_references_alone(worked):
+    chance = random.Random(8)
+    lines = some([line for line in worked if line.references])
+    wrong, dropped, added = [], [], []
+    for line in lines:
+        i = chance.randrange(len(line.references))
+        before, after = line.references[:i], line.references[i + 1 :]
+        other = next(id for id in worked.ids if id not in line.references)
+        wrong.append(dataclasses.replace(line, references=(*before, other, *after)))
+        dropped.append(dataclasses.replace(line, references=(*before, *after)))
+        added.append(dataclasses.replace(line, references=(*line.references, other)))
+    assert missed(worked, wrong + dropped + added, "reference") == []
+
+
+def test_names_alone(worked):
+    chance = random.Random(9)
+    faulty = []
+    for line in some([line for line in worked if line.names]):
+        name = chance.choice(list(line.names))
+        for other in (next(id for id in worked.ids if id not in line.references), "no/such/line"):
+            faulty.append(dataclasses.replace(line, names={**line.names, name: other}))
+    assert missed(worked, faulty, "reference") == []
+
+
+def test_names_and_references_of_another_number_or_of_a_later_line(worked):
+    chance = random.Random(10)
+    faulty = []
+    for line in some([line for line in worked.lines[:-1] if line.names]):
+        name = chance.choice(list(line.names))
+        for other in (next(id for id in worked.ids if id not in line.references), worked.lines[-1].id):
+            names = {**line.names, name: other}
+            faulty.append(dataclasses.replace(line, names=names, references=tuple(names.values())))
+    assert missed(worked, faulty, "reference") == []
+
+
+def test_kinds_and_symbols(worked):
+    lines = some(worked.lines)
+    is_loose = worked.round_steps is not None  # where a chain may be multiplied out to one number
+    faulty = [
+        dataclasses.replace(line, kind=kind)
+        for line in lines
+        for kind in KINDS_OF_LINES
+        if kind != line.kind and not (is_loose and {kind, line.kind} == {"local", "chain"})
+    ]
+    assert missed(worked, faulty, "kind") == []
+    symbols = [dataclasses.replace(line, symbol="q") for line in [*lines, worked["loss"]]]
+    assert missed(worked, symbols, "symbol") == []
+
+
+def test_lines_that_are_not_there(worked):
+    for count in (1, 2, 5):
+        left_out = [line.id for line in worked.lines[-count:]]
+        faults = with_lines(worked, worked.lines[:-count]).check().faults
+        assert [fault.id for fault in faults if fault.what == "missing"] == left_out
+    for line in some(worked.lines):
+        faults = with_lines(worked, [each for each in worked if each is not line]).check().faults
+        assert (line.id, "missing") in [(fault.id, fault.what) for fault in faults]
+
+
+def test_lines_before_what_they_use(worked):
+    i = next(i for i, line in enumerate(worked.lines[1:], 1) if worked.lines[0].id in line.references)
+    lines = [*worked.lines[1 : i + 1], worked.lines[0], *worked.lines[i + 1 :]]
+    assert "reference" in {fault.what for fault in with_lines(worked, lines).check().faults}
+
+
+@pytest.mark.parametrize("options", [{"sample": 1}, {"layer": 1}, {"path": "0.weight[0,1]"}])
+def test_a_selection_has_the_lines_that_were_selected(options):
+    worked = small("scalar", **options)
+    assert worked.check().ok
+    faults = with_lines(worked, worked.lines[:-1]).check().faults
+    assert (worked.lines[-1].id, "missing") in [(fault.id, fault.what) for fault in faults]
+
+
+def test_the_steps_without_a_fault_are_true(worked):
+    assert worked.check().faults == []

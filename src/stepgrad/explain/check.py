@@ -38,7 +38,8 @@ _NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of
 @dataclass(frozen=True)
 class Fault:
     """A line that is not true: its id, what was found wrong ("value", "reference", "operand", "gradient",
-    "formula", "text", "outcome"; "row": of the row of a table), what the line says and what it should say.
+    "formula", "text", "outcome", "kind", "symbol", "missing"; "row": of the row of a table), what the line
+    says and what it should say.
     """
 
     id: str
@@ -72,13 +73,17 @@ def check_worked(worked: Worked) -> Checked:
     checked = Checked()
     is_matrix = worked.layout == "matrix"
     every = {worked[id].symbol: worked[id].value for id in worked.ids} if is_matrix else {}
+    known = {each.id for each in worked.given}
     for line in worked:
-        fault = None
+        fault = _check_place(worked, line, known)
+        known.add(line.id)
         if not line.formula:
             checked.left_out.append(line.id)
         else:
             checked.lines += 1
-            if not is_matrix:
+            if fault is not None:
+                pass
+            elif not is_matrix:
                 fault = check_line(worked, line)
             elif line.substituted:
                 fault = _check_arrays(worked, line)
@@ -86,6 +91,10 @@ def check_worked(worked: Worked) -> Checked:
                 fault = _check_large(worked, line, every)
         if fault is not None:
             checked.faults.append(fault)
+    written = {line.id for line in worked}
+    for id in worked.source.written:
+        if id not in written:
+            checked.faults.append(Fault(id, "missing", "", "a line"))
     for name, said, found in () if worked.row is None else worked.row.faults():
         checked.faults.append(Fault(name, "row", said, found))
     if worked.round_steps is None:  # what is rounded at every step is neither the derivative nor the update
@@ -94,14 +103,43 @@ def check_worked(worked: Worked) -> Checked:
     return checked
 
 
+def _check_place(worked: Worked, line: Line, known: set[str]) -> Fault | None:
+    """Return what is wrong with what a line is, and with what it refers to: the lines before it and the given
+    numbers, whose ids are `known`.
+    """
+    if line.symbol != line.name.text():
+        return Fault(line.id, "symbol", line.symbol, line.name.text())
+    if line.references != tuple(line.names.values()):
+        return Fault(line.id, "reference", ", ".join(line.references), ", ".join(line.names.values()))
+    for name, id in line.names.items():
+        if id not in known:
+            return Fault(line.id, "reference", id, "the id of a line before it or of a given number")
+        if worked[id].symbol != name:
+            return Fault(line.id, "reference", f"{name} for {id}", worked[id].symbol)
+        if line.substituted and id not in line.shown:
+            return Fault(line.id, "reference", id, ", ".join(line.shown))
+    kinds = _kinds(worked, line)
+    return None if line.kind in kinds else Fault(line.id, "kind", line.kind, " or ".join(kinds))
+
+
+def _kinds(worked: Worked, line: Line) -> tuple[str, ...]:
+    """Return the kinds that a line may be of. A gradient is by the chain rule where it names another."""
+    quantity, _ = worked.source.places.get(line.id, (None, 0))
+    if quantity is None:
+        return ("local",)
+    if quantity.kind != "chain":
+        return (quantity.kind,)
+    if not line.formula or any(id.startswith("grad/") for id in line.names.values()):
+        return ("chain",) if line.formula else ("chain", "local")
+    # Multiplied out, the gradient that it names may be a number that has another name.
+    return ("local",) if worked.round_steps is None else ("local", "chain")
+
+
 def _check_large(worked: Worked, line: Line, values: dict[str, Any]) -> Fault | None:
     """Return what is wrong with a line of arrays that are too large to be written out, None if nothing is.
 
     Its formula is computed in float64 from the arrays that it names.
     """
-    for name, id in line.names.items():
-        if id not in worked or worked[id].symbol != name:
-            return Fault(line.id, "reference", f"{name} for {id}", "the symbol of a line or a given number")
     try:
         found = evaluate_floats(line.formula, {name: values[name] for name in line.names})
     except (ArgumentError, ValueError) as error:
@@ -115,12 +153,8 @@ def _check_large(worked: Worked, line: Line, values: dict[str, Any]) -> Fault | 
 
 def _check_arrays(worked: Worked, line: Line) -> Fault | None:
     """Return what is wrong with a line of arrays, None if nothing is."""
-    for name, id in line.names.items():
-        if id not in worked:
-            return Fault(line.id, "reference", id, "the id of a line or a given number")
+    for id in line.names.values():
         used, text = worked[id], line.shown[id]
-        if used.symbol != name:
-            return Fault(line.id, "reference", f"{name} for {id}", used.symbol)
         if not arrays_agree(_decimals(used.value), evaluate_array(text), worked.digits):
             return Fault(line.id, "operand", f"{text} for {id}", str(used.value))
     try:
@@ -169,14 +203,10 @@ def check_line(worked: Worked, line: Line) -> Fault | None:
         by_name = evaluate(line.formula, {name: line.shown[id] for name, id in line.names.items()})
     except (ArgumentError, KeyError) as error:
         return Fault(line.id, "text", line.substituted, str(error))
-    for name, id in line.names.items():
-        if id not in worked:
-            return Fault(line.id, "reference", id, "the id of a line or a given number")
+    for id in line.names.values():
         used, text = worked[id], line.shown[id]
         if not _agree(decimal(text), Decimal(repr(used.value)), text, worked):
             return Fault(line.id, "operand", f"{text} for {id}", repr(used.value))
-        if used.symbol != name:
-            return Fault(line.id, "reference", f"{name} for {id}", used.symbol)
     if not _agree(found, decimal(line.text), line.text, worked):
         return Fault(line.id, "value", line.text, f"{found:.12g}")
     if not _same(found, by_name):
@@ -208,7 +238,7 @@ def _check_gradients(worked: Worked, checked: Checked) -> None:
     wanted: dict[int, tuple[Value, list[tuple[Line, int]]]] = {}
     for line in worked:
         quantity, place = known.get(line.id, (None, 0))
-        if quantity is not None and line.kind in ("chain", "local") and quantity.of is not None:
+        if quantity is not None and quantity.kind == "chain" and quantity.of is not None:
             places = [place] if place >= 0 else _largest(line.value)
             own = wanted.setdefault(id(quantity.of), (quantity.of, []))[1]
             own.extend((line, each) for each in places)
@@ -243,10 +273,10 @@ def _check_outcome(worked: Worked, checked: Checked) -> None:
         after[id(resolved(worked.step.loss_after))] = numpy.asarray(outcome.loss_after)
     for line in worked:
         expected: Any = outcome.loss if line.id == "loss" else None
-        if line.kind in ("update", "after"):
-            quantity, place = worked.source.places[line.id]
+        quantity, place = worked.source.places.get(line.id, (None, 0))
+        if quantity is not None and quantity.kind in ("update", "after"):
             array = after.get(id(quantity.value))
-            if line.kind == "update":
+            if quantity.kind == "update":
                 array = outcome.parameters.get(quantity.path.removeprefix("update/"))
             expected = array if array is None or place < 0 else array.reshape(-1)[place]
         if expected is not None and not numpy.allclose(
@@ -299,7 +329,7 @@ class Replay:
                 if value.op is not None and value.op.name == "embedding":
                     inputs[0] = self._padding_kept(value, inputs[0])
                 made[id(value)] = self._computed(value, inputs)
-        return made[id(self._step.loss)].reshape(-1)[0]
+        return self._operand(self._step.loss, made).reshape(-1)[0]
 
     def _computed(self, value: Value, inputs: list[Any]) -> Any:
         """Run an operation in extended precision, in float64 where it knows nothing wider."""

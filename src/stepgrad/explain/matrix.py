@@ -36,6 +36,7 @@ class MatrixLayout:
         self.elements = Elements(step.values)
         self.quantities = Quantities(step, self.elements)
         self.places: dict[str, tuple[Quantity, int]] = {}
+        self.written: tuple[str, ...] = ()  # the ids of the lines, in order
         self._used: dict[str, Ref] = {}
         self._names: dict[str, int] = {}
         self._forms = ArrayForms(self.quantities, self.elements, self._patches)
@@ -55,11 +56,11 @@ class MatrixLayout:
             line = self._line(quantity)
             pending, self._pending = self._pending, []
             lines += [*map(self._line, pending), line]
-        written = {line.id for line in lines}
+        self.written = tuple(line.id for line in lines)
         for value in self.step.data:
             if value.is_data:
                 self._used.setdefault(self.quantities.leaf(value).path, Ref(value, WHOLE))
-        return lines, [self._given(id, ref) for id, ref in self._used.items() if id not in written]
+        return lines, [self._given(id, ref) for id, ref in self._used.items() if id not in self.written]
 
     # -------------------------------------------------------------------------------- expressions
 

@@ -46,6 +46,7 @@ class ScalarLayout:
         self.elements = Elements(step.values)
         self.quantities = Quantities(step, self.elements)
         self.places: dict[str, tuple[Quantity, int]] = {}
+        self.written: tuple[str, ...] = ()  # the ids of the lines, in order
         self._used: dict[str, Ref] = {}
         self._locals: dict[tuple[int, int, int, int], Quantity] = {}
         self._products: dict[Ref, Expression] = {}
@@ -55,13 +56,13 @@ class ScalarLayout:
     def write(self, selection: Selection) -> tuple[list[Line], list[Given]]:
         """Return the lines of what was selected, and the numbers without a line that they use."""
         lines = [line for place in places_of(self, selection) for line in self.lines_of(*place)]
-        written = {line.id for line in lines}
+        self.written = tuple(line.id for line in lines)
         for value in self.step.data:
             if value.array.dtype.kind != "f":  # written as numbers in the lines, so by no name
                 for place in range(min(value.array.size, _MOST_WHOLE)):
                     ref = Ref(value, place)
                     self._used.setdefault(self.id_of(ref), ref)
-        return lines, [self._given(id, ref) for id, ref in self._used.items() if id not in written]
+        return lines, [self._given(id, ref) for id, ref in self._used.items() if id not in self.written]
 
     def lines_of(self, quantity: Quantity, place: int) -> list[Line]:
         """Return the lines that say what one number of a quantity is: the local derivatives that it needs
