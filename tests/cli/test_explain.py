@@ -83,6 +83,26 @@ def test_the_number_of_a_regression_is_in_the_units_of_its_column(stepgrad, hous
     assert answer["before"] == pytest.approx(predicted[1], rel=1e-5)
 
 
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+def test_the_target_of_a_regression_says_how_it_became(stepgrad, house_run, layout):
+    said = stepgrad("explain", house_run.run, "--row", 2, "--layout", layout, "--format", "json").json
+    (target,) = [each for each in said["given"] if each["origin"] == "target"]
+    name, formula = target["label"].split(": ")
+    assert name == "price"
+    cell = read_table(house_run.data).column("price").values[1]
+    assert float(evaluate(formula.split(" − ")[0].removeprefix("("))) == pytest.approx(cell, rel=1e-6)
+    value = target["value"] if layout == "scalar" else target["value"][0][0]
+    assert float(evaluate(formula)) == pytest.approx(value, rel=1e-5)
+
+
+def test_a_text_file_holds_all_that_the_terminal_shows(stepgrad, flower_run):
+    stepgrad("explain", flower_run.run, "--row", 2, "-o", "a.txt")
+    text = Path("a.txt").read_text(encoding="utf-8")
+    shown = stepgrad("explain", flower_run.run, "--row", 2).out
+    assert text.startswith("A training step, worked out\n")
+    assert text.split() == shown.split()
+
+
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_a_network_of_a_table_is_drawn_and_folded(stepgrad, flower_run, lang):
     stepgrad("explain", flower_run.run, "--layout", "matrix", "-o", "a.html", "--lang", lang)

@@ -20,6 +20,7 @@ from stepgrad.errors import DataError, suggest
 if TYPE_CHECKING:
     from stepgrad.data.table.frame import Table
     from stepgrad.data.table.prepare import Prepared
+    from stepgrad.data.table.target import NumberTarget
     from stepgrad.explain import Worked
     from stepgrad.explain.row import Row
     from stepgrad.train.table.model import TableModel
@@ -131,7 +132,7 @@ def explain_row(
         make_optimizer(network, settings),
         inputs,
         target,
-        labels=_labels(model, table),
+        labels=_labels(model, table, target),
         **options,
     )
     worked.row = _row(worked, model, table, prepared, row, target)
@@ -154,7 +155,7 @@ def _row(
         expected = known.classes[chosen]
     else:
         chosen = 0
-        expected = number_text(float(target[0, 0]) * known.scale + known.mean, 6)
+        expected = number_text(_cell(known, float(target[0, 0])), 6)
     return Row(
         number,
         model.target,
@@ -163,6 +164,14 @@ def _row(
         read_answers(model.preparation, step.output.array, after, chosen),
         bool(model.classes),
     )
+
+
+def _cell(known: NumberTarget, value: float) -> float:
+    """Return the number of the column that was standardised to `value`: the shortest one that was."""
+    cell = value * known.scale + known.mean
+    shorter = (float(f"{cell:.{digits}g}") for digits in range(1, 9))
+    same = numpy.float32(value)
+    return next((x for x in shorter if numpy.float32((x - known.mean) / known.scale) == same), cell)
 
 
 def _table(run: str, data: str | None) -> tuple[Table, str]:
@@ -210,8 +219,8 @@ def _target(model: TableModel, table: Table, asked: str | None) -> numpy.ndarray
     return values if model.task == "multiclass" else values.astype(numpy.float64)[:, None]
 
 
-def _labels(model: TableModel, table: Table) -> dict[str, list[str]]:
-    """Return what the inputs of the network are called, each with the row's own cell."""
+def _labels(model: TableModel, table: Table, target: numpy.ndarray) -> dict[str, list[str]]:
+    """Return what the inputs of the network are called, each with the row's own cell, and the target."""
     from stepgrad.data.table.columns import cell_text
 
     def label(name: str, origin: str) -> str:
@@ -222,7 +231,18 @@ def _labels(model: TableModel, table: Table) -> dict[str, list[str]]:
     numbers = [label(each.name, each.origin) for each in inputs if each.array == "numbers"]
     codes = [label(each.name, each.origin) for each in inputs if each.array == "codes"]
     labels = {"x1": numbers, "x2": codes} if codes else {"x": numbers}
-    return {**labels, "y": model.classes} if model.classes else labels
+    return {**labels, "y": model.classes or [_target_label(model, target)]}
+
+
+def _target_label(model: TableModel, target: numpy.ndarray) -> str:
+    """Return the column that is predicted, and how its number became the one that the loss takes."""
+    from stepgrad.data.table.target import NumberTarget
+    from stepgrad.explain.row import standardised
+
+    known, value = model.preparation.target, float(target[0, 0])
+    assert isinstance(known, NumberTarget)
+    formula = standardised(_cell(known, value), known.mean, known.scale, value)
+    return f"{model.target}: {formula}" if formula else model.target
 
 
 def _format_of(out: str | None) -> str:
@@ -230,14 +250,14 @@ def _format_of(out: str | None) -> str:
 
 
 def _write(output: Output, worked: Worked, shape: str, out: str | None) -> None:
+    from stepgrad.explain.render.terminal import terminal
+
     words = output.words
     if shape == "terminal" and out is None:
-        from stepgrad.explain.render.terminal import terminal
-
         output.print(*terminal(worked, words))
         return
     text = {
-        "terminal": lambda: f"{worked}\n",
+        "terminal": lambda: "\n".join(line.plain for line in terminal(worked, words)) + "\n",
         "markdown": lambda: worked.markdown(words.language),
         "html": lambda: worked.html(words.language),
         "json": lambda: json.dumps(worked.to_dict(), ensure_ascii=False, allow_nan=False) + "\n",

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 
 _UP = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DOWN = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-_GREEK = {"η": r"\eta", "μ": r"\mu", "ℓ": r"\ell", "ŷ": r"\hat{y}", "γ": r"\gamma", "β": r"\beta"}
+_GREEK = {
+    "η": r"\eta",
+    "μ": r"\mu",
+    "ℓ": r"\ell",
+    "ŷ": r"\hat{y}",
+    "Ŷ": r"\hat{Y}",
+    "γ": r"\gamma",
+    "β": r"\beta",
+}
 
 
 @dataclass(frozen=True)

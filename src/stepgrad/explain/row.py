@@ -134,16 +134,28 @@ def _symbol(base: str, place: int, count: int) -> str:
 def _scaled(own: NumberInput, made: Became, column: Column) -> Became:
     """Return a standardised number with its formula, in as many digits as it takes."""
     cell = own.middle if column.missing()[0] else float(_number(column))
-    for digits in _DIGITS:
-        x, mean, scale = (notation.number_text(v, digits) for v in (cell, own.mean, own.scale))
-        x = f"({x})" if x.startswith("−") else x
-        minus = f"+ {mean[1:]}" if mean.startswith("−") else f"− {mean}"
-        formula = f"({x} {minus})/{scale}"
-        if own.long_tailed:
-            formula = f"{formula}/√(1 + ({formula}/3)^2)"
-        if _gives(formula, made.value):
-            return Became(made.symbol, made.label, made.value, formula)
+    formula = standardised(cell, own.mean, own.scale, made.value, own.long_tailed)
+    if formula:
+        return Became(made.symbol, made.label, made.value, formula)
     return made  # so far out that it counts as the farthest
+
+
+def standardised(cell: float, mean: float, scale: float, value: float, is_long_tailed: bool = False) -> str:
+    """Return how a number of a column became `value`, in as many digits as it takes; "" if it did not so.
+
+    >>> standardised(31.0, 23.5, 5.0, 1.5)
+    '(31 − 23.5)/5'
+    """
+    for digits in _DIGITS:
+        x, middle, width = (notation.number_text(v, digits) for v in (cell, mean, scale))
+        x = f"({x})" if x.startswith("−") else x
+        minus = f"+ {middle[1:]}" if middle.startswith("−") else f"− {middle}"
+        formula = f"({x} {minus})/{width}"
+        if is_long_tailed:
+            formula = f"{formula}/√(1 + ({formula}/3)^2)"
+        if _gives(formula, value):
+            return formula
+    return ""
 
 
 def _number(column: Column) -> Any:

@@ -58,7 +58,8 @@ def explain(
     is among `Worked.given`.
 
     `labels` are what a person calls the features of an input, by the input's name:
-    ``{"x": ["width", "height"]}``; of a target of whole numbers (``"y"``) the classes.
+    ``{"x": ["width", "height"]}``; of a target (``"y"``) the classes that its whole
+    numbers stand for, or one label for a single number.
 
     Raises `ArgumentError` for a loss that is not one number, for an optimizer of another model or one that
     runs the model by itself (`LBFGS`), for a pick that is not there, and for more than 20,000 lines.
@@ -120,8 +121,10 @@ def _labelled(given: Given, labels: Mapping[str, Sequence[str]]) -> Given:
     """Return a given number with the label of its feature, the last dimension of its input."""
     name, _, index = given.id.removeprefix("given/").rstrip("]").partition("[")
     if given.origin == "target" and name in labels and numpy.size(given.value) == 1:
-        number = numpy.ravel(given.value)[0]
-        return replace(given, label=labels[name][int(number)]) if number == int(number) else given
+        number, known = numpy.ravel(given.value)[0], labels[name]
+        if len(known) == 1:
+            return replace(given, label=known[0])
+        return replace(given, label=known[int(number)]) if number == int(number) else given
     if given.origin not in ("input", "target") or name not in labels or not index:
         return given
     feature = int(index.rpartition(",")[2])
