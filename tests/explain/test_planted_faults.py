@@ -277,3 +277,15 @@ def test_a_selection_has_the_lines_that_were_selected(options):
 
 def test_the_steps_without_a_fault_are_true(worked):
     assert worked.check().faults == []
+
+
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+def test_a_wrong_number_beside_a_factor_of_nought(layout):
+    model = nn.Sequential(nn.Linear(2, 1)).double()
+    with sg.no_grad():
+        model[0].weight[...] = sg.tensor([[-0.903, 0.5]])
+    worked = sg.explain(model, nn.MSELoss(), None, [[0.0, 1.0]], [[1.0]], layout=layout)
+    line = next(line for line in worked if "0.903" in line.substituted)
+    planted = dataclasses.replace(line, substituted=line.substituted.replace("0.903", "0.703"))
+    faults = with_line(worked, planted).check().faults
+    assert [(fault.id, fault.what) for fault in faults] == [(line.id, "formula")]

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.errors import ArgumentError
-from stepgrad.explain.evaluate import decimal, evaluate, evaluate_array, evaluate_floats, sizes_of
+from stepgrad.explain.evaluate import (
+    decimal,
+    evaluate,
+    evaluate_array,
+    evaluate_floats,
+    is_filled_in,
+    sizes_of,
+)
 from stepgrad.explain.notation import array_text, arrays_agree, tolerance
 from stepgrad.explain.step import Step, Value
 from stepgrad.ops.namespace import NUMPY, SPECIAL
@@ -176,7 +183,7 @@ def _check_arrays(worked: Worked, line: Line) -> Fault | None:
         and not _agree_in_float64(line.substituted, printed, worked.digits)
     ):
         return Fault(line.id, "value", line.text, str(found))
-    if not arrays_agree(by_name, found, worked.digits):
+    if not (arrays_agree(by_name, found, worked.digits) and _is_filled_in(line)):
         return Fault(line.id, "formula", line.formula, line.substituted)
     if not arrays_agree(_decimals(line.value), printed, worked.digits):
         return Fault(line.id, "value", line.text, str(line.value))
@@ -211,9 +218,18 @@ def check_line(worked: Worked, line: Line) -> Fault | None:
         return Fault(line.id, "value", line.text, f"{found:.12g}")
     if not _same(found, by_name):
         return Fault(line.id, "formula", f"{by_name:.12g}", f"{found:.12g}")
+    if not _is_filled_in(line):  # what is multiplied by 0 does not show in the value
+        return Fault(line.id, "formula", line.formula, line.substituted)
     if not _agree(decimal(line.text), Decimal(repr(line.value)), line.text, worked):
         return Fault(line.id, "value", line.text, repr(line.value))
     return None
+
+
+def _is_filled_in(line: Line) -> bool:
+    """Return whether the numbers in a line are those that stand for the names in its formula."""
+    return is_filled_in(
+        line.formula, {name: line.shown[id] for name, id in line.names.items()}, line.substituted
+    )
 
 
 def _agree(a: Decimal, b: Decimal, printed: str, worked: Worked) -> bool:

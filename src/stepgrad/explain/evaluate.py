@@ -119,6 +119,21 @@ def names_in(text: str) -> list[str]:
     return [name for name in dict.fromkeys(found) if name not in known]
 
 
+def is_filled_in(formula: str, values: Mapping[str, str], text: str) -> bool:
+    """Return whether a text is the formula with the texts of `values` for its names, parentheses aside.
+
+    >>> is_filled_in("a·b + 1", {"a": "0", "b": "−0.9"}, "0·(−0.9) + 1")
+    True
+    >>> is_filled_in("a·b + 1", {"a": "0", "b": "−0.9"}, "0·(−0.7) + 1")
+    False
+    """
+    filled: list[tuple[str, str]] = []
+    for token in _tokens(formula):
+        filled += _tokens(values[token[1]]) if token[1] in values else [token]
+    bare, said = ([t for t in tokens if t[1] not in ("(", ")")] for tokens in (filled, _tokens(text)))
+    return bare == said
+
+
 def _tokens(text: str) -> list[tuple[str, str]]:
     tokens, place = [], 0
     while place < len(text.rstrip()):
