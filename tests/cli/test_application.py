@@ -1,6 +1,7 @@
 """The command as a whole: help, version, languages, errors, pipes."""
 
 import os
+import runpy
 import shlex
 import signal
 import subprocess
@@ -263,6 +264,13 @@ def test_the_program_and_the_command_are_one(stepgrad, monkeypatch, capsys):
     assert stepgrad_command.main() == 0
     assert capsys.readouterr().out == f"stepgrad {__version__}\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_python_runs_the_package_as_the_program(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["stepgrad", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("stepgrad", run_name="__main__")
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"stepgrad {__version__}\n")
 
 
 def test_messages_have_one_line_without_tabs(stepgrad):

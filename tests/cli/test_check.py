@@ -45,9 +45,21 @@ def test_what_was_not_read_is_said_with_its_line(stepgrad):
     assert answer["remarks"][2] == {"line": 3, "kind": "not_read", "text": "0/0"}
     Path("work.txt").write_text("foo = 3\nz1 = 0.9\n", encoding="utf-8")
     ran = stepgrad("check", "work.txt")
-    assert (
-        ran.out.splitlines()[-1] == "  (Before it 0 lines checked and right, 1 line not or not wholly read.)"
-    )
+    assert ran.out.splitlines()[-1] == "  (Before it 1 line not or not wholly read.)"
+    Path("work.txt").write_text("z1 = 0.9\n", encoding="utf-8")
+    assert "0 lines" not in stepgrad("check", "work.txt").out
+    assert "0줄" not in stepgrad("check", "work.txt", "--lang", "ko").out
+
+
+def test_options_that_would_be_left_out_of_account(stepgrad):
+    Path("work.txt").write_text(RIGHT, encoding="utf-8")
+    for option in ("--row 1", "--layer 1", "--neuron 0", "--path 0.weight[0,0]", "--data t.csv"):
+        ran = stepgrad("check", "work.txt", *option.split())
+        assert (ran.code, ran.err) == (2, f"Error: {option.split()[0]} goes with --run.\n")
+    ran = stepgrad("check", "work.txt", "--lr", "0.1")
+    assert (ran.code, ran.err) == (2, "Error: --lr goes with --model.\n")
+    ran = stepgrad("check", "work.txt", "--lr", "0.1", "--run", "r")
+    assert (ran.code, ran.err) == (2, "Error: name either --run or --lr, not both.\n")
 
 
 def test_wrong_work(stepgrad):

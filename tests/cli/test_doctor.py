@@ -67,6 +67,22 @@ def test_what_was_tried_stands_in_place_of_the_advice(stepgrad):
     assert "Try a learning rate of 0.001." in stepgrad("doctor", "run").out
 
 
+def test_a_run_that_was_looked_at_once_has_one_column(stepgrad, flower_run):
+    said = json.loads((Path(flower_run.run) / "health.json").read_text(encoding="utf-8"))
+    Path("run").mkdir()
+    text = json.dumps({**said, "measurements": said["measurements"][:1]})
+    Path("run/health.json").write_text(text, encoding="utf-8")
+    heads = stepgrad("doctor", "run").out.splitlines()[1]
+    assert re.split(r"  +", heads) == ["layer", "gradient, epoch 0", "a typical step over the weights"]
+
+
+def test_steps_longer_than_the_weights_are_shares_too(stepgrad):
+    run_with(Finding("rate_too_high", "", {**RATE, "update": 239699.0}, Change("rate", 1e-3)))
+    assert "가중치가 제 크기의 23,969,900%만큼" in " ".join(
+        stepgrad("doctor", "run", "--lang", "ko").out.split()
+    )
+
+
 def test_mistakes(stepgrad):
     ran = stepgrad("doctor", "runs/none")
     assert ran.code == 2

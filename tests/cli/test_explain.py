@@ -191,3 +191,20 @@ def test_json_is_one_versioned_object(stepgrad):
     said = json.loads(stepgrad("explain", "--example", "--format", "json").out)
     assert (said["version"], said["layout"], len(said["lines"])) == (1, "scalar", 41)
     assert said["after"]["loss"] == pytest.approx(0.2804214083479139, abs=1e-12)
+
+
+def test_options_of_a_table_are_refused_where_there_is_none(stepgrad):
+    for option in ("--row 3", "--row 1", "--target-class a"):
+        ran = stepgrad("explain", "--example", *option.split())
+        message = f"Error: {option.split()[0]} is of a run's table; --example has none.\n"
+        assert (ran.code, ran.out, ran.err) == (2, "", message)
+
+
+def test_it_is_said_where_the_step_starts(stepgrad, flowers):
+    said = "Note: the step starts from the trained weights with a fresh optimizer (t = 0)"
+    options = ("--target", "kind", "--epochs", 1, "--hidden", 3, "--json")
+    for dropout, more in ((0, ""), (0.5, ", and Dropout is turned off")):
+        run = f"run-{dropout}"
+        assert stepgrad("train", flowers, *options, "--dropout", dropout, "--out", run).code == 0
+        assert f"{said}{more}.\n" in stepgrad("explain", run).err
+        assert ("Dropout을 끈 채" in stepgrad("explain", run, "--lang", "ko").err) == bool(dropout)

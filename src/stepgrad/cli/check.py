@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stepgrad.cli.help import Command
-from stepgrad.cli.options import json_option, lang_option, quiet_option
+from stepgrad.cli.options import given_options, json_option, lang_option, quiet_option
 from stepgrad.cli.output import Output
 from stepgrad.cli.problems import BadInput
 from stepgrad.errors import DataError, suggest_file
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LOSSES = {"bce": "BCELoss", "bce_logits": "BCEWithLogitsLoss", "cross_entropy": "CrossEntropyLoss",
            "mse": "MSELoss", "mae": "L1Loss", "huber": "HuberLoss"}  # fmt: skip
-_OF_A_MODEL = {"model": "model", "input": "inputs", "target": "target"}
+_OF_A_MODEL = ("model", "inputs", "target", "loss", "optimizer", "lr")
 _NOT_ALL_READ = 3
 _OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop", "adagrad": "Adagrad"}
 
@@ -114,8 +114,7 @@ def _text(work: str) -> str:
 def _worked(output: Output, step: dict[str, Any]) -> Worked:
     """Return the step that was worked out by hand. Raises `BadInput` for one that is not fully named."""
     if step["run"] is not None:
-        others = [f"--{name}" for name, key in _OF_A_MODEL.items() if step[key] is not None]
-        if others:
+        if others := given_options(_OF_A_MODEL):
             raise BadInput(f"name either --run or {others[0]}, not both.")
         from stepgrad.cli.explain import explain_row, layer_of
 
@@ -126,7 +125,11 @@ def _worked(output: Output, step: dict[str, Any]) -> Worked:
             "path": step["path"],
         }
         return explain_row(output, step["run"], step["data"], step["row"], None, part)
+    for name in given_options(("data", "row", "layer", "neuron", "path")):
+        raise BadInput(f"{name} goes with --run.")
     if step["model"] is None:
+        for name in given_options(("loss", "optimizer", "lr")):
+            raise BadInput(f"{name} goes with --model.")
         if step["inputs"] is not None or step["target"] is not None:
             raise BadInput("name the --model that --input and --target belong to.")
         from stepgrad.explain.example import example_step
@@ -211,8 +214,11 @@ def _say_wrong(wrong: Wrong, checked: WorkChecked, output: Output) -> None:
         output.result(words("  The likely slip: {slip}.", slip=wrong.slip.text(words)))
     else:
         output.result(words("  No common slip gives this number."))
-    if checked.not_read:
+    if checked.not_read and not checked.lines:
+        text = "  (Before it {left:line/lines} not or not wholly read.)"
+        output.result(words(text, left=checked.not_read))
+    elif checked.not_read:
         text = "  (Before it {count:line/lines} checked and right, {left:line/lines} not or not wholly read.)"
         output.result(words(text, count=checked.lines, left=checked.not_read))
-    else:
+    elif checked.lines:
         output.result(words("  ({count:line/lines} before it are right.)", count=checked.lines))

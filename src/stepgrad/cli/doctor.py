@@ -91,11 +91,13 @@ def _layers(health: Health, words: Words) -> Any:
     first, last = health.measurements[0], health.measurements[-1]
     table = Table(box=None, pad_edge=False)
     table.add_column(words("layer"))
-    for look in (first, last):
+    looks = (first, last) if last is not first else (last,)
+    for look in looks:
         table.add_column(words("gradient, epoch {epoch}", epoch=look.epoch), justify="right")
     table.add_column(words("a typical step over the weights"), justify="right")
     for before, now in zip(first.layers, last.layers):
         typical = health.typical_update(now.path)
         update = "" if typical is None else number(typical, 2)
-        table.add_row(f"{now.path} {now.kind}", number(before.gradient, 2), number(now.gradient, 2), update)
+        norms = [number(layer.gradient, 2) for layer in (before, now)[-len(looks) :]]
+        table.add_row(f"{now.path} {now.kind}", *norms, update)
     return table

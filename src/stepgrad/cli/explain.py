@@ -11,7 +11,7 @@ import click
 import numpy
 
 from stepgrad.cli.help import Command
-from stepgrad.cli.options import lang_option, quiet_option
+from stepgrad.cli.options import given_options, lang_option, quiet_option
 from stepgrad.cli.output import Output
 from stepgrad.cli.problems import BadInput, read_data
 from stepgrad.cli.runs import load_model
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("auto", "scalar", "matrix")
 FORMATS = ("terminal", "markdown", "html", "json")
+_FRESH = "the step starts from the trained weights with a fresh optimizer (t = 0)."
+_FRESH_WITHOUT_DROPOUT = (
+    "the step starts from the trained weights with a fresh optimizer (t = 0), and Dropout is turned off."
+)
 _SUFFIXES = {".html": "html", ".htm": "html", ".md": "markdown", ".json": "json"}
 
 
@@ -90,12 +94,19 @@ def explain(
         raise BadInput("name a run, or ask for the example with --example.")
     options["layer"] = layer_of(options["layer"])
     if run is None:
+        _refuse_of_a_table()
         from stepgrad.explain.example import example_step
 
         worked = example_step(**options)
     else:
         worked = explain_row(output, run, data, row, target_class, options)
     _write(output, worked, shape or _format_of(out), out)
+
+
+def _refuse_of_a_table() -> None:
+    """Raise `BadInput` for an option that the example, which has no table, would leave out of account."""
+    for name in given_options(("row", "target_class")):
+        raise BadInput(f"{name} is of a run's table; --example has none.")
 
 
 def layer_of(text: str | None) -> int | str | None:
@@ -123,9 +134,10 @@ def explain_row(
     settings = TableSettings(**model.record["settings"])
     inputs = (prepared.numbers, prepared.codes) if prepared.codes.shape[1] else (prepared.numbers,)
     network = model.network.train()
-    for module in network.modules():  # what is left out at random would be drawn anew for every look
-        if isinstance(module, nn.Dropout):
-            module.eval()
+    left_out = [m for m in network.modules() if isinstance(m, nn.Dropout) and m.p > 0]
+    for module in left_out:  # what is left out at random would be drawn anew for every look
+        module.eval()
+    output.notes([_FRESH_WITHOUT_DROPOUT if left_out else _FRESH])
     worked = explanation.explain(
         network,
         LOSSES[model.task](),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import click
@@ -11,6 +11,17 @@ from stepgrad.cli.output import Output
 from stepgrad.words.language import LANGUAGES
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def given_options(names: Collection[str]) -> list[str]:
+    """Return which of the options with these names the command line of this command has, as ``--name``."""
+    context = click.get_current_context()
+    given = [p for p in context.command.params if p.name in names and _is_given(context, p.name)]
+    return [parameter.opts[0] for parameter in given]
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def lang_option(function: F) -> F:

@@ -130,6 +130,15 @@ EXPLAIN_ERRORS = {
     "'{name}' has no class '{value}'. The classes are {names}.": (
         "'{name}'에는 '{value}' 클래스가 없습니다. 있는 클래스: {names}."
     ),
+    "{option} is of a run's table; --example has none.": (
+        "{option:은/는} 학습 결과의 표에 대한 옵션인데 --example에는 표가 없습니다."
+    ),
+    "the step starts from the trained weights with a fresh optimizer (t = 0).": (
+        "학습된 가중치에서 옵티마이저를 새로 시작하여(t = 0) 한 스텝을 풉니다."
+    ),
+    "the step starts from the trained weights with a fresh optimizer (t = 0), and Dropout is turned off.": (
+        "학습된 가중치에서 옵티마이저를 새로 시작하고(t = 0) Dropout을 끈 채 한 스텝을 풉니다."
+    ),
     "the row has no '{name}'; say what to compare with by --target-class.": (
         "행에 '{name}' 값이 없습니다. 무엇과 견줄지 --target-class로 알리십시오."
     ),

@@ -59,6 +59,9 @@ _COMMAND = {
     "  (Before it {count:line/lines} checked and right, {left:line/lines} not or not wholly read.)": (
         "  (그 앞의 {count}줄은 맞고, {left}줄은 못 읽었거나 일부만 읽었습니다.)"
     ),
+    "  (Before it {left:line/lines} not or not wholly read.)": (
+        "  (그 앞의 {left}줄은 못 읽었거나 일부만 읽었습니다.)"
+    ),
     "All is right: {count:line/lines} checked.": "모두 맞습니다. {count}줄을 확인했습니다.",
     "Line {line} is wrong: {text}": "{line}번째 줄이 틀렸습니다: {text}",
     "  Its expression gives {said}; {symbol} is {right}.": (
@@ -111,6 +114,8 @@ HAND_ERRORS = {
     ),
     "'{path}' is no text file.": "'{path}' 파일은 글이 아닙니다.",
     "name either --run or {option}, not both.": "--run과 {option} 중 하나만 적으십시오.",
+    "{option} goes with --run.": "{option:은/는} --run과 함께 씁니다.",
+    "{option} goes with --model.": "{option:은/는} --model과 함께 씁니다.",
     "it is no JSON: {reason}.": "JSON이 아닙니다: {reason}.",
     "no line names a quantity of this step; its quantities are {names}, ….": (
         "이 스텝의 값을 적은 줄이 없습니다. 이 스텝의 값: {names}, …."

@@ -231,4 +231,6 @@ def _shown(name: str, value: Any, words: Words) -> Any:
         return value
     if name in _SHARES and 1e-3 <= value <= 1:
         return percent(value)
+    if name in _SHARES and value > 1:
+        return f"{number(100 * value, 3)}%"
     return number(value, 3)
