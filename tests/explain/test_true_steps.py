@@ -82,12 +82,13 @@ def test_a_loss_at_the_end_of_where_it_is_defined(target, layout):
     assert [id.partition("[")[0] for id in checked.left_out] == ["grad/1/a"]  # at 1 + h there is no logarithm
 
 
-@pytest.mark.parametrize("layout", ["scalar", "matrix"])
-def test_a_number_that_is_none_in_the_input(layout):
+@pytest.mark.parametrize("options", [{}, {"layout": "matrix"}, {"round_steps": 3}])
+def test_a_number_that_is_none_in_the_input(options):
     sg.manual_seed(4)
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1)).double()
-    worked = explained(model, nn.MSELoss(), sg.tensor([[float("nan"), 1.0]]), sg.ones(1, 1), layout)
+    x = sg.tensor([[float("nan"), 1.0]])
+    worked = sg.explain(model, nn.MSELoss(), None, x, sg.ones(1, 1), **options)
     assert worked.check().faults == []
     assert all(line.formula for line in worked)
-    if layout == "scalar":
+    if not options:
         assert worked["loss"].formula == "(ŷ − y)^2"

@@ -269,13 +269,13 @@ class ScalarLayout:
             exact = Decimal(repr(ref.value))
             is_rounded = ref.source.op is not None or ref.source.origin in _ROUNDED_GIVEN
             self._rounded[ref] = rounded(exact, self.round_steps or 0) if is_rounded else exact.normalize()
-        return decimal_text(self._rounded[ref])
+        return _text_of_rounded(self._rounded[ref])
 
     def _rounded_text(self, own: Ref, found: Decimal) -> str:
         if self.round_steps is None:
             return number_text(float(found), self.digits)
-        self._rounded[own] = rounded(found, self.round_steps) if found.is_finite() else found
-        return decimal_text(self._rounded[own]) if found.is_finite() else number_text(float(found), 4)
+        self._rounded[own] = rounded(found, self.round_steps)
+        return _text_of_rounded(self._rounded[own])
 
     # -------------------------------------------------------------------------------------- names
 
@@ -308,17 +308,23 @@ class ScalarLayout:
 
 def rounded(value: Decimal, decimals: int) -> Decimal:
     """Return a number rounded half up to so many decimals, as a person does it; one that would become 0 keeps
-    as many significant digits instead.
+    as many significant digits instead. NaN and ∞ stay what they are.
 
     >>> rounded(Decimal("0.65651"), 4), rounded(Decimal("-0.00001234"), 2)
     (Decimal('0.6565'), Decimal('-0.000012'))
     >>> rounded(Decimal("0.22002"), 4), rounded(Decimal("0.220"), 4)
     (Decimal('0.2200'), Decimal('0.22'))
     """
+    if not value.is_finite():
+        return value
     made = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
     if made.is_zero() and not value.is_zero():
         made = value.quantize(Decimal(1).scaleb(value.adjusted() - decimals + 1), ROUND_HALF_UP)
     return made.normalize() if made == value else made
+
+
+def _text_of_rounded(value: Decimal) -> str:
+    return decimal_text(value) if value.is_finite() else number_text(float(value), _MOST_DIGITS)
 
 
 def _substituted(x: Expression, texts: dict[Ref, str], digits: int) -> str:
