@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import numpy
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 import stepgrad as sg
 from stepgrad.errors import GradientError, ShapeError
@@ -38,8 +38,10 @@ def operand(pool: list[Tensor], x: Tensor, other: Any) -> Any:
     return value if value.shape == x.shape else value.sum()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(STEPS)
+@example([("add_", 3, 1.0), ("x[1:]", 3, False), ("add_", 3, 1.0)])
+@example([("t", 3, False), ("add_", 3, 1.0), ("t", 4, False)])
 def test_random_programs(steps: list[Any]):
     numbers = numpy.linspace(0.5, 1.5, 9).reshape(3, 3)
     own, others = ([sg.tensor(numbers * k, requires_grad=True) for k in (1, 2)] for _ in range(2))

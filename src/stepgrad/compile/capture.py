@@ -19,7 +19,7 @@ import numpy
 from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.assemble import Program, Slot
-from stepgrad.compile.contents import Contents, Trace, check_apart, place_of, root_of
+from stepgrad.compile.contents import Contents, Trace, check_apart, place_of
 from stepgrad.compile.program import Builder
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
@@ -247,7 +247,7 @@ class Capture:
             return self._values[node]
         source = node.inputs[0]
         if isinstance(source, Node) and not source.op.is_view:
-            shown = self._contents.at(source.result)
+            shown = self._contents.at(self._contents.memory_of(source))
         else:
             shown = self._input(node, 0)
         assert shown is not None
@@ -304,7 +304,7 @@ class Capture:
         """
         (_, before), (tensor, node) = place, write
         # What is written to: through a view, or a detached one, the tensor that it shows.
-        target = tensor if before is None or not before.op.is_view else root_of(before)
+        target = tensor if before is None or not before.op.is_view else self._contents.root_of(before)
         found = isinstance(target, Tensor) and (target is not tensor or before not in self._values)
         if found and id(target) not in self._recording.constants:
             self._leaf(target)

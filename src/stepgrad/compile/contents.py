@@ -44,21 +44,6 @@ def bounds_of(array: Any) -> tuple[int, int]:
     return low, high + array.itemsize
 
 
-def root_of(node: Node) -> Any:
-    """Return what a view shows in the end: a tensor that was there before the step, or a node that is
-    none.
-    """
-    x: Any = node
-    while isinstance(x, Node) and x.op.is_view and _shares(x):
-        x = x.inputs[0]
-    return x
-
-
-def _shares(node: Node) -> bool:
-    """Return whether the result of a view lies in its input's memory (a reshape may have copied it)."""
-    return _overlap(node.result, memory_of(node.inputs[0]))
-
-
 def _overlap(a: Any, b: Any) -> bool:
     """Return whether the bytes from the first to the last of two arrays have some in common."""
     (a_low, a_high), (b_low, b_high) = bounds_of(a), bounds_of(b)
@@ -73,11 +58,6 @@ def _attached(node: Node | None) -> Node | None:
     return node
 
 
-def memory_of(x: Any) -> Any:
-    """Return the array of a node or a tensor."""
-    return x.result if isinstance(x, Node) else x._array
-
-
 class Contents:
     """The values written so far, by place; `time` counts the writes."""
 
@@ -86,6 +66,22 @@ class Contents:
         self._written: dict[Place, tuple[int, Value, set[Node]]] = {}
         # Which node a tensor goes by since it was written to, by the one that it went by before.
         self._since: dict[Node, Node] = {}
+        # Where a tensor lies that goes by a node since the node's result was stored in it.
+        self._stored: dict[Node, Trace] = {}
+
+    def memory_of(self, x: Any) -> Any:
+        """Return the array of a tensor, or of the one that goes by a node."""
+        return self._stored.get(x, x.result) if isinstance(x, Node) else x._array
+
+    def root_of(self, node: Node) -> Any:
+        """Return what a view shows in the end: a tensor that was there before the step, or a node that is
+        none.
+        """
+        x: Any = node
+        # A reshape may have copied its input.
+        while isinstance(x, Node) and x.op.is_view and _overlap(x.result, self.memory_of(x.inputs[0])):
+            x = x.inputs[0]
+        return x
 
     def write(self, array: Any, before: Node | None, value: Value, now: Node | None) -> set[Node]:
         """Note that an array holds `value` from now on, and return the nodes of tensors that show it too.
@@ -96,16 +92,22 @@ class Contents:
         """
         before, writer = _attached(before), before
         is_part = before is not None and before.op.is_view and _overlap(before.result, array)
-        if before is not None and is_part and place_of(memory_of(root_of(before))) != place_of(array):
+        if (
+            before is not None
+            and is_part
+            and place_of(self.memory_of(self.root_of(before))) != place_of(array)
+        ):
             raise NotCompiled(
                 f"the step changes a part of a tensor in place through a view ({before}); assign x[index] = "
                 f"value to the whole"
             )
         self.time += 1
+        if now is not None:
+            self._stored[now] = Trace(array)
         _, _, known = self._written.get(place_of(array), (0, value, set()))
         shown = known - {writer}
         if before is not writer or (before is not None and before.op.is_view):
-            root = None if before is None else root_of(before)
+            root = None if before is None else self.root_of(before)
             while isinstance(root, Node) and root in self._since:
                 root = self._since[root]
             if isinstance(root, Node):
@@ -123,10 +125,10 @@ class Contents:
         return None if found is None else found[1]
 
     def begin(self, node: Node) -> None:
-        """Forget what lay where a node's result lies, if that is no input's memory."""
+        """Forget what lay where a node's result lies, unless that shows an input's memory."""
         place = place_of(node.result)
-        if place in self._written and all(
-            place_of(memory_of(x)) != place for x in node.inputs if x is not None
+        if place in self._written and not any(
+            _overlap(node.result, self.memory_of(x)) for x in node.inputs if x is not None
         ):
             del self._written[place]
 
@@ -134,7 +136,7 @@ class Contents:
         """Return whether what a view shows was written to after the time `since`."""
         if self.time == since:
             return False
-        found = self._written.get(place_of(memory_of(root_of(view))))
+        found = self._written.get(place_of(self.memory_of(self.root_of(view))))
         return found is not None and found[0] > since
 
 
