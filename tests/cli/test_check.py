@@ -149,3 +149,15 @@ def test_mistakes(stepgrad):
     assert ran.code == 2
     assert "Error: 'work.txt' cannot be checked: there is no line such as z1 = " in ran.err
     assert "채점할 수 없습니다. z1 = " in stepgrad("check", "work.txt", "--lang", "ko").err
+
+
+def test_a_step_too_large_for_hands_names_options_that_there_are(stepgrad, flowers):
+    options = ("--target", "kind", "--epochs", 1, "--hidden", "90,90", "--json", "--out", "run")
+    assert stepgrad("train", flowers, *options).code == 0
+    Path("work.txt").write_text("z1 = 9.9\n", encoding="utf-8")
+    ran = stepgrad("check", "work.txt", "--run", "run")
+    assert ran.code == 2
+    assert "numbers, too many for work by hand; say which part of it was worked out by" in ran.err
+    assert "손으로 풀기에 너무 많습니다" in stepgrad("check", "work.txt", "--run", "run", "--lang", "ko").err
+    ran = stepgrad("check", "work.txt", "--run", "run", "--layer", 1, "--neuron", 0)
+    assert (ran.code, ran.out.splitlines()[0]) == (1, "Line 1 is wrong: z1 = 9.9")

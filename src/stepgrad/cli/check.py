@@ -117,6 +117,7 @@ def _worked(output: Output, step: dict[str, Any]) -> Worked:
         if others := given_options(_OF_A_MODEL):
             raise BadInput(f"name either --run or {others[0]}, not both.")
         from stepgrad.cli.explain import explain_row, layer_of
+        from stepgrad.explain.selection import TooManyNumbers
 
         part: dict[str, Any] = {
             "layout": "scalar",
@@ -124,7 +125,13 @@ def _worked(output: Output, step: dict[str, Any]) -> Worked:
             "neuron": step["neuron"],
             "path": step["path"],
         }
-        return explain_row(output, step["run"], step["data"], step["row"], None, part)
+        try:
+            return explain_row(output, step["run"], step["data"], step["row"], None, part)
+        except TooManyNumbers as error:
+            raise BadInput(
+                f"this step has {error.count:,} numbers, too many for work by hand; say which part of it was "
+                f"worked out by --layer, --neuron or --path."
+            ) from None
     for name in given_options(("data", "row", "layer", "neuron", "path")):
         raise BadInput(f"{name} goes with --run.")
     if step["model"] is None:

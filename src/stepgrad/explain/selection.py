@@ -42,6 +42,17 @@ class Selection:
         return self == Selection()
 
 
+class TooManyNumbers(ArgumentError):
+    """So many numbers (`count`) were to be written out that nobody would read them."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"this step has {count:,} numbers to write out, more than anybody reads. Pick a layer, a neuron "
+            f"or a sample, or the path from one weight to the loss, or the matrix layout."
+        )
+        self.count = count
+
+
 def places_of(layout: ScalarLayout, selection: Selection) -> list[Place]:
     """Return the numbers that get lines, in order.
 
@@ -53,10 +64,7 @@ def places_of(layout: ScalarLayout, selection: Selection) -> list[Place]:
     wanted = _Filter(layout, selection)
     count = sum(wanted.count(q) for q in layout.quantities.lines)
     if count > MOST_LINES:
-        raise ArgumentError(
-            f"this step has {count:,} numbers to write out, more than anybody reads. Pick a layer, a neuron "
-            f"or a sample, or the path from one weight to the loss, or the matrix layout."
-        )
+        raise TooManyNumbers(count)
     return [place for quantity in layout.quantities.lines for place in wanted.places(quantity)]
 
 

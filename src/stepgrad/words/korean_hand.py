@@ -114,6 +114,13 @@ HAND_ERRORS = {
     ),
     "'{path}' is no text file.": "'{path}' 파일은 글이 아닙니다.",
     "name either --run or {option}, not both.": "--run과 {option} 중 하나만 적으십시오.",
+    (
+        "this step has {count} numbers, too many for work by hand; say which part of it was worked out by "
+        "--layer, --neuron or --path."
+    ): (
+        "이 스텝에는 수가 {count}개 있어 손으로 풀기에 너무 많습니다. 푼 부분을 --layer, --neuron, --path로 "
+        "알리십시오."
+    ),
     "{option} goes with --run.": "{option:은/는} --run과 함께 씁니다.",
     "{option} goes with --model.": "{option:은/는} --model과 함께 씁니다.",
     "it is no JSON: {reason}.": "JSON이 아닙니다: {reason}.",

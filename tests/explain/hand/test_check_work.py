@@ -408,3 +408,22 @@ def test_a_number_without_digits_is_not_right_and_excuses_nothing():
     assert checked.right == 1
     assert checked.wrong.id == after.id
     assert not check_work(worked, f"z1 = 1\n{small.symbol} = 0.0000").is_complete
+
+
+def test_the_names_of_a_large_step_are_understood_as_those_of_a_small_one():
+    model = sg.nn.Sequential(sg.nn.Linear(40, 16), sg.nn.Sigmoid(), sg.nn.Linear(16, 1))
+    adam = sg.optim.Adam(model.parameters(), lr=0.1)
+    worked = sg.explain(model, sg.nn.MSELoss(), adam, [0.5] * 40, [1.0], layout="scalar")
+    assert len(worked.given) + len(worked.lines) > 3000
+    names = {"z1": "forward/0/z[0]", "a_2": "forward/1/a[1]", "dL/dw12": "grad/0.weight[0,1]"}
+    text = "\n".join(f"{name} = {worked[id].value:.6f}" for name, id in names.items())
+    assert check_work(worked, text).right == len(names)
+    assert check_work(worked, "z1 = 9.9").wrong.id == "forward/0/z[0]"
+
+
+def test_a_delta_without_index_the_softmax_and_about():
+    assert check("δ = 0.4154").is_complete
+    assert check("z1 = 0.6478\nz1 ~= 0.65").right == 2
+    probabilities = [line.value for line in CLASSES.lines if line.id.startswith("loss/softmax")]
+    listed = ", ".join(f"{each:.4f}" for each in probabilities)
+    assert check_work(CLASSES, f"softmax = [{listed}]").right == len(probabilities)

@@ -255,7 +255,8 @@ class _Judge:
         """Return the numbers that a name in an expression may stand for, the likeliest first."""
         if name in self._variables:
             return [self._variables[name]]
-        ids = self._spellings.find(name)
+        # Before an equals sign δ alone is one of the deltas; in a formula it stands before δ(o).
+        ids = [] if canonical(name) == "δ" else self._spellings.find(name)
         called = self._spellings.called.get(canonical(name))
         if called in ids:
             ids = [called]

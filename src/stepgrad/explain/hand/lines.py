@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"(?:\s(?:#|//)|(?<==)(\s*\S*\d)\s+(?:<--?|←))\s.*$")
 _UPDATE = re.compile(
     r"(?i)\bupdat|갱신|업데이트|\bnew (?:weights|bias|param|value)|새(?:로운)? ?(?:가중치|편향|파라미터|값)"
 )
-_RELATION = re.compile(r":=|←|<-(?=\s)|==?(?!>)|(?<![<>!])=(?!>)|[≈≅≒≃≡≐]|(?P<arrow>→|⇒|=>|[-−]+>)")
+_RELATION = re.compile(r":=|~=|←|<-(?=\s)|==?(?!>)|(?<![<>!])=(?!>)|[≈≅≒≃≡≐]|(?P<arrow>→|⇒|=>|[-−]+>)")
 _SAYS = re.compile(
     r"(?:\s*:|\s+(?:is|equals|was)|(?<=[^\s])(?:은|는|이|가))\s*(?:약|대략|about|approximately|roughly|~)?\s+"
     r"(?=[-−+]?\s*[\d.([])"

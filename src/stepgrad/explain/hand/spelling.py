@@ -44,15 +44,17 @@ _NUMBERED_WORDS = (
 )
 _PARTICLES = re.compile(r"(?<=\S)(?:의\s*(?:값|출력))?(?:은|는|이|가)?$")
 _ASIDE = re.compile(r"\s*\((?:[A-Za-z가-힣 ]{3,}|BCE|MSE|CE)\)\s*$")
-_MOST_WITH_ALL_FORMS = 3000
+# With all places first: w11 is w⁽¹⁾₁₁ rather than w⁽²⁾₁, of which the first 1 is left out; last with the
+# neuron alone, whichever the row.
+_WHICH = ("own", "full", "neuron")
 _INDEX = re.compile(r"\[([\d,]+)\]$")
 _LETTERS = {
     "a": ("a", "A", "h", "H", "out"), "z": ("z", "Z", "net", "in", "s", "u"), "logit": ("logit", "logits"),
     "w": ("w", "W", "θ"), "b": ("b", "B"),
     "x": ("x", "i", "in"), "y": ("t", "y"),
-    "ŷ": ("ŷ", "y", "o", "out", "a", "A"), "p": ("p", "P", "ŷ", "y", "a", "o", "softmax(z)"),
+    "ŷ": ("ŷ", "y", "o", "out", "a", "A"), "p": ("p", "P", "ŷ", "y", "a", "o", "softmax(z)", "softmax"),
 }  # fmt: skip
-_VAGUE = re.compile(r"e|[Ee]rror|오차|가중합|[su]\d*")
+_VAGUE = re.compile(r"e|δ|delta|[Ee]rror|오차|가중합|[su]\d*")
 _OF_A_NEURON = ("z", "a", "ŷ", "p", "b")
 _APPLIED = re.compile(r"(σ|sigmoid|tanh|relu|f|g|φ|act)\s*\^?('?)\s*\((.*\D.*)\)", re.IGNORECASE)
 
@@ -130,7 +132,7 @@ class Spellings:
         self.called: dict[str, str] = {}
         """What names that a person has written turned out to mean, by their one form."""
         self._by_name: dict[str, list[str]] = {}
-        every = [*quantities.every, *quantities.shares]
+        self._every = every = [*quantities.every, *quantities.shares]
         self._also = _other_names(quantities)
         self._rows: Counter[str] = Counter()
         for each in every:
@@ -141,16 +143,25 @@ class Spellings:
             name for each in every for name in (each.name, *self._also.get(each.name, [])) if name.base != "p"
         )
         self._last = max((layer for _, layer, _ in self._numbers), default=0)
-        # With all places first: w11 is w⁽¹⁾₁₁ rather than w⁽²⁾₁, of which the first 1 is left out; last with
-        # the neuron alone, whichever the row.
-        for which in ("own", "full", "neuron"):
-            for each in every:
-                # Nobody works thousands of lines out by hand; in so many, the usual names are enough.
-                forms = self._forms(each, which) if len(every) <= _MOST_WITH_ALL_FORMS else ()
-                for spelled in (each.id, each.symbol, each.name.latex(), *forms):
-                    known = self._by_name.setdefault(canonical(spelled), [])
-                    if each.id not in known:
-                        known.append(each.id)
+        # A step may have tens of thousands of quantities, each with dozens of spellings: only the spellings
+        # with the digits of a name that is looked up are brought to the one form.
+        self._with_digits: dict[str, dict[int, None]] = {}
+        for i, each in enumerate(every):
+            for digits in {_digits(form) for which in _WHICH for form in self._spelled(each, which)}:
+                self._with_digits.setdefault(digits, {})[i] = None
+
+    def _known(self, name: str) -> list[str]:
+        """Return the ids of the quantities that have a spelling with this one form."""
+        digits = _digits(name)
+        places = self._with_digits.pop(digits, {})
+        for which in _WHICH:
+            for each in (self._every[i] for i in places):
+                for form in self._spelled(each, which):
+                    if _digits(form) == digits:
+                        known = self._by_name.setdefault(canonical(form), [])
+                        if each.id not in known:
+                            known.append(each.id)
+        return self._by_name.get(name, [])
 
     def find(self, name: str) -> list[str]:
         """Return the ids of the quantities that `name` may mean, none if it means none.
@@ -174,7 +185,7 @@ class Spellings:
     def _named(self, name: str) -> list[str]:
         """Return what a name in the one form may mean."""
         for each in _with_other_index(name):
-            known = self._by_name.get(each, [])
+            known = self._known(each)
             if found := self._partial(each) or known if "/∂" in each else known or self._partial(each):
                 return found
         return []
@@ -188,8 +199,8 @@ class Spellings:
             of = [id for each in tops for id in self._inside(each)]
             pairs = [(a, b) for a in of for b in self._inside(lower)]
             return self._unique(self._quantities.derivative(a, b) for a, b in pairs)
-        if name.startswith("δ") and len(name) > 1:
-            own = self._by_name.get("z" + name[1:], []) or self._by_name.get("net" + name[1:], [])
+        if name.startswith("δ"):
+            own = self._known("z" + name[1:]) or self._known("net" + name[1:])
             gradients = self._unique(self._quantities.derivative("loss", id) for id in own)
             return gradients + [self._quantities.negative(id) for id in gradients]
         if match := _APPLIED.fullmatch(name):
@@ -200,7 +211,7 @@ class Spellings:
             pairs = [(a, b) for a, b in zip(made, inside) if a is not None]
             return self._unique(self._quantities.derivative(a, b) for a, b in pairs)
         if re.match(r"d[^\W\d]", name) or re.match(r"g[wb][\d(\[]", name):
-            own = self._by_name.get(name[1:], [])
+            own = self._known(name[1:])
             return self._unique(self._quantities.derivative("loss", id) for id in own)
         return []
 
@@ -213,6 +224,10 @@ class Spellings:
         return list(dict.fromkeys(id for id in ids if id is not None))
 
     # ---------------------------------------------------------------------------------- the forms
+
+    def _spelled(self, each: Line | Given, which: str) -> Iterator[str]:
+        yield from (each.id, each.symbol, each.name.latex())
+        yield from self._forms(each, which)
 
     def _forms(self, each: Line | Given, which: str) -> Iterator[str]:
         name = each.name
@@ -279,6 +294,11 @@ class Spellings:
             if layer:
                 yield from (f"({layer}){digits}", f"({layer}){brackets}", f"{layer}{brackets}")
                 yield from (f"{layer}_{digits}", f"{layer}{digits}") if digits else (f"{layer}",)
+
+
+def _digits(text: str) -> str:
+    """Return the digits in a spelling, in the order of their size: its one form may have moved them."""
+    return "".join(sorted(filter(str.isdecimal, text.translate(_UP).translate(_DOWN))))
 
 
 def endings(text: str) -> list[str]:
