@@ -32,7 +32,7 @@ def check_random_step(case):
     assert len(checked.left_out) <= checked.lines
 
 
-FEW = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @FEW

@@ -410,6 +410,7 @@ def test_a_number_without_digits_is_not_right_and_excuses_nothing():
     assert not check_work(worked, f"z1 = 1\n{small.symbol} = 0.0000").is_complete
 
 
+@pytest.mark.slow
 def test_the_names_of_a_large_step_are_understood_as_those_of_a_small_one():
     model = sg.nn.Sequential(sg.nn.Linear(40, 16), sg.nn.Sigmoid(), sg.nn.Linear(16, 1))
     adam = sg.optim.Adam(model.parameters(), lr=0.1)

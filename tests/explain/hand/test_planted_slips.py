@@ -28,8 +28,15 @@ def other_step(kind, optimizer, seed):
 
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.__name__)
-def test_right_work_raises_no_alarm(name, form):
-    digits = [(3, False), (4, False), (6, False), (3, True), (4, True)]
+@pytest.mark.parametrize(
+    "digits",
+    [
+        [(4, False), (3, True)],
+        pytest.param([(3, False), (6, False), (4, True)], marks=pytest.mark.slow),
+    ],
+    ids=["few", "more"],
+)
+def test_right_work_raises_no_alarm(name, form, digits):
     for number, (decimals, significant) in enumerate(digits):
         written = write(step(name), decimals, significant=significant)
         text, file_name = form(written, LANGUAGES[number % 2])
