@@ -73,8 +73,8 @@ def name_methods(tensor_class: type) -> None:
         if isinstance(method, FunctionType) and getattr(tensor_class, name) is method:
             method.__qualname__ = f"{tensor_class.__name__}.{method.__name__}"
             method.__module__ = tensor_class.__module__
-            if not name.startswith("_") and (also := _other_names(method, name)):
-                setattr(tensor_class, name, _taking(method, also, has_out=False))
+            if not name.startswith("_") and _has_other_names(method, name):
+                setattr(tensor_class, name, _taking(method, name, has_out=False))
 
 
 def name_functions(names: dict[str, Any], public: Iterable[str], has_out: bool = True) -> None:
@@ -82,11 +82,22 @@ def name_functions(names: dict[str, Any], public: Iterable[str], has_out: bool =
     for name in public:
         function = _PLAIN.get(names[name], names[name])
         if isinstance(function, FunctionType):
-            also = _other_names(function, name, is_function=True)
-            names[name] = _taking(function, also, has_out=has_out and name not in _NO_OUT)
+            has_out_too = has_out and name not in _NO_OUT
+            names[name] = _taking(function, name, is_function=True, has_out=has_out_too)
 
 
-def _other_names(function: FunctionType, name: str, is_function: bool = False) -> dict[str, str]:
+def _has_other_names(method: FunctionType, name: str) -> bool:
+    """Return whether `_other_names` of a method has any, at a fraction of its cost: this runs at import."""
+    code = method.__code__
+    if code.co_flags & 4 or name in _OWN:
+        return True
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return name not in _WITHOUT_ALSO and ("dim" in known or "keepdim" in known)
+
+
+@functools.cache
+def _other_names(function: FunctionType, name: str, is_function: bool) -> dict[str, str]:
+    """Return by each other name the function's own, "" for those given one by one."""
     code = function.__code__
     count = code.co_argcount + code.co_kwonlyargcount
     known = code.co_varnames[:count]
@@ -103,18 +114,19 @@ def _other_names(function: FunctionType, name: str, is_function: bool = False) -
     return {other: own for other, own in also.items() if other not in known}
 
 
-def _taking(function: FunctionType, also: dict[str, str], has_out: bool) -> Callable[..., Any]:
-    """Return the function, taking the names in `also` for its own, "" for those given one by one."""
+def _taking(
+    function: FunctionType, name: str, *, is_function: bool = False, has_out: bool
+) -> Callable[..., Any]:
+    """Return the function, which is called by `name`, taking other names as well."""
     code = function.__code__
-    positional = code.co_varnames[: code.co_argcount]
     known = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
-    makes = "dtype" in known and "device" in known
 
     @functools.wraps(function)
     def taking(*args: Any, **kwargs: Any) -> Any:
         if not kwargs or known.issuperset(kwargs):
             return function(*args, **kwargs)
         out = kwargs.pop("out", None) if has_out or kwargs.get("out", 0) is None else None
+        also = _other_names(function, name, is_function)
         # Those given one by one come last: what stands before them in the signature has its own name then.
         for other in sorted(also.keys() & kwargs.keys(), key=lambda other: not also[other]):
             value, own = kwargs.pop(other), also[other]
@@ -125,10 +137,11 @@ def _taking(function: FunctionType, also: dict[str, str], has_out: bool) -> Call
             if own:
                 kwargs[own] = value
             else:
-                args += (*(kwargs.pop(p) for p in positional[len(args) :] if p in kwargs), value)
-        if makes:
-            for name in _WITHOUT_EFFECT:
-                kwargs.pop(name, None)
+                positional = code.co_varnames[len(args) : code.co_argcount]
+                args += (*(kwargs.pop(p) for p in positional if p in kwargs), value)
+        if "dtype" in known and "device" in known:  # it makes a tensor
+            for each in _WITHOUT_EFFECT:
+                kwargs.pop(each, None)
         result = function(*args, **kwargs)
         return result if out is None else _stored(function.__name__, result, out)
 
