@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.notation import number_text
 from stepgrad.explain.render.folded import folded_drawing
-from stepgrad.explain.render.labels import label_element
+from stepgrad.explain.render.labels import label_element, picture
 from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
 
@@ -44,16 +44,8 @@ def drawing(worked: Worked, words: Words) -> Html | None:
             middle = (j + (tallest - len(column)) / 2) * _HEIGHT
             nodes[each.id] = _Node(each, _WIDTH / 2 + i * _WIDTH, _TOP + _HEIGHT / 2 + middle)
     width, height = len(columns) * _WIDTH, tallest * _HEIGHT + _TOP
-    return tag(
-        "svg",
-        *_edges(worked, nodes),
-        *(_node(worked, node) for node in nodes.values()),
-        viewBox=f"0 0 {width} {height}",
-        style=f"max-width:{width * 1.25:.0f}px",
-        role="img",
-        aria_label=words("The network with the numbers of this step"),
-        class_="drawing",
-    )
+    parts = [*_edges(worked, nodes), *(_node(worked, node) for node in nodes.values())]
+    return picture(parts, width, height, words)
 
 
 def _columns(worked: Worked) -> list[list[Line | Given]]:

@@ -11,7 +11,7 @@ import numpy
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
 from stepgrad.explain.notation import number_text
-from stepgrad.explain.render.labels import label_element
+from stepgrad.explain.render.labels import label_element, picture
 from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
 
@@ -55,15 +55,7 @@ def folded_drawing(worked: Worked, words: Words) -> Html | None:
         parts += _edges(worked, before, column, tallest)
     for i, column in enumerate(columns):
         parts += _units(column, tallest, words, i == 0)
-    return tag(
-        "svg",
-        *parts,
-        viewBox=f"0 0 {width:.0f} {height:.0f}",
-        style=f"max-width:{width * 1.25:.0f}px",
-        role="img",
-        aria_label=words("The network with the numbers of this step"),
-        class_="drawing",
-    )
+    return picture(parts, width, height, words)
 
 
 def is_folded(worked: Worked) -> bool:

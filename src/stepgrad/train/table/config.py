@@ -11,13 +11,23 @@ from typing import Any
 
 from stepgrad.errors import ArgumentError, FileError, suggest
 from stepgrad.files.atomic import write_atomically
-from stepgrad.files.paths import checked_path
+from stepgrad.files.paths import checked_path, file_error
 from stepgrad.train.table.settings import TableSettings
 
 NAME = "config.toml"
 VERSION = 1
 _HEADER = "# The settings of this run; `stepgrad train --resume` with this folder goes on with them.\n"
 _OWN = ("version", "fingerprint")  # entries that are no settings
+
+
+def make_run_folder(folder: Path) -> None:
+    """Make the folder of a new run; raise `FileError` if it holds a run already or cannot be made."""
+    if (folder / NAME).exists():
+        raise FileError(f"'{folder}' holds a run already; choose another folder, or resume that run.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise file_error(error, str(folder), "create the folder") from error
 
 
 def write_config(folder: str | os.PathLike[str], settings: TableSettings, fingerprint: str) -> None:

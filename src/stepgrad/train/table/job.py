@@ -18,8 +18,7 @@ from stepgrad.data.table.inputs import CategoryInput, EmbeddingInput, NumberInpu
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.split import Split, refuse_few_rows, split_rows
 from stepgrad.data.table.task import find_task
-from stepgrad.errors import ArgumentError, DataError, FileError, NotFiniteError
-from stepgrad.files.paths import file_error
+from stepgrad.errors import ArgumentError, DataError, NotFiniteError
 from stepgrad.train.callbacks import Callback, EpochLog
 from stepgrad.train.health.callback import HealthCheck
 from stepgrad.train.table import config
@@ -226,12 +225,7 @@ def _begin_folder(folder: Path, table: Table, settings: TableSettings, resume: b
     """Write `config.toml`, or with `resume` check that it is the one of this run."""
     checksum = fingerprint(table)
     if not resume:
-        if (folder / config.NAME).exists():
-            raise FileError(f"'{folder}' holds a run already; choose another folder, or resume that run.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(error, str(folder), "create the folder") from error
+        config.make_run_folder(folder)
         config.write_config(folder, settings, checksum)
         return folder
     begun, begun_with = config.read_config(folder)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stepgrad.data.table.frame import Table
-from stepgrad.errors import ArgumentError, DataError, FileError, NotFiniteError
-from stepgrad.files.paths import file_error
+from stepgrad.errors import ArgumentError, DataError, NotFiniteError
 from stepgrad.train.callbacks import Callback
 from stepgrad.train.table import config
 from stepgrad.train.table.fit import Part, fit_network
@@ -143,12 +142,7 @@ def _try(settings: TableSettings, job: Job, train: Part, validation: Part) -> tu
 def _begin(folder: Path, table: Table, settings: TableSettings, trials: int, resume: bool) -> None:
     checksum = fingerprint(table)
     if not resume:
-        if (folder / config.NAME).exists():
-            raise FileError(f"'{folder}' holds a run already; choose another folder, or resume that run.")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise file_error(error, str(folder), "create the folder") from error
+        config.make_run_folder(folder)
         begin_search(folder, settings, trials, checksum)
         return
     begun, _, begun_with = read_search(folder)
