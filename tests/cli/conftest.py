@@ -91,9 +91,10 @@ class Trained(NamedTuple):
     data: Path
 
 
-def _train(folder: Path, write, target: str) -> Trained:
+def _train(folder: Path, write, target: str, *options: str) -> Trained:
     data, run = write(folder / "data.csv"), folder / "run"
-    code = main(["train", str(data), "--target", target, "--epochs", "12", "--out", str(run), "--quiet"])
+    train = ["train", str(data), "--target", target, "--epochs", "12", "--out", str(run), "--quiet"]
+    code = main([*train, *options])
     assert code == 0
     return Trained(run, data)
 
@@ -105,4 +106,4 @@ def flower_run(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def house_run(tmp_path_factory):
-    return _train(tmp_path_factory.mktemp("houses"), write_houses, "price")
+    return _train(tmp_path_factory.mktemp("houses"), write_houses, "price", "--hidden", "16,16")

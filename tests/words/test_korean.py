@@ -89,7 +89,9 @@ COMPOSED = {
 COMPOSED_BY_COMMANDS = {english for english in SENTENCES if english.startswith("{problem} in epoch ")}
 
 
-@pytest.mark.parametrize("english", SENTENCES.keys() - COMPOSED - COMPOSED_BY_COMMANDS - FROM_CLICK.keys())
+@pytest.mark.parametrize(
+    "english", sorted(SENTENCES.keys() - COMPOSED - COMPOSED_BY_COMMANDS - FROM_CLICK.keys())
+)
 def test_the_library_still_says_the_sentences_that_are_translated(english):
     sample = english
     for field in fields(english):
