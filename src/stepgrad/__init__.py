@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from stepgrad import data as data
     from stepgrad import distributions as distributions
     from stepgrad import files as files
+    from stepgrad import func as func
     from stepgrad import masked as masked
     from stepgrad import nn as nn
     from stepgrad import onnx as onnx
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from stepgrad.explain import explain as explain
     from stepgrad.files import load as load
     from stepgrad.files import save as save
+    from stepgrad.func import vmap as vmap
     from stepgrad.train import Trainer as Trainer
     from stepgrad.train.health import health as health
     from stepgrad.train.health import sensitivity as sensitivity
@@ -123,6 +125,7 @@ _MODULES = (
     "data",
     "distributions",
     "files",
+    "func",
     "masked",
     "nn",
     "onnx",
@@ -139,6 +142,7 @@ _NAMES = {
     "load": "stepgrad.files",
     "Trainer": "stepgrad.train",
     "explain": "stepgrad.explain",
+    "vmap": "stepgrad.func",
     "health": "stepgrad.train.health",
     "sensitivity": "stepgrad.train.health",
     "compile": "stepgrad.compile",

@@ -34,7 +34,6 @@ INSTEAD = {
     "export": "exports models with stepgrad.onnx.export",
     "embedding": "is stepgrad.nn.functional.embedding here",
     "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",
-    "func": "has no vmap and no grad of functions; use stepgrad.autograd.grad",
     "fx": "records with stepgrad.graph",
     "hub": "downloads no models",
     "instance_norm": "is stepgrad.nn.functional.instance_norm here",
@@ -52,7 +51,6 @@ INSTEAD = {
     "tensorboard": "writes reports with stepgrad.train",
     "stft": "has no Fourier transforms; use scipy.signal on x.detach().numpy()",
     "testing": "compares with stepgrad.allclose, or with numpy.testing",
-    "vmap": "has no vmap; the operations take leading dimensions",
 }  # fmt: skip
 
 

@@ -242,9 +242,9 @@ def test_every_message():
     with pytest.raises(ArgumentError, match=r"Mine.forward returned float; return a Tensor or a tuple"):
         function(lambda ctx, x: 1.0).apply(x)
     with pytest.raises(
-        DtypeError, match=r"Mine.forward returned tensors of float64, int64; return one dtype"
+        DtypeError, match=r"Mine.forward returned tensors of float32, float64; return one dtype"
     ):
-        function(lambda ctx, x: (x, x.long())).apply(x)
+        function(lambda ctx, x: (x, x.float())).apply(x)
     with pytest.raises(GradientError, match=r"Mine.backward returned 2 gradients for 1 arguments of forward"):
         function(lambda ctx, x: x * 2, lambda ctx, g: (g, g)).apply(x).sum().backward()
     with pytest.raises(
@@ -273,3 +273,86 @@ def test_a_subclass_has_a_record_of_its_own():
     x = rand(2)
     assert autograd.gradcheck(Cube.apply, (x,))
     assert (Cube.apply(x).grad_fn.name(), Power.apply(x, 2).grad_fn.name()) == ("Cube", "Power")
+
+
+seen: list[sg.Tensor | None] = []
+
+
+class Sorted(autograd.Function):
+    """Values and indices; the indices have no derivative."""
+
+    @staticmethod
+    def forward(ctx, x, materialize):
+        values, indices = x.sort()
+        ctx.mark_non_differentiable(indices)
+        ctx.set_materialize_grads(materialize)
+        ctx.save_for_backward(indices)
+        return indices, values
+
+    @staticmethod
+    def backward(ctx, gi, g):
+        (indices,) = ctx.saved_tensors
+        seen.append(gi)
+        return sg.zeros_like(g).scatter(0, indices, g), None
+
+
+def test_a_result_without_derivative():
+    for materialize in (True, False):
+        x = sg.tensor([3.0, 1.0, 2.0], requires_grad=True)
+        indices, values = Sorted.apply(x, materialize)
+        assert indices.tolist() == [1, 2, 0]
+        assert not indices.requires_grad
+        (values * sg.tensor([1.0, 10.0, 100.0])).sum().backward()
+        assert x.grad.tolist() == [100.0, 1.0, 10.0]
+    zeros, nothing = seen
+    assert zeros.tolist() == [0, 0, 0]
+    assert nothing is None
+
+
+def test_one_result_that_is_marked_has_no_gradient():
+    class Step(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = (x > 0).float()
+            ctx.mark_non_differentiable(y)
+            return y
+
+    assert not Step.apply(sg.tensor([1.0, -1.0], requires_grad=True)).requires_grad
+
+
+class Doubled(autograd.Function):
+    """In place, and what it was."""
+
+    @staticmethod
+    def forward(ctx, x):
+        before = x.clone()
+        ctx.mark_dirty(x)
+        return x.mul_(2), before
+
+    @staticmethod
+    def backward(ctx, g, before):
+        return g * 2 + before
+
+
+def test_an_argument_that_is_changed_in_place():
+    leaf = sg.tensor([1.0, 3.0], requires_grad=True)
+    x = leaf * 1
+    view = x[:1]
+    y, before = Doubled.apply(x)
+    assert y is x
+    assert (x.tolist(), before.tolist(), view.tolist()) == ([2.0, 6.0], [1.0, 3.0], [2.0])
+    (x * x + before).sum().backward()
+    assert leaf.grad.tolist() == [9.0, 25.0]
+    with pytest.raises(GradientError, match="leaf"):
+        Doubled.apply(leaf)
+
+
+def test_what_is_marked_dirty_is_returned():
+    class Wrong(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x * 2
+
+    with pytest.raises(ArgumentError, match="mark_dirty takes arguments that forward changed in place"):
+        Wrong.apply(sg.ones(2))

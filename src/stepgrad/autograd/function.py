@@ -18,24 +18,55 @@ from stepgrad.ops.record import Absent, Op
 
 
 class FunctionContext:
-    """What `forward` leaves for `backward`: `save_for_backward(*tensors)`, and any attribute that it sets."""
+    """What `forward` leaves for `backward`: `save_for_backward(*tensors)`, and any attribute that it sets.
+
+    It also says there which results have no derivative (`mark_non_differentiable`) and which arguments it
+    changed in place (`mark_dirty`).
+    """
 
     def __init__(self) -> None:
         self._saved: tuple[Any, ...] = ()
         self._connected: tuple[Any, ...] | None = None
         # For each saved tensor its place among the operands and results, or None if it is neither.
         self._places: tuple[int | None, ...] = ()
+        # Of several results the differentiable ones travel; of each of the others, where it stands, itself.
         self._shapes: list[tuple[int, ...]] | None = None
+        self._aside: list[Any] = []
+        self._without_derivative: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
+        # For each result the place of the argument that it is, changed in place, or None.
+        self._changed: list[int | None] = []
+        self._materializes = True
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors (or None) for `backward`, where they are `saved_tensors`."""
         self._saved = tensors
 
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Say which results have no derivative, such as indices; integers and booleans never have one.
+
+        `backward` gets zeros for them.
+        """
+        self._without_derivative = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Say which arguments `forward` changed in place and returns: they take on its history."""
+        self._dirty = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Say whether `backward` gets zeros (True) or None for results without derivative."""
+        self._materializes = value
+
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """The tensors kept, connected to the graph when second derivatives are computed."""
         return self._saved if self._connected is None else self._connected
+
+    def _carries(self, result: Any) -> bool:
+        """Return whether a result has a derivative."""
+        kept = all(result is not t for t in self._without_derivative)
+        return kept and result.dtype.is_floating_point
 
     def _locate(self, known: tuple[Any, ...]) -> None:
         """Hand the saved tensors that are operands or results over to the node, which frees them."""
@@ -82,25 +113,36 @@ class _FunctionOp(Op):
         finally:
             state.grad_enabled = outer
         results = result if isinstance(result, tuple) else (result,)
-        self._check_results(results)
-        context._locate((*operands, *results))
+        carried = [r for r in results if isinstance(r, engine.Tensor) and context._carries(r)]
+        self._check_results(results, carried)
+        for tensor in context._dirty:
+            if all(tensor is not x for x in operands) or all(tensor is not r for r in results):
+                raise ArgumentError(
+                    f"{self.name}.forward: mark_dirty takes arguments that forward changed in place and "
+                    f"returns."
+                )
+        changed = [(i, x) for i, x in enumerate(operands) if any(x is t for t in context._dirty)]
+        context._changed = [next((i for i, x in changed if x is r), None) for r in results]
+        context._locate((*operands, *carried))
         if result is results:
             # Several results travel as one flat array, which `Function.apply` takes apart.
-            context._shapes = [r.shape for r in results]
-            return np.concatenate([r._array.reshape(-1) for r in results])
+            context._shapes = [r.shape for r in carried]
+            context._aside = [None if any(r is c for c in carried) else r for r in results]
+            return np.concatenate([r._array.reshape(-1) for r in carried] or [np.empty(0, "float32")])
         # An operand handed back must not share its memory with a tensor that has another history.
         return result._array.copy() if any(result is x for x in operands) else result._array
 
-    def _check_results(self, results: tuple[Any, ...]) -> None:
+    def _check_results(self, results: tuple[Any, ...], carried: list[Any]) -> None:
         for r in results:
             if not isinstance(r, engine.Tensor):
                 raise ArgumentError(
                     f"{self.name}.forward returned {type(r).__name__}; return a Tensor or a tuple of Tensors."
                 )
-        kinds = {r.dtype.name for r in results}
+        kinds = {r.dtype.name for r in carried}
         if len(kinds) > 1:
             raise DtypeError(
-                f"{self.name}.forward returned tensors of {', '.join(sorted(kinds))}; return one dtype."
+                f"{self.name}.forward returned tensors of {', '.join(sorted(kinds))}; return one dtype of "
+                f"those that have a derivative."
             )
 
     def vjp(
@@ -108,7 +150,7 @@ class _FunctionOp(Op):
     ) -> tuple[Any, ...]:
         in_graph = isinstance(g, engine.Tensor)
         g = g if in_graph else engine.Tensor._of(numpy.asarray(g) if isinstance(g, numpy.generic) else g)
-        gradients = [g] if context._shapes is None else _taken_apart(g, context._shapes)
+        gradients = [g] if context._shapes is None else _merged(context, _taken_apart(g, context._shapes))
         results = [y] if context._shapes is None or y is None else _taken_apart(y, context._shapes)
         context._connect([*inputs, *results])
         try:
@@ -147,10 +189,11 @@ class Function:
 
     ``MyFunction.apply(*arguments)`` calls them.
 
-    `forward(ctx, *arguments)` gets tensors and anything else and returns a Tensor or a tuple of Tensors of
-    one dtype; `backward(ctx, *gradients)` gets a gradient per result and returns one per argument of
-    `forward` (None for none). With a third static method, `setup_context(ctx, inputs, output)`, which saves
-    what `backward` needs, `forward` gets the arguments alone.
+    `forward(ctx, *arguments)` gets tensors and anything else and returns a Tensor or a tuple of Tensors,
+    those with a derivative of one dtype; `backward(ctx, *gradients)` gets a gradient per result and returns
+    one per argument of `forward` (None for none). With a third static method,
+    `setup_context(ctx, inputs, output)`, which saves what `backward` needs, `forward` gets the arguments
+    alone.
 
     >>> import stepgrad as sg
     >>> class Cube(sg.autograd.Function):
@@ -198,7 +241,15 @@ class Function:
         result = apply(cls._record, *tensors, context=context, arguments=places)
         if result._node is not None:
             _forget_unsaved(result._node, context._places)
-        return result if context._shapes is None else tuple(_taken_apart(result, context._shapes))
+        if context._shapes is None:
+            parts = [result.detach() if context._without_derivative else result]
+        else:
+            rest = iter(_taken_apart(result, context._shapes))
+            parts = [next(rest) if aside is None else aside for aside in context._aside]
+        for i, place in enumerate(context._changed):
+            if place is not None:
+                parts[i] = tensors[place]._become(parts[i])
+        return parts[0] if context._shapes is None else tuple(parts)
 
 
 def _forget_unsaved(node: Node, places: tuple[int | None, ...]) -> None:
@@ -258,6 +309,12 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(g if g is None else _Once.apply(g, *known) for g in each)
 
     return once
+
+
+def _merged(context: FunctionContext, gradients: list[Any]) -> list[Any]:
+    """Return a gradient per result, of those without derivative zeros or None."""
+    rest, fill = iter(gradients), context._materializes
+    return [next(rest) if r is None else r.detach() * 0 if fill else None for r in context._aside]
 
 
 def _taken_apart(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:

@@ -39,7 +39,7 @@ def jacobian(
     with enable_grad():
         given, is_one_input = _given(inputs, create_graph, "jacobian")
         outputs, is_one_output = _outputs(func(*given), "jacobian")
-        rows = [_jacobian_of(out, given, create_graph, strict) for out in outputs]
+        rows = [rows_of(out, given, create_graph, strict) for out in outputs]
     found = [_handed_back(row, is_one_input, create_graph) for row in rows]
     return found[0] if is_one_output else tuple(found)
 
@@ -92,7 +92,7 @@ def vjp(
         given, is_one_input = _given(inputs, create_graph, "vjp")
         outputs, is_one_output = _outputs(func(*given), "vjp")
         weights = _vector(v, outputs, "vjp", "outputs")
-        found = _grads(outputs, given, weights, create_graph, strict)
+        found = products(outputs, given, weights, create_graph, strict)
     return (
         _handed_back(outputs, is_one_output, create_graph),
         _handed_back(found, is_one_input, create_graph),
@@ -120,8 +120,8 @@ def jvp(
         vector = _vector(v, given, "jvp", "inputs")
         outputs, is_one = _outputs(func(*given), "jvp")
         u = [_zeros(out).requires_grad_() for out in outputs]
-        slopes = _grads(outputs, given, u, True, strict)
-        found = _grads(slopes, u, vector, create_graph, strict)
+        slopes = products(outputs, given, u, True, strict)
+        found = products(slopes, u, vector, create_graph, strict)
     return _handed_back(outputs, is_one, create_graph), _handed_back(found, is_one, create_graph)
 
 
@@ -143,8 +143,8 @@ def vhp(
         given, is_one_input = _given(inputs, create_graph, "vhp")
         vector = _vector(v, given, "vhp", "inputs")
         output = _one_number(func(*given), "vhp")
-        slopes = _grads([output], given, None, True, strict)
-        found = _grads(slopes, given, vector, create_graph, strict)
+        slopes = products([output], given, None, True, strict)
+        found = products(slopes, given, vector, create_graph, strict)
     return output if create_graph else output.detach(), _handed_back(found, is_one_input, create_graph)
 
 
@@ -171,12 +171,14 @@ def hvp(
 def _given(inputs: Tensors, create_graph: bool, name: str) -> tuple[list[Any], bool]:
     """Return the inputs as Tensors to differentiate by, and whether there was one alone."""
     each, is_one = _outputs(inputs, name, "inputs")
-    made = [
-        # A view that belongs to this call, through which the derivatives lead on to the input.
-        x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
-        for x in each
-    ]
-    return made, is_one
+    return [differentiated(x) if create_graph else x.detach().requires_grad_() for x in each], is_one
+
+
+def differentiated(x: Any) -> Any:
+    """Return a stand-in for a tensor that belongs to one call: a view, through which derivatives lead on to
+    the tensor if it requires them, else a leaf.
+    """
+    return x.view_as(x) if x.requires_grad else x.detach().requires_grad_()
 
 
 def _outputs(value: Tensors, name: str, what: str = "outputs of the function") -> tuple[list[Any], bool]:
@@ -210,10 +212,10 @@ def _vector(v: Tensors, like: Sequence[Any], name: str, what: str) -> list[Any]:
     return each
 
 
-def _jacobian_of(output: Any, inputs: list[Any], create_graph: bool, strict: bool) -> list[Any]:
+def rows_of(output: Any, inputs: list[Any], create_graph: bool, strict: bool = False) -> list[Any]:
     """Return for each input the derivatives of one output by it."""
     flat = output.reshape(-1)
-    rows = [_grads([flat[i]], inputs, None, create_graph, strict) for i in range(flat.numel())]
+    rows = [products([flat[i]], inputs, None, create_graph, strict) for i in range(flat.numel())]
     if not rows:
         return [TENSORS.full(shape=(*output.shape, *x.shape), value=0, dtype=x._array.dtype) for x in inputs]
     return [
@@ -222,8 +224,12 @@ def _jacobian_of(output: Any, inputs: list[Any], create_graph: bool, strict: boo
     ]
 
 
-def _grads(
-    outputs: Sequence[Any], inputs: list[Any], weights: list[Any] | None, create_graph: bool, strict: bool
+def products(
+    outputs: Sequence[Any],
+    inputs: list[Any],
+    weights: Sequence[Any] | None,
+    create_graph: bool,
+    strict: bool = False,
 ) -> list[Any]:
     """Return the derivatives of the outputs by the inputs, zeros where there is no dependence."""
     places = [i for i, out in enumerate(outputs) if out.requires_grad]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepgrad.arrays import devices
@@ -55,7 +55,8 @@ def grad(
 
     Returns a tuple with a Tensor per input, of its shape. Raises `GradientError` if an input does not need a
     gradient or did not take part, unless `allow_unused` (then None, or zeros with `materialize_grads`).
-    `only_inputs` changes nothing, as in PyTorch. Raises `ArgumentError` for `is_grads_batched`.
+    `only_inputs` changes nothing, as in PyTorch. With `is_grads_batched` each weight has a further dimension
+    at the front, and so has each derivative.
 
     >>> import stepgrad as sg
     >>> x = sg.tensor(2.0, requires_grad=True)
@@ -63,9 +64,13 @@ def grad(
     >>> sg.autograd.grad(dx, x)
     (tensor(12.),)
     """
-    if is_grads_batched:
-        raise ArgumentError("grad() takes one weight per output: call it for each row of grad_outputs.")
     roots, targets = _as_list(outputs), _as_list(inputs)
+    if is_grads_batched:
+        rows = zip(*_as_list(grad_outputs), strict=True)
+        options = (create_graph, True, allow_unused, False, materialize_grads)
+        found = [grad(roots, targets, list(row), True, *options) for row in rows]
+        columns = zip(*found, strict=True)
+        return tuple(None if c[0] is None else TENSORS.cat(*(g[None] for g in c), dim=0) for c in columns)
     for i, t in enumerate(targets):
         if not t.requires_grad:
             raise GradientError(
@@ -87,7 +92,9 @@ def grad(
 
 
 def _as_list(tensors: Any) -> list[Any]:
-    return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+    return (
+        [tensors] if isinstance(tensors, engine.Tensor) or not isinstance(tensors, Iterable) else [*tensors]
+    )
 
 
 def _zeros(t: Any) -> Any:

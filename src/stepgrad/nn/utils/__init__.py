@@ -10,7 +10,7 @@ from stepgrad.autograd.modes import no_grad
 from stepgrad.creation import cat, tensor
 from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
 from stepgrad.names import teller
-from stepgrad.nn.utils import parametrizations, parametrize, rnn
+from stepgrad.nn.utils import parametrizations, parametrize, rnn, stateless
 from stepgrad.nn.utils.norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from stepgrad.tensor import Tensor
 
@@ -107,6 +107,7 @@ __all__ = [
     "remove_weight_norm",
     "rnn",
     "spectral_norm",
+    "stateless",
     "vector_to_parameters",
     "weight_norm",
 ]

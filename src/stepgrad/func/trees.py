@@ -1,0 +1,62 @@
+"""Tensors in nested tuples, lists and dicts, as functions take and return them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from stepgrad.errors import ArgumentError
+
+
+def leaves(tree: Any) -> list[Any]:
+    """Return what is in nested tuples, lists and dicts, in order.
+
+    >>> leaves({"a": 1, "b": (2, [3, None])})
+    [1, 2, 3, None]
+    """
+    if isinstance(tree, dict):
+        return [x for part in tree.values() for x in leaves(part)]
+    if isinstance(tree, (tuple, list)):
+        return [x for part in tree for x in leaves(part)]
+    return [tree]
+
+
+def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
+    """Return the same tree with what `function` makes of each of its leaves.
+
+    >>> mapped(lambda x: x * 10, {"a": 1, "b": (2, [3])})
+    {'a': 10, 'b': (20, [30])}
+    """
+    if isinstance(tree, dict):
+        return type(tree)((key, mapped(function, part)) for key, part in tree.items())
+    if isinstance(tree, (tuple, list)):
+        parts = [mapped(function, part) for part in tree]
+        return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    return function(tree)
+
+
+def filled(tree: Any, values: Any) -> Any:
+    """Return the same tree with the next of `values` at each leaf."""
+    rest = iter(values)
+    return mapped(lambda _: next(rest), tree)
+
+
+def spread(prefix: Any, tree: Any, what: str) -> list[Any]:
+    """Return for each leaf of `tree` what stands for it in `prefix`, a tree of the same form or less deep.
+
+    Raises `ArgumentError` naming `what` where the two differ in form.
+
+    >>> spread((0, None), ({"a": 1, "b": 2}, 3), "in_dims")
+    [0, 0, None]
+    """
+    if not isinstance(prefix, (dict, tuple, list)):
+        return [prefix] * len(leaves(tree))
+    same = isinstance(tree, type(prefix)) or (isinstance(prefix, list) and isinstance(tree, tuple))
+    if not same or len(prefix) != len(tree) or (isinstance(prefix, dict) and prefix.keys() != tree.keys()):
+        raise ArgumentError(f"{what} {prefix!r} has another form than what it is for, {_form(tree)}.")
+    pairs = ((prefix[k], tree[k]) for k in tree) if isinstance(tree, dict) else zip(prefix, tree, strict=True)
+    return [x for a, b in pairs for x in spread(a, b, what)]
+
+
+def _form(tree: Any) -> str:
+    return f"{type(tree).__name__} of {len(tree)}" if hasattr(tree, "__len__") else type(tree).__name__
