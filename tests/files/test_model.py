@@ -1,5 +1,6 @@
 """Models, states and values in files: equal when they come back, and clear words when they cannot."""
 
+import io
 import os
 import pickle
 import subprocess
@@ -189,6 +190,34 @@ def test_the_record_is_kept(path):
     assert read_record(path) is None
     with pytest.raises(ArgumentError, match=r"a record holds no arrays and tensors, but 'record\.a' is one"):
         sg.save(trained(), path, record={"a": np.zeros(2)})
+
+
+def test_files_that_are_open_or_in_memory(path):
+    model = trained().eval()
+    memory = io.BytesIO()
+    sg.save(model, memory)
+    sg.save(model, path)
+    assert memory.getvalue() == path.read_bytes()
+    memory.seek(0)
+    assert_same_state(sg.load(memory, classes=[Net]).state_dict(), model.state_dict())
+    with path.open("wb") as file:
+        file.write(b"mine")
+        sg.save({"w": sg.arange(3)}, file)
+    with path.open("rb") as file:
+        assert file.read(4) == b"mine"
+        assert sg.load(file)["w"].tolist() == [0, 1, 2]
+        with pytest.raises(FileError, match=r"nothing is left in it after its position; call seek\(0\)"):
+            sg.load(file)
+    memory.seek(0)
+    other = Net(5)
+    load_weights(other, memory)
+    assert_same_state(other.state_dict(), model.state_dict())
+    with pytest.raises(FileError, match="'BytesIO' is damaged or not a safetensors file"):
+        sg.load(io.BytesIO(b"something else"))
+    with pytest.raises(ArgumentError, match="opened for reading text; open it with mode 'rb'"):
+        sg.load(io.StringIO("text"))
+    with pytest.raises(ArgumentError, match="the object first and the path second"):
+        sg.save(memory, model)
 
 
 def test_the_device_to_load_to(path):

@@ -174,6 +174,52 @@ def test_code(path, layout, called):
     refused(write(path, layout, name(called) + text("echo") + b"\x85R", {}), "run code")
 
 
+TWICE_AGAIN = number(1) + b"\x85q\x00" + b"0h\x00h\x00\x86q\x00" * 100  # 2¹⁰⁰ numbers
+DEEP = b")" + b"\x85" * 100_000
+LARGE = b"\x8b" + struct.pack("<i", 100_000) + b"\x7f" * 100_000
+
+
+@pytest.mark.parametrize("value", [TWICE_AGAIN, DEEP, LARGE], ids=["wide", "deep", "large"])
+@pytest.mark.parametrize(
+    "place, message",
+    [
+        (b"%bQ", "is no storage|could run code|no persistent"),
+        (b"%b\x85R", "is no function that tensors need"),
+        (name("torch.device") + b"%b\x85R", "holds a device that is"),
+        (name("numpy.dtype") + b"%b\x85R", "holds NumPy's type"),
+        (
+            name("torch._utils._rebuild_tensor_v2") + b"(" + storage("Float", "0", 6) + b"K\x00%b%b\x89}tR",
+            "no possible shape",
+        ),
+    ],
+    ids=["reference", "function", "device", "type", "shape"],
+)
+def test_an_error_shows_no_more_than_the_begin_of_a_value(path, layout, place, message, value):
+    place = place.replace(b"%b", value)
+    if message == "is no function that tensors need":
+        place = value + place
+    refused(write(path, layout, place, {"0": WEIGHT}), message)
+
+
+LACKING = {
+    "complex": (tensor(storage("ComplexFloat", "0", 3), (3,), (1,)), "complex numbers.*view_as_real"),
+    "a complex number": (name("__builtin__.complex") + b"G" + bytes(8) + b"\x85R", "complex numbers"),
+    "float8": (
+        name("torch._utils._rebuild_tensor_v3") + b"(" + storage("Byte", "0", 24) + number(0) + numbers((6,))
+        + numbers((1,)) + b"\x89}" + name("torch.float8_e4m3fn") + b"tR",
+        r"numbers of the type float8_e4m3fn.*x\.float\(\)",
+    ),
+    "sparse": (name("torch._utils._rebuild_sparse_tensor") + b")R", r"a sparse tensor.*to_dense\(\)"),
+    "quantised": (name("torch._utils._rebuild_qtensor") + b")R", r"a quantised tensor.*dequantize\(\)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_what_stepgrad_lacks_is_said_to_be_lacking(path, layout, case):
+    value, message = LACKING[case]
+    refused(write(path, layout, dict_of(w=value), {"0": WEIGHT}), f"cannot read .*it holds {message}")
+
+
 def test_every_cut_file_is_refused(path, layout):
     data = write(path, layout, *state(weight=WEIGHT, bias=np.ones(2, "f4"))).read_bytes()
     for length in range(0, len(data), 3):
@@ -263,7 +309,7 @@ def test_many_expanded_tensors(path):
 
 
 STORAGES = {
-    "unknown": (storage("ComplexFloat", "0", 6), "ComplexFloatStorage"),
+    "unknown": (storage("Decimal", "0", 6), "DecimalStorage"),
     "no storage": (text("storage") + b"Q", "no storage"),
     "no key": (b"(" + text("storage") + name("torch.FloatStorage") + b"NNK\x06tQ", "no storage"),
     "negative": (storage("Float", "0", -6), "no storage"),
@@ -374,3 +420,40 @@ def test_a_whole_module_of_torch_is_refused(path):
 
     torch.save(torch.nn.Linear(2, 3), path)
     refused(path, r"it holds 'torch\.nn\.modules\.linear\.Linear'")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("modern", [True, False])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda torch: torch.ones(2, dtype=torch.complex128), "complex numbers"),
+        (lambda torch: torch.ones(2).to(torch.float8_e5m2), "numbers of the type float8_e5m2"),
+        (lambda torch: torch.ones(2, dtype=torch.uint32), "numbers of the type uint32"),
+        (lambda torch: torch.eye(2).to_sparse(), "a sparse tensor"),
+        (lambda torch: torch.eye(2).to_sparse_csr(), "a sparse tensor"),
+        (lambda torch: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "a quantised tensor"),
+        (lambda torch: torch.ones(2, device="meta"), "a tensor of the device meta"),
+        (lambda torch: torch.nested.nested_tensor([torch.ones(2)]), "a nested tensor"),
+        (lambda torch: 1j, "complex numbers"),
+    ],
+)
+def test_files_of_torch_save_with_what_stepgrad_lacks(path, modern, make, message):
+    import torch
+
+    torch.save({"w": make(torch)}, path, _use_new_zipfile_serialization=modern)
+    refused(path, f"it holds {message}, which stepgrad does not have")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("modern", [True, False])
+def test_what_torch_saved_into_memory(modern):
+    import io
+
+    import torch
+
+    file = io.BytesIO()
+    torch.save({"w": torch.arange(3)}, file, _use_new_zipfile_serialization=modern)
+    file.seek(0)
+    assert sg.load(file)["w"].tolist() == [0, 1, 2]

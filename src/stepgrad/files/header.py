@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -67,13 +68,31 @@ class UnreadableError(Exception):
 
 
 def shown(value: object) -> str:
-    """Return a short `repr` for messages: names come from files and may be anything, also megabytes long.
+    """Return a short `repr` for messages: names come from files and may be anything, megabytes long, nested
+    a hundred thousand deep, or, since a part may stand at many places, larger than any memory.
 
     >>> shown("net.0.weight"), len(shown("x" * 1000)) < 100
     ("'net.0.weight'", True)
+    >>> shown([[[[[]]]], 10**9999])
+    '[[[[...]]], <an integer of 33216 bits>]'
     """
-    text = repr(value[:100] if isinstance(value, str) else value)
+    text = repr(value[:100]) if isinstance(value, str) else _SHORT.repr(value)
     return text if len(text) <= 90 else text[:80] + "…"
+
+
+class _Short(reprlib.Repr):
+    """`repr` of the first items of the first levels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxtuple, self.maxstring = 4, 40, 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write out the digits of long ones.
+        return repr(x) if x.bit_length() < 1000 else f"<an integer of {x.bit_length()} bits>"
+
+
+_SHORT = _Short()
 
 
 def type_name(array: numpy.ndarray, name: str) -> str:

@@ -13,7 +13,7 @@ from stepgrad.errors import ArgumentError, FileError
 from stepgrad.files.architecture import build, describe
 from stepgrad.files.differences import as_sentences, differences, shapes
 from stepgrad.files.header import shown
-from stepgrad.files.paths import checked_path, open_for_reading
+from stepgrad.files.paths import Place, checked_path, held, open_for_reading
 from stepgrad.files.tensor_file import read_tensors, write_tensors
 from stepgrad.files.torch_file import is_torch_file, read_torch_file
 from stepgrad.files.values import pack, to_numpy, to_tensor, unpack
@@ -30,13 +30,15 @@ _RECORD = "stepgrad.record"
 VALUE = "stepgrad.value"
 
 
-def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
+def save(obj: Any, path: Any, record: Any = None) -> None:
     """Write a model, a state or plain values with tensors to a safetensors file, whole or not at all.
 
     A Module is written with its architecture (class names and constructor arguments, no code), its parameters
     and buffers, which modules are in evaluation mode and which parameters are frozen. A dict of Tensors, such
     as ``model.state_dict()``, gives a file that PyTorch opens with ``safetensors.torch.load_file``. Anything
     else may be made of None, booleans, numbers, texts, lists, tuples, dicts, dtypes, arrays and Tensors.
+
+    `path` is a path, or a binary file that is open for writing, such as ``io.BytesIO()``.
 
     `record` is a plain value that is kept along, such as how the model was trained; `read_record` returns it.
 
@@ -49,7 +51,8 @@ def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
     ...     sg.load(f"{folder}/model.safetensors")
     Linear(in_features=2, out_features=3, bias=True)
     """
-    if isinstance(obj, (str, os.PathLike)) and not isinstance(path, (str, os.PathLike)):
+    places = isinstance(path, (str, os.PathLike)) or hasattr(path, "write")
+    if not places and (isinstance(obj, (str, os.PathLike)) or hasattr(obj, "write")):
         raise ArgumentError("save takes the object first and the path second: stepgrad.save(model, path).")
     if isinstance(obj, Module):
         kind, arrays = "model", state_arrays(obj)
@@ -71,7 +74,7 @@ def save(obj: Any, path: str | os.PathLike[str], record: Any = None) -> None:
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: Any,
     map_location: Any = None,
     *,
     classes: Iterable[type[Module]] = (),
@@ -79,11 +82,13 @@ def load(
 ) -> Any:
     """Return what `save` wrote: the model, the dict of Tensors, or the values. Reads PyTorch's files too.
 
-    `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU. `classes` are the module
-    classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file brings no code along. A
-    safetensors file of another program gives a dict of Tensors by name; a `.pt` or `.pth` file of PyTorch
-    its tensors, dicts, lists, tuples, numbers and texts. Nothing in a file is ever run, so `weights_only`,
-    which PyTorch has for that, makes no difference.
+    `path` is a path, or a binary file that is open for reading, such as an `io.BytesIO` (what it has from its
+    position on). `map_location` is the device for the tensors, "cpu" or "cuda"; None is the CPU.
+
+    `classes` are the module classes of a model that are not stepgrad's own, such as ``[MyNet]``: a file
+    brings no code along. A safetensors file of another program gives a dict of Tensors by name; a `.pt` or
+    `.pth` file of PyTorch its tensors, dicts, lists, tuples, numbers and texts. Nothing in a file is ever
+    run, so `weights_only`, which PyTorch has for that, makes no difference.
 
     Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file
     that is missing, damaged, of another kind, of a newer stepgrad, or that holds objects of other classes;
@@ -95,11 +100,12 @@ def load(
             "there with stepgrad.files.load_weights(model, path), or "
             "model.load_state_dict(stepgrad.load(path))."
         )
+    path = held(path)
     source = checked_path(path)
     device = devices.device("cpu" if map_location is None else map_location)
-    if _is_torch_file(source):
-        return read_torch_file(source, device)
-    arrays, metadata = read_tensors(source)
+    if _is_torch_file(path):
+        return read_torch_file(path, device)
+    arrays, metadata = read_tensors(path)
     kind = metadata.get(KIND, "state")
     if kind == "state":
         return {name: to_tensor(name, array, source, device) for name, array in arrays.items()}
@@ -116,7 +122,7 @@ def load(
     )
 
 
-def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = True) -> None:
+def load_weights(module: Module, path: Any, strict: bool = True) -> None:
     """Load the parameters and buffers of `module` from a model file, a state file or a `.pt` file of PyTorch.
 
     With `strict` false, names that only the file or only the module has are passed over.
@@ -131,9 +137,10 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
     Traceback (most recent call last):
     stepgrad.errors.FileError: '.../w.safetensors' does not fit the model. Not in the model: 'bias'.
     """
+    path = held(path)
     source = checked_path(path)
-    if _is_torch_file(source):
-        state = read_torch_file(source)
+    if _is_torch_file(path):
+        state = read_torch_file(path)
         if not _is_state(state):
             keys = f"; it holds {', '.join(shown(key) for key in state)}" if isinstance(state, dict) else ""
             raise FileError(
@@ -141,7 +148,7 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
                 f"module.load_state_dict(stepgrad.load(path)[…])."
             )
     else:
-        arrays, metadata = read_tensors(source)
+        arrays, metadata = read_tensors(path)
         if (kind := metadata.get(KIND, "state")) not in ("state", "model"):
             raise FileError(f"'{source}' holds {kind}, not the weights of a model.")
         state = {name: to_tensor(name, array, source) for name, array in arrays.items()}
@@ -149,7 +156,7 @@ def load_weights(module: Module, path: str | os.PathLike[str], strict: bool = Tr
     module.load_state_dict(state, strict=strict)
 
 
-def read_record(path: str | os.PathLike[str]) -> Any:
+def read_record(path: Any) -> Any:
     """Return the record that `save` was given, or None where there is none. Raises FileError as `load` does.
 
     >>> import tempfile, stepgrad as sg
@@ -158,8 +165,9 @@ def read_record(path: str | os.PathLike[str]) -> Any:
     ...     sg.files.read_record(f"{folder}/m.safetensors")
     {'epochs': 12}
     """
+    path = held(path)
     source = checked_path(path)
-    _, metadata = read_tensors(source)
+    _, metadata = read_tensors(path)
     return unpack(metadata[_RECORD], {}, source) if _RECORD in metadata else None
 
 
@@ -199,7 +207,7 @@ def entry(metadata: Mapping[str, str], key: str, source: str) -> str:
     return metadata[key]
 
 
-def _is_torch_file(path: str) -> bool:
+def _is_torch_file(path: Place) -> bool:
     with open_for_reading(path) as file:
         return is_torch_file(file.read(2048))
 

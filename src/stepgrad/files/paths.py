@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from io import BufferedReader
+from io import BufferedReader, BytesIO
+from typing import Any, NamedTuple
 
 from stepgrad.errors import ArgumentError, FileError, suggest_file
 
@@ -24,7 +25,38 @@ _CAUSES = {
 }
 
 
-def checked_path(path: str | os.PathLike[str]) -> str:
+class Held(NamedTuple):
+    """What is left to read of a file that is open, or in memory, under the name that messages give it."""
+
+    name: str
+    data: bytes
+
+
+Place = str | os.PathLike[str] | Held
+"""Where a file is."""
+
+
+def held(file: Any) -> Any:
+    """Return what a binary file object (of `open` or `io.BytesIO`) has left to read, and a path as it is.
+
+    Raises ArgumentError for a file of texts.
+
+    >>> held(BytesIO(b"abc")), held("model.safetensors")
+    (Held(name='BytesIO', data=b'abc'), 'model.safetensors')
+    """
+    if not hasattr(file, "read"):
+        return file
+    name = getattr(file, "name", None)
+    name = name if isinstance(name, str) and name else type(file).__name__
+    data = file.read()
+    if not isinstance(data, bytes):
+        raise ArgumentError(f"cannot read '{name}': it was opened for reading text; open it with mode 'rb'.")
+    if not data:
+        raise FileError(f"cannot read '{name}': nothing is left in it after its position; call seek(0).")
+    return Held(name, data)
+
+
+def checked_path(path: Place) -> str:
     """Return `path` as text.
 
     Raises ArgumentError when it is no path, or one that no file can have.
@@ -32,6 +64,8 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     >>> checked_path("model.safetensors")
     'model.safetensors'
     """
+    if isinstance(path, Held):
+        return path.name
     if not isinstance(path, (str, os.PathLike)) or not isinstance(text := os.fspath(path), str):
         raise ArgumentError(f"a path must be text or a pathlib.Path, got {type(path).__name__}.")
     if not text or "\0" in text:
@@ -59,13 +93,22 @@ def _what_is_missing(path: str) -> str:
     return f"there is no such file.{near}" if near else "there is no such file; correct the path."
 
 
-def open_for_reading(path: str | os.PathLike[str]) -> BufferedReader:
-    """Open an ordinary file for reading bytes.
+def size_of(file: BufferedReader) -> int:
+    """Return how many bytes a file has that is open, and at its begin."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def open_for_reading(path: Place) -> BufferedReader:
+    """Open an ordinary file for reading bytes, or what is held of one.
 
     Folders, pipes and devices are refused before they are opened, since opening a pipe would wait for ever.
 
     Raises FileError naming the path and the cause; ArgumentError when `path` is no path.
     """
+    if isinstance(path, Held):
+        return BufferedReader(BytesIO(path.data))
     text = checked_path(path)
     try:
         mode = os.stat(text).st_mode

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from stepgrad.errors import StepgradError
-from stepgrad.files.header import shown
+from stepgrad.files.header import UnreadableError, shown
 
 MAX_DEPTH = 100
 MAX_VALUES = 20_000_000
@@ -36,6 +36,13 @@ class Callee(NamedTuple):
     function: Callable[..., Any]
 
 
+class Lacking(NamedTuple):
+    """What a name of the table means that stepgrad does not have, and what to do instead."""
+
+    what: str
+    instead: str
+
+
 def read_pickle(
     data: memoryview, at: int, names: Mapping[str, Any], persistent: Callable[[Any], Any]
 ) -> tuple[Any, int]:
@@ -45,7 +52,8 @@ def read_pickle(
     function there may be called by the pickle. `persistent` returns the value of a persistent id (how PyTorch
     refers to the memory of its tensors).
 
-    Raises PickleError for anything else, before anything is called.
+    Raises PickleError for anything else, before anything is called; UnreadableError where a name means
+    something that is `Lacking`.
 
     >>> read_pickle(memoryview(b"\\x80\\x02]q\\x00(K\\x01K\\x02e."), 0, {}, str)
     ([1, 2], 12)
@@ -159,6 +167,8 @@ class _Machine:
                 f"it holds {shown(full)}, and to make that Python would run code that the file names"
             )
         meant = self.names[full]
+        if isinstance(meant, Lacking):
+            raise UnreadableError(f"it holds {meant.what}, which stepgrad does not have. {meant.instead}")
         self.push(Callee(full, meant) if callable(meant) and not isinstance(meant, type) else meant)
 
     def call(self) -> None:

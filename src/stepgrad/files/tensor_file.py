@@ -9,9 +9,8 @@ other programs, which have no such checksum, are read as well.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from typing import Any, BinaryIO
 
 import numpy
@@ -19,7 +18,7 @@ import numpy
 from stepgrad.errors import ArgumentError, FileError
 from stepgrad.files import header as headers
 from stepgrad.files.atomic import write_atomically
-from stepgrad.files.paths import checked_path, file_error, open_for_reading
+from stepgrad.files.paths import Place, checked_path, file_error, open_for_reading, size_of
 from stepgrad.files.torch_file import is_torch_file
 
 CHECKSUM = "stepgrad.sha256"
@@ -47,11 +46,12 @@ _TORCH = "a PyTorch file or another pickle; stepgrad.load(path) reads the tensor
 
 
 def write_tensors(
-    path: str | os.PathLike[str],
+    path: Any,
     arrays: Mapping[str, numpy.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write named arrays and texts to a safetensors file, whole or not at all.
+    """Write named arrays and texts to a safetensors file, whole or not at all; to a binary file that is open,
+    or an `io.BytesIO`, at its position.
 
     `arrays` maps names to NumPy arrays of any shape with a boolean, integer, float16, float32 or float64
     type; `metadata` maps texts to texts, and "stepgrad.sha256" and "stepgrad.format" are added to it.
@@ -89,7 +89,12 @@ def write_tensors(
         file.seek(_LENGTH_BYTES + len(_BEFORE_CHECKSUM))
         file.write(digest.hexdigest().encode("ascii"))
 
-    write_atomically(path, write)
+    if hasattr(path, "write"):
+        whole = BytesIO()
+        write(whole)
+        path.write(whole.getvalue())
+    else:
+        write_atomically(path, write)
 
 
 def _bytes_of(array: numpy.ndarray) -> memoryview:
@@ -97,7 +102,7 @@ def _bytes_of(array: numpy.ndarray) -> memoryview:
     return numpy.ascontiguousarray(little_endian).reshape(-1).view(numpy.uint8).data
 
 
-def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray], dict[str, str]]:
+def read_tensors(path: Place) -> tuple[dict[str, numpy.ndarray], dict[str, str]]:
     """Return the arrays and the metadata of a safetensors file, in the order of its header.
 
     The arrays own their memory and can be written to. bfloat16, which NumPy lacks, becomes float32 (exactly).
@@ -108,8 +113,8 @@ def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, numpy.ndarray]
     for tensors before it is known that the file has all of their bytes.
     """
     text = checked_path(path)
-    with open_for_reading(text) as file:
-        size = os.fstat(file.fileno()).st_size
+    with open_for_reading(path) as file:
+        size = size_of(file)
         try:
             return _read(file, size)
         except headers.HeaderError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import struct
 from collections.abc import Callable, Mapping
 from io import BufferedReader
@@ -20,9 +19,9 @@ import numpy
 
 from stepgrad.arrays import devices, dtypes
 from stepgrad.errors import FileError
-from stepgrad.files.header import MAX_DIMENSIONS, shown
-from stepgrad.files.paths import checked_path, file_error, open_for_reading
-from stepgrad.files.pickled import PickleError, checked_key, read_pickle
+from stepgrad.files.header import MAX_DIMENSIONS, UnreadableError, shown
+from stepgrad.files.paths import Place, checked_path, file_error, open_for_reading, size_of
+from stepgrad.files.pickled import Lacking, PickleError, checked_key, read_pickle
 from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
 
@@ -54,6 +53,25 @@ _DTYPES = {dtype.name: dtype for dtype in dtypes.ALL} | {
     "int": dtypes.int32, "short": dtypes.int16,
 }  # fmt: skip
 
+_OTHER_DTYPES = [
+    "bfloat16", "uint16", "uint32", "uint64", "complex32", "complex64", "complex128", "chalf", "cfloat",
+    "cdouble", "qint8", "qint32", "quint8", "quint4x2", "quint2x4", "float8_e4m3fn", "float8_e4m3fnuz",
+    "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn_x2",
+]  # fmt: skip
+_COMPLEX = ("complex numbers", "torch.view_as_real(x)")
+_OTHERS = {
+    f"torch.{name}": (f"numbers of the type {name}", "x.float() or x.long()") for name in _OTHER_DTYPES
+}
+_OTHERS |= dict.fromkeys(["torch.ComplexFloatStorage", "torch.ComplexDoubleStorage"], _COMPLEX)
+_OTHERS |= dict.fromkeys(["builtins.complex", "__builtin__.complex"], _COMPLEX)
+_OTHERS |= {
+    "torch._utils._rebuild_sparse_tensor": ("a sparse tensor", "x.to_dense()"),
+    "torch._utils._rebuild_qtensor": ("a quantised tensor", "x.dequantize()"),
+    "torch._utils._rebuild_nested_tensor": ("a nested tensor", "x.unbind()"),
+    "torch._utils._rebuild_meta_tensor_no_storage": ("a tensor of the device meta", "a tensor with numbers"),
+}
+"""What a file may hold that stepgrad does not have, and what could be saved in its place."""
+
 
 def is_torch_file(start: bytes) -> bool:
     """Return whether a file that begins with `start` (2 kB) is one of PyTorch's, or another pickle."""
@@ -63,18 +81,19 @@ def is_torch_file(start: bytes) -> bool:
     return pickled or (start.startswith(_ZIP) and (b"/data.pkl" in start or b"/constants.pkl" in start))
 
 
-def read_torch_file(path: str | os.PathLike[str], device: devices.device = devices.CPU) -> Any:
+def read_torch_file(path: Place, device: devices.device = devices.CPU) -> Any:
     """Return what a `.pt` or `.pth` file holds: tensors on `device`, in dicts, lists and tuples, and numbers.
 
     bfloat16, which NumPy lacks, becomes float32 (exactly); tensors that shared memory do so again; an
     OrderedDict is a dict. Of each tensor there is room in the memory before anything is taken for it.
 
-    Raises FileError for a file that is damaged or cut, and for one that holds objects of other classes: what
-    the file says to make of them is never run.
+    Raises FileError for a file that is damaged or cut, for one with tensors of a kind that stepgrad does not
+    have (sparse, quantised, complex, float8), and for one that holds objects of other classes: what the file
+    says to make of them is never run.
     """
     text = checked_path(path)
-    with open_for_reading(text) as file:
-        size = os.fstat(file.fileno()).st_size
+    with open_for_reading(path) as file:
+        size = size_of(file)
         try:
             start = file.read(4)
             file.seek(0)
@@ -85,6 +104,8 @@ def read_torch_file(path: str | os.PathLike[str], device: devices.device = devic
             raise FileError(
                 f"'{text}' is damaged or not a PyTorch file: {error}. Use another copy of it."
             ) from None
+        except UnreadableError as error:
+            raise FileError(f"cannot read '{text}': {error}") from None
         except OSError as error:
             raise file_error(error, text, "read") from error
         except MemoryError:
@@ -346,16 +367,31 @@ def _names(device: devices.device, dry: bool = False) -> Mapping[str, Any]:
     names |= {
         "collections.OrderedDict": _dict_of,
         "torch.Size": lambda sizes: tuple(sizes),
-        "torch.device": lambda kind, index=None: devices.device(kind, index),
+        "torch.device": _device,
         "torch._utils._rebuild_tensor_v2": tensors.tensor,
         "torch._utils._rebuild_tensor": lambda *layout: tensors.tensor(*layout, False),
         "torch._utils._rebuild_parameter": tensors.parameter,
+        "torch._utils._rebuild_tensor_v3": _of_another_type,
         "_codecs.encode": _encoded,
         "numpy.dtype": lambda *of: _NumpyType(*of),
     }
+    names["torch.storage.UntypedStorage"] = _Kind("Untyped", "u1")
+    for name, (what, other) in _OTHERS.items():
+        names[name] = Lacking(what, f"Save {other} in its place, where the file was written.")
     names |= {f"{builtins}.set": _set_of for builtins in ("builtins", "__builtin__")}
     names |= {f"numpy.{core}.multiarray.scalar": _numpy_number for core in ("core", "_core")}
     return names
+
+
+def _device(kind: Any, index: Any = None) -> devices.device:
+    if not isinstance(kind, str) or not (index is None or type(index) is int):
+        raise PickleError(f"it holds a device that is {shown(kind)}")
+    return devices.device(kind, index)
+
+
+def _of_another_type(*_: Any) -> Any:
+    """Stands for the tensors of types without storages of their own; their types are all `Lacking`."""
+    raise PickleError("a tensor in it has another type than PyTorch writes in this way")
 
 
 def _set_of(values: Any) -> set[Any]:
