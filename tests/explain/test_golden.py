@@ -108,6 +108,19 @@ def test_numbers_of_a_rule_are_written_as_they_are_meant():
     assert "9999" not in str(worked)
 
 
+def test_the_moments_of_adam_are_corrected_in_lines_of_their_own():
+    worked = example(lambda model: sg.optim.Adam(model.parameters(), lr=0.1))
+    lines = [str(worked[f"update/2.bias{end}[0]"]) for end in ("/m_hat", "/v_hat", "")]
+    assert lines == [
+        "m̂_b⁽²⁾ = m_b⁽²⁾′/(1 − 0.9^t′) = 0.0415433/(1 − 0.9^1) = 0.415433",
+        "v̂_b⁽²⁾ = v_b⁽²⁾′/(1 − 0.999^t′) = 0.000172585/(1 − 0.999^1) = 0.172585",
+        "b⁽²⁾′ = b⁽²⁾ − η·m̂_b⁽²⁾/(√(v̂_b⁽²⁾) + 1e-8) = "
+        "−0.3043 − 0.1·0.415433/(√(0.172585) + 1e-8) = −0.404300",
+    ]
+    assert r"\hat{m}^{(2)}_{\mathrm{b}}" in worked.markdown()
+    assert worked.check().ok
+
+
 def test_the_text_of_lines():
     worked = example()
     assert str(worked["forward/0/z[0]"]) == (

@@ -32,7 +32,7 @@ from stepgrad.explain.evaluate_arrays import ARRAY_FUNCTIONS
 DIGITS = 40
 _CONTEXT = Context(prec=DIGITS, Emax=10**9, Emin=-(10**9), traps=[])
 
-NAME = r"(?!ᵀ)[^\W\d](?:(?!ᵀ)[\w⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹′]|,(?=[₀-₉]))*"
+NAME = r"(?!ᵀ)[^\W\d](?:(?!ᵀ)[\w\u0302⁽⁾⁰¹²³⁴⁵⁶⁷⁸⁹′]|,(?=[₀-₉]))*"
 _TOKEN = re.compile(
     rf"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][-−+]?\d+)?|∞|NaN)|(?P<name>(?:∂{NAME}/∂)?{NAME})"
     r"|(?P<sign><=|>=|!=|==|[-+−·×*/^()|,√<>≤≥=≠⊙ᵀ\[\]:]))"

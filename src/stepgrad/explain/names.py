@@ -17,6 +17,7 @@ _GREEK = {
     "Ŷ": r"\hat{Y}",
     "γ": r"\gamma",
     "β": r"\beta",
+    **{f"{letter}̂": rf"\hat{{{letter}}}" for letter in "mvMV"},
 }
 
 

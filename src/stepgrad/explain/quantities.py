@@ -25,7 +25,8 @@ from stepgrad.ops.record import Composite, Elementwise, Op
 _LETTERS = {"linear": "z", "matmul": "z"}
 _SYMBOLS = {"convolution": "z", "exp": "u", "sum": "S", "mean": "M", "amax": "c", "softmax": "p"}
 _PARAMETERS = {"weight": "w", "bias": "b"}
-_STATE = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "vmax", "momentum_buffer": "v"}
+_STATE = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "vmax", "momentum_buffer": "v",
+          "m_hat": "m̂", "v_hat": "v̂"}  # fmt: skip
 _LEARNED = ("parameter", "state")
 _RESERVED = {"e", "π"}
 _ACTIVATIONS = ("stepgrad.ops.activations", "stepgrad.ops.softmaxes")
@@ -296,7 +297,11 @@ class Quantities:
             is_known = id(part) in self._found or id(part) in self._written_out
             if part is not whole and not is_known and self._stands(part, whole):
                 letter = self._inner_letter(part)
-                made = self._add(part, kind, f"{prefix}/{letter}", Name(_symbol(letter)))
+                path, name = f"{prefix}/{letter}", Name(_symbol(letter))
+                if kind == "update" and part.called:  # by the optimizer, of one parameter
+                    path, base, _ = self._state(owner.path.removeprefix("given/"), part.called)
+                    path, name = f"update/{path}", Name(base, owner.layer)
+                made = self._add(part, kind, path, name)
                 made.module, made.layer = owner.module, owner.layer
 
     def _after(self) -> None:

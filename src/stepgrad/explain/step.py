@@ -21,6 +21,7 @@ from stepgrad.autograd.recording import Recording, record
 from stepgrad.errors import ArgumentError
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
+from stepgrad.ops.called import names_noted
 from stepgrad.ops.record import Op
 from stepgrad.tensor import Tensor
 
@@ -194,6 +195,7 @@ class _Run:
         self._nodes: dict[int, Value] = {}
         self._origins: dict[int, tuple[str, str]] = {}
         self._first_after: float = float("inf")
+        self._called: dict[int, str] = {}  # what the optimizer's rule calls a result
 
     def outcome(self, inputs: Sequence[Any], target: Any) -> Outcome:
         """Take the step as any training does."""
@@ -248,7 +250,9 @@ class _Run:
             seen = self._watch(forward)
             loss.backward()
             state = self._state_before()
-            self._update()
+            with names_noted() as names:
+                self._update()
+            self._called = {x._node.order: name for x, name in names.values() if isinstance(x, Tensor)}
             writes, made_in_step = list(self.copies.writes), len(self.copies)
             versions = {id(tensor): tensor._version[0] for tensor, _ in writes}
             # In-place results are leaves once the recording is over, so their nodes are taken here.
@@ -345,6 +349,7 @@ class _Run:
             if value.order < 0:
                 value.order = last.order
                 value.phase, value.module = phase, last.module
+                value.called = self._called.get(last.order, "")
                 if phase == "forward":
                     value.is_stopped = not last.requires_grad
             self._nodes[last.order] = value

@@ -31,6 +31,11 @@ def called(x: T, name: str) -> T:
     return x
 
 
+def is_asked() -> bool:
+    """Return whether somebody asks for names now, and reads what is computed."""
+    return _NOTED.names is not None
+
+
 @contextmanager
 def names_noted() -> Iterator[dict[int, tuple[object, str]]]:
     """Note the names of what is computed in this thread meanwhile: by each value's id, it and its name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from stepgrad.ops.called import called, is_asked
 from stepgrad.optim.limits import FLAG, NOT_NEGATIVE, TWO_FRACTIONS, Limit
 from stepgrad.optim.optimizer import Arrays, Optimizer
 from stepgrad.optim.terms import accept_implementation, descent
@@ -108,6 +109,10 @@ class Adam(Optimizer):
         new_state = {"exp_avg": m, "exp_avg_sq": v}
         if amsgrad:
             v = new_state["max_exp_avg_sq"] = xp.maximum(state["max_exp_avg_sq"], v)
+        if is_asked():  # as a person writes it, with m̂ and v̂
+            mean = called(m / (1 - beta1**step), "m_hat")
+            square = called(v / (1 - beta2**step), "v_hat")
+            return p - lr * mean / (xp.sqrt(square) + eps), new_state
         # √v̂ as √v / √(1 − β₂ᵗ): the root of a number is taken once, and the bits are PyTorch's.
         root = xp.sqrt(v) / (1 - beta2**step) ** 0.5
         return p - (lr / (1 - beta1**step)) * m / (root + eps), new_state

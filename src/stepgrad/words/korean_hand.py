@@ -9,8 +9,15 @@ _SLIPS = {
     ),
     "the learning rate {right} is missing": "학습률 {right:이/가} 빠졌습니다",
     "the derivative of the activation, {right}, is missing": "활성화 함수의 미분 {right:이/가} 빠졌습니다",
+    "the bias correction is missing: {right}": "편향 보정이 빠졌습니다: {right}",
+    "a power is missing: {right}": "거듭제곱이 빠졌습니다: {right}",
+    "a root is missing: {right}": "제곱근이 빠졌습니다: {right}",
+    "{used} was taken in place of {right}": "{right} 대신 {used:을/를} 썼습니다",
     "the bias {right} is missing": "편향 {right:이/가} 빠졌습니다",
     "the activation function is missing; this is {used}": "활성화 함수를 거치지 않은 {used}의 값입니다",
+    "{used} was used in place of {right}, which is computed from it": (
+        "{right} 대신 그것을 계산하는 데 쓰는 {used:을/를} 썼습니다"
+    ),
     "the derivative was computed from {used}; it is a function of {right}": (
         "미분을 {used:으로/로} 계산했습니다. {right:으로/로} 계산해야 합니다"
     ),

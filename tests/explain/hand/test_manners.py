@@ -3,10 +3,19 @@
 import pytest
 
 from stepgrad.explain.hand import check_work
-from tests.explain.hand.test_student_texts import classes, example, line, neuron, relu
+from tests.explain.hand.test_student_texts import adam, classes, example, line, neuron, relu
 
 # The step, the lines, the values that are right, the lines that are not or not wholly read.
 RIGHT = [
+    (adam, [
+        "ŷ = 0.65",
+        "dL/dw = 2·(0.65 − 2)·1.5 = −4.05",
+        "m_w = 0.9·0 + 0.1·(−4.05) = −0.405",
+        "v_w: 0.0164025",
+        r"$\hat{m}_w = \frac{-0.405}{1 - 0.9^1} = -4.05$",
+        "v̂_w = 0.0164025/(1 − 0.999) = 16.4025",
+        "w' = 0.7 − 0.1·(−4.05)/(√16.4025 + 1e-8) = 0.8",
+    ], 7, []),
     (example, [
         "Step 1. Forward",
         "1.1 z_1 = 0.6478",
@@ -249,7 +258,7 @@ WRONG = [
     (example, [
         "ŷ = 0.4154",
         "L = −ln(0.4154) = 0.8785",
-    ], 1, "L", None),
+    ], 1, "L", "complement"),
     (example, [
         "ŷ = 0.4154",
         "∂L/∂ŷ = −1/(1−0.4154) = −1.7106",
@@ -305,7 +314,7 @@ WRONG = [
     (example, [
         "δ₂ = 0.4154 이다.",
         "따라서 ∂L/∂w₅ = δ₂ × z₁ = 0.4154 × 0.6478 = 0.2691",
-    ], 1, "∂L/∂w⁽²⁾₁", None),
+    ], 1, "∂L/∂w⁽²⁾₁", "activation_skipped"),
     (example, [
         "| | h1 | h2 |",
         "|--|--|--|",
@@ -344,6 +353,30 @@ WRONG = [
         "z2 = -1.1",
         "a2 = relu(-1.1) = 1.1",
     ], 1, "a⁽¹⁾₂", "sign"),
+    (adam, [
+        "m_w = 0.1·(-4.05) = -0.405",
+        r"$\hat{m}_w = -0.405$",
+    ], 1, "m̂_w⁽¹⁾", "correction_forgotten"),
+    (adam, [
+        "m_w: -0.405",
+        "v_w = 0.001·(-4.05) = -0.00405",
+    ], 1, "v_w⁽¹⁾′", "power_forgotten"),
+    (adam, [
+        "m_hat_w = -4.05",
+        "v_hat_w = 16.4025",
+        "w' = 0.7 - 0.1*(-4.05)/(16.4025 + 1e-8) = 0.7247",
+    ], 2, "w⁽¹⁾′", "root_forgotten"),
+    (adam, [
+        "v̂_w = 0.0164025/(1-0.9) = 0.164025",
+    ], 0, "v̂_w⁽¹⁾", None),
+    (example, [
+        "z1 = 0.6478",
+        r"$w_{11}^{new} = 0.4352 + 1 \cdot (-0.0162) = 0.4190$",
+    ], 1, "w⁽¹⁾₁₁′", "uphill"),
+    (classes, [
+        "p2 = 0.6136",
+        "L = -ln(0.6136) = 0.2121",
+    ], 1, "L", "logarithm"),
 ]  # fmt: skip
 
 

@@ -40,6 +40,13 @@ def line():
 
 
 @cache
+def adam():
+    """One weight and one bias, the first step of Adam."""
+    parameters = {"0.weight": [[0.7]], "0.bias": [-0.4]}
+    return made([nn.Linear(1, 1)], parameters, nn.MSELoss(), [1.5], [2.0], rule="Adam")
+
+
+@cache
 def relu():
     """2-2-1 with ReLU, whose second neuron is off."""
     parameters = {

@@ -19,7 +19,7 @@ from stepgrad.explain.hand.reading import read_work
 from stepgrad.explain.hand.right import OwnNumbers, Said
 from stepgrad.explain.hand.slips import IN_NUMBERS, Slip, round_to
 from stepgrad.explain.hand.spelling import Spellings, canonical, endings
-from stepgrad.explain.hand.terms import ids_in, value
+from stepgrad.explain.hand.terms import ids_in, numbers_in, term_of, value
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.worked import Worked
 
@@ -63,9 +63,11 @@ class _Judge:
         self._worked, self._quantities = worked, Quantities(worked)
         self._spellings, self._own = Spellings(self._quantities), OwnNumbers(self._quantities)
         self._variables: dict[str, float] = {}  # names of the person's own, for what has none in the step
-        self._exact = {
-            Decimal(each.text.replace("−", "-")) for each in worked.given if each.text[-1].isdigit()
-        }
+        given = (each.text.removeprefix("−") for each in worked.given if each.text[-1].isdigit())
+        self._exact = {Decimal(number) for number in given}
+        updates = {line.id.partition("[")[0]: line for line in worked.of_kind("update")}
+        terms = [term for line in updates.values() if (term := term_of(line)) is not None]
+        self._rates = set().union(*map(numbers_in, terms))  # numbers of the optimizer's rule, such as 0.999
         self._unknown: list[Entry] = []
         self._words: list[Entry] = []
         self._remarks: dict[Remark, None] = {}
@@ -229,8 +231,11 @@ class _Judge:
         first.
         """
         used: set[str] = set()
+        exact = self._exact
         if id:
-            used = {other for term in self._own.slips(id).terms for other in ids_in(term)}
+            terms = self._own.slips(id).terms
+            used = {other for term in terms for other in ids_in(term)}
+            exact = exact | self._rates if id.startswith("update/") else exact
         meanings: dict[str, list[float]] = {}
 
         def first(name: str) -> float | None:
@@ -238,7 +243,7 @@ class _Judge:
                 meanings[name] = self._meanings(name, used)
             return meanings[name][0] if meanings[name] else None
 
-        found = computed(text, first, self._exact, entry.element)
+        found = computed(text, first, exact, entry.element)
         if found is None:
             return
         yield found
@@ -248,7 +253,7 @@ class _Judge:
                 **{name: numbers[0] for name, numbers in meanings.items() if numbers},
                 **dict(zip(several, chosen)),
             }
-            if (found := computed(text, other.get, self._exact, entry.element)) is not None:
+            if (found := computed(text, other.get, exact, entry.element)) is not None:
                 yield found
 
     def _meanings(self, name: str, used: set[str]) -> list[float]:
@@ -327,7 +332,7 @@ class _Judge:
         )
         return Wrong(
             entry, id, each.symbol, number.replace("-", "−"), expected,
-            rounded_text(expected, said.decimals if is_value and said.number else 6),
+            rounded_text(expected, _decimals_shown(said) if is_value else 6),
             each.formula if isinstance(each, Line) else "",
             self._slip(entry, id, said, expected, in_expression), in_expression,
         )  # fmt: skip
@@ -343,10 +348,19 @@ class _Judge:
                 used = rounded_text(float(own.number), own.decimals)
                 return Slip("rounded_early", {"right": self._quantities[other].symbol, "used": used})
         tells = said.number.is_finite() and (bool(said.number) or in_expression)  # 0 may come of anything
-        slip = slips.explain(said.number, expected, said.tolerance) if tells else None
+        is_computed = bool(entry.value) and not in_expression and self._gives(entry, id, said)
+        slip = slips.explain(said.number, expected, said.tolerance, is_computed) if tells else None
         if slip is None and entry.value and not in_expression and self._expression_is_right(entry, id, said):
             return Slip("arithmetic", {"right": rounded_text(expected, said.decimals)})
         return slip
+
+    def _gives(self, entry: Entry, id: str, said: Said) -> bool:
+        """Whether the last expression that can be read gives the value beside it."""
+        for text in reversed(entry.expressions):
+            if readings := list(self._readings(text, id, entry)):
+                close, number = said.tolerance * 1.01, float(said.number)
+                return any(abs(each.value - number) <= close + each.slack for each in readings)
+        return False
 
     def _expression_is_right(self, entry: Entry, id: str, said: Said) -> bool:
         """Whether the last expression that can be read is right, so that its result was miscalculated."""
@@ -356,6 +370,13 @@ class _Judge:
                 close = (Said(Decimal(repr(r.value)), said.tolerance + r.slack) for r in readings)
                 return any(self._own.is_right(id, each) for each in close)
         return False
+
+
+def _decimals_shown(said: Said) -> int:
+    """Return with how many decimals what is right is told: as many as were written, of 0.2 and 0 more."""
+    if not said.number:
+        return 6
+    return said.decimals if said.decimals > 1 else 4
 
 
 def rounded_text(number: float, decimals: int) -> str:

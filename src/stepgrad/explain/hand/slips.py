@@ -32,8 +32,13 @@ _TEXTS = {
     "uphill": "the gradient was added; a step goes against it",
     "rate_forgotten": "the learning rate {right} is missing",
     "derivative_forgotten": "the derivative of the activation, {right}, is missing",
+    "correction_forgotten": "the bias correction is missing: {right}",
+    "power_forgotten": "a power is missing: {right}",
+    "root_forgotten": "a root is missing: {right}",
+    "complement": "{used} was taken in place of {right}",
     "bias_forgotten": "the bias {right} is missing",
     "activation_forgotten": "the activation function is missing; this is {used}",
+    "activation_skipped": "{used} was used in place of {right}, which is computed from it",
     "of_the_sum": "the derivative was computed from {used}; it is a function of {right}",
     "sign": "a sign was lost or turned round",
     "factor_forgotten": "a factor is missing: {right}",
@@ -54,6 +59,7 @@ KINDS = tuple(_TEXTS)
 """The kinds of slips that are looked for, the likeliest first."""
 IN_NUMBERS = ("digits_swapped", "decimal_point", "rounded_early", "copied", "arithmetic")
 """Those that lie in the numbers and not in the formula."""
+_IN_WRITING = ("digits_swapped", "decimal_point")
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,17 @@ class Slips:
         through = inlined(self.terms[0], self._quantities, self._written)
         return self.terms if through in self.terms else [*self.terms, through]
 
-    def explain(self, said: Decimal, expected: float, tolerance: float) -> Slip | None:
-        """Return the likeliest slip with which the line gives what was said; None if there is none."""
+    def explain(
+        self, said: Decimal, expected: float, tolerance: float, is_computed: bool = False
+    ) -> Slip | None:
+        """Return the likeliest slip with which the line gives what was said; None if there is none.
+
+        What a person's own formula gives (`is_computed`) is not right but written down wrongly.
+        """
         found: dict[str, Slip] = {}
         for slip, number in self._all(said, expected):
+            if is_computed and slip.kind in _IN_WRITING:
+                continue
             close = tolerance if slip.kind != "rounded_early" else tolerance / 2
             if math.isfinite(number) and abs(number - float(said)) <= close * 1.01:
                 found.setdefault(slip.kind, slip)
@@ -112,7 +125,7 @@ class Slips:
         return next((found[kind] for kind in KINDS if kind in found), None)
 
     def _all(self, said: Decimal, expected: float) -> Iterator[Made]:
-        for term in self.terms:
+        for term in self.from_written():
             for slip, other in self._changed(term):
                 yield slip, self._value(other)
             yield Slip("sign"), -self._value(term)
@@ -131,15 +144,39 @@ class Slips:
 
     def _changed(self, term: Term) -> Iterator[tuple[Slip, Term]]:
         yield from ((Slip("exp_sign"), other) for other in variants(term, _turned_exponent))
-        kind = "uphill" if self._kind == "update" else "sign"
+        is_parameter = self._kind == "update" and "/" not in self._id.removeprefix("update/")
+        kind = "uphill" if is_parameter else "sign"
         yield from ((Slip(kind), other) for other in variants(term, _turned_sign))
         yield from self._without_part(term)
         yield from self._other_places(term)
         yield from self._other_times(term)
         yield from ((Slip("logarithm"), other) for other in variants(term, _base_ten))
-        sums = self._sums_for_activations(term)
-        if sums is not None:
-            yield sums
+        yield from self._simpler(term)
+        yield from self._sums_for_activations(term)
+
+    def _simpler(self, term: Term) -> Iterator[tuple[Slip, Term]]:
+        """Yield the term without a power, a root or a bias correction, and with ln(1 − x) for ln(x)."""
+
+        def change(part: Term) -> Iterator[Term]:
+            if isinstance(part, Applied):
+                for kind, other in _simplified(part):
+                    used = text(other, self._symbol)
+                    slips.append(Slip(kind, {"right": text(part, self._symbol), "used": used}))
+                    yield other
+
+        slips: list[Slip] = []
+        for changed in variants(term, change):
+            yield slips[-1], changed
+        if self._id.partition("[")[0].endswith("_hat") and isinstance(term, Applied) and term.head == "/":
+            yield (
+                Slip("correction_forgotten", {"right": text(term.operands[1], self._symbol)}),
+                term.operands[0],
+            )
+        raw = {id: id.replace("/m_hat", "/exp_avg").replace("/v_hat", "/exp_avg_sq") for id in ids_in(term)}
+        raw = {id: other for id, other in raw.items() if other != id and other in self._quantities}
+        if raw:
+            names = {"right": ", ".join(map(self._symbol, raw))}
+            yield Slip("correction_forgotten", names), replaced(term, _put_all(raw))
 
     def _without_part(self, term: Term) -> Iterator[tuple[Slip, Term]]:
         def drop(part: Term) -> Iterator[Term]:
@@ -217,17 +254,15 @@ class Slips:
                 names = {"right": f"{self._symbol(id)}, …", "used": f"{self._symbol(other)}, …"}
                 yield Slip("older_value", names), replaced(term, _put_all(pairs))
 
-    def _sums_for_activations(self, term: Term) -> tuple[Slip, Term] | None:
-        """Return a local derivative with the weighted sum in place of the activation."""
-        if self._kind != "local":
-            return None
+    def _sums_for_activations(self, term: Term) -> Iterator[tuple[Slip, Term]]:
+        """Yield a term with the weighted sum in place of an activation."""
         for id in ids_in(term):
             line = self._quantities[id]
             if isinstance(line, Line) and len(line.references) == 1 and id.startswith("forward/"):
                 before = line.references[0]
                 names = {"right": self._symbol(id), "used": self._symbol(before)}
-                return Slip("of_the_sum", names), replaced(term, _put(id, before))
-        return None
+                kind = "of_the_sum" if self._kind == "local" else "activation_skipped"
+                yield Slip(kind, names), replaced(term, _put(id, before))
 
     # ----------------------------------------------------------------------------- in the numbers
 
@@ -321,3 +356,19 @@ def _turned_sign(part: Term) -> Iterator[Term]:
 def _base_ten(part: Term) -> Iterator[Term]:
     if isinstance(part, Applied) and part.head == "log":
         yield Applied("/", (part, Number(math.log(10))))
+
+
+def _simplified(part: Applied) -> Iterator[tuple[str, Term]]:
+    """Yield what may be written in place of a power, a root, and the logarithm of x or 1 − x."""
+    first = part.operands[0]
+    if part.head == "**" and isinstance(part.operands[1], Number):
+        yield "power_forgotten", first
+    elif part.head == "sqrt":
+        yield "root_forgotten", first
+    elif part.head == "log":
+        is_rest = isinstance(first, Applied) and first.head == "+" and first.operands[0] == Number(1)
+        rest = first.operands[1] if is_rest and isinstance(first, Applied) else None
+        turned = isinstance(rest, Applied) and rest.head == "neg"
+        inside = rest.operands[0] if turned and isinstance(rest, Applied) else None
+        other = Applied("+", (Number(1), Applied("neg", (first,)))) if inside is None else inside
+        yield "complement", Applied("log", (other,))

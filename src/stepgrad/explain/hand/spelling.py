@@ -92,6 +92,7 @@ def _simple(text: str) -> str:
         return f"{applied[1]}{applied[2]}({_simple(applied[3])})"
     text, is_new = _without_new(text)
     text = unicodedata.normalize("NFC", re.sub(r"\s+", "", text))
+    text = re.sub("(?<=[mvMV])\u0302", "hat", text)
     text = re.sub(r"^delta(?=[_(\[\dho])", "δ", text)
     text = re.sub(r"^y_?(\d+)_?hat$", r"yhat\1", text)
     text = re.sub(r"(?<=[^\W\d_])_(?=[^\W\d_])", "", text)  # net_h1 is neth1, y_hat is yhat
@@ -116,7 +117,7 @@ def _is_loss(text: str) -> bool:
 def _without_new(text: str) -> tuple[str, bool]:
     """Return the name without what says that it is the value after the update, and whether that was said."""
     text, words = re.subn(
-        r"(?i)^(?:new|updated|새로운|새|갱신된)[\s_]*|[\s_(]*(?:new|updated|새\s*값|갱신\s*후)\)?(?=$|\[)",
+        r"(?i)^(?:new|updated|새로운|새|갱신된)[\s_]*|[\s_(^]*(?:new|updated|새\s*값|갱신\s*후)\)?(?=$|\[)",
         "",
         text,
     )
@@ -245,11 +246,14 @@ class Spellings:
             is_parameter = name.base in ("w", "b")
             places = full if which == "full" and is_parameter else name.index
         prime = "'" * name.prime
+        is_state = name.prime and each.id.startswith("update/") and "_" in name.base
         yield each.id.removeprefix("given/").removeprefix("update/") + prime
         plain = replace(name, kind="value", of=None, prime=False)
         for other in (plain, *self._also.get(plain, ())):
             for form in self._with_letter(other, places):
                 yield form + prime
+                if is_state:  # m and v are written without a prime
+                    yield form
 
     def _with_letter(self, name: Name, places: tuple[int, ...]) -> Iterator[str]:
         base, layer = name.base, name.layer

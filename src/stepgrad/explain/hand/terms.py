@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref, refs, value_of
@@ -95,6 +96,15 @@ def ids_in(term: Term) -> list[str]:
     if isinstance(term, Applied):
         return list(dict.fromkeys(id for y in term.operands for id in ids_in(y)))
     return []
+
+
+def numbers_in(term: Term) -> set[Decimal]:
+    """Return the numbers that stand in a tree, such as β₁ and 1 − β₁, without their signs."""
+    if isinstance(term, Number):
+        return {abs(Decimal(number_text(term.value, _DIGITS).replace("−", "-")))}
+    if isinstance(term, Applied):
+        return set().union(*map(numbers_in, term.operands))
+    return set()
 
 
 def replaced(term: Term, change: Callable[[Term], Term | None]) -> Term:
