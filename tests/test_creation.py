@@ -153,3 +153,13 @@ def test_where_of_three():
     assert sg.where(c, 1.0, sg.tensor([5.0, 6.0])).tolist() == [1, 6]
     assert sg.where(c, sg.tensor([[1], [2]]), 0).tolist() == [[1, 0], [2, 0]]
     assert [i.tolist() for i in sg.where(sg.tensor([[0, 1], [1, 0]]))] == [[0, 1], [1, 0]]
+
+
+def test_other_sequences_than_lists():
+    from collections import deque
+
+    assert sg.tensor(deque([1.0, 2.0])).tolist() == [1, 2]
+    assert sg.tensor(deque([1.0])).dtype is sg.float32
+    assert sg.tensor([deque([1, 2]), (3, 4)]).tolist() == [[1, 2], [3, 4]]
+    assert sg.tensor(range(3)).tolist() == [0, 1, 2]
+    assert sg.tensor(deque([sg.tensor(1.0)])).tolist() == [1]

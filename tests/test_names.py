@@ -67,7 +67,7 @@ def test_what_torch_has_and_stepgrad_has_not():
         """
         import sys, stepgrad
         sys.modules["torch"] = stepgrad
-        for name in ("torch.distributed", "torch.nn.quantized", "torch.utils.dta"):
+        for name in ("torch.jit", "torch.nn.quantized", "torch.utils.dta"):
             try:
                 __import__(name)
             except ModuleNotFoundError as error:
@@ -79,8 +79,8 @@ def test_what_torch_has_and_stepgrad_has_not():
         """
     )
     assert printed.splitlines() == [
-        "torch.distributed | torch.distributed is not there: stepgrad has no 'distributed': "
-        "it trains on one machine.",
+        "torch.jit | torch.jit is not there: stepgrad has no 'jit': "
+        "it makes native code with stepgrad.compile.",
         "torch.nn.quantized | torch.nn.quantized is not there: stepgrad.nn has no 'quantized'.",
         "torch.utils.dta | torch.utils.dta is not there: stepgrad.utils has no 'dta'. Did you mean 'data'?",
         "No module named 'nothing_of_the_kind'",
@@ -185,3 +185,37 @@ def test_workers_know_stepgrad_by_the_same_names(tmp_path):
         runpy.run_path({str(tmp_path / "script.py")!r}, run_name="__main__")
         """
     assert run(code) == "[[0, 1], [4, 9]]\n"
+
+
+def test_names_that_courses_and_older_code_use():
+    """Private lists, sentinels, generic classes, older spellings: each stands in public code."""
+    gru = sg.nn.GRU(2, 3, num_layers=2)
+    assert gru._flat_weights_names[::4] == ["weight_ih_l0", "weight_ih_l1"]
+    assert [name for name, _ in gru.named_parameters()] == gru._flat_weights_names
+    from stepgrad.optim.optimizer import required
+
+    assert required is not None
+
+    class Own(sg.utils.data.Sampler[int], sg.utils.data.Dataset[int]):
+        def __iter__(self):
+            return iter((2, 0))
+
+    loader: sg.utils.data.DataLoader[int] = sg.utils.data.DataLoader([1, 2, 3], sampler=Own())
+    assert [batch.item() for batch in loader] == [3, 1]
+    assert sg.nn.init.xavier_uniform is sg.nn.init.xavier_uniform_
+    assert sg.nn.utils.clip_grad_norm is sg.nn.utils.clip_grad_norm_
+    from stepgrad.nn.attention import SDPBackend, sdpa_kernel
+
+    x = sg.rand(1, 3, 2)
+    with sdpa_kernel([SDPBackend.MATH, SDPBackend.FLASH_ATTENTION]):
+        y = sg.nn.functional.scaled_dot_product_attention(x, x, x)
+    assert sg.equal(y, sg.nn.functional.scaled_dot_product_attention(x, x, x))
+    assert not sg.distributed.is_available()
+    assert not sg.distributed.is_initialized()
+
+
+def test_what_is_said_of_names_that_stand_elsewhere_or_make_no_sense():
+    with pytest.raises(AttributeError, match=r"'ctc_loss': it is stepgrad.nn.functional.ctc_loss here"):
+        _ = sg.ctc_loss
+    with pytest.raises(AttributeError, match=r"has no 'get_rank': stepgrad trains in one process"):
+        _ = sg.distributed.get_rank

@@ -30,6 +30,7 @@ from stepgrad import version as _version
 from stepgrad.arrays.devices import device as device
 from stepgrad.arrays.devices import get_default_device as get_default_device
 from stepgrad.arrays.devices import set_default_device as set_default_device
+from stepgrad.arrays.dtypes import bfloat16 as bfloat16
 from stepgrad.arrays.dtypes import bool_ as bool  # noqa: F401 - a public name
 from stepgrad.arrays.dtypes import can_cast as can_cast
 from stepgrad.arrays.dtypes import channels_last as channels_last
@@ -83,9 +84,11 @@ from stepgrad.windows import *  # noqa: F403 - its __all__ is meant
 
 if TYPE_CHECKING:
     from stepgrad import accelerator as accelerator
+    from stepgrad import amp as amp
     from stepgrad import backends as backends
     from stepgrad import cuda as cuda
     from stepgrad import data as data
+    from stepgrad import distributed as distributed
     from stepgrad import distributions as distributions
     from stepgrad import files as files
     from stepgrad import func as func
@@ -99,6 +102,9 @@ if TYPE_CHECKING:
     from stepgrad import statistics as statistics
     from stepgrad import train as train
     from stepgrad import utils as utils
+    from stepgrad.amp import GradScaler as GradScaler
+    from stepgrad.amp import autocast as autocast
+    from stepgrad.amp import is_autocast_enabled as is_autocast_enabled
     from stepgrad.compile import compile as compile
     from stepgrad.compile.threads import get_num_threads as get_num_threads
     from stepgrad.compile.threads import set_num_threads as set_num_threads
@@ -120,9 +126,11 @@ for _family in (_copies, _creation, _functions, _joining, _numerical):
 # Imported when first used, so that ``import stepgrad`` stays light.
 _MODULES = (
     "accelerator",
+    "amp",
     "backends",
     "cuda",
     "data",
+    "distributed",
     "distributions",
     "files",
     "func",
@@ -141,6 +149,9 @@ _NAMES = {
     "save": "stepgrad.files",
     "load": "stepgrad.files",
     "Trainer": "stepgrad.train",
+    "autocast": "stepgrad.amp",
+    "GradScaler": "stepgrad.amp",
+    "is_autocast_enabled": "stepgrad.amp",
     "explain": "stepgrad.explain",
     "vmap": "stepgrad.func",
     "health": "stepgrad.train.health",
@@ -173,7 +184,7 @@ def __getattr__(name: str) -> Any:
         return globals()[name]
     if name in _IN_PLACE:
         return getattr(Tensor, name)
-    raise _names.missing("stepgrad", name, __dir__())
+    raise _names.missing("stepgrad", name, __dir__(), elsewhere="stepgrad.nn.functional")
 
 
 def __dir__() -> list[str]:

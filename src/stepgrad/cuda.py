@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
+from stepgrad import amp as _amp
 from stepgrad.arrays import random
 from stepgrad.arrays.devices import cuda_is_available, import_cupy
 from stepgrad.arrays.dtypes import TENSOR_NAMES
@@ -19,6 +22,11 @@ def is_available() -> bool:
 def device_count() -> int:
     """Return how many GPUs there are; 0 without CuPy."""
     return int(import_cupy().cuda.runtime.getDeviceCount()) if cuda_is_available() else 0
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Return False: nothing is computed in bfloat16."""
+    return False
 
 
 def synchronize() -> None:
@@ -58,6 +66,17 @@ def manual_seed(seed: int) -> None:
 
 
 manual_seed_all = manual_seed
+
+
+def _autocast(enabled: bool = True, dtype: Any = None, cache_enabled: bool = True) -> _amp.autocast:
+    """Return `stepgrad.autocast` for a GPU, by PyTorch's older name."""
+    return _amp.autocast("cuda", dtype, enabled, cache_enabled)
+
+
+# So that ``from stepgrad.cuda.amp import GradScaler`` finds it.
+__path__: list[str] = []
+amp = sys.modules[f"{__name__}.amp"] = ModuleType(f"{__name__}.amp")
+vars(amp).update(autocast=_autocast, GradScaler=_amp.GradScaler)
 
 # The types of tensors on a GPU, such as `stepgrad.cuda.FloatTensor`: see `stepgrad.FloatTensor`.
 _TYPES = {name: TensorType(f"cuda.{name}", kind, "cuda") for kind, name in TENSOR_NAMES.items()}

@@ -20,25 +20,17 @@ PACKAGE = "stepgrad"
 
 # What people look for that goes by another name here, or is not meant to be here.
 INSTEAD = {
-    "amp": "computes in the type that its tensors have; use .to(stepgrad.float32)",
-    "autocast": "computes in the type that its tensors have; use .to(stepgrad.float32)",
-    "bfloat16": "has no bfloat16, because NumPy has none; use float32",
-    "batch_norm": "is stepgrad.nn.functional.batch_norm here",
+    "bfloat16": "does not compute in bfloat16, because NumPy has none; use float32",
     "cdouble": "has no complex numbers",
     "cfloat": "has no complex numbers",
     "complex": "has no complex numbers",
     "complex64": "has no complex numbers",
     "complex128": "has no complex numbers",
-    "ctc_loss": "is stepgrad.nn.functional.ctc_loss here",
-    "distributed": "trains on one machine",
     "export": "exports models with stepgrad.onnx.export",
-    "embedding": "is stepgrad.nn.functional.embedding here",
     "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",
     "fx": "records with stepgrad.graph",
     "hub": "downloads no models",
-    "instance_norm": "is stepgrad.nn.functional.instance_norm here",
     "jit": "makes native code with stepgrad.compile",
-    "kl_div": "is stepgrad.nn.functional.kl_div here",
     "lstm": "is stepgrad.nn.LSTM here",
     "multiprocessing": "loads data in processes with num_workers of stepgrad.data.DataLoader",
     "profiler": "has no profiler; use Python's cProfile",
@@ -54,8 +46,9 @@ INSTEAD = {
 }  # fmt: skip
 
 
-def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
-    """Return the AttributeError that `where`, such as "stepgrad.nn", has no `name`; it names the nearest one.
+def missing(where: str, name: str, names: Iterable[str], elsewhere: str = "") -> MissingNameError:
+    """Return the AttributeError that `where`, such as "stepgrad.nn", has no `name`; it names the nearest one,
+    or the module `elsewhere` if that has it.
 
     >>> str(missing("stepgrad.nn", "Linaer", ["Linear", "Bilinear"]))
     "stepgrad.nn has no 'Linaer'. Did you mean 'Linear'?"
@@ -66,6 +59,8 @@ def missing(where: str, name: str, names: Iterable[str]) -> MissingNameError:
         return MissingNameError(f"{where} has no {name!r}: it {INSTEAD[name]}.")
     if name.startswith("_"):  # what programs ask for, not people
         return MissingNameError(f"{where} has no {name!r}.")
+    if elsewhere and hasattr(import_module(elsewhere), name):
+        return MissingNameError(f"{where} has no {name!r}: it is {elsewhere}.{name} here.")
     from difflib import SequenceMatcher
 
     others = [n for n in names if n[:1] != "_" and _is_near(SequenceMatcher(None, name, n).ratio(), name, n)]

@@ -106,3 +106,17 @@ def test_a_vector_of_another_size_is_refused(size):
     with pytest.raises(ShapeError, match=rf"take a vector of 9 elements, not shape \[{size}\]"):
         vector_to_parameters(sg.zeros(size), layer.parameters())
     assert layer.weight.tolist() == before
+
+
+def test_a_parametrized_tensor_is_computed_once_in_cached():
+    parametrize = nn.utils.parametrize
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+    assert layer.weight is not layer.weight
+    with parametrize.cached():
+        first = layer.weight
+        with parametrize.cached():
+            assert layer.weight is first
+        assert layer.weight is first
+        layer.weight = sg.eye(2)
+        assert sg.allclose(layer.weight, sg.eye(2))
+    assert layer.weight is not layer.weight

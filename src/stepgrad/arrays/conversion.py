@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy
@@ -32,6 +33,8 @@ def array_of(data: Any, dtype: Any = None, copy: bool = False) -> Any:
 
 
 def _from_python(data: Any, dtype: Any) -> numpy.ndarray:
+    if isinstance(data, Sequence) and not isinstance(data, (list, tuple, str, bytes)):
+        data = list(data)  # a deque or the like
     if isinstance(data, (list, tuple)) and any(hasattr(x, "_array") for x in data):
         data = [x.tolist() if hasattr(x, "_array") else x for x in data]
     try:
@@ -52,7 +55,7 @@ def _kind_of(data: Any) -> dtypes.dtype:
     inner = [data]
     while inner:
         part = inner.pop()
-        if isinstance(part, (list, tuple)):
+        if isinstance(part, Sequence):
             if set(map(type, part)) == {float}:  # the usual case, and long
                 kinds.add(float)
             else:

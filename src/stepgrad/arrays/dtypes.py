@@ -58,6 +58,24 @@ class dtype:
         return self.name
 
 
+class AbsentDtype(dtype):
+    """A floating point type that has a name, as programs ask for it, and in which nothing is computed."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, itemsize: int) -> None:
+        self.name, self.itemsize, self.category = name, itemsize, FLOATING
+
+    @property
+    def numpy(self) -> Any:  # type: ignore[override]
+        """Raise `DtypeError`: NumPy has no such type."""
+        raise DtypeError(
+            f"stepgrad does not compute in {self.name}, because NumPy has no such type. Use float32; files "
+            f"with {self.name} are read as float32."
+        )
+
+
+bfloat16 = AbsentDtype("bfloat16", 2)
 bool_ = dtype("bool")
 uint8, int8, int16, int32, int64 = (dtype(n) for n in ("uint8", "int8", "int16", "int32", "int64"))
 float16, float32, float64 = (dtype(n) for n in ("float16", "float32", "float64"))

@@ -6,13 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy
 
 from stepgrad.arrays import random
 from stepgrad.data.collate import default_collate, default_convert
-from stepgrad.data.dataset import IterableDataset
+from stepgrad.data.dataset import IterableDataset, Sample
 from stepgrad.data.fetch import (
     ENDED,
     BorrowedStreams,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from stepgrad.data.pool import Pool
 
 
-class DataLoader:
+class DataLoader(Generic[Sample]):
     """Iterates over the batches of a dataset, with PyTorch's arguments.
 
     * `dataset`: anything with ``dataset[index]`` and ``len(dataset)``, or an `IterableDataset`.

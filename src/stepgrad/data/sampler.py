@@ -8,15 +8,17 @@ two.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Sized
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy
 
 from stepgrad.arrays import random
 from stepgrad.errors import ArgumentError
 
+Index = TypeVar("Index", covariant=True)
 
-class Sampler:
+
+class Sampler(Generic[Index]):
     """Base of samplers: `__iter__` yields the indices of one epoch; `__len__`, where known, says how many.
 
     >>> class Backwards(Sampler):
@@ -28,7 +30,7 @@ class Sampler:
     [2, 1, 0]
     """
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Index]:
         raise ArgumentError(f"{type(self).__name__} must define __iter__, which yields indices.")
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import IntEnum
 from typing import Any
 
 from stepgrad.creation import cat, empty, zeros
@@ -221,6 +224,24 @@ def _both(a: Tensor, b: Tensor) -> Tensor:
         return a + b
     allowed, number = (a, b) if kinds[0] else (b, a)
     return number.masked_fill(~allowed, -math.inf)
+
+
+class SDPBackend(IntEnum):
+    """Ways to compute attention that PyTorch's scripts choose from; stepgrad has one of its own."""
+
+    ERROR = -1
+    MATH = 0
+    FLASH_ATTENTION = 1
+    EFFICIENT_ATTENTION = 2
+    CUDNN_ATTENTION = 3
+    OVERRIDEABLE = 4
+
+
+@contextmanager
+def sdpa_kernel(backends: SDPBackend | Sequence[SDPBackend], set_priority: bool = False) -> Iterator[None]:
+    """Accept a choice among ways to compute attention; the numbers are the same in all of them."""
+    del backends, set_priority
+    yield
 
 
 __all__ = ["MultiheadAttention"]

@@ -249,5 +249,11 @@ def _filled(tensor: Tensor, values: numpy.ndarray) -> Tensor:
         return tensor.copy_(Tensor._of(values))
 
 
+# PyTorch's older names, which code of its first years uses.
+uniform, normal, constant, eye, dirac = uniform_, normal_, constant_, eye_, dirac_
+xavier_uniform, xavier_normal = xavier_uniform_, xavier_normal_
+kaiming_uniform, kaiming_normal = kaiming_uniform_, kaiming_normal_
+orthogonal, sparse = orthogonal_, sparse_
+
 if not TYPE_CHECKING:
     __getattr__ = teller(__name__, globals())

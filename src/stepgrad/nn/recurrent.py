@@ -105,9 +105,17 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """The weights of each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_names()]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        """The names of all weights: PyTorch's private list, which textbooks initialise from."""
+        return [name for names in self._all_names() for name in names]
+
+    def _all_names(self) -> list[list[str]]:
         names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
         ends = [end for layer in range(self.num_layers) for end in self._ends(layer)]
-        return [[getattr(self, f"{n}_{e}") for n in names if hasattr(self, f"{n}_{e}")] for e in ends]
+        return [[f"{n}_{e}" for n in names if f"{n}_{e}" in self._parameters] for e in ends]
 
     # --------------------------------------------------------------------------------------- run
 

@@ -20,6 +20,8 @@ from stepgrad.tensor import RemovableHook, Tensor
 
 # Raw arrays, Tensors or graph values by name: what a rule reads and returns.
 Arrays = dict[str, Any]
+# What optimizers of others give as the default of an argument that has none.
+required = object()
 _PLAIN = {float, int, bool, tuple, str, type(None)}
 
 

@@ -394,7 +394,7 @@ class Trainer:
         if hasattr(dataset, "__len__") and not len(dataset):
             raise DataError("the training data have no rows, so there is nothing to learn from.")
         is_indexed = not isinstance(dataset, IterableDataset)
-        loader = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             dataset, batch_size=batch_size, shuffle=is_indexed or None, num_workers=num_workers,
             drop_last=drop_last, seed=self.seed, persistent_workers=num_workers > 0,
         )  # fmt: skip

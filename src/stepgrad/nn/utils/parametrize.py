@@ -6,6 +6,8 @@ property; what is trained stands under ``parametrizations.NAME.original``, as in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.autograd.modes import no_grad
@@ -106,12 +108,50 @@ def register_parametrization(
     compute_attribute(
         module,
         tensor_name,
-        lambda self: self.parametrizations[tensor_name](),
-        lambda self, value: self.parametrizations[tensor_name].right_inverse(value),
+        lambda self: _read(self.parametrizations[tensor_name]),
+        lambda self, value: _write(self.parametrizations[tensor_name], value),
         prefix="Parametrized",
     )
     _check_shape(module, tensor_name, value, unsafe)
     return module
+
+
+# What parametrizations have computed, while somebody is in `cached()`.
+_cache: dict[ParametrizationList, Tensor] = {}
+_users = 0
+
+
+@contextmanager
+def cached() -> Iterator[None]:
+    """Compute each parametrized tensor once in this context, however often it is read.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.utils.parametrizations.weight_norm(sg.nn.Linear(2, 2))
+    >>> with cached():
+    ...     layer.weight is layer.weight
+    True
+    """
+    global _users
+    _users += 1
+    try:
+        yield
+    finally:
+        _users -= 1
+        if not _users:
+            _cache.clear()
+
+
+def _read(chain: ParametrizationList) -> Tensor:
+    if not _users:
+        return chain()
+    if chain not in _cache:
+        _cache[chain] = chain()
+    return _cache[chain]
+
+
+def _write(chain: ParametrizationList, value: Tensor) -> None:
+    _cache.pop(chain, None)
+    chain.right_inverse(value)
 
 
 def _check_shape(module: Module, name: str, before: Tensor, unsafe: bool) -> None:
@@ -156,7 +196,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 
 
 __all__ = [
-    "ParametrizationList", "is_parametrized", "register_parametrization", "remove_parametrizations",
+    "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:
