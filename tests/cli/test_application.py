@@ -1,5 +1,6 @@
 """The command as a whole: help, version, languages, errors, pipes."""
 
+import json
 import os
 import runpy
 import shlex
@@ -229,6 +230,33 @@ def test_a_run_goes_on_where_what_it_tells_is_lost(closed, flowers):
     assert (ran.returncode, ran.stderr) == (0, "" if "2>" in closed else ran.stderr)
     assert Path("run/report.html").exists()
     assert "Traceback" not in ran.stderr
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("encoding", "language"), [("cp949", "ko"), ("cp949", "en"), ("cp1252", "en"), ("ascii", "en")]
+)
+def test_signs_that_an_encoding_lacks_are_written_as_others(encoding, language, flowers):
+    program = f"LC_ALL=C.UTF-8 {shlex.join(PROGRAM)}"
+    line = f"{program} train {flowers} -t kind {FAST} --lang {language} && {program} explain --example"
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    ran = subprocess.run(["bash", "-c", line], capture_output=True, env=environment)
+    # Where Python itself cannot write more than ASCII, click writes UTF-8.
+    out = ran.stdout.decode("utf-8" if encoding == "ascii" else encoding)
+    assert ran.returncode == 0, ran.stderr
+    assert "Traceback" not in ran.stderr.decode(encoding)
+    assert ("테스트" if language == "ko" else "Test ") in out
+    assert "?" not in out
+    assert ("% - " if encoding == "cp949" else "% – ") in out  # the interval
+
+
+@needs_bash
+def test_objects_for_programs_are_whole_in_any_encoding(flowers):
+    line = f"{shlex.join(PROGRAM)} train {flowers} -t kind {FAST} --json --out 똠방–각하"
+    ran = subprocess.run(
+        ["bash", "-c", line], capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp949"}
+    )
+    assert json.loads(ran.stdout.decode("cp949"))["run"] == "똠방–각하"
 
 
 @needs_bash

@@ -28,6 +28,7 @@ from stepgrad.cli.output import (
 )
 from stepgrad.cli.predict import predict
 from stepgrad.cli.problems import BadInput
+from stepgrad.cli.signs import lookalikes
 from stepgrad.cli.train import train
 from stepgrad.cli.tune import tune
 from stepgrad.errors import StepgradError, suggest
@@ -67,6 +68,11 @@ for _command in (train, tune, predict, evaluate, explain, check, doctor, complet
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit code; errors are said in one line on stderr."""
+    with lookalikes():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     output = Output(Words())
     try:
         output.words = Words(choose_language(_asked_language(arguments)))

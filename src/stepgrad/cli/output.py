@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stepgrad.cli.signs import lacks_signs
 from stepgrad.errors import FileError
 from stepgrad.words.language import Words
 
@@ -38,7 +39,8 @@ class Output:
 
     def json_object(self, value: dict[str, Any]) -> None:
         """Write the one object of ``--json`` to stdout."""
-        self.result(json.dumps(value, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        self.result(json.dumps(value, allow_nan=False) if lacks_signs(text) else text)
 
     def note(self, text: str) -> None:
         """Write a line to stderr, unless the person wants quiet."""
