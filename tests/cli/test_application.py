@@ -234,7 +234,7 @@ def test_a_run_goes_on_where_what_it_tells_is_lost(closed, flowers):
 
 @needs_bash
 @pytest.mark.parametrize(
-    ("encoding", "language"), [("cp949", "ko"), ("cp949", "en"), ("cp1252", "en"), ("ascii", "en")]
+    "encoding, language", [("cp949", "ko"), ("cp949", "en"), ("cp1252", "en"), ("ascii", "en")]
 )
 def test_signs_that_an_encoding_lacks_are_written_as_others(encoding, language, flowers):
     program = f"LC_ALL=C.UTF-8 {shlex.join(PROGRAM)}"

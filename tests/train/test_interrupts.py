@@ -17,7 +17,7 @@ import stepgrad as sg
 from stepgrad.data import Dataset
 from stepgrad.train import LambdaCallback
 from stepgrad.train.checkpoint import checkpoint_paths, read_checkpoint
-from stepgrad.train.interrupts import Interrupts
+from stepgrad.train.interrupts import Interrupts, terminations
 from tests.train.runs import bits, losses, rich_net, table, trainer_of
 
 
@@ -96,6 +96,29 @@ def test_ctrl_c_saves_a_checkpoint_from_which_the_run_goes_on(tmp_path, step, co
     assert int(checkpoint_paths(tmp_path)[0].stem[5:]) == step
     again = run(compiled, tmp_path, resume=True)
     assert (bits(again), losses(again)) == left_alone(compiled)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_epoch_is_not_lost(tmp_path, number):
+    """What callbacks do at the end may take long, as trials of the health check do."""
+    after = []
+
+    def press(trainer):
+        signal.raise_signal(number)
+        after.append("went on")
+
+    with pytest.raises(KeyboardInterrupt) as caught, terminations():
+        run(False, tmp_path, LambdaCallback(on_fit_end=press))
+    assert getattr(caught.value, "exit_code", 130) == (130 if number == signal.SIGINT else 143)
+    assert after == []
+    again = run(False, tmp_path, resume=True)
+    assert (bits(again), losses(again)) == left_alone(False)
+
+
+def test_ctrl_c_while_workers_are_put_to_rest_is_not_lost(monkeypatch):
+    monkeypatch.setattr(sg.utils.data.DataLoader, "close", lambda self: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run(False, None)
 
 
 def test_ctrl_c_between_the_programs_of_two_batch_sizes(tmp_path):

@@ -64,6 +64,10 @@ class Interrupts:
         self.error = Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Put the handlers back that were there before; from here on nothing is noted."""
         for number, handler in self._outer.items():
             signal.signal(number, handler)
         self._outer.clear()

@@ -171,7 +171,8 @@ class Trainer:
         self._loader = self._as_loader(train_set, batch_size, num_workers, drop_last)
         validation = self._as_validation(validation)
         self._begin(epochs, resume)
-        with Interrupts() as self._interrupts:
+        with Interrupts() as interrupts:
+            self._interrupts = interrupts
             self._call("on_fit_begin")
             try:
                 while self.epoch < self.last_epoch and not self.history.stopped:
@@ -183,8 +184,12 @@ class Trainer:
                 self.model.eval()
                 if self._loader is not train_set:
                     self._loader.close()
+                # What is left has no step to be finished: Ctrl-C ends it at once.
+                interrupts.release()
                 self._interrupts = Interrupts()
                 self._call("on_fit_end")
+        if interrupts.requested:  # after the last epoch, whose checkpoint is written
+            raise interrupts.error
         return self.history
 
     def _begin(self, epochs: int, go_on: bool) -> None:
