@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stepgrad.compile import machine
 from stepgrad.compile.lower import contract
+from stepgrad.compile.lower.ahead import Ahead
 from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.register import Register
@@ -51,8 +52,9 @@ class Compiled:
     """
 
     def __init__(
-        self, a: numpy.ndarray, b: numpy.ndarray, width: int, in_place: bool = False, rows: int = 1
-    ) -> None:
+        self, a: numpy.ndarray, b: numpy.ndarray, width: int, in_place: bool = False, rows: int = 1,
+        is_fetched: bool = False,
+    ) -> None:  # fmt: skip
         (a_buffer, self.a), (b_buffer, self.b) = buffer_of(a), buffer_of(b)
         self.plan = plan = Contraction(a_buffer, b_buffer, width, rows)
         self.shape, self.dtype = (*b.shape[:-2], plan.rows, b.shape[-1]), a.dtype
@@ -83,8 +85,14 @@ class Compiled:
                     x = w.select(x > 0.0, x, 0.0)
                 w.store(x, at, mask)
 
-            plan.write(w, a_base, b_base, epilogue, scratch, tuple(part) if plan.units else None)
-        self.module = machine.Module(w.module_text())
+            def places(batch: list[Register], m: Register, n: Register) -> list[Ahead]:
+                at = w.pointer(w.pointer(c, m * strides[-2], element), n, element)
+                return [Ahead(at, strides[-2], range(0, plan.pitch_b, 64 // plan.bytes), element)]
+
+            units = tuple(part) if plan.units else None
+            plan.write(w, a_base, b_base, epilogue, scratch, units, places if is_fetched else None)
+        self.text = w.module_text()
+        self.module = machine.Module(self.text)
         self.function = self.module.function(
             "product", *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64
         )
@@ -224,7 +232,7 @@ def test_blocks_of_the_depth_and_rows(small_caches, layout_a, layout_b, shape, w
     plan = compiled.plan
     assert plan.blocks > 1
     assert plan.group_tiles < plan.tiles.count
-    assert plan.packs_a == (layout_a in ("columns", "steps"))
+    assert plan.packs_a
     whole = compiled(bias)
     assert_right(whole, a, b, numpy.maximum(a.astype("float64") @ b + bias, 0))
     half = plan.units // 2

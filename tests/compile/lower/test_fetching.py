@@ -65,3 +65,32 @@ def test_updates_of_much_memory(monkeypatch, batch):
     count, same = updated(batch)
     assert count >= 3
     assert weight.tobytes() == same.tobytes()
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+@pytest.mark.parametrize("shape", [(20, 300, 37), (61, 256, 150), (9, 1000, 16)])
+def test_what_a_tile_touches_is_fetched_between_its_products(width, shape):
+    m, k, n = shape
+    a, b = laid_out(numbers((m, k), "float32", 1), "columns"), numbers((k, n), "float32", 2)
+    bias, start = numbers((n,), "float32", 3), numbers((m, n), "float32", 4)
+    before, ahead = (Compiled(a, b, width, in_place=True, is_fetched=x) for x in (False, True))
+    assert "prefetch" not in before.text
+    assert ahead.text.count("call void @llvm.prefetch") >= ahead.plan.pitch_b * ahead.plan.bytes // 64
+    numpy.testing.assert_array_equal(ahead(bias, start=start), before(bias, start=start))
+    parts = [(i, i + 1) for i in range(ahead.plan.units)]
+    numpy.testing.assert_array_equal(ahead(bias, parts, start=start), before(bias, start=start))
+
+
+@pytest.mark.parametrize("shape", [(300, 90, 270), (60, 40, 300)])
+def test_rows_side_by_side_are_packed_some_at_a_time(monkeypatch, shape):
+    m, k, n = shape
+    a, b, bias = (
+        laid_out(numbers((m, k), "float32", 1), "columns"),
+        numbers((k, n), "float32", 2),
+        numbers((n,), "float32", 3),
+    )
+    before = Compiled(a, b, 64)(bias)
+    monkeypatch.setattr(contract, "_FAR_BYTES", 16)
+    packed = Compiled(a, b, 64)
+    assert packed.plan.packs_a
+    numpy.testing.assert_array_equal(packed(bias), before)

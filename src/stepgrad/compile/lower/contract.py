@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 
+from stepgrad.compile.lower.ahead import Places
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.packing import scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
@@ -29,7 +30,7 @@ _NEAR_BYTES = 1 << 15
 # Up to this size they stay in the second cache; else the depth is cut so that those of a block do.
 _STRIP_BYTES, _BLOCK_BYTES = 1 << 18, 1 << 17
 # Strips between two passes over the same blocks of A: their sums rest in memory.
-_GROUP_STRIPS = 8
+_GROUP_STRIPS = 16
 # Of A, so much stays in the second cache while strips of B pass; below twice as much A is not cut.
 _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
 # A is packed where its elements for one k and the next lie apart and the block reaches farther than this.
@@ -39,6 +40,8 @@ _MANY_STREAMS, _LONG = 5, 64
 # Of more than so much not all stays in the second cache. From so many rows on, and where vectors lie a page
 # apart, they are fetched ahead.
 MUCH_MEMORY, _ROWS_FOR_FETCHING, _PAGE = 1 << 20, 4, 1 << 12
+# From this depth on, memory that is read and written with the result is fetched between the products.
+_DEEP = 256
 # Up to this depth, passing over that memory takes longer than the sums.
 _SHALLOW = 64
 # Cycles, measured: to pack an element, and to add up the lanes of a dot product.
@@ -111,6 +114,7 @@ class Contraction:
     `a`: a buffer of shape (b…, M…, K…), with `rows` dimensions M; `b`: (b…, K, N), with the same batch
     dimensions; no size is 0.
     `vector_bytes`: 64, 32 or 16. `streams`: how many arrays are read and written with the result.
+    `fetches`: whether the memory that the epilogue touches (`Places`) is fetched between the products.
     `units`: into how many parts the work can be cut, 0 if it cannot. `scratch_bytes`: the memory that `write`
     needs.
 
@@ -151,6 +155,9 @@ class Contraction:
         is_shallow = self.blocks == 1 and self.depth <= _SHALLOW and whole <= _ROWS_BYTES
         self.tiles_first = passes_much and is_shallow and not self.dot and self.strips > 1
         self._lay_out()
+        self.fetches = (
+            self.depth >= _DEEP and self.blocks == 1 and not (self.dot or self.tiles_first or self.has_lines)
+        )
         # Units are strips; tiles where there are too few of these.
         self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
         self.batches = math.prod(self.batch)
@@ -234,6 +241,8 @@ class Contraction:
         self.blocks = -(-self.depth // self.block)
         along = abs(self.depth_axis.stride)
         is_far = along > 1 and along * self.block * self.bytes > _FAR_BYTES
+        # Blocks of long rows lie apart, often by a power of 2, and drive each other out of the cache.
+        is_far |= self.blocks > 1
         self.packs_a = not self.dot and is_far and self.strips >= 4 and not self.has_lines
         self.group_strips = self.strips if self.blocks == 1 else min(self.strips, _GROUP_STRIPS)
         self.group_tiles = self.tiles.count
@@ -287,19 +296,20 @@ class Contraction:
         epilogue: Epilogue,
         scratch: Register | None = None,
         part: tuple[Register, Register] | None = None,
+        places: Places | None = None,
     ) -> None:
         """Write the code into the function that is open.
 
         `a_base`, `b_base`: addresses of the storages. `scratch`: the address of `scratch_bytes` that no one
         else uses meanwhile; faster at a multiple of 64. `part`: the units to compute, from the first up to
         but without the second; all if it is not given. The epilogue is written at most twice, or, for a
-        single small tile, once for each of up to four vectors.
+        single small tile, once for each of up to four vectors. `places`: what it touches, for `fetches`.
         """
         a = w.pointer(a_base, self.a.offset, self.element)
         b = w.pointer(b_base, self.b.offset, self.element)
         if self.batches == 1:
             place = [w.constant(0, "i64") for _ in self.batch]
-            Matrix(self, w, a, b, epilogue, scratch, place).write(part)
+            Matrix(self, w, a, b, epilogue, scratch, place, places).write(part)
             return
 
         def one(unit: Register, _: list[Register]) -> None:
@@ -308,7 +318,7 @@ class Contraction:
                 place.insert(0, w.emit(f"urem i64 {unit.text}, {n}", "i64"))
                 unit = w.emit(f"udiv i64 {unit.text}, {n}", "i64")
             a_here, b_here = (self._moved(w, at, x, place) for at, x in ((a, self.a), (b, self.b)))
-            Matrix(self, w, a_here, b_here, epilogue, scratch, place).write(None)
+            Matrix(self, w, a_here, b_here, epilogue, scratch, place, places).write(None)
 
         begin, end = part or (0, self.batches)
         w.loop(begin, end, 1, one)

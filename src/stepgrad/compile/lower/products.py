@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from stepgrad.compile.lower.ahead import Ahead
 from stepgrad.compile.lower.contract import MUCH_MEMORY, Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task
@@ -34,11 +35,11 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     kernel = Kernel(name, [*storages, *([packing] if packing else [])])
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
         bases = dict(zip(kernel.storages, arguments))
-        epilogue = _Epilogue(w, task, bases, swapped, plan.next_tile)
+        epilogue = _Epilogue(w, task, bases, swapped, plan)
         where = bases[packing] if packing else None
         kernel.units = plan.units
         part = (arguments[-2], arguments[-1]) if kernel.units else None
-        plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part)
+        plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part, epilogue.places)
     kernel.loops = plan.loops()
     kernel.work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
     return kernel
@@ -80,9 +81,9 @@ class _Epilogue:
         task: Task,
         bases: dict[Storage, Register],
         swapped: bool,
-        next_tile: tuple[int, int],
+        plan: Contraction,
     ) -> None:
-        self.w, self.cluster, self.swapped, self.next_tile = w, task.cluster, swapped, next_tile
+        self.w, self.cluster, self.swapped, self.plan = w, task.cluster, swapped, plan
         shape = self.cluster.shape
         self.anchor: Any = self.cluster.anchor
         inside = set(self.cluster.members)
@@ -100,7 +101,8 @@ class _Epilogue:
         # What is too much for the second cache is fetched while the sums of a tile are computed.
         rows = [b for _, b in self.reads if b.strides[-1] == 1 and b.strides[-2]]
         is_much = sum(b.dtype.itemsize for b in rows) * self.anchor.size > MUCH_MEMORY
-        self.fetched = rows if is_much else []
+        self.places = self._places if is_much and plan.fetches else None
+        self.fetched = rows if is_much and not plan.fetches else []
         self.written = {b.storage for _, b in self.writes}
         self.start = Evaluator(w)
         same = {x: buffer for x, buffer in reads if not any(buffer.strides)}
@@ -123,7 +125,7 @@ class _Epilogue:
         for x, buffer in self.reads:
             address = self._address(buffer, place)
             if buffer in self.fetched:
-                rows, columns = self.next_tile
+                rows, columns = self.plan.next_tile
                 there = w.pointer(address, rows * buffer.strides[-2] + columns, element_of(buffer.dtype))
                 w.prefetch(there, to_write=buffer.storage in self.written)
             evaluator.known[x] = load(w, buffer, address, acc.lanes, buffer.strides[-1], mask)
@@ -133,6 +135,17 @@ class _Epilogue:
         for value, buffer in self.writes:
             address = self._address(buffer, place)
             store(w, evaluator.known[value], buffer, address, acc.lanes, buffer.strides[-1], mask)
+
+    def _places(self, batch: list[Register], m: Register, n: Register) -> list[Ahead]:
+        """Return what is read and written beside the sums of a tile."""
+        found: dict[tuple[Storage, int], Ahead] = {}
+        for _, b in (*self.reads, *self.writes):
+            if b.strides[-1] == 1 and b.strides[-2]:
+                lines = range(0, self.plan.pitch_b, 64 // b.dtype.itemsize)
+                address = self._address(b, [*batch, m, n])
+                ahead = Ahead(address, b.strides[-2], lines, element_of(b.dtype))
+                found.setdefault((b.storage, b.offset), ahead)
+        return list(found.values())
 
     def _address(self, buffer: Buffer, place: list[Register]) -> Register:
         w = self.w

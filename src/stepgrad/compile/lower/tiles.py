@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stepgrad.compile.lower.ahead import Ahead, Places, write_fetching
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.loops import load
-from stepgrad.compile.lower.packing import Panel, scaled, write_packing, write_ranges
+from stepgrad.compile.lower.packing import Panel, divided, scaled, write_packing, write_ranges
 from stepgrad.compile.lower.register import Register
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _STRAIGHT = 64
 _STRAIGHT_LINES = 192
 # So many k before they are needed vectors are fetched.
 _AHEAD = 32
+# So many k of all tiles' rows are packed at a time.
+_PACKED_DEPTH = 16
 # Up to so many vectors of a lone tile go to the epilogue from their registers; else it is written in a loop.
 _DIRECT = 4
 
@@ -54,7 +57,9 @@ class Matrix:
         epilogue: Epilogue,
         scratch: Register | None,
         batch: list[Register],
+        places: Places | None = None,
     ) -> None:
+        self.places = places if plan.fetches else None
         self.plan, self.w, self.a, self.b, self.epilogue, self.batch = plan, w, a, b, epilogue, batch
         self.element, self.lanes = plan.element, plan.lanes
         is_lone = plan.tiles.count == plan.strips == plan.blocks == 1
@@ -100,7 +105,7 @@ class Matrix:
         def over_blocks(index: Register, _: list[Register]) -> None:
             block = self._block(index)
             if plan.packs_a:
-                w.loop(*tiles, 1, lambda t, _: self._pack_a(t, self._packed_tile(t - tiles[0]), block))
+                self._pack_rows(tiles, block)
 
             if plan.tiles_first:
                 self._tiles_first(tiles, strips, block)
@@ -115,7 +120,7 @@ class Matrix:
                         self._hand_on(s, a, b, block)
                         return
                     if plan.blocks == 1:
-                        self._tile(t, s, a, b, block, self.sums)
+                        self._tile(t, s, a, b, block, self.sums, self._ahead(t, s))
                         self._finish(t, s, self.sums)
                         return
                     number = (s - strips[0]) * plan.group_tiles + (t - tiles[0])
@@ -231,6 +236,26 @@ class Matrix:
     def _packed_tile(self, place: Register) -> Register:
         return self._at(self.packed_a, place, self.plan.block * self.plan.pitch_a)
 
+    def _ahead(self, t: Register, s: Register) -> list[Ahead]:
+        """Return what is fetched while a tile is summed up."""
+        if self.places is None:
+            return []
+        return self.places(self.batch, self._first_row(t), scaled(self.w, s, self.plan.pitch_b))
+
+    def _pack_rows(self, tiles: tuple[Any, Any], block: Block) -> None:
+        """Pack the rows of tiles; where those of several share a line of the cache, some k at a time."""
+        plan, w = self.plan, self.w
+
+        def some(first: Any, end: Any) -> None:
+            part = Block(block.start + first, end - first)
+
+            def tile(t: Register, _: list[Register]) -> None:
+                self._pack_a(t, self._at(self._packed_tile(t - tiles[0]), first, plan.pitch_a), part)
+
+            w.loop(*tiles, 1, tile)
+
+        write_ranges(w, 0, block.depth, _PACKED_DEPTH if plan.row_axis.stride == 1 else plan.block, some)
+
     def _pack_a(self, t: Register, to: Register, block: Block) -> None:
         plan = self.plan
         across, along = plan.row_axis.stride, plan.depth_axis.stride
@@ -271,7 +296,10 @@ class Matrix:
 
     # -------------------------------------------------------------------------------------- tiles
 
-    def _tile(self, t: Register, s: Register, a: Register, b: Register, block: Block, slot: Register) -> None:
+    def _tile(
+        self, t: Register, s: Register, a: Register, b: Register, block: Block, slot: Register,
+        ahead: Sequence[Ahead] = (),
+    ) -> None:  # fmt: skip
         """Compute the sums of a tile over one block; they come to rest in the slot."""
         for is_tile, rows in self._tile_kinds(t):
             for kind in self._strip_kinds(s):
@@ -280,7 +308,7 @@ class Matrix:
                     if self.plan.dot:
                         self._dots(s, a, b, rows, slot)
                     else:
-                        self._products(a, b, rows, kind, block, slot)
+                        self._products(a, b, rows, kind, block, slot, ahead)
 
                 def within(kind: Kind = kind, write: Callable[[], None] = write) -> None:
                     self._when(kind.condition, write)
@@ -288,29 +316,33 @@ class Matrix:
                 self._when(is_tile, within)
 
     def _products(
-        self, a: Register, b: Register, rows: int, kind: Kind, block: Block, slot: Register
-    ) -> None:
+        self, a: Register, b: Register, rows: int, kind: Kind, block: Block, slot: Register,
+        ahead: Sequence[Ahead],
+    ) -> None:  # fmt: skip
         """Compute a tile with the vectors along n.
 
         In a function of its own: the sums then need not share the registers with what the loops around hold,
         and products of the same form share the code.
         """
         w, strip = self.w, self.plan.strip
-        given = [x for x in block if _varies(x)]
+        given = [x for x in block if _varies(x)] + [x.address for x in ahead]
         name = w.unique("tile")
-        with w.function(name, ["ptr"] * 3 + ["i64"] * len(given)) as (a_in, b_in, slot_in, *inside):
+        with w.function(name, ["ptr"] * 3 + [x.element for x in given]) as (a_in, b_in, slot_in, *inside):
             places = [(r * strip + v) * self.lanes for r in range(rows) for v in range(kind.vectors)]
             sums = [w.constant(0, self.element, self.lanes)] * len(places)
             if self.plan.blocks > 1:
                 sums = [w.load(self._at(slot_in, i), self.element, self.lanes) for i in places]
             block_in = Block(*(inside.pop(0) if _varies(x) else x for x in block))
-            for x, i in zip(self._summed(a_in, b_in, rows, kind, block_in, sums), places, strict=True):
+            ahead_in = [x._replace(address=address) for x, address in zip(ahead, inside, strict=True)]
+            summed = self._summed(a_in, b_in, rows, kind, block_in, sums, ahead_in)
+            for x, i in zip(summed, places, strict=True):
                 w.store(x, self._at(slot_in, i))
         w.call(name, [a, b, slot, *given])
 
     def _summed(
-        self, a: Register, b: Register, rows: int, kind: Kind, block: Block, sums: list[Register]
-    ) -> list[Register]:
+        self, a: Register, b: Register, rows: int, kind: Kind, block: Block, sums: list[Register],
+        ahead: Sequence[Ahead] = (),
+    ) -> list[Register]:  # fmt: skip
         """Return the sums, row by row, with the products of a block added."""
         plan, w = self.plan, self.w
         along_a, (along_b, across_b) = plan.depth_axis.stride, plan.b.strides[-2:]
@@ -336,13 +368,15 @@ class Matrix:
                     results.append(w.intrinsic("fmuladd", x, y, sums[len(results)]))
             return results
 
+        def body(_: Register, carried: list[Register]) -> list[Register]:
+            a, b, *sums = carried
+            return [self._at(a, along_a), self._at(b, along_b), *step(a, b, sums)]
+
         def along(a: Register, b: Register, depth: Any, sums: list[Register]) -> list[Register]:
+            if ahead:
+                each = -(-plan.block // rows)
+                return write_fetching(w, ahead, each, depth, body, [a, b, *sums])[2:]
             if isinstance(depth, Register) or depth * len(sums) > _STRAIGHT:
-
-                def body(_: Register, carried: list[Register]) -> list[Register]:
-                    a, b, *sums = carried
-                    return [self._at(a, along_a), self._at(b, along_b), *step(a, b, sums)]
-
                 return w.loop(0, depth, 1, body, [a, b, *sums])[2:]
             for k in range(depth):
                 sums = step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
@@ -449,16 +483,6 @@ class Matrix:
 def _varies(x: Any) -> bool:
     """Return whether a number is known only when the code runs."""
     return isinstance(x, Register) and not x.text.isdigit()
-
-
-def divided(w: Writer, x: Register, n: int) -> tuple[Register, Register]:
-    """Return the quotient and the rest of x, not negative, by a number."""
-    if n == 1:
-        return x, w.constant(0, "i64")
-    if x.text.isdigit():
-        return w.constant(int(x.text) // n, "i64"), w.constant(int(x.text) % n, "i64")
-    quotient = w.emit(f"udiv i64 {x.text}, {n}", "i64")
-    return quotient, w.emit(f"urem i64 {x.text}, {n}", "i64")
 
 
 def _folded(w: Writer, parts: list[Register]) -> Register:
