@@ -16,14 +16,9 @@ from math import pi as pi
 from typing import TYPE_CHECKING, Any
 
 from stepgrad import autograd as autograd
-from stepgrad import copies as _copies
-from stepgrad import creation as _creation
-from stepgrad import functions as _functions
-from stepgrad import joining as _joining
 from stepgrad import keywords as _keywords
 from stepgrad import linalg as linalg
 from stepgrad import names as _names
-from stepgrad import numerical as _numerical
 from stepgrad import ops as ops
 from stepgrad import random as random
 from stepgrad import version as _version
@@ -65,22 +60,31 @@ from stepgrad.autograd import inference_mode as inference_mode
 from stepgrad.autograd import is_grad_enabled as is_grad_enabled
 from stepgrad.autograd import no_grad as no_grad
 from stepgrad.autograd import set_grad_enabled as set_grad_enabled
-from stepgrad.copies import *  # noqa: F403 - its __all__ is meant
-from stepgrad.creation import *  # noqa: F403 - its __all__ is meant
 from stepgrad.errors import StepgradError as StepgradError
-from stepgrad.functions import *  # noqa: F403 - its __all__ is meant
-from stepgrad.joining import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions import copies as _copies
+from stepgrad.functions import creation as _creation
+from stepgrad.functions import joining as _joining
+from stepgrad.functions import methods as _methods
+from stepgrad.functions import numerical as _numerical
+from stepgrad.functions import products as _products
+from stepgrad.functions import sampling as _sampling
+from stepgrad.functions.copies import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.creation import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.joining import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.methods import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.numerical import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.products import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.sampling import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.typed import *  # noqa: F403 - its __all__ is meant
+from stepgrad.functions.windows import *  # noqa: F403 - its __all__ is meant
 from stepgrad.linalg import lu_unpack as lu_unpack
 from stepgrad.methods.base import Size as Size
 from stepgrad.methods.text import set_printoptions as set_printoptions
 from stepgrad.names import as_torch as as_torch
-from stepgrad.numerical import *  # noqa: F403 - its __all__ is meant
 from stepgrad.random import seed as seed
 from stepgrad.settings import *  # noqa: F403 - its __all__ is meant
 from stepgrad.tensor import Tensor as Tensor
-from stepgrad.typed import *  # noqa: F403 - its __all__ is meant
 from stepgrad.version import __version__ as __version__
-from stepgrad.windows import *  # noqa: F403 - its __all__ is meant
 
 if TYPE_CHECKING:
     from stepgrad import accelerator as accelerator
@@ -120,7 +124,7 @@ newaxis = None
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 _names.install()
 _version.__getattr__ = _names.teller("stepgrad.version", vars(_version))  # type: ignore[method-assign]
-for _family in (_copies, _creation, _functions, _joining, _numerical):
+for _family in (_copies, _creation, _joining, _methods, _numerical, _products, _sampling):
     _keywords.name_functions(globals(), _family.__all__)
 
 # Imported when first used, so that ``import stepgrad`` stays light.

@@ -10,8 +10,8 @@ from stepgrad import amp as _amp
 from stepgrad.arrays import random
 from stepgrad.arrays.devices import cuda_is_available, import_cupy
 from stepgrad.arrays.dtypes import TENSOR_NAMES
+from stepgrad.functions.typed import TensorType
 from stepgrad.names import teller
-from stepgrad.typed import TensorType
 
 
 def is_available() -> bool:

@@ -19,12 +19,12 @@ import numpy
 from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import TENSORS, apply
 from stepgrad.errors import ArgumentError, LinAlgError, ShapeError
-from stepgrad.joining import multi_dot
+from stepgrad.functions.numerical import vander as _vander
+from stepgrad.functions.products import multi_dot
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.matrices import QR, SVD, Eigh, LUFactors, SlogDet, triangular_solution
 from stepgrad.methods.norms import vector_norm as _vector_norm
 from stepgrad.names import teller
-from stepgrad.numerical import vander as _vander
 from stepgrad.ops import factors
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor

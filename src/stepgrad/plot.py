@@ -16,8 +16,8 @@ import numpy
 from stepgrad import nn
 from stepgrad.arrays.dtypes import float64
 from stepgrad.autograd.modes import enable_grad, no_grad
-from stepgrad.creation import from_numpy
 from stepgrad.errors import ArgumentError, GradientError, ShapeError, suggest
+from stepgrad.functions.creation import from_numpy
 from stepgrad.tensor import Tensor
 
 if TYPE_CHECKING:

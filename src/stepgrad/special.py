@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.autograd.engine import apply
-from stepgrad.functions import polygamma
+from stepgrad.functions.methods import polygamma
 from stepgrad.names import teller
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor

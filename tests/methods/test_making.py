@@ -86,7 +86,6 @@ def test_what_is_refused():
 @pytest.mark.parametrize(
     "where, name, message",
     [
-        (sg, "func", "stepgrad has no 'func': it has no vmap"),
         (sg, "distributiom", "stepgrad has no 'distributiom'."),
         (sg, "nested", "stepgrad has no 'nested'."),
         (sg, "lstm", "it is stepgrad.nn.LSTM here"),

@@ -175,7 +175,7 @@ def _numbers(text: str, option: str) -> list[list[float]]:
 
 def _tensor(y: list[Any]) -> Any:
     from stepgrad.arrays import dtypes
-    from stepgrad.creation import tensor
+    from stepgrad.functions.creation import tensor
 
     return tensor(y, dtype=dtypes.int64 if isinstance(y[0], int) else dtypes.float64)
 

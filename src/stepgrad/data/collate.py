@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy
 
-from stepgrad.creation import from_numpy, stack
-from stepgrad.creation import tensor as make_tensor
 from stepgrad.errors import DtypeError, ShapeError
+from stepgrad.functions.creation import from_numpy
+from stepgrad.functions.creation import tensor as make_tensor
+from stepgrad.functions.joining import stack
 from stepgrad.tensor import Tensor
 
 

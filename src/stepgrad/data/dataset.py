@@ -11,9 +11,9 @@ from typing import Any, Generic, TypeVar
 import numpy
 
 from stepgrad.arrays import devices, random
-from stepgrad.creation import from_numpy
 from stepgrad.data.sampler import length_of
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import from_numpy
 from stepgrad.tensor import Tensor
 
 Sample = TypeVar("Sample", covariant=True)

@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.creation import from_numpy
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import from_numpy
 from stepgrad.tensor import Tensor
 
 _ALIGNMENT = 64

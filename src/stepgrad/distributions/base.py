@@ -7,9 +7,9 @@ from typing import Any
 from stepgrad.arrays import dtypes
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import hides_values
-from stepgrad.creation import tensor
 from stepgrad.errors import ArgumentError
-from stepgrad.joining import broadcast_tensors
+from stepgrad.functions.creation import tensor
+from stepgrad.functions.joining import broadcast_tensors
 from stepgrad.methods.base import Size, as_shape
 from stepgrad.tensor import Tensor
 

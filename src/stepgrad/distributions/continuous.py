@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from stepgrad.creation import rand, randn, where
 from stepgrad.distributions.base import Distribution, as_tensors
+from stepgrad.functions.joining import where
+from stepgrad.functions.sampling import rand, randn
 from stepgrad.tensor import Tensor
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import bernoulli
 from stepgrad.distributions.base import Distribution, as_tensors
 from stepgrad.errors import ArgumentError, ShapeError
-from stepgrad.joining import broadcast_tensors
+from stepgrad.functions.joining import broadcast_tensors
+from stepgrad.functions.sampling import bernoulli
 from stepgrad.nn.functional import binary_cross_entropy_with_logits
 from stepgrad.tensor import Tensor
 

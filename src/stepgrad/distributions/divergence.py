@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from stepgrad.creation import where
 from stepgrad.distributions.base import Distribution, Independent
 from stepgrad.distributions.continuous import Exponential, Normal, Uniform
 from stepgrad.distributions.discrete import Bernoulli, Categorical
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.joining import where
 from stepgrad.nn.functional import softplus
 from stepgrad.tensor import Tensor
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from stepgrad import nn, optim
 from stepgrad.arrays.dtypes import float64
-from stepgrad.creation import tensor
 from stepgrad.explain.worked import Worked
 from stepgrad.explain.writing import explain
+from stepgrad.functions.creation import tensor
 
 _PARAMETERS = {
     "0.weight": [[0.4352, 0.3545], [0.1951, 0.4835]],

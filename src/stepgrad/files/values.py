@@ -16,9 +16,9 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import devices, dtypes
-from stepgrad.creation import from_numpy
 from stepgrad.errors import ArgumentError, DtypeError, FileError
 from stepgrad.files.header import shown
+from stepgrad.functions.creation import from_numpy
 from stepgrad.tensor import Tensor
 
 TAG = "$"

@@ -7,9 +7,9 @@ from functools import wraps
 from typing import Any
 
 from stepgrad.arrays import random
-from stepgrad.creation import stack
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.func.trees import filled, leaves, spread
+from stepgrad.functions.joining import stack
 from stepgrad.tensor import Tensor
 
 

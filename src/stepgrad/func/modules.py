@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from stepgrad.creation import stack
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.joining import stack
 from stepgrad.nn.module import Module
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.creation import full
 from stepgrad.errors import ShapeError
+from stepgrad.functions.creation import full
 from stepgrad.nn import functional as F
 from stepgrad.nn.init import constant_
 from stepgrad.nn.module import Module

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from stepgrad.autograd.engine import state
-from stepgrad.creation import as_tensor, cat, zeros
 from stepgrad.errors import ArgumentError, IndexShapeError, ShapeError
+from stepgrad.functions.creation import as_tensor, zeros
+from stepgrad.functions.joining import cat
 from stepgrad.nn.container import ModuleList, Sequential
 from stepgrad.nn.linear import Linear
 from stepgrad.nn.module import Module

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
-from stepgrad.creation import cat, empty, zeros
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import empty, zeros
+from stepgrad.functions.joining import cat
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.functional.attention import attend

@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any
 
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import tensor
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import tensor
 from stepgrad.nn.module import Module
 from stepgrad.nn.normalization import BatchNorm
 from stepgrad.tensor import Tensor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepgrad.creation import cat
+from stepgrad.functions.joining import cat
 from stepgrad.nn.container import ModuleList
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.creation import empty
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import empty
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.module import Module

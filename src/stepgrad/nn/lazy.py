@@ -10,8 +10,8 @@ import inspect
 from typing import Any
 
 from stepgrad.autograd.engine import state
-from stepgrad.creation import empty
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import empty
 from stepgrad.nn import init
 from stepgrad.nn.convolution import (
     Conv1d,

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import empty
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import empty
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.container import Sequential

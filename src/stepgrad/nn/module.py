@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 from stepgrad.arrays import devices, dtypes
 from stepgrad.autograd.engine import state as engine_state
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import as_tensor
 from stepgrad.errors import (
     ArgumentError,
     DtypeError,
@@ -18,6 +17,7 @@ from stepgrad.errors import (
     StepgradError,
     suggest,
 )
+from stepgrad.functions.creation import as_tensor
 from stepgrad.nn.backward_hooks import Gates
 from stepgrad.nn.parameter import Parameter
 from stepgrad.nn.paths import Named, name_module

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.arrays import dtypes
-from stepgrad.creation import ones, zeros
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import ones, zeros
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.module import Module

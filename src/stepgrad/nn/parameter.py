@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stepgrad.creation import as_tensor
+from stepgrad.functions.creation import as_tensor
 from stepgrad.names import teller
 from stepgrad.tensor import Tensor
 

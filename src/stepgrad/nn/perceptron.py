@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import as_tensor, zeros
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import as_tensor, zeros
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.module import Module

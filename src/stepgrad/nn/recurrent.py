@@ -13,8 +13,9 @@ from typing import Any
 import numpy
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import cat, empty, from_numpy, stack, zeros
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.functions.creation import empty, from_numpy, zeros
+from stepgrad.functions.joining import cat, stack
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.module import Module

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import empty, stack, zeros
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.functions.creation import empty, zeros
+from stepgrad.functions.joining import stack
 from stepgrad.nn import functional as F
 from stepgrad.nn import init
 from stepgrad.nn.module import Module

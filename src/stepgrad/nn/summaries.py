@@ -10,8 +10,8 @@ from stepgrad.arrays import devices, dtypes
 from stepgrad.arrays import random as streams
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import Recording, record
-from stepgrad.creation import as_tensor, zeros
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import as_tensor, zeros
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from stepgrad.autograd import enable_grad, no_grad
 from stepgrad.autograd.recording import hides_values
-from stepgrad.creation import cat, zeros
 from stepgrad.errors import ArgumentError, CaptureError
+from stepgrad.functions.creation import zeros
+from stepgrad.functions.joining import cat
 from stepgrad.optim.limits import NOT_NEGATIVE, POSITIVE_COUNT, Limit
 from stepgrad.optim.line_search import Point, strong_wolfe
 from stepgrad.optim.optimizer import Optimizer

@@ -17,8 +17,8 @@ import numpy
 
 from stepgrad.arrays import devices
 from stepgrad.arrays.dtypes import float64
-from stepgrad.creation import full
 from stepgrad.errors import DeviceError, DtypeError, ShapeError
+from stepgrad.functions.creation import full
 from stepgrad.ops.namespace import NUMPY, namespace_of
 from stepgrad.tensor import Tensor
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.creation import as_tensor
 from stepgrad.errors import DataError, StepgradError
+from stepgrad.functions.creation import as_tensor
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 from stepgrad.train.guard import Problem, Undo, check_gradients, check_update, explain

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import as_tensor, cat
 from stepgrad.data.dataset import TensorDataset
 from stepgrad.data.loader import DataLoader
 from stepgrad.errors import DataError, ShapeError
+from stepgrad.functions.creation import as_tensor
+from stepgrad.functions.joining import cat
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import on_device, with_target

@@ -23,9 +23,9 @@ import numpy
 
 from stepgrad.autograd.snapshot import Snapshot
 from stepgrad.compile.value import NotCompiled
-from stepgrad.creation import from_numpy
 from stepgrad.data.dataset import Subset, TensorDataset
 from stepgrad.errors import CaptureError, IndexShapeError, StepgradError
+from stepgrad.functions.creation import from_numpy
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import EagerSteps, with_target

@@ -4,11 +4,11 @@ import numpy
 import pytest
 
 from stepgrad import nn
-from stepgrad.creation import tensor
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.task import find_task
 from stepgrad.errors import DataError
+from stepgrad.functions.creation import tensor
 from stepgrad.train.table.evaluate import baseline, evaluate_table
 from stepgrad.train.table.model import TableModel
 

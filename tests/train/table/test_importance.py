@@ -4,10 +4,10 @@ import numpy
 import pytest
 
 from stepgrad import nn
-from stepgrad.creation import tensor
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.task import find_task
+from stepgrad.functions.creation import tensor
 from stepgrad.train.table import importance
 from stepgrad.train.table.fit import Part
 from stepgrad.train.table.importance import permutation_importance

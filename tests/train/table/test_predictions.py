@@ -3,8 +3,8 @@
 import numpy
 import pytest
 
-from stepgrad.creation import tensor
 from stepgrad.errors import ShapeError
+from stepgrad.functions.creation import tensor
 from stepgrad.train.table.predictions import Predictions, read_outputs
 
 

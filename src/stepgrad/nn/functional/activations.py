@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import arange, rand_like
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import arange
+from stepgrad.functions.sampling import rand_like
 from stepgrad.methods.base import one_dim
 from stepgrad.nn.functional.checks import placed
 from stepgrad.ops.registry import REGISTRY

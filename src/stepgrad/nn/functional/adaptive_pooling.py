@@ -8,8 +8,9 @@ from typing import Any
 import numpy
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import rand, tensor
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import tensor
+from stepgrad.functions.sampling import rand
 from stepgrad.nn.functional.pooling import _averaged, _largest
 from stepgrad.nn.functional.sliding import check_input, sizes
 from stepgrad.ops.registry import REGISTRY

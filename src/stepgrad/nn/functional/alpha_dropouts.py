@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from stepgrad.creation import ones
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.functions.creation import ones
 from stepgrad.nn.functional.checks import placed
 from stepgrad.nn.functional.dropouts import dropout
 from stepgrad.ops.activations import SELU_ALPHA, SELU_SCALE

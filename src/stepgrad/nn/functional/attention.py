@@ -6,8 +6,8 @@ import math
 
 import numpy
 
-from stepgrad.creation import from_numpy, zeros
 from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.functions.creation import from_numpy, zeros
 from stepgrad.nn.functional.dropouts import dropout
 from stepgrad.tensor import Tensor
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from stepgrad.arrays import random as streams
 from stepgrad.autograd.engine import apply
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import zeros
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import zeros
 from stepgrad.nn.functional.checks import no_tensor, placed
 from stepgrad.nn.functional.normalizations import batch_norm
 from stepgrad.ops.registry import REGISTRY

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import tensor
 from stepgrad.errors import ShapeError
+from stepgrad.functions.creation import tensor
 from stepgrad.methods.base import one_dim
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor

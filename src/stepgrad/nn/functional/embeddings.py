@@ -9,8 +9,9 @@ from stepgrad.arrays import devices
 from stepgrad.autograd.engine import apply, state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import check_readable
-from stepgrad.creation import arange, as_tensor, cat, full_like, ones, ones_like, zeros_like
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
+from stepgrad.functions.creation import arange, as_tensor, full_like, ones, ones_like, zeros_like
+from stepgrad.functions.joining import cat
 from stepgrad.nn.functional.checks import no_tensor
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor

@@ -7,8 +7,8 @@ from typing import Any
 import numpy
 
 from stepgrad.autograd.engine import apply, state
-from stepgrad.creation import arange, full, tensor
 from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError, ShapeError
+from stepgrad.functions.creation import arange, full, tensor
 from stepgrad.nn.functional.checks import check_pair, check_reduction, check_tensors
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import cat
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.joining import cat
 from stepgrad.nn.functional.checks import no_tensor
 from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor

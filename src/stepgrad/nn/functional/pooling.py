@@ -8,8 +8,8 @@ from typing import Any
 import numpy
 
 from stepgrad.autograd.engine import apply
-from stepgrad.creation import tensor, zeros
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import tensor, zeros
 from stepgrad.nn.functional.padding import pad_zeros
 from stepgrad.nn.functional.sliding import check_input, check_lengths, sizes
 from stepgrad.ops.registry import REGISTRY

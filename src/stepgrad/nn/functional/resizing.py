@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.creation import tensor
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import tensor
 from stepgrad.nn.functional.adaptive_pooling import along, mean_along
 from stepgrad.nn.functional.checks import no_tensor
 from stepgrad.tensor import Tensor

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.creation import tensor
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import tensor
 from stepgrad.tensor import Tensor
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import cat, tensor
 from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
+from stepgrad.functions.creation import tensor
+from stepgrad.functions.joining import cat
 from stepgrad.names import teller
 from stepgrad.nn.utils import parametrizations, parametrize, rnn, stateless
 from stepgrad.nn.utils.norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm

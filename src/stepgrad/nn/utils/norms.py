@@ -10,8 +10,8 @@ import math
 from typing import Any
 
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import randn
 from stepgrad.errors import ArgumentError, MissingNameError
+from stepgrad.functions.sampling import randn
 from stepgrad.nn.functional import normalize
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad import linalg
-from stepgrad.creation import cat, eye, from_numpy, randn, zeros
 from stepgrad.errors import ArgumentError, MissingNameError, ShapeError
+from stepgrad.functions.creation import eye, from_numpy, zeros
+from stepgrad.functions.joining import cat
+from stepgrad.functions.sampling import randn
 from stepgrad.names import teller
 from stepgrad.nn.functional import normalize
 from stepgrad.nn.module import Module

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy
 
-from stepgrad.creation import cat, from_numpy, full
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import from_numpy, full
+from stepgrad.functions.joining import cat
 from stepgrad.names import teller
 from stepgrad.tensor import Tensor
 

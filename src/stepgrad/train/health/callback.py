@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.arrays import random
-from stepgrad.creation import from_numpy
 from stepgrad.errors import ArgumentError, NotFiniteError
+from stepgrad.functions.creation import from_numpy
 from stepgrad.train.callbacks import Callback
 from stepgrad.train.eager import with_target
 from stepgrad.train.health.case import MOST_ROWS, Case

@@ -15,8 +15,8 @@ import numpy
 from stepgrad.arrays import random
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.snapshot import Snapshot, all_finite
-from stepgrad.creation import as_tensor, from_numpy
 from stepgrad.errors import ArgumentError, DataError
+from stepgrad.functions.creation import as_tensor, from_numpy
 from stepgrad.nn.module import Module
 from stepgrad.nn.utils import clip_grad_norm_, clip_grad_value_
 from stepgrad.optim.optimizer import Optimizer, check_learns

@@ -10,7 +10,7 @@ from typing import Any
 import numpy
 
 from stepgrad.autograd.modes import enable_grad
-from stepgrad.creation import from_numpy, zeros
+from stepgrad.functions.creation import from_numpy, zeros
 from stepgrad.optim.adam import Adam
 from stepgrad.train.health.case import Case
 from stepgrad.train.health.changes import Change

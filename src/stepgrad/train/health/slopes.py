@@ -6,8 +6,9 @@ from typing import Any
 
 from stepgrad.autograd.gradients import grad
 from stepgrad.autograd.modes import enable_grad
-from stepgrad.creation import as_tensor, stack, zeros_like
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import as_tensor, zeros_like
+from stepgrad.functions.joining import stack
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 from stepgrad.train.evaluation import EvaluationMode

@@ -12,12 +12,12 @@ import numpy
 
 from stepgrad import nn
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import from_numpy
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.target import ClassTarget, NumberTarget
 from stepgrad.errors import DataError, FileError
 from stepgrad.files.model import load, read_record, save
+from stepgrad.functions.creation import from_numpy
 from stepgrad.train.table.predictions import Predictions, probabilities
 
 MODEL_NAME = "model.safetensors"

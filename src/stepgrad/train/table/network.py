@@ -9,8 +9,8 @@ from typing import Any
 
 from stepgrad import nn
 from stepgrad.arrays import dtypes
-from stepgrad.creation import zeros
 from stepgrad.data.table.prepare import Preparation
+from stepgrad.functions.creation import zeros
 from stepgrad.train.table.result import Layer
 from stepgrad.train.table.settings import TableSettings, needed
 

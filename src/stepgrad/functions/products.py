@@ -1,146 +1,15 @@
-"""Functions of several tensors: stacks, grids, blocks, and sums of products by name."""
+"""Products of several tensors: of chains of matrices, and sums of products by name; distances of rows."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy
-
-from stepgrad.arrays import dtypes
-from stepgrad.autograd.engine import apply
-from stepgrad.creation import cat, stack, zeros
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.joining import listed
 from stepgrad.methods.norms import vector_norm
-from stepgrad.ops.registry import REGISTRY
 from stepgrad.tensor import Tensor
-
-
-def _listed(tensors: tuple[Any, ...]) -> list[Tensor]:
-    """Return tensors given one by one, or as one sequence."""
-    single = len(tensors) == 1 and not isinstance(tensors[0], Tensor)
-    return list(tensors[0] if single else tensors)
-
-
-def _each(tensors: tuple[Any, ...], function: Any) -> Any:
-    if len(tensors) == 1 and isinstance(tensors[0], Tensor):
-        return function(tensors[0])
-    return tuple(map(function, _listed(tensors)))
-
-
-def atleast_1d(*tensors: Any) -> Any:
-    """Return tensors with at least 1 dimension; one tensor, or several as a tuple."""
-    return _each(tensors, lambda x: x if x.ndim else x.reshape(1))
-
-
-def atleast_2d(*tensors: Any) -> Any:
-    """Return tensors with at least 2 dimensions, new ones in front; one tensor, or several as a tuple."""
-    return _each(tensors, lambda x: x if x.ndim >= 2 else x.reshape(1, -1))
-
-
-def atleast_3d(*tensors: Any) -> Any:
-    """Return tensors with at least 3 dimensions: a vector becomes (1, n, 1), a matrix (n, m, 1)."""
-
-    def widened(x: Tensor) -> Tensor:
-        if x.ndim >= 3:
-            return x
-        return x.unsqueeze(-1) if x.ndim == 2 else x.reshape(1, -1, 1)
-
-    return _each(tensors, widened)
-
-
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors side by side: along the second dimension, vectors along the first."""
-    parts = [atleast_1d(t) for t in tensors]
-    return cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
-
-
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors one above the other; vectors are rows."""
-    return cat([atleast_2d(t) for t in tensors], 0)
-
-
-def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors behind each other, along the third dimension."""
-    return cat([atleast_3d(t) for t in tensors], 2)
-
-
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors side by side; vectors are columns."""
-    return cat([t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors], 1)
-
-
-row_stack = vstack
-
-
-def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    """Return the shape that shapes broadcast to. Raises `ShapeError` if they do not."""
-    try:
-        return tuple(numpy.broadcast_shapes(*((s,) if isinstance(s, int) else tuple(s) for s in shapes)))
-    except ValueError:
-        listed = ", ".join(str(list(s)) for s in shapes)
-        raise ShapeError(f"the shapes {listed} do not broadcast.") from None
-
-
-def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """Return tensors expanded to the shape that they broadcast to."""
-    given = _listed(tensors)
-    shape = broadcast_shapes(*(t.shape for t in given))
-    return tuple(t.expand(shape) for t in given)
-
-
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """Return the coordinates of a grid: for each vector a tensor with a dimension for every vector.
-
-    With `indexing` "xy" the first two dimensions are exchanged.
-
-    >>> import stepgrad as sg
-    >>> sg.meshgrid(sg.arange(2), sg.arange(3))[1]
-    tensor([[0, 1, 2],
-            [0, 1, 2]])
-    """
-    if indexing not in ("ij", "xy"):
-        raise ArgumentError(f"meshgrid indexes by 'ij' or 'xy', not {indexing!r}.")
-    given = [t.reshape(-1) for t in _listed(tensors)]
-    shape = tuple(t.shape[0] for t in given)
-    grids = [t.reshape((-1,) + (1,) * (len(given) - 1 - i)).expand(shape) for i, t in enumerate(given)]
-    return tuple(g.transpose(0, 1) for g in grids) if indexing == "xy" and len(given) > 1 else tuple(grids)
-
-
-def cartesian_prod(*tensors: Any) -> Tensor:
-    """Return every combination of one element from each vector, as rows."""
-    given = _listed(tensors)
-    if len(given) == 1:
-        return given[0]
-    return stack([g.reshape(-1) for g in meshgrid(*given)], 1)
-
-
-def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """Return every choice of `r` elements of a vector, as rows."""
-    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    places = list(choose(range(input.shape[0]), r))
-    if not places or not r:
-        return input[:0] if not r else input.reshape(-1)[:0].reshape(0, r)
-    return input[places]
-
-
-def block_diag(*tensors: Any) -> Tensor:
-    """Return a matrix with matrices (vectors are rows) along its diagonal and 0 elsewhere."""
-    blocks = [atleast_2d(t) for t in _listed(tensors)]
-    width, left, rows = sum(b.shape[1] for b in blocks), 0, []
-    kind = dtypes.result_type([b._array for b in blocks])
-    for block in blocks:
-        if block.ndim > 2:
-            raise ShapeError(f"block_diag takes at most 2 dimensions, not the shape {list(block.shape)}.")
-        height, own = block.shape
-        before, after = (
-            zeros(height, n, dtype=kind, device=block.device) for n in (left, width - left - own)
-        )
-        rows.append(apply(REGISTRY["cat"], before, block, after, dim=1))
-        left += own
-    return apply(REGISTRY["cat"], *rows, dim=0)
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
@@ -155,7 +24,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
 
 def chain_matmul(*matrices: Any) -> Tensor:
     """Return the product of matrices, multiplied in the order that costs least."""
-    return multi_dot(_listed(matrices))
+    return multi_dot(listed(matrices))
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
@@ -194,9 +63,6 @@ def _multiplied(given: list[Tensor], cut: dict[tuple[int, int], int], i: int, j:
     return _multiplied(given, cut, i, k) @ _multiplied(given, cut, k + 1, j)
 
 
-# ---------------------------------------------------------------------------------------------- einsum
-
-
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """Return a sum of products of elements, Einstein's way: ``"ij,jk->ik"`` is the matrix product.
 
@@ -212,7 +78,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     """
     if not isinstance(equation, str):
         equation, operands = _spelled(equation, operands)
-    tensors = _listed(operands)
+    tensors = listed(operands)
     terms, result = _letters(equation, tensors)
     parts = [_without_repeats(t, labels) for t, labels in zip(tensors, terms, strict=True)]
     while len(parts) > 1:
@@ -328,7 +194,5 @@ def _blocked(x: Tensor, labels: list[str], blocks: tuple[list[str], ...], sizes:
 
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors",
-    "cartesian_prod", "cdist", "chain_matmul", "column_stack", "combinations", "dstack", "einsum", "hstack",
-    "meshgrid", "row_stack", "vstack",
+    "cdist", "chain_matmul", "einsum",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stepgrad.arrays import dtypes
-from stepgrad.creation import empty, tensor
+from stepgrad.functions.creation import empty, tensor
 from stepgrad.tensor import Tensor
 
 

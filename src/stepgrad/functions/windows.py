@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from stepgrad.creation import arange, ones
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import arange, ones
 from stepgrad.tensor import Tensor
 
 

@@ -8,8 +8,9 @@ import numpy
 
 from stepgrad.arrays import dtypes
 from stepgrad.arrays.conversion import array_of
-from stepgrad.creation import _placed, cat, stack
 from stepgrad.errors import ArgumentError, ShapeError
+from stepgrad.functions.creation import placed
+from stepgrad.functions.joining import cat, stack
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.ordering import readable
 from stepgrad.methods.running import spread_with_mean
@@ -162,7 +163,7 @@ def triu_indices(
 
 
 def _triangle(places: Any, dtype: Any, device: Any) -> Tensor:
-    return _placed(Tensor._of(numpy.stack(places).astype(dtypes.as_dtype(dtype).numpy)), device, False)
+    return placed(Tensor._of(numpy.stack(places).astype(dtypes.as_dtype(dtype).numpy)), device, False)
 
 
 def logspace(
@@ -171,7 +172,7 @@ def logspace(
     """Return `steps` numbers from base^start to base^end, whose logarithms are equally apart."""
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     made = numpy.logspace(start, end, steps, base=base).astype(kind.numpy)
-    return _placed(Tensor._of(made), device, False)
+    return placed(Tensor._of(made), device, False)
 
 
 __all__ = [
