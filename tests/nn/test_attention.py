@@ -221,3 +221,22 @@ WRONG = [
 def test_what_does_not_fit_is_named(fails, error, message):
     with pytest.raises(error, match=message):
         fails()
+
+
+def test_the_function_names_what_it_does_not_take():
+    x, weight = sg.ones(2, 1, 4), sg.ones(12, 4)
+
+    def called(x, **more):
+        return F.multi_head_attention_forward(
+            x, x, x, 4, 2, weight, None, None, None, False, 0.0, weight[:4], None, **more
+        )
+
+    assert called(x)[0].shape == (2, 1, 4)
+    with pytest.raises(
+        ShapeError, match=r"takes query, key and value \(length, batch, features\).*\[2, 1, 3\]"
+    ):
+        called(sg.ones(2, 1, 3))
+    with pytest.raises(ArgumentError, match="computes keys and values: static_k is None"):
+        called(x, static_k=x)
+    with pytest.raises(ArgumentError, match="is_causal=True needs the attn_mask"):
+        called(x, is_causal=True)

@@ -126,6 +126,10 @@ EMPTY = [
     ],
     (lambda t, w, i: t.nn.functional.embedding(i, w), [np.ones((4, 3)), CLASSES]),
     (lambda t, w, i: w[i], [np.ones((4, 3)), CLASSES]),
+    *[
+        (lambda t, x, s=s: t.nn.functional.instance_norm(x.reshape(s)), [NONE])
+        for s in ((0, 3, 4), (2, 3, 0), (2, 0, 4))
+    ],
 ]  # fmt: skip
 
 
@@ -172,7 +176,18 @@ def test_dimensions(case, arrays, torch):
     both(case, arrays, torch)
 
 
+ALONG = (
+    "sum", "mean", "amax", "max", "min", "argmax", "argmin", "median", "nanmedian", "mode", "sort", "argsort",
+    "softmax", "log_softmax", "cumsum", "logsumexp", "all", "unbind", "std",
+)  # fmt: skip
 REPEATED = [
+    *[
+        lambda t, x, f=f, d=d: getattr(x.sum(), f)(d)  # of a 0-d tensor, which has dimensions 0 and -1 alone
+        for f in ALONG
+        for d in (1, -2, 5)
+    ],
+    lambda t, x: x.sum().topk(1, 1),
+    lambda t, x: x.sum().kthvalue(1, -2),
     lambda t, x: x.sum((0, 0)),
     lambda t, x: x.sum((0, -3)),
     lambda t, x: x.mean((1, -2)),

@@ -36,15 +36,11 @@ MODULES += SPATIAL_MODULES + SEQUENCE_MODULES
 
 # Samples of what stepgrad does not have, by a piece of the text that describes them.
 MISSING: dict[str, dict[str, str]] = {
-    "Linear": {"input=": "the argument of forward is called x"},
-    "PReLU": {
-        "((), ) ((float64[]), )": "the result has the shape of the input, in PyTorch that of the weight"
-    },
     "LinearCrossEntropyLoss": {"options=Linear": "a way to save memory that stepgrad does not have"},
 }
 
 # PyTorch's gradient of CTCLoss is that of the scores before log_softmax (which changes no log-probability).
-BEFORE: dict[str, Callable[[Any], Any]] = {"CTCLoss": lambda x: x.log_softmax(-1)}
+BEFORE: dict[str, Callable[..., Any]] = {"CTCLoss": lambda x, *rest: (x.log_softmax(-1), *rest)}
 
 # Modules of the same name that are not compared here, with the reason.
 NOT_COMPARED: dict[str, str] = {}
@@ -110,9 +106,9 @@ def test_module(name: str, database: dict[str, Any]):
                 arguments, keywords = translated(forward.args), to_stepgrad(forward.kwargs)
                 theirs_in = [x for x in tensors_in([forward.args, forward.kwargs]) if x.requires_grad]
                 ours_in = [x for x in tensors_in([arguments, keywords]) if x.requires_grad]
-                before = BEFORE.get(name, lambda x: x)
-                right = theirs(before(forward.args[0]), *forward.args[1:], **forward.kwargs)
-                found = ours(before(arguments[0]), *arguments[1:], **keywords)
+                before = BEFORE.get(name, lambda *given: given)
+                right = theirs(*before(*forward.args), **forward.kwargs)
+                found = ours(*before(*arguments), **keywords)
                 compare(
                     right, found, [*theirs_in, *theirs.parameters()], [*ours_in, *ours.parameters()]
                 )  # fmt: skip

@@ -60,6 +60,7 @@ OPERATIONS |= {
     (name, ""): getattr(sg, name) for name in ("gcd", "lcm", "unique_consecutive", "scalar_tensor")
 }
 OPERATIONS["unravel_index", ""] = sg.unravel_index
+OPERATIONS["nn.functional.feature_alpha_dropout", "without_train"] = functional.feature_alpha_dropout
 METHODS = ("byte", "char", "new_zeros", "new_ones", "new_full")
 OPERATIONS |= {(name, ""): getattr(sg.Tensor, name) for name in METHODS}
 OPERATIONS |= SPATIAL
@@ -71,8 +72,6 @@ UNIQUE_UP_TO_SIGNS = {"linalg.eigh", "linalg.svd", "svd"}
 # Samples of what stepgrad does not have, by a piece of the text that describes them (see `described`).
 MISSING: dict[tuple[str, str], dict[str, str]] = {
     ("cov", ""): {"aweights=float32": "the weights are float32, and so is what they sum to"},
-    ("nn.functional.prelu", ""): {"(float64[], float64[1]": "the result has the shape of the input"},
-    ("nn.functional.batch_norm", ""): {"(float64[0], ": "channels are dimension 1"},
     ("nn.functional.gaussian_nll_loss", ""): dict.fromkeys(
         [
             "(float64[5], float64[1], ",
@@ -127,7 +126,7 @@ NOT_COMPARED = {
     "nn.functional.dropout": "random",
     "nn.functional.alpha_dropout": "random",
     "nn.functional.feature_alpha_dropout with_train": "random",
-    "nn.functional.feature_alpha_dropout without_train": "random",
+    "nn.functional.multi_head_attention_forward": "random; see test_attention.py",
     "normal": "random",
     "rand_like": "random",
     "randint": "random",
@@ -150,7 +149,6 @@ NOT_COMPARED = {
     "nn.functional.linear_cross_entropy chunked": "a way to save memory that stepgrad does not have",
     "nn.functional.linear_cross_entropy chunked_none": "the same",
     "nn.functional.silu complex": "complex numbers",
-    "norm nuc": "singular values",
     "bmm triton_optimized": "GPU",
     "linspace tensor_overload": "bounds that are tensors",
     "logspace tensor_overload": "bounds that are tensors",

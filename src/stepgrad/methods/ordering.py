@@ -30,9 +30,10 @@ class OrderingMethods(TensorBase):
     def argsort(self, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
         """Return the places (int64) of the elements in order."""
         x = self._as_tensor()
+        along = one_dim(dim, x.ndim)
         if not x.ndim:
             return (x.detach() * 0).long()
-        return apply(REGISTRY["argsort"], x, dim=one_dim(dim, x.ndim), descending=descending)
+        return apply(REGISTRY["argsort"], x, dim=along, descending=descending)
 
     def sort(self, dim: int = -1, descending: bool = False, stable: bool = True) -> Ordered:
         """Return (values, indices): the elements in order, and where they stood."""
@@ -54,7 +55,8 @@ class OrderingMethods(TensorBase):
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
         """Return (values, indices) of the k largest, or smallest, elements in order."""
         x = self._as_tensor()
-        length = x.shape[one_dim(dim, x.ndim)] if x.ndim else 1
+        along = one_dim(dim, x.ndim)
+        length = x.shape[along] if x.ndim else 1
         if not 0 <= k <= length:
             raise IndexShapeError(f"topk of {k} elements of a dimension of length {length}.")
         if not x.ndim:
@@ -69,7 +71,8 @@ class OrderingMethods(TensorBase):
     def kthvalue(self, k: int, dim: int = -1, keepdim: bool = False) -> Ordered:
         """Return (values, indices) of the k-th smallest elements, k from 1 on."""
         x = self._as_tensor()
-        length = x.shape[one_dim(dim, x.ndim)] if x.ndim else 1
+        along = one_dim(dim, x.ndim)
+        length = x.shape[along] if x.ndim else 1
         if not 1 <= k <= length:
             raise IndexShapeError(f"kthvalue: there is no element {k} in a dimension of length {length}.")
         order = self.argsort(dim)
@@ -97,9 +100,9 @@ class OrderingMethods(TensorBase):
             alike = (x == middle) | (x.isnan() & middle.isnan())
             share = apply(REGISTRY["where"], alike, x, 0).sum() / alike.sum()
             return middle + (share - share.detach())
+        d = one_dim(dim, x.ndim)
         if not x.ndim:
             return Ordered(x.clone(), (x.detach() * 0).long())
-        d = one_dim(dim, x.ndim)
         length = x.shape[d]
         if not length:
             raise IndexShapeError("median of a dimension of length 0 does not exist.")
@@ -114,9 +117,9 @@ class OrderingMethods(TensorBase):
     def mode(self, dim: int = -1, keepdim: bool = False) -> Ordered:
         """Return (values, indices) of the most frequent element, the smallest of those; where it is last."""
         x = self._as_tensor()
+        d = one_dim(dim, x.ndim)
         if not x.ndim:
             return Ordered(x.clone(), (x.detach() * 0).long())
-        d = one_dim(dim, x.ndim)
         return self._picked(d, apply(REGISTRY["argmode"], x, dim=d), keepdim)
 
     def quantile(

@@ -97,9 +97,9 @@ class ReductionMethods(TensorBase):
             self._must_not_be_empty(which, None)
             return apply(REGISTRY[f"a{which}"], self, dim=None, keepdim=False)
         indices = self._arg(f"arg{which}", dim, True)
+        along = one_dim(dim, self._array.ndim)
         if not self._array.ndim:
             return Extreme(self._as_tensor().clone(), indices)
-        along = one_dim(dim, self._array.ndim)
         values = apply(REGISTRY["take_along"], self, indices, dim=along)
         return Extreme(values, indices) if keepdim else Extreme(values.squeeze(along), indices.squeeze(along))
 
@@ -113,7 +113,8 @@ class ReductionMethods(TensorBase):
 
     def _arg(self, name: str, dim: int | None, keepdim: bool) -> Tensor:
         ndim = self._array.ndim
-        along = None if dim is None or ndim == 0 else one_dim(dim, ndim)
+        along = None if dim is None else one_dim(dim, ndim)
+        along = along if ndim else None
         self._must_not_be_empty(name, None if along is None else (along,))
         return apply(REGISTRY[name], self, dim=along, keepdim=keepdim and ndim > 0)
 
@@ -146,12 +147,14 @@ class ReductionMethods(TensorBase):
     def softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """Return eˣⁱ / Σⱼ eˣʲ along `dim`."""
         x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
-        return apply(REGISTRY["softmax"], x, dim=one_dim(dim, x._array.ndim)) if x._array.ndim else x * 0 + 1
+        along = one_dim(dim, x._array.ndim)
+        return apply(REGISTRY["softmax"], x, dim=along) if x._array.ndim else x * 0 + 1
 
     def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
         """Return the logarithm of softmax along `dim`."""
         x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
-        return apply(REGISTRY["log_softmax"], x, dim=one_dim(dim, x._array.ndim)) if x._array.ndim else x * 0
+        along = one_dim(dim, x._array.ndim)
+        return apply(REGISTRY["log_softmax"], x, dim=along) if x._array.ndim else x * 0
 
     # ------------------------------------------------------------------------------ products
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any
 
 from stepgrad.errors import ArgumentError, ShapeError
-from stepgrad.functions.creation import empty, zeros
-from stepgrad.functions.joining import cat
-from stepgrad.nn import functional as F
+from stepgrad.functions.creation import empty
 from stepgrad.nn import init
-from stepgrad.nn.functional.attention import attend
+from stepgrad.nn.functional.multi_head import Projections, attend_heads, check_causal, chosen_weights
 from stepgrad.nn.linear import Linear
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter
@@ -117,11 +114,7 @@ class MultiheadAttention(Module):
 
         Raises `ShapeError` or `ArgumentError` for what does not fit.
         """
-        if is_causal and attn_mask is None:
-            raise ArgumentError(
-                "MultiheadAttention with is_causal=True needs the attn_mask as well, such as "
-                "nn.Transformer.generate_square_subsequent_mask(queries)."
-            )
+        check_causal(is_causal, attn_mask)
         self._check(query, key, value)
         if query.ndim == 2:
             padding = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
@@ -133,10 +126,7 @@ class MultiheadAttention(Module):
             q, k, v = given if self.batch_first else (x.transpose(0, 1) for x in given)
             y, weights = self._attended(q, k, v, key_padding_mask, attn_mask)
             y = y if self.batch_first else y.transpose(0, 1)
-        if not need_weights:
-            return y, None
-        weights = weights.mean(1) if average_attn_weights else weights
-        return y, weights.squeeze(0) if query.ndim == 2 else weights
+        return y, chosen_weights(weights, need_weights, average_attn_weights, query.ndim == 3)
 
     def _check(self, *given: Tensor) -> None:
         sizes = (self.embed_dim, self.kdim, self.vdim)
@@ -149,82 +139,17 @@ class MultiheadAttention(Module):
                 f"{', '.join(str(list(s)) for s in shapes)}."
             )
 
-    def _projected(self, which: int, x: Tensor) -> Tensor:
-        """Return queries (0), keys (1) or values (2): (batch, length, embed_dim)."""
-        rows = slice(which * self.embed_dim, (which + 1) * self.embed_dim)
-        bias = None if self.in_proj_bias is None else self.in_proj_bias[rows]
-        if self.in_proj_weight is not None:
-            # Three products of slices of the weight: the gradient of slices of a result costs more.
-            return F.linear(x, self.in_proj_weight[rows], bias)
-        return F.linear(x, getattr(self, f"{'qkv'[which]}_proj_weight"), bias)
-
     def _attended(
         self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return the result (batch, queries, embed_dim) and the weights of each head."""
-        batch, queries, keys = len(query), query.shape[1], key.shape[1]
-        q, k, v = (self._projected(i, x) for i, x in enumerate((query, key, value)))
-        more = 0
-        for own_k, own_v in self._further(batch, q):
-            k, v, more = cat([k, own_k], 1), cat([v, own_v], 1), more + 1
-        mask = self._mask(padding, mask, batch, queries, keys, more)
-        heads = (
-            x.reshape(batch, x.shape[1], self.num_heads, self.head_dim).transpose(1, 2) for x in (q, k, v)
+        one_by_one = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        projections = Projections(
+            self.in_proj_weight, one_by_one, self.in_proj_bias, self.bias_k, self.bias_v, self.add_zero_attn
         )
         drop = self.dropout if self.training else 0.0
-        q, k, v = heads
-        y, weights = attend(q, k, v, mask, drop, 1 / math.sqrt(self.head_dim))
-        return self.out_proj(y.transpose(1, 2).reshape(batch, queries, self.embed_dim)), weights
-
-    def _further(self, batch: int, like: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return the keys and values that are added to those given."""
-        found: list[tuple[Tensor, Tensor]] = []
-        if self.bias_k is not None:
-            found.append((self.bias_k.expand(batch, 1, -1), self.bias_v.expand(batch, 1, -1)))
-        if self.add_zero_attn:
-            nothing = zeros(batch, 1, self.embed_dim, dtype=like.dtype, device=like.device)
-            found.append((nothing, nothing))
-        return found
-
-    def _mask(
-        self, padding: Tensor | None, mask: Tensor | None, batch: int, queries: int, keys: int, more: int
-    ) -> Tensor | None:
-        """Return both masks as one, as `scaled_dot_product_attention` takes it; None if there is none.
-
-        `more` keys, at the end, may always be looked at.
-        """
-        found: Tensor | None = None
-        for name, x, shapes, full in (
-            ("key_padding_mask", padding, [(batch, keys)], (batch, 1, 1, keys)),
-            (
-                "attn_mask", mask, [(queries, keys), (batch * self.num_heads, queries, keys)],
-                (batch if mask is not None and mask.ndim == 3 else 1, -1, queries, keys),
-            ),
-        ):  # fmt: skip
-            if x is None:
-                continue
-            if x.shape not in shapes:
-                raise ShapeError(
-                    f"MultiheadAttention needs {name} of shape {' or '.join(str(list(s)) for s in shapes)}, "
-                    f"not {list(x.shape)}."
-                )
-            x = x.reshape(full)
-            if more:
-                x = cat([x, zeros(*x.shape[:-1], more, dtype=x.dtype, device=x.device)], 3)
-            x = ~x if x.dtype.name == "bool" else x
-            found = x if found is None else _both(found, x)
-        return found
-
-
-def _both(a: Tensor, b: Tensor) -> Tensor:
-    """Return two masks as one: booleans (True: may be looked at) or numbers to add."""
-    kinds = [x.dtype.name == "bool" for x in (a, b)]
-    if all(kinds):
-        return a & b
-    if not any(kinds):
-        return a + b
-    allowed, number = (a, b) if kinds[0] else (b, a)
-    return number.masked_fill(~allowed, -math.inf)
+        y, weights = attend_heads(query, key, value, self.num_heads, projections, padding, mask, drop)
+        return self.out_proj(y), weights
 
 
 class SDPBackend(IntEnum):

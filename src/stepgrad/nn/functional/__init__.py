@@ -21,6 +21,7 @@ from stepgrad.nn.functional.embeddings import *
 from stepgrad.nn.functional.likelihood_losses import *
 from stepgrad.nn.functional.losses import *
 from stepgrad.nn.functional.margin_losses import *
+from stepgrad.nn.functional.multi_head import *
 from stepgrad.nn.functional.normalizations import *
 from stepgrad.nn.functional.padding import *
 from stepgrad.nn.functional.pooling import *

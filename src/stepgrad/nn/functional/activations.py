@@ -33,6 +33,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
                 f"prelu has {weight.numel()} slopes for the channels of an input {list(input.shape)}."
             )
         weight = weight.reshape(-1, *(1,) * (input.ndim - 2))
+    elif not input.ndim:
+        weight = weight.reshape(())  # and not the result of the weight's shape
     return apply(REGISTRY["prelu"], input, weight)
 
 

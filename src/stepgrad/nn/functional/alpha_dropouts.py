@@ -22,8 +22,8 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """Do as `alpha_dropout` with whole channels of (N, C, …)."""
-    if input.ndim < 2:
+    """Do as `alpha_dropout` with whole channels of (N, C, …); of any shape if not `training`."""
+    if input.ndim < 2 and training and p:
         raise ShapeError(f"feature_alpha_dropout takes (N, C, …), not shape {list(input.shape)}.")
     shape = input.shape[:2] + (1,) * (input.ndim - 2)
     return _dropped("feature_alpha_dropout", input, shape, p, training, inplace)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from stepgrad.arrays import random as streams
 from stepgrad.autograd.engine import apply
 from stepgrad.autograd.modes import no_grad
@@ -72,17 +74,17 @@ def instance_norm(
 
     Ulyanov, Vedaldi and Lempitsky, 2016. With `use_input_stats` by the statistics of the image, whose means
     over the batch move the running ones by `momentum`; else by the running ones. Raises `ShapeError` for
-    channels of one value.
+    channels of one value. An empty input changes no statistics.
     """
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
-    if input.ndim < 3 or input.numel() <= input.shape[0] * input.shape[1]:
+    if input.ndim < 3 or math.prod(input.shape[2:]) == 1:
         raise ShapeError(
             f"instance norm needs more than one value per channel and image (N, C, …), not "
             f"{list(input.shape)}."
         )
     dims = tuple(range(2, input.ndim))
-    if running_mean is not None and running_var is not None:
+    if input.numel() and running_mean is not None and running_var is not None:
         with no_grad():
             own = input.detach()
             running_mean.mul_(1 - momentum).add_(own.mean(dims).mean(0), alpha=momentum)

@@ -61,8 +61,12 @@ def batch_norm(
 
     In training with the statistics of the batch, which move the running ones by `momentum` (the variance
     with N − 1); otherwise with the running ones. Raises `ShapeError` for a training batch of one value
-    per channel. An empty one changes no statistics.
+    per channel, and for an input without channels. An empty one changes no statistics.
     """
+    if input.ndim < 2:
+        if input.numel():
+            raise ShapeError(f"batch_norm takes (N, C, …), not shape {list(input.shape)}.")
+        return input * 1
     dims = (0, *range(2, input.ndim))
     along = (1, -1) + (1,) * (input.ndim - 2)
     scale, shift = (None if t is None else t.reshape(along) for t in (weight, bias))
