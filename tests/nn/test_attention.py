@@ -238,5 +238,7 @@ def test_the_function_names_what_it_does_not_take():
         called(sg.ones(2, 1, 3))
     with pytest.raises(ArgumentError, match="computes keys and values: static_k is None"):
         called(x, static_k=x)
+    with pytest.raises(ArgumentError, match="needs in_proj_weight, or with use_separate_proj_weight=True"):
+        called(x, use_separate_proj_weight=True)
     with pytest.raises(ArgumentError, match="is_causal=True needs the attn_mask"):
         called(x, is_causal=True)

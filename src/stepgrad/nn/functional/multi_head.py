@@ -34,7 +34,13 @@ class Projections(NamedTuple):
         if self.weight is not None:
             # Three products of slices of the weight: the gradient of slices of a result costs more.
             return linear(x, self.weight[rows], bias)
-        return linear(x, self.one_by_one[which], bias)
+        weight = self.one_by_one[which]
+        if weight is None:
+            raise ArgumentError(
+                "attention needs in_proj_weight, or with use_separate_proj_weight=True q_proj_weight, "
+                "k_proj_weight and v_proj_weight."
+            )
+        return linear(x, weight, bias)
 
     def further(self, batch: int, like: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return the keys and values that are added to those given."""
