@@ -251,6 +251,31 @@ def test_kinds_and_symbols(worked):
     assert missed(worked, symbols, "symbol") == []
 
 
+def test_operations_modules_and_layers(worked):
+    for what, field in (("operation", "op"), ("module", "module"), ("layer", "layer")):
+        other = {getattr(line, field) for line in worked}
+        faulty = [
+            dataclasses.replace(line, **{field: next(x for x in other if x != getattr(line, field))})
+            for line in some(worked.lines)
+        ]
+        assert missed(worked, faulty, what) == []
+
+
+def test_lines_that_are_there_twice(worked):
+    for line in some(worked.lines, 4):
+        faults = with_lines(worked, [*worked.lines, line]).check().faults
+        assert [(fault.id, fault.what) for fault in faults] == [(line.id, "repeated")]
+
+
+def test_the_text_of_a_given_number():
+    worked = small("scalar")
+    given = next(each for each in worked.given if each.origin == "parameter")
+    wrong = dataclasses.replace(given, text=given.text[:-1] + str((int(given.text[-1]) + 3) % 10))
+    others = [wrong if each is given else each for each in worked.given]
+    faults = Worked(worked.lines, others, worked.source).check().faults
+    assert [(fault.id, fault.what) for fault in faults] == [(given.id, "given")]
+
+
 def test_lines_that_are_not_there(worked):
     for count in (1, 2, 5):
         left_out = [line.id for line in worked.lines[-count:]]

@@ -29,7 +29,7 @@ from stepgrad.ops.record import Composite, Elementwise
 from stepgrad.ops.symbol import Symbol, symbols
 
 if TYPE_CHECKING:
-    from stepgrad.explain.line import Line
+    from stepgrad.explain.line import Given, Line
     from stepgrad.explain.worked import Worked
 
 _WIDE = numpy.longdouble
@@ -45,8 +45,8 @@ _NARROW = 100 * float(numpy.finfo(numpy.float64).eps) / _STEP  # where a part of
 @dataclass(frozen=True)
 class Fault:
     """A line that is not true: its id, what was found wrong ("value", "reference", "operand", "gradient",
-    "formula", "text", "outcome", "kind", "symbol", "missing"; "row": of the row of a table), what the line
-    says and what it should say.
+    "formula", "text", "outcome", "kind", "symbol", "operation", "module", "layer", "missing", "repeated";
+    "given": a given number; "row": of the row of a table), what the line says and what it should say.
     """
 
     id: str
@@ -82,7 +82,8 @@ def check_worked(worked: Worked) -> Checked:
     every = {worked[id].symbol: worked[id].value for id in worked.ids} if is_matrix else {}
     known = {each.id for each in worked.given}
     for line in worked:
-        fault = _check_place(worked, line, known)
+        fault = Fault(line.id, "repeated", line.id, "") if line.id in known else None
+        fault = fault or _check_place(worked, line, known)
         known.add(line.id)
         if not line.formula:
             checked.left_out.append(line.id)
@@ -96,6 +97,10 @@ def check_worked(worked: Worked) -> Checked:
                 fault = _check_arrays(worked, line)
             else:
                 fault = _check_large(worked, line, every)
+        if fault is not None:
+            checked.faults.append(fault)
+    for given in worked.given:
+        fault = _check_given(worked, given)
         if fault is not None:
             checked.faults.append(fault)
     written = {line.id for line in worked}
@@ -126,7 +131,38 @@ def _check_place(worked: Worked, line: Line, known: set[str]) -> Fault | None:
         if line.substituted and id not in line.shown:
             return Fault(line.id, "reference", id, ", ".join(line.shown))
     kinds = _kinds(worked, line)
-    return None if line.kind in kinds else Fault(line.id, "kind", line.kind, " or ".join(kinds))
+    if line.kind not in kinds:
+        return Fault(line.id, "kind", line.kind, " or ".join(kinds))
+    return _check_owner(worked, line)
+
+
+def _check_owner(worked: Worked, line: Line) -> Fault | None:
+    """Return what is wrong with the operation, the module and the layer that a line is said to belong to."""
+    own = worked.source.places.get(line.id)
+    if own is None:  # a local derivative belongs where the value does that is differentiated
+        parts = line.id.removeprefix("local/").split("]/")
+        own = worked.source.places.get("forward/" + parts[0] + "]" * (len(parts) > 1))
+    if own is None:
+        return None
+    quantity, _ = own
+    op = quantity.value.op.name if quantity.value.op is not None else ""
+    for what, said, found in (
+        ("operation", line.op, op),
+        ("module", line.module, quantity.module),
+        ("layer", str(line.layer), str(quantity.layer)),
+    ):
+        if said != found:
+            return Fault(line.id, what, said, found)
+    return None
+
+
+def _check_given(worked: Worked, given: Given) -> Fault | None:
+    """Return what is wrong with the text of a given number or array, None if nothing is."""
+    if worked.round_steps is not None or "…" in given.text:
+        return None
+    said, value = evaluate_array(given.text).astype(float), numpy.asarray(given.value, float)
+    is_right = numpy.array_equal(said, value, equal_nan=True)
+    return None if is_right else Fault(given.id, "given", given.text, str(given.value))
 
 
 def _kinds(worked: Worked, line: Line) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ EXPLAIN = {
     "Buffers of the model": "모델의 버퍼",
     "Computed elsewhere in the step": "이 스텝의 다른 곳에서 계산한 값",
     "Constants": "상수",
+    "and {count} more, all 0": "외 {count}개는 모두 0",
     "and {count} more": "외 {count}개",
     "Row {number} of the table": "표의 {number}행",
     "column": "열",

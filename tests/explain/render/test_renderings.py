@@ -1,5 +1,6 @@
 """Renderings of the worked example and of others: what they hold, and that both languages are whole."""
 
+import itertools
 import json
 import re
 from html import unescape
@@ -9,6 +10,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn
+from stepgrad.explain.render.terminal import terminal
 from stepgrad.words.language import Words
 from tests.explain.examples import example
 
@@ -25,7 +27,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.elements.append((tag, dict(attrs)))
-        if tag not in ("meta", "link", "br"):
+        if tag not in ("meta", "link", "br", "wbr"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -97,6 +99,42 @@ def test_the_network_is_drawn_with_values_and_gradients():
     edges = [(a["data-from"], a["data-to"]) for tag, a in page.elements if tag == "line"]
     assert ("forward/1/a[1]", "forward/2/z[0]") in edges
     assert len(edges) == 4 + 2 + 2 + 1 + 1
+
+
+def test_no_label_of_a_weight_lies_upon_another():
+    page = Page(example().html())
+    labels = [attrs for tag, attrs in page.elements if tag == "text" and attrs.get("class") == "weight v"]
+    assert len(labels) == 6
+    places = {label["data-id"]: (float(label["x"]), float(label["y"])) for label in labels}
+    for (x, y), (a, b) in itertools.combinations(places.values(), 2):
+        assert abs(x - a) > 40 or abs(y - b) >= 14
+    # Of the weights that cross, each stands nearer to the input that it belongs to.
+    assert places["given/0.weight[1,0]"][1] < places["given/0.weight[0,1]"][1]
+    assert "on a line: the weight" in example().html()
+
+
+def test_the_picture_of_a_path_shows_its_weight_and_its_input():
+    sg.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, 3), nn.Tanh(), nn.Linear(3, 1))
+    worked = sg.explain(model, nn.MSELoss(), None, sg.rand(1, 20), sg.rand(1, 1), path="0.weight[1,17]")
+    page = Page(worked.html())
+    drawn = [attrs["data-id"] for tag, attrs in page.elements if tag == "g" and "data-id" in attrs]
+    assert [id for id in drawn if id.startswith("given/x")] == ["given/x[0,17]"]
+    assert [a["data-from"] for tag, a in page.elements if a.get("class") == "edge path"] == ["given/x[0,17]"]
+    assert "given/0.weight[1,17]" in [a.get("data-id") for tag, a in page.elements if tag == "text"]
+    assert "and 19 units more" in worked.html()
+    assert "외 뉴런 19개" in worked.html("ko")
+
+
+def test_of_many_inputs_those_that_are_not_0_are_listed():
+    model = nn.Sequential(nn.Linear(100, 1))
+    x = sg.zeros(1, 100)
+    x[0, 70] = 2.5
+    worked = sg.explain(model, nn.MSELoss(), None, x, sg.ones(1, 1), path="0.weight[0,70]")
+    listed = "".join(map(str, terminal(worked, Words("en"))))
+    assert "Input: x₇₁ = 2.5, and 99 more, all 0" in listed
+    assert "$x_{71} = 2.5$, 외 99개는 모두 0" in worked.markdown("ko")
+    assert "x₁ = 0" not in listed
 
 
 def test_a_long_path_is_cut_and_can_be_unfolded():

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.notation import number_text
 from stepgrad.explain.render.folded import folded_drawing
-from stepgrad.explain.render.labels import label_element, picture
+from stepgrad.explain.render.labels import label_element, labels_of_inputs, picture, rest_element, unit_label
 from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
 
 if TYPE_CHECKING:
     from stepgrad.explain.worked import Worked
 
-_MOST_ROWS, _MOST_COLUMNS, _MOST_LABELS = 14, 14, 14
-_WIDTH, _HEIGHT, _RADIUS, _TOP = 132, 92, 21, 34
+_MOST_ROWS, _MOST_COLUMNS, _MOST_LABELS, _FEW = 14, 14, 14, 6
+_WIDTH, _HEIGHT, _RADIUS, _TOP, _MARGIN = 132, 92, 21, 34, 150
 _DIGITS = 4
+# Where on its line the label of a weight may stand, the best first; and how much room it takes.
+_ON_LINE = (0.32, 0.42, 0.22, 0.52, 0.62, 0.72)
+_SIGN_WIDTH, _LINE_HEIGHT = 6.5, 14
 
 
 @dataclass
@@ -37,14 +40,22 @@ def drawing(worked: Worked, words: Words) -> Html | None:
     columns = _columns(worked)
     if not 2 <= len(columns) <= _MOST_COLUMNS or max(map(len, columns)) > _MOST_ROWS:
         return None
+    called, rest = labels_of_inputs(worked), _inputs_left_out(worked, columns[0])
+    margin = _MARGIN if any(each.symbol in called for each in columns[0]) else 0
     tallest = max(map(len, columns))
     nodes: dict[str, _Node] = {}
     for i, column in enumerate(columns):
         for j, each in enumerate(column):
             middle = (j + (tallest - len(column)) / 2) * _HEIGHT
-            nodes[each.id] = _Node(each, _WIDTH / 2 + i * _WIDTH, _TOP + _HEIGHT / 2 + middle)
-    width, height = len(columns) * _WIDTH, tallest * _HEIGHT + _TOP
+            nodes[each.id] = _Node(each, margin + _WIDTH / 2 + i * _WIDTH, _TOP + _HEIGHT / 2 + middle)
+    width, height = margin + len(columns) * _WIDTH, tallest * _HEIGHT + _TOP + _HEIGHT / 2 * bool(rest)
     parts = [*_edges(worked, nodes), *(_node(worked, node) for node in nodes.values())]
+    for each in columns[0]:
+        node = nodes[each.id]
+        parts.append(unit_label(called.get(each.symbol, ""), node.x - _RADIUS - 8, node.y + 4, True))
+    if rest:
+        last = nodes[columns[0][-1].id]
+        parts += rest_element(rest, last.x, last.y + 0.7 * _HEIGHT, words)
     return picture(parts, width, height, words)
 
 
@@ -56,15 +67,48 @@ def _columns(worked: Worked) -> list[list[Line | Given]]:
     for line in forward:
         if _is_of(line.id, sample):
             columns.setdefault(line.id.partition("[")[0], []).append(line)
-    used = {id for column in columns.values() for line in column for id in getattr(line, "references", ())}
-    inputs: list[Line | Given] = [
-        given for given in worked.given if given.origin == "input" and given.id in used
-    ]
+    inputs = _inputs(worked, [line for line in forward if _is_of(line.id, sample)])
     if len(inputs) > _MOST_ROWS:
-        inputs = []
+        inputs = _that_matter(worked, inputs, forward)
     loss = [line for line in worked if line.id == "loss"]
     ends: list[list[Line | Given]] = [inputs, *columns.values(), [*loss]]
     return [column for column in ends if column]
+
+
+def _inputs(worked: Worked, lines: list[Line]) -> list[Line | Given]:
+    """Return the given inputs that the lines are computed from."""
+    used = {id for line in lines for id in line.references}
+    return [given for given in worked.given if given.origin == "input" and given.id in used]
+
+
+def _that_matter(worked: Worked, inputs: list[Line | Given], forward: list[Line]) -> list[Line | Given]:
+    """Return of many inputs that whose weight was picked; where all were, those with the largest products."""
+    sizes: dict[str, float] = {}
+    picked: set[str] = set()
+    for line in forward:
+        for given in inputs:
+            weight = _weight(worked, line, given)
+            if weight is not None:
+                sizes[given.id] = max(sizes.get(given.id, 0.0), abs(weight.value * given.value))
+                if _is_picked(worked, weight):
+                    picked.add(given.id)
+    largest = sorted(sizes, key=lambda id: -sizes[id])
+    chosen = picked if len(picked) <= _FEW else set(largest[:_FEW])
+    return [given for given in inputs if given.id in chosen]
+
+
+def _inputs_left_out(worked: Worked, column: list[Line | Given]) -> int:
+    """Return how many inputs of the lines are not in the first column."""
+    if not all(each.id.startswith("given/") for each in column):
+        return 0
+    forward = [line for line in worked if line.kind == "forward"]
+    sample = _first_sample(worked, forward)
+    return len(_inputs(worked, [line for line in forward if _is_of(line.id, sample)])) - len(column)
+
+
+def _is_picked(worked: Worked, weight: Given) -> bool:
+    """Return whether the gradient of a weight is written out."""
+    return weight.id.replace("given/", "grad/", 1) in worked
 
 
 def _first_sample(worked: Worked, forward: list[Line]) -> str | None:
@@ -79,30 +123,56 @@ def _is_of(id: str, sample: str | None) -> bool:
 
 
 def _edges(worked: Worked, nodes: dict[str, _Node]) -> list[Html]:
-    made = []
-    is_labelled = sum(len(_sources(worked, node, nodes)) for node in nodes.values()) <= _MOST_LABELS
+    """Return the lines between the numbers, then the weights upon them: all of few, else those picked."""
+    lines, ends, weights = [], [], []
     for node in nodes.values():
         for source in _sources(worked, node, nodes):
             begin = nodes[source]
-            x1, x2 = begin.x + _RADIUS, node.x - _RADIUS
-            made.append(
-                tag(
-                    "line",
-                    x1=x1,
-                    y1=begin.y,
-                    x2=x2,
-                    y2=node.y,
-                    class_="edge",
-                    data_from=source,
-                    data_to=node.at.id,
-                )
+            weight = _weight(worked, node.at, begin.at)
+            ends.append((begin, node))
+            weights.append(weight)
+    drawn = [weight for weight in weights if weight is not None]
+    many = len(drawn) > _MOST_LABELS
+    picked = sum(_is_picked(worked, weight) for weight in drawn)
+    is_path = picked <= _FEW and picked < len(drawn)
+    boxes: list[tuple[float, float, float]] = []
+    labels = []
+    for (begin, node), weight in zip(ends, weights):
+        is_marked = is_path and weight is not None and _is_picked(worked, weight)
+        lines.append(
+            tag(
+                "line",
+                x1=begin.x + _RADIUS,
+                y1=begin.y,
+                x2=node.x - _RADIUS,
+                y2=node.y,
+                class_="edge path" if is_marked else "edge",
+                data_from=begin.at.id,
+                data_to=node.at.id,
             )
-            weight = _weight(worked, node.at, begin.at) if is_labelled else None
-            if weight is not None:
-                x, y = begin.x + 0.42 * (node.x - begin.x), begin.y + 0.42 * (node.y - begin.y)
-                shown = number_text(weight.value, _DIGITS)
-                made.append(tag("text", shown, x=x, y=y - 5, class_="weight v", data_id=weight.id))
-    return made
+        )
+        if weight is not None and (is_marked or not many):
+            shown = number_text(weight.value, _DIGITS)
+            x, y = _free_place(begin, node, len(shown) * _SIGN_WIDTH, boxes)
+            labels.append(tag("text", shown, x=x, y=y + 4, class_="weight v", data_id=weight.id))
+    return [*lines, *labels]
+
+
+def _free_place(
+    begin: _Node, end: _Node, width: float, boxes: list[tuple[float, float, float]]
+) -> tuple[float, float]:
+    """Return the middle of a label on the line between two circles that covers no other label, if there is
+    room: near the crossing of two lines nobody could tell whose it is.
+    """
+    first, last = begin.x + _RADIUS, end.x - _RADIUS
+    places = [(first + t * (last - first), begin.y + t * (end.y - begin.y)) for t in _ON_LINE]
+
+    def is_free(x: float, y: float) -> bool:
+        return all(abs(x - a) > (width + w) / 2 or abs(y - b) > _LINE_HEIGHT for a, b, w in boxes)
+
+    x, y = next((place for place in places if is_free(*place)), places[0])
+    boxes.append((x, y, width))
+    return x, y
 
 
 def _sources(worked: Worked, node: _Node, nodes: dict[str, _Node]) -> list[str]:

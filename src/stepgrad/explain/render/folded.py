@@ -11,7 +11,7 @@ import numpy
 from stepgrad.explain.line import Given, Line
 from stepgrad.explain.names import Name
 from stepgrad.explain.notation import number_text
-from stepgrad.explain.render.labels import label_element, picture
+from stepgrad.explain.render.labels import label_element, labels_of_inputs, picture, rest_element, unit_label
 from stepgrad.markup import Html, tag
 from stepgrad.words.language import Words
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from stepgrad.explain.worked import Worked
 
 _MOST_COLUMNS, _MOST_UNITS, _FEW = 14, 8, 6
-_WIDTH, _HEIGHT, _RADIUS, _TOP, _MARGIN = 132, 96, 21, 34, 150
+_WIDTH, _HEIGHT, _RADIUS, _TOP, _MARGIN = 132, 104, 21, 34, 150
 _DIGITS = 4
-_LONGEST = 22  # signs of a label
 
 
 @dataclass
@@ -65,9 +64,7 @@ def is_folded(worked: Worked) -> bool:
 
 
 def _columns(worked: Worked) -> list[_Column] | None:
-    named = {} if worked.row is None else {
-        each.symbol: each.label for cell in worked.row.cells for each in cell.inputs
-    }  # fmt: skip
+    named = labels_of_inputs(worked)
     classes = [] if worked.row is None else [each.label for each in worked.row.answers]
     ends: list[Line | Given] = [
         *(given for given in worked.given if given.origin == "input"),
@@ -183,21 +180,9 @@ def _units(column: _Column, tallest: float, words: Words, is_first: bool) -> lis
         if column.slopes is not None:
             slope = number_text(float(column.slopes[i]), _DIGITS)
             made.append(tag("text", slope, x=x, y=y + _RADIUS + 16, class_="slope v", data_id=gradient))
-        made.append(_label(column, i, x, y, is_first))
+        place_of_label = (x - _RADIUS - 8, y + 4) if is_first else (x, y + _RADIUS + 32)
+        made.append(unit_label(column.labels[i], *place_of_label, is_first))
     if column.rest:
         y = _y(column, len(column.shown), tallest) - _HEIGHT / 4
-        made.append(tag("text", "⋮", x=column.x, y=y - 14, class_="rest"))
-        more = words("and {count:unit/units} more", count=column.rest)
-        made.append(tag("text", more, x=column.x, y=y + 6, class_="rest"))
+        made += rest_element(column.rest, column.x, y, words)
     return made
-
-
-def _label(column: _Column, i: int, x: float, y: float, is_first: bool) -> Html:
-    """Return what a unit is called: beside an input, below an output."""
-    text = column.labels[i]
-    if not text:
-        return Html("")
-    short = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-    if is_first:
-        return tag("text", short, x=x - _RADIUS - 8, y=y + 4, class_="called first")
-    return tag("text", short, x=x, y=y + _RADIUS + 32, class_="called")

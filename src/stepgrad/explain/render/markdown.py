@@ -10,6 +10,7 @@ from stepgrad.explain.notation import latex_of, number_latex
 from stepgrad.explain.render.outline import (
     ORIGINS,
     Leaves,
+    cut_givens,
     given_text,
     givens_by_origin,
     introduction,
@@ -59,10 +60,9 @@ def markdown(worked: Worked, words: Words) -> str:
 def _givens(worked: Worked, words: Words) -> list[str]:
     made = []
     for origin, givens in givens_by_origin(worked).items():
-        shown = ", ".join(_given(worked, given, words) for given in givens[:_MOST_GIVEN])
-        more = len(givens) - _MOST_GIVEN
-        rest = f" … {words('and {count} more', count=more)}" if more > 0 else ""
-        made.append(f"**{words(ORIGINS[origin])}**: {shown}{rest}")
+        first, rest = cut_givens(givens, _MOST_GIVEN, words)
+        shown = ", ".join(_given(worked, given, words) for given in first)
+        made.append(f"**{words(ORIGINS[origin])}**: {shown}" + (f", {rest}" if rest else ""))
     return made
 
 

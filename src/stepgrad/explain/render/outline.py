@@ -137,6 +137,16 @@ def givens_by_origin(worked: Worked) -> dict[str, list[Given]]:
     return {origin: found[origin] for origin in ORIGINS if origin in found}
 
 
+def cut_givens(givens: list[Given], most: int, words: Words) -> tuple[list[Given], str]:
+    """Return at most so many given numbers, of many those that are not 0, and what is said of the rest."""
+    if len(givens) <= most:
+        return givens, ""
+    telling = [given for given in givens if numpy.any(given.value)]
+    shown = telling[:most]
+    text = "and {count} more, all 0" if len(telling) <= most else "and {count} more"
+    return shown, words(text, count=len(givens) - len(shown))
+
+
 ORIGINS = {
     "input": "Input",
     "target": "Target",

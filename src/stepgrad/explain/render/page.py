@@ -135,7 +135,9 @@ def _picture(worked: Worked, words: Words) -> Html:
         "p",
         tag("span", words("forward: the value"), class_="key value"),
         tag("span", words("backward: the gradient of the loss"), class_="key slope"),
-        tag("span", words("on a line: the weight"), class_="key weight"),
+        tag("span", words("on a line: the weight"), class_="key weight")
+        if 'class="weight' in drawn
+        else None,
         class_="legend",
     )
     folded = None
@@ -219,22 +221,18 @@ def _line(worked: Worked, line: Line, number: int, words: Words) -> Html:
     equations = [math_element(name)]
     for first, *rest in [*steps, [result]]:
         pieces = [math_element(equals, first), *(math_element(piece) for piece in rest)]
-        equations.append(tag("span", _spaced(pieces), class_="side"))
+        # Where a line may be broken; the sign that begins a piece has its own space on both sides.
+        equations.append(tag("span", Html("<wbr>".join(pieces)), class_="side"))
     return tag(
         "article",
         tag("span", number, class_="no"),
-        tag("div", _spaced(equations), note, full, class_="maths"),
+        tag("div", Html(" ".join(equations)), note, full, class_="maths"),
         tag("code", line.id, class_="id"),
         class_=f"line {line.kind}",
         tabindex=0,
         data_id=line.id,
         data_refs=" ".join(line.references),
     )
-
-
-def _spaced(parts: list[Html]) -> Html:
-    """Return parts with spaces between, where a line may be broken."""
-    return Html(" ".join(parts))
 
 
 def _steps(worked: Worked, line: Line, words: Words) -> tuple[list[list[Html]], Html | None]:

@@ -9,6 +9,7 @@ from stepgrad.explain.notation import text_of
 from stepgrad.explain.render.outline import (
     ORIGINS,
     Leaves,
+    cut_givens,
     given_text,
     givens_by_origin,
     introduction,
@@ -47,13 +48,13 @@ def terminal(worked: Worked, words: Words) -> list[Text]:
         made += terminal_row(worked.row, worked.digits, words)
     for origin, givens in givens_by_origin(worked).items():
         text = Text(f"{words(ORIGINS[origin])}: ", style="bold")
+        first, rest = cut_givens(givens, _MOST_GIVEN, words)
         shown = [
             f"{g.symbol} = {same_text(worked, g, words) or given_text(worked, g)}"
             + (f" ({g.label})" if g.label else "")
-            for g in givens[:_MOST_GIVEN]
+            for g in first
         ]
-        rest = [words("and {count} more", count=len(givens) - _MOST_GIVEN)] * (len(givens) > _MOST_GIVEN)
-        text.append(", ".join([*shown, *rest]), style="not bold")
+        text.append(", ".join([*shown, rest] if rest else shown), style="not bold")
         made.append(text)
     parts = parts_of(worked, words)
     for title, sections in (
