@@ -7,13 +7,12 @@ Stirling's series from 8 on, the recurrence below, and reflection for negative n
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from typing import Any
 
 # Bernoulli numbers B₂, B₄, …
 _BERNOULLI = [
-    float(Fraction(*b))
-    for b in (
+    a / b
+    for a, b in (
         (1, 6), (-1, 30), (1, 42), (-1, 30), (5, 66), (-691, 2730), (7, 6), (-3617, 510), (43867, 798),
         (-174611, 330), (854513, 138), (-236364091, 2730),
     )
