@@ -24,10 +24,17 @@ class Distribution:
     """
 
     has_rsample = False
+    _checks = True
 
     def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: Any = None) -> None:
         self.batch_shape, self.event_shape = Size(batch_shape), Size(event_shape)
-        self._checks = validate_args is None or bool(validate_args)
+        if validate_args is not None:
+            self._checks = bool(validate_args)
+
+    @staticmethod
+    def set_default_validate_args(value: bool) -> None:
+        """Say whether distributions check parameters and values that were made without `validate_args`."""
+        Distribution._checks = bool(value)
 
     @property
     def mean(self) -> Tensor:
