@@ -6,10 +6,11 @@ from typing import Any
 
 from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import arange, poisson, rand
 from stepgrad.distributions.base import Distribution, as_tensors
 from stepgrad.distributions.discrete import Bernoulli
 from stepgrad.errors import ArgumentError
+from stepgrad.functions.creation import arange
+from stepgrad.functions.sampling import poisson, rand
 from stepgrad.nn.functional import binary_cross_entropy_with_logits, softplus
 from stepgrad.tensor import Tensor
 

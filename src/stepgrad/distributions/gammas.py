@@ -9,9 +9,10 @@ from typing import Any
 
 from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import rand, randn, stack, where
 from stepgrad.distributions.base import Distribution, as_tensors
 from stepgrad.errors import ShapeError
+from stepgrad.functions.joining import stack, where
+from stepgrad.functions.sampling import rand, randn
 from stepgrad.tensor import Tensor
 
 

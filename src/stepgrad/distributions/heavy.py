@@ -7,9 +7,10 @@ from typing import Any
 
 from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.creation import rand, randn, where
 from stepgrad.distributions.base import Distribution, as_tensors
 from stepgrad.distributions.gammas import Chi2
+from stepgrad.functions.joining import where
+from stepgrad.functions.sampling import rand, randn
 from stepgrad.tensor import Tensor
 
 EULER = 0.57721566490153286  # the constant of Euler and Mascheroni

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from stepgrad.creation import eye, randn
 from stepgrad.distributions.base import Distribution
 from stepgrad.distributions.discrete import Categorical
 from stepgrad.errors import ArgumentError, ShapeError
-from stepgrad.joining import broadcast_shapes
+from stepgrad.functions.creation import eye
+from stepgrad.functions.joining import broadcast_shapes
+from stepgrad.functions.sampling import randn
 from stepgrad.linalg import cholesky, inv, solve_triangular
 from stepgrad.nn.functional import one_hot
 from stepgrad.tensor import Tensor
