@@ -283,6 +283,35 @@ class TestWithARun:
         assert ran.code == 1
         assert "'other.safetensors' holds no model of a table" in ran.err
 
+    @pytest.mark.parametrize(
+        "entry, value, message",
+        [
+            ("training", {"test": {"accuracy": "high"}}, "its record cannot have"),
+            ("training", {"test_rows": "x"}, "holds no usable model"),
+            ("training", {"settings": {"target": "kind", "lr": -1}}, "lr must be a number above 0"),
+            ("training", 3, "holds no usable model"),
+            ("table", {"version": 1, "preparation": 1}, "the description of the preparation is damaged"),
+        ],
+    )
+    def test_a_model_made_by_anyone(self, stepgrad, command, flower_run, entry, value, message):
+        from stepgrad.files.model import load, read_record, save
+
+        path = flower_run.run / "model.safetensors"
+        save(load(path), "other.safetensors", read_record(path) | {entry: value})
+        ran = stepgrad(command, "other.safetensors", flower_run.data)
+        assert ran.code == 1
+        assert ran.err.count("\n") == 1
+        assert message in ran.err
+
+    def test_a_network_beside_another_preparation(self, stepgrad, command, flower_run, house_run):
+        from stepgrad.files.model import load, read_record, save
+
+        path = flower_run.run / "model.safetensors"
+        save(load(house_run.run / "model.safetensors"), "other.safetensors", read_record(path))
+        ran = stepgrad(command, "other.safetensors", flower_run.data)
+        assert ran.code == 1
+        assert ran.err.startswith("Error: 'other.safetensors' holds no usable model of a table: ")
+
     def test_the_table_in_place_of_the_run(self, stepgrad, command, flower_run):
         ran = stepgrad(command, flower_run.data, flower_run.data)
         assert ran.code == 1

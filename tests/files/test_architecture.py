@@ -234,6 +234,7 @@ HOSTILE = {
     "wrong argument": (module("nn.Linear", "a", 3), "cannot build the module nn.Linear that 'm' describes: "),
     "too many arguments": (module("nn.ReLU", *range(9)), "cannot build the module nn.ReLU"),
     "unknown keyword": (module("nn.ReLU", code="x"), "cannot build the module nn.ReLU"),
+    "keywords": (module("nn.ReLU") | {"kwargs": 3}, "it holds a value that stepgrad does not write"),
     "immense": (module("nn.Linear", 2**40, 2**40), "cannot build the module nn.Linear"),
     "negative": (module("nn.Linear", -1, 3), "cannot build the module nn.Linear"),
     "no children": ({"$": "module", "class": "nn.Sequential"}, "does not write"),

@@ -190,7 +190,7 @@ class Reader:
         """
         try:
             return self.read(json.loads(text))
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise FileError(
                 f"cannot read '{self.source}': it holds a value that stepgrad does not write "
                 f"({type(error).__name__}: {shown(str(error))}). Write the file again."

@@ -333,6 +333,10 @@ _FILES = {
     "the description of the preparation is damaged ({kind}: {cause}).": (
         "준비 과정의 설명이 손상되었습니다({kind}: {cause})."
     ),
+    "its record cannot have {value} for {name}.": ("그 기록에서 {name:은/는} {value:이/가} 될 수 없습니다."),
+    "its network gives {found} and not {expected} for a row.": (
+        "그 신경망은 한 행에 {expected:이/가} 아니라 {found:을/를} 냅니다."
+    ),
     (
         "the table is not the one that the run in '{folder}' was begun with (its checksum differs), "
         "so that training could not go on to the same result; begin a new run."

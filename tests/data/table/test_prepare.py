@@ -1,6 +1,10 @@
 """The whole preparation of a table."""
 
+import copy
+import functools
 import json
+import math
+import operator
 
 import numpy
 import pytest
@@ -107,12 +111,52 @@ def test_config_is_json_and_exact() -> None:
         ({"columns": [{"kind": "number"}]}, "the description of the preparation is damaged"),
         ({"columns": 3}, "the description of the preparation is damaged"),
         ({"task": {}}, "the description of the preparation is damaged"),
+        ({"task": {"kind": "binary", "reason": "", "classes": ["a"]}}, "1 classes are no task of the kind"),
+        ({"task": {"kind": "binary", "reason": "", "classes": ["a", "b"]}}, "other classes than the task"),
+        ({"columns": []}, "there is no column, or one is there twice"),
+        ({"notes": [1]}, "its notes are no list of texts"),
     ],
 )
 def test_damaged_config_is_refused(change, message) -> None:
     config = fitted(houses()).to_config() | change
     with pytest.raises(DataError, match=message):
         Preparation.from_config(config)
+
+
+def places(value, path=()):
+    """The path of every value inside of plain values."""
+    if path:
+        yield path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield from places(inner, (*path, key))
+
+
+ODD = (None, True, -1, 0, 10**400, math.nan, math.inf, "", "x", "0" * 999, [], {}, [1], ["x"], {"a": 1})
+
+
+@pytest.mark.parametrize("target", ["price", "kind", "sold"])
+def test_a_config_made_by_anyone_is_refused_or_of_use(target) -> None:
+    """Any value in it may be any other, or lack: what is read then prepares a table, or says which column it
+    lacks.
+    """
+    table = houses(12)
+    config = fitted(houses(), target).to_config()
+    refused = 0
+    for path in places(config):
+        for odd in (*ODD, places):  # the last one stands for no value at all
+            changed = copy.deepcopy(config)
+            *way, last = path
+            part = functools.reduce(operator.getitem, way, changed)
+            if odd is places:
+                del part[last]
+            else:
+                part[last] = odd
+            try:
+                Preparation.from_config(changed).transform(table)
+            except DataError:
+                refused += 1
+    assert refused > 100
 
 
 def test_a_new_table_may_differ_in_columns_and_gaps() -> None:

@@ -4,7 +4,7 @@ rows.
 Every class has the same face: `learn` looks at the training rows of a column and returns the input, or a
 sentence that says why the column is of no use; `names` are the numbers that it gives, `numbers` returns them,
 float64 of shape (rows, len(names)); `codes` returns the codes of an embedding. All fields are plain Python
-values: they are the whole state, ready for JSON.
+values: they are the whole state, ready for JSON; `flaw` says what cannot be in those that a file describes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy
 
 from stepgrad.data.table.cells import is_date, is_number
 from stepgrad.data.table.columns import Booleans, Column, Dates, Numbers, Texts
+from stepgrad.data.table.described import differ
 from stepgrad.errors import DataError
 
 ONE_HOT_LIMIT = 50  # categories; a column of more texts gets an embedding
@@ -80,6 +81,10 @@ class NumberInput:
         """The names of the numbers."""
         return [self.origin, *([f"{self.origin} is missing"] if self.indicator else [])]
 
+    def flaw(self) -> str | None:
+        """Return what is wrong with it."""
+        return None if self.scale > 0 else "its scale is not above 0"
+
     def numbers(self, column: Column) -> numpy.ndarray:
         """Return the prepared numbers."""
         cells = as_numbers(column, self.origin)
@@ -132,6 +137,10 @@ class BooleanInput:
         """The names of the numbers."""
         return [self.origin, *([f"{self.origin} is missing"] if self.indicator else [])]
 
+    def flaw(self) -> str | None:
+        """Return what is wrong with it."""
+        return None if len(self.words) == 2 else "it has not two words"
+
     def numbers(self, column: Column) -> numpy.ndarray:
         """Return the prepared numbers. Texts are taken by their words, numbers if they are 0 and 1."""
         values = self._values(column)
@@ -171,6 +180,10 @@ class CategoryInput:
         shown = self.categories[1:] if len(self.categories) == 2 else self.categories
         missing = [f"{self.origin} is missing"] if self.indicator else []
         return [f"{self.origin} = {text}" for text in shown] + missing
+
+    def flaw(self) -> str | None:
+        """Return what is wrong with it."""
+        return None if differ(self.categories) else "a category is there twice"
 
     def numbers(self, column: Column) -> numpy.ndarray:
         """Return the prepared numbers."""
@@ -212,6 +225,10 @@ class EmbeddingInput:
     def dimension(self) -> int:
         """The width of the embedding."""
         return min(16, round(1.6 * self.size**0.56))
+
+    def flaw(self) -> str | None:
+        """Return what is wrong with it."""
+        return None if differ(self.categories) else "a category is there twice"
 
     def codes(self, column: Column) -> numpy.ndarray:
         """Return the codes, int64 of shape (rows,)."""
@@ -256,6 +273,14 @@ class DateInput:
         return [f"{self.origin}: {name}" for name in self.used] + [
             f"{self.origin} is missing"
         ] * self.indicator
+
+    def flaw(self) -> str | None:
+        """Return what is wrong with it."""
+        known = _date_parts(Dates(numpy.empty(0, "datetime64[us]")), self.origin)
+        if not self.used or not differ(self.used) or not known.keys() >= set(self.used):
+            return "it uses other parts than a date has"
+        lengths_fit = len(self.mean) == len(self.scale) == len(self.used)
+        return None if lengths_fit and min(self.scale) > 0 else "its standardisation does not fit its parts"
 
     def numbers(self, column: Column) -> numpy.ndarray:
         """Return the prepared numbers."""

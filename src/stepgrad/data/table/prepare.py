@@ -10,6 +10,7 @@ from typing import Any
 import numpy
 
 from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts
+from stepgrad.data.table.described import described, differ, has_type
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.inputs import (
     KINDS,
@@ -111,6 +112,11 @@ class Preparation:
         return cls(columns, learned, task, notes)
 
     @property
+    def width(self) -> int:
+        """How many numbers a row becomes, its codes apart."""
+        return sum(len(each.names) for each in self.columns)
+
+    @property
     def inputs(self) -> list[PreparedColumn]:
         """Every input of the network and the column that it comes from: first the numbers, then the codes."""
         numbers = [(name, each.origin) for each in self.columns for name in each.names]
@@ -134,7 +140,7 @@ class Preparation:
         """
         self._refuse_absent_columns(table)
         count = len(table) if rows is None else len(rows)
-        numbers = numpy.empty((count, sum(len(each.names) for each in self.columns)), dtype=numpy.float32)
+        numbers = numpy.empty((count, self.width), dtype=numpy.float32)
         codes = numpy.empty((count, len(self.embeddings)), dtype=numpy.int64)
         notes, done, embedded = [], 0, 0
         for each in self.columns:
@@ -172,6 +178,10 @@ class Preparation:
         """Return the preparation that `to_config` described. Raises `DataError` if the description is
         damaged.
         """
+        if not isinstance(config, Mapping):
+            raise DataError(
+                f"the description of the preparation is damaged ({type(config).__name__}: it is no object)."
+            )
         if config.get("version") != VERSION:
             raise DataError(
                 f"the preparation has version {config.get('version')!r}, this stepgrad reads {VERSION}; "
@@ -181,8 +191,12 @@ class Preparation:
         try:
             columns = [_from_config(each, KINDS) for each in config["columns"]]
             target = _from_config(config["target"], targets)
-            return cls(columns, target, Task(**config["task"]), config["notes"])
-        except (KeyError, TypeError, AttributeError) as error:
+            task, notes = described(Task, config["task"]), config["notes"]
+            _refuse_flaws(columns, target, task, notes)
+            return cls(columns, target, task, notes)
+        except DataError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
                 f"the description of the preparation is damaged ({type(error).__name__}: {error})."
             ) from None
@@ -234,4 +248,18 @@ def _from_config(config: Mapping[str, Any], kinds: Mapping[str, type]) -> Any:
     kind = values.pop("kind")
     if kind not in kinds:
         raise DataError(f"the preparation has a column of the unknown kind '{kind}'; use a newer stepgrad.")
-    return kinds[kind](**values)
+    return described(kinds[kind], values)
+
+
+def _refuse_flaws(
+    columns: list[Input], target: ClassTarget | NumberTarget, task: Task, notes: object
+) -> None:
+    """Raise `ValueError` if parts that a file describes do not go together."""
+    names = [each.origin for each in columns]
+    classes = target.classes if isinstance(target, ClassTarget) else []
+    if not names or not differ([*names, target.origin]):
+        raise ValueError("there is no column, or one is there twice")
+    if classes != task.classes:
+        raise ValueError("the target has other classes than the task")
+    if not has_type(notes, list[str]):
+        raise ValueError("its notes are no list of texts")

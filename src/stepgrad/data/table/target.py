@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy
 
 from stepgrad.data.table.columns import Column
+from stepgrad.data.table.described import differ
 from stepgrad.data.table.inputs import as_numbers
 from stepgrad.data.table.task import Task
 from stepgrad.errors import DataError
@@ -22,6 +23,10 @@ class ClassTarget:
     kind: ClassVar[str] = "classes"
     origin: str
     classes: list[str]
+
+    def flaw(self) -> str | None:
+        """Return what cannot be in one that a file describes."""
+        return None if len(self.classes) > 1 and differ(self.classes) else "its classes are not two or more"
 
     def values(self, column: Column) -> numpy.ndarray:
         """Return the class numbers. Raises `DataError` for a missing cell or a class that is not among
@@ -56,6 +61,14 @@ class NumberTarget:
     scale: float
     low: float | None
     high: float | None
+
+    def flaw(self) -> str | None:
+        """Return what cannot be in one that a file describes."""
+        if self.low is None or self.high is None:
+            has_limits = self.low is self.high
+        else:
+            has_limits = self.low < self.high
+        return None if has_limits and self.scale > 0 else "its scale or its bounds are none"
 
     @classmethod
     def learn(cls, origin: str, column: Column, bounded: bool = True) -> NumberTarget:

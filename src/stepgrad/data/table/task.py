@@ -27,6 +27,12 @@ class Task:
     reason: str
     classes: list[str] = field(default_factory=list)
 
+    def flaw(self) -> str | None:
+        """Return what cannot be in one that a file describes."""
+        count = len(self.classes)
+        fits = {"regression": count == 0, "binary": count == 2, "multiclass": count > 1}
+        return None if fits.get(self.kind) else f"{count} classes are no task of the kind '{self.kind}'"
+
 
 def find_task(table: Table, target: str, override: str | None = None) -> Task:
     """Find the task from the target column, or check the one that the person asked for.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import os
 from collections.abc import Iterable, Mapping
@@ -12,17 +13,24 @@ import numpy
 
 from stepgrad import nn
 from stepgrad.autograd.modes import no_grad
+from stepgrad.data.table.described import has_type
 from stepgrad.data.table.frame import Table
 from stepgrad.data.table.prepare import Preparation
 from stepgrad.data.table.target import ClassTarget, NumberTarget
-from stepgrad.errors import DataError, FileError
+from stepgrad.errors import DataError, FileError, StepgradError
 from stepgrad.files.model import load, read_record, save
 from stepgrad.functions.creation import from_numpy
 from stepgrad.train.table.predictions import Predictions, probabilities
+from stepgrad.train.table.settings import TableSettings
 
 MODEL_NAME = "model.safetensors"
 _VERSION = 1
 _ROWS_AT_ONCE = 4096
+_RECORD = {  # types of what is read in the record of a file
+    "rows": dict[str, int], "settings": dict[str, Any], "epochs": int, "best_epoch": int,
+    "test": dict[str, float | None], "baseline": dict[str, float | None], "fingerprint": str,
+    "test_rows": str,
+}  # fmt: skip
 
 
 class TableModel:
@@ -120,9 +128,31 @@ class TableModel:
                 raise FileError(
                     f"'{os.fspath(path)}' was written by another version of stepgrad; train it again."
                 )
-            return cls(network, Preparation.from_config(table["preparation"]), record["training"])
-        except (DataError, KeyError, TypeError, ValueError) as error:
+            model = cls(network, Preparation.from_config(table["preparation"]), record["training"])
+            model._refuse_misfit()
+            return model
+        except FileError:
+            raise
+        except (StepgradError, KeyError, TypeError, ValueError) as error:
             raise FileError(f"'{os.fspath(path)}' holds no usable model of a table: {error}") from None
+
+    def _refuse_misfit(self) -> None:
+        """Raise `DataError` if parts that a file brings do not go together: the network with the preparation,
+        and what the record says with what is read there.
+        """
+        for name, value in self.record.items():
+            if name in _RECORD and not has_type(value, _RECORD[name]):
+                raise DataError(f"its record cannot have {str(value)[:40]!r} for {name}.")
+        base64.b64decode(self.record.get("test_rows", ""))
+        if "settings" in self.record:
+            TableSettings(**self.record["settings"])
+        embeddings = self.preparation.embeddings
+        codes = numpy.array([[each.size - 1 for each in embeddings]], dtype=numpy.int64)
+        outputs = self.outputs(numpy.zeros((1, self.preparation.width), dtype=numpy.float32), codes)
+        task = self.preparation.task
+        expected = (1, len(task.classes) if task.kind == "multiclass" else 1)
+        if outputs.shape != expected:
+            raise DataError(f"its network gives {list(outputs.shape)} and not {list(expected)} for a row.")
 
 
 def load_table_model(run: str | os.PathLike[str]) -> TableModel:

@@ -45,11 +45,6 @@ def make_network(settings: TableSettings, preparation: Preparation) -> nn.Module
     return nn.EmbedColumns(nn.ModuleList(tables), body) if tables else body
 
 
-def count_numbers(preparation: Preparation) -> int:
-    """Return how many columns of numbers a prepared table has, those of codes apart."""
-    return sum(each.array == "numbers" for each in preparation.inputs)
-
-
 def count_weights(settings: TableSettings, preparation: Preparation) -> int:
     """Return how many weights the layers of `make_network` have, without making them; biases and embeddings
     apart.
@@ -59,7 +54,7 @@ def count_weights(settings: TableSettings, preparation: Preparation) -> int:
 
 
 def _width(preparation: Preparation) -> int:
-    return count_numbers(preparation) + sum(each.dimension for each in preparation.embeddings)
+    return preparation.width + sum(each.dimension for each in preparation.embeddings)
 
 
 def _outputs(preparation: Preparation) -> int:
@@ -69,7 +64,7 @@ def _outputs(preparation: Preparation) -> int:
 
 def describe_layers(network: nn.Module, preparation: Preparation) -> list[Layer]:
     """Return the layers of a network for prepared tables, in the order in which they compute."""
-    inputs: list[Any] = [(1, count_numbers(preparation))]
+    inputs: list[Any] = [(1, preparation.width)]
     if preparation.embeddings:
         inputs.append(zeros(1, len(preparation.embeddings), dtype=dtypes.int64))
     rows = nn.summary(network, *inputs).rows
