@@ -110,6 +110,7 @@ if TYPE_CHECKING:
     from stepgrad.amp import autocast as autocast
     from stepgrad.amp import is_autocast_enabled as is_autocast_enabled
     from stepgrad.compile import compile as compile
+    from stepgrad.compile.denormal import set_flush_denormal as set_flush_denormal
     from stepgrad.compile.threads import get_num_threads as get_num_threads
     from stepgrad.compile.threads import set_num_threads as set_num_threads
     from stepgrad.explain import explain as explain
@@ -162,6 +163,7 @@ _NAMES = {
     "sensitivity": "stepgrad.train.health",
     "compile": "stepgrad.compile",
     "get_num_threads": "stepgrad.compile.threads",
+    "set_flush_denormal": "stepgrad.compile.denormal",
     "set_num_threads": "stepgrad.compile.threads",
 }
 # Functions of nn.functional that PyTorch has here as well, with the same arguments.

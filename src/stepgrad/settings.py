@@ -47,11 +47,6 @@ def get_num_interop_threads() -> int:
     return int(_set["threads"])
 
 
-def set_flush_denormal(mode: bool) -> bool:
-    """Return False: the processor keeps computing with the smallest numbers."""
-    return False
-
-
 def set_default_tensor_type(kind: Any) -> None:
     """Make the dtype of a type such as `stepgrad.DoubleTensor`, or of its name, that of new tensors."""
     set_default_dtype(kind)
@@ -59,6 +54,6 @@ def set_default_tensor_type(kind: Any) -> None:
 
 __all__ = [
     "are_deterministic_algorithms_enabled", "get_float32_matmul_precision", "get_num_interop_threads",
-    "set_default_tensor_type", "set_float32_matmul_precision", "set_flush_denormal",
-    "set_num_interop_threads", "use_deterministic_algorithms",
+    "set_default_tensor_type", "set_float32_matmul_precision", "set_num_interop_threads",
+    "use_deterministic_algorithms",
 ]  # fmt: skip

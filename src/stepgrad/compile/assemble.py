@@ -14,7 +14,8 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays.memory import aligned_zeros
-from stepgrad.compile import threads
+from stepgrad.compile import denormal, threads
+from stepgrad.compile.denormal import write_flushing
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task, write_kernel
 from stepgrad.compile.lower.products import write_product
@@ -84,6 +85,7 @@ class Native:
         self._buffers: dict[Value, Buffer] = {}
         self._targets: dict[Cluster, list[tuple[Value, Buffer]]] = {}
         self.status = self._storage("status", "int64", 1)
+        self._flushing = self._storage("mode", "int64", 1)
         self.outputs = [self._storage("output", v.dtype, v.size) for v in program.outputs]
         self._place_values()
         self._lifetimes()
@@ -240,7 +242,8 @@ class Native:
                 for number in range(len(groups)):
                     w.call(f"calls{number}", [table, index, *threads])
 
-            w.loop(w.constant(0, "i64"), steps, 1, step)
+            mode = w.load(w.pointer(table, self._flushing.number, "i64"), "ptr")
+            write_flushing(w, mode, lambda: w.loop(w.constant(0, "i64"), steps, 1, step))
 
     def _write_calls(
         self, w: Writer, kernels: list[Kernel], table: Any, index: Any, threads: list[Any]
@@ -298,6 +301,8 @@ class Native:
             return self._packing_memory.ctypes.data
         if storage.kind == "status":
             return self._status.ctypes.data
+        if storage.kind == "mode":
+            return denormal.MODE.ctypes.data
         return self._arena.ctypes.data + storage.offset if storage.kind == "scratch" else 0
 
     def index_out_of_range(self) -> bool:
