@@ -98,3 +98,95 @@ def test_a_state_is_put_in_place_with_its_dtype():
     assert net[0].weight.requires_grad
     assert not net[0].bias.requires_grad
     assert np.shares_memory(net[0].weight.detach().numpy(), state["0.weight"].numpy())
+
+
+class Versioned(nn.Module):
+    """A layer with more to its state than tensors, whose weight had another name once."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(sg.zeros(2))
+        self.count = 3
+
+    def get_extra_state(self):
+        return {"count": self.count}
+
+    def set_extra_state(self, state):
+        self.count = state["count"]
+
+    def _load_from_state_dict(self, state_dict, prefix, *rest):
+        if prefix + "w" in state_dict:
+            state_dict[prefix + "weight"] = state_dict.pop(prefix + "w")
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
+def test_a_class_reads_and_writes_its_part_of_the_state_in_its_own_way():
+    net = nn.Sequential(nn.Linear(1, 1), Versioned())
+    state = net.state_dict()
+    assert list(state) == ["0.weight", "0.bias", "1.weight", "1._extra_state"]
+    assert state["1._extra_state"] == {"count": 3}
+    old = {"0.weight": [[5.0]], "0.bias": [6.0], "1.w": [7.0, 8.0]}
+    old = {key: sg.tensor(value) for key, value in old.items()} | {"1._extra_state": {"count": 9}}
+    assert not any(net.load_state_dict(old))
+    assert (net[1].weight.tolist(), net[1].count, net[0].bias.tolist()) == ([7, 8], 9, [6])
+    assert "1.w" in old  # hooks and classes change a copy
+    del old["1._extra_state"]
+    old["0.weight"] = sg.zeros(1, 1)
+    with pytest.raises(StateError, match=r"missing keys: 1\._extra_state"):
+        net.load_state_dict(old)
+    assert (net[0].weight.item(), net[1].count) == (5, 9)
+    with pytest.raises(StateError, match=r"unexpected keys: 0\._extra_state"):
+        net.load_state_dict(state | {"0._extra_state": 1})
+
+
+def test_hooks_around_writing_a_state():
+    net, seen = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1, bias=False)), []
+    net[1].register_state_dict_pre_hook(lambda *call: seen.append(call))
+    handle = net[1].register_state_dict_post_hook(
+        lambda module, state, prefix, _: state.update({prefix + "w": state.pop(prefix + "weight")})
+    )
+    net._register_state_dict_hook(lambda module, state, prefix, _: {f"net.{k}": x for k, x in state.items()})
+    assert list(net.state_dict()) == ["net.0.weight", "net.0.bias", "net.1.w"]
+    assert seen == [(net[1], "1.", False)]
+    handle.remove()
+    into = {"more": 1}
+    assert list(net[0].state_dict(destination=into)) == ["more", "weight", "bias"]
+    assert list(net.state_dict(keep_vars=True)) == ["net.0.weight", "net.0.bias", "net.1.weight"]
+
+
+def test_hooks_around_reading_a_state():
+    net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    state = {key: x + 1 for key, x in net.state_dict().items()}
+    old = {key.replace("1.", "second."): x for key, x in state.items()}
+
+    def rename(module, given, prefix, metadata, strict, missing, unexpected, errors):
+        for key in [key for key in given if key.startswith("second.")]:
+            given[key.replace("second.", "1.")] = given.pop(key)
+
+    handle = net.register_load_state_dict_pre_hook(rename)
+    assert net.load_state_dict(old) == ([], [])
+    assert [x.tolist() for x in net.state_dict().values()] == [x.tolist() for x in state.values()]
+    handle.remove()
+    with pytest.raises(
+        StateError, match=r"missing keys: 1\.weight, 1\.bias; unexpected keys: second\.weight"
+    ):
+        net.load_state_dict(old)
+    calls = []
+    net[1]._register_load_state_dict_pre_hook(lambda given, prefix, *rest: calls.append((prefix, len(given))))
+
+    def forgive(module, result):
+        calls.append(module)
+        result.missing_keys.clear()
+        result.unexpected_keys.clear()
+
+    net.register_load_state_dict_post_hook(forgive)
+    assert net.load_state_dict(old) == ([], [])
+    assert calls == [("1.", 0), net]
+
+
+def test_without_numbers():
+    layer = nn.BatchNorm1d(2).double()
+    assert layer.to_empty(device="cpu") is layer
+    assert layer.weight.dtype is sg.float64
+    assert layer.weight.tolist() == layer.running_var.tolist() == [0, 0]
+    assert isinstance(layer.weight, nn.Parameter)

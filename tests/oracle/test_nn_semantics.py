@@ -401,3 +401,33 @@ def test_a_network_with_the_state_of_pytorch_gives_the_same_outputs_and_gradient
 def test_gains(torch):
     for name in ("linear", "conv2d", "sigmoid", "tanh", "relu", "selu", "leaky_relu"):
         assert sg.nn.init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
+
+
+def trace_of_states(lib):
+    """What hooks see while a state is written and read; those after reading come last in stepgrad, which
+    reads all or nothing.
+    """
+    net, trace, after = (
+        lib.nn.Sequential(lib.nn.Linear(1, 1), lib.nn.Sequential(lib.nn.BatchNorm1d(1))),
+        [],
+        [],
+    )
+    for name, module in net.named_modules():
+        module.register_state_dict_pre_hook(lambda m, *more, n=name: trace.append(("save", n, more)))
+        module.register_state_dict_post_hook(
+            lambda m, state, prefix, _, n=name: trace.append(("saved", n, prefix, list(state)))
+        )
+        module.register_load_state_dict_pre_hook(
+            lambda m, state, prefix, _, strict, missing, unexpected, errors, n=name: trace.append(
+                ("load", n, list(state), prefix, strict, list(missing), list(unexpected), list(errors))
+            )
+        )
+        module.register_load_state_dict_post_hook(lambda m, found, n=name: after.append(n))
+    state = net.state_dict()
+    del state["1.0.running_mean"]
+    state["more"] = state["1.more"] = state["1.0.more.still"] = lib.zeros(1)
+    return trace, after, tuple(net.load_state_dict(state, strict=False))
+
+
+def test_hooks_on_states(torch):
+    assert trace_of_states(sg) == trace_of_states(torch)

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from stepgrad.arrays import devices, dtypes
 from stepgrad.autograd.engine import state as engine_state
 from stepgrad.autograd.modes import no_grad
-from stepgrad.errors import (
-    ArgumentError,
-    DtypeError,
-    MissingNameError,
-    StateError,
-    StepgradError,
-    suggest,
-)
-from stepgrad.functions.creation import as_tensor
+from stepgrad.errors import ArgumentError, MissingNameError, StepgradError, suggest
+from stepgrad.functions.creation import zeros
 from stepgrad.nn.backward_hooks import Gates
 from stepgrad.nn.parameter import Parameter
 from stepgrad.nn.paths import Named, name_module
-from stepgrad.nn.tables import TABLES, check_name, forget, kind, register, table_for
+from stepgrad.nn.state import StateMethods
+from stepgrad.nn.tables import TABLES, check_name, forget, register, table_for
 from stepgrad.tensor import RemovableHook, Tensor
 
 M = TypeVar("M", bound="Module")
 
 
-class Module:
+class Module(StateMethods):
     """Base of all networks: define parameters and submodules in ``__init__``, the computation in ``forward``.
 
     >>> import stepgrad as sg
@@ -54,7 +47,7 @@ class Module:
         module = super().__new__(cls)
         # Made here, so that a subclass that forgets super().__init__() works as well.
         module.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set(),
+            training=True, _parameters={}, _buffers={}, _modules={}, _not_saved=set(), _state_hooks={},
             _forward_hooks=[], _forward_pre_hooks=[], _backward_hooks=[], _backward_pre_hooks=[],
             # What a model file needs to make the module again.
             _constructor=(args, kwargs),
@@ -352,6 +345,14 @@ class Module:
                             x.data = moved
         return self
 
+    def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
+        """Move all parameters and buffers to a device without their numbers, which are 0 then; return the
+        module.
+        """
+        for tensor in [*self.parameters(recurse), *self.buffers(recurse)]:
+            tensor.data = zeros(*tensor.shape, dtype=tensor.dtype, device=device)
+        return self
+
     def cpu(self: M) -> M:
         """Move to the CPU."""
         return self.to("cpu")
@@ -371,65 +372,6 @@ class Module:
     def half(self: M) -> M:
         """Bring to float16."""
         return self.to(dtypes.float16)
-
-    # ------------------------------------------------------------------------------------ state
-
-    def state_dict(self, *, prefix: str = "", keep_vars: bool = False) -> dict[str, Tensor]:
-        """Return parameters and persistent buffers by dotted name, as PyTorch names them; they share
-        memory. `prefix` is put before each name; with `keep_vars` they are the tensors themselves.
-        """
-        found: dict[str, Tensor] = OrderedDict()
-        for path, module in self.named_modules(remove_duplicate=False):
-            place = f"{prefix}{path}." if path else prefix
-            for table in (module._parameters, module._buffers):
-                for name, tensor in table.items():
-                    if tensor is not None and name not in module._not_saved:
-                        found[place + name] = tensor if keep_vars else tensor.detach()
-        return found
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> LoadResult:
-        """Copy tensors (or arrays) by name into parameters and buffers; with `assign` put them there as they
-        are, with their dtype and device.
-
-        Raises `StateError` naming every missing and unexpected key (unless `strict` is False) and every
-        tensor of another shape, `DtypeError` for what is no tensor; then nothing is changed.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise DtypeError(
-                f"load_state_dict takes tensors by name, as state_dict() returns, not {kind(state_dict)}."
-            )
-        own = self.state_dict(keep_vars=True)
-        missing = [k for k in own if k not in state_dict]
-        unexpected = [k for k in state_dict if k not in own]
-        problems = []
-        if strict and missing:
-            problems.append(f"missing keys: {', '.join(missing)}")
-        if strict and unexpected:
-            problems.append(f"unexpected keys: {', '.join(map(str, unexpected))}")
-        loaded = {k: _tensor_of(k, state_dict[k]) for k in own if k in state_dict}
-        for key, tensor in loaded.items():
-            if tensor.shape != own[key].shape:
-                problems.append(f"{key} is {list(tensor.shape)} there, {list(own[key].shape)} here")
-        if problems:
-            raise StateError(f"the state does not fit {type(self).__name__}: {'; '.join(problems)}.")
-        with no_grad():
-            for key, tensor in loaded.items():
-                if assign:
-                    self._assign(key, tensor)
-                else:
-                    own[key].copy_(tensor)
-        return LoadResult(missing, unexpected)
-
-    def _assign(self, key: str, tensor: Tensor) -> None:
-        path, _, name = key.rpartition(".")
-        module = self.get_submodule(path)
-        before = module._parameters.get(name)
-        if before is None:
-            module._buffers[name] = tensor
-        else:
-            module._parameters[name] = Parameter(tensor, requires_grad=before.requires_grad)
 
     # ------------------------------------------------------------------------------------- text
 
@@ -453,18 +395,6 @@ class Module:
         return f"{self._get_name()}(\n{body}\n)"
 
 
-class LoadResult(NamedTuple):
-    """What `load_state_dict` found: `missing_keys` and `unexpected_keys`."""
-
-    missing_keys: list[str]
-    unexpected_keys: list[str]
-
-    def __repr__(self) -> str:
-        if not self.missing_keys and not self.unexpected_keys:
-            return "<All keys matched successfully>"
-        return f"LoadResult(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-
-
 def _hooked(hooks: list[Any], hook: Any, prepend: bool) -> RemovableHook:
     handle = RemovableHook(hooks, hook)
     if prepend:
@@ -475,12 +405,6 @@ def _hooked(hooks: list[Any], hook: Any, prepend: bool) -> RemovableHook:
 def indented(text: str) -> str:
     """Return a text whose lines, from the second on, are moved to the right, as in a repr."""
     return text.replace("\n", "\n  ")
-
-
-def _tensor_of(key: str, value: Any) -> Tensor:
-    if not hasattr(value, "shape"):
-        raise DtypeError(f"the state holds {kind(value)} under {key!r}, where a tensor belongs.")
-    return as_tensor(value)
 
 
 __all__ = ["Module"]
