@@ -15,8 +15,8 @@ from stepgrad.train.metrics import confusion_matrix
 from stepgrad.train.table.model import TableModel
 from stepgrad.train.table.predictions import Predictions
 from stepgrad.train.table.result import Baseline, Score
+from stepgrad.train.table.reuse import warn_of_second_use
 from stepgrad.train.table.scores import class_scores, number_scores
-from stepgrad.train.table.test_use import warn_of_second_use
 
 HEADLINE = {"regression": "rmse", "binary": "accuracy", "multiclass": "accuracy"}
 """The score that stands first, by task."""

@@ -31,8 +31,8 @@ from stepgrad.train.table.importance import permutation_importance
 from stepgrad.train.table.model import MODEL_NAME, TableModel
 from stepgrad.train.table.network import count_weights, describe_layers
 from stepgrad.train.table.result import ReadColumn, TableResult
+from stepgrad.train.table.reuse import mark_test_rows, note_other_runs
 from stepgrad.train.table.settings import TableSettings, needed
-from stepgrad.train.table.test_use import mark_test_rows, note_other_runs
 
 CHECKPOINTS_NAME = "checkpoints"
 _MOST_POINTS = 2_000
