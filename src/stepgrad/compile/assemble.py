@@ -78,7 +78,6 @@ class Native:
         began = time.perf_counter()
         self.slots: list[tuple[int, Slot]] = []
         self.storages: list[Storage] = []
-        self._leaf_storage: dict[int, Storage] = {}
         self._constants: list[numpy.ndarray] = []
         program.writes = writes_without_conflict(program.outputs, program.writes)
         self.schedule = Schedule([*program.outputs, *(v for _, v in program.writes)], program.writes)

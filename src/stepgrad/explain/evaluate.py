@@ -108,17 +108,6 @@ def decimal(value: Decimal | float | str) -> Decimal:
     return Decimal(value)
 
 
-def names_in(text: str) -> list[str]:
-    """Return the names that stand for values in `text`, each once, in order.
-
-    >>> names_in("∂L/∂z₁·x₂ + max(x₂, e)")
-    ['∂L/∂z₁', 'x₂']
-    """
-    found = [token for kind, token in _tokens(text) if kind == "name"]
-    known = FUNCTIONS.keys() | ARRAY_FUNCTIONS.keys() | _constants().keys()
-    return [name for name in dict.fromkeys(found) if name not in known]
-
-
 def is_filled_in(formula: str, values: Mapping[str, str], text: str) -> bool:
     """Return whether a text is the formula with the texts of `values` for its names, parentheses aside.
 

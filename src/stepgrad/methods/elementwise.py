@@ -348,7 +348,3 @@ def _bounded(x: Tensor, bound: Operand, beyond: Tensor) -> Tensor:
 
 def _is_operand(x: Any) -> bool:
     return isinstance(x, (TensorBase, bool, int, float, numpy.ndarray, numpy.generic))
-
-
-def _raw(x: Any) -> Any:
-    return x._array if isinstance(x, TensorBase) else x

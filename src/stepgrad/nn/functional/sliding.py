@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from stepgrad.errors import ArgumentError, DtypeError, ShapeError
+from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.nn.functional.checks import no_tensor
 from stepgrad.tensor import Tensor
 
@@ -35,12 +35,6 @@ def check_input(name: str, x: Any, dims: int) -> None:
             f"{name} slides over the last {dims} of {dims + 2} dimensions (N, C, …), or of {dims + 1} "
             f"without a batch; this input has the shape {list(x.shape)}."
         )
-
-
-def check_floating(name: str, x: Tensor) -> None:
-    """Raise `DtypeError` for numbers that are no floating point numbers."""
-    if not x.is_floating_point():
-        raise DtypeError(f"{name} takes floating point numbers, not {x.dtype.name}. Convert with .float().")
 
 
 def batched(input: Tensor, dims: int, function: Callable[[Tensor], Tensor]) -> Tensor:

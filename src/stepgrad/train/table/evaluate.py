@@ -18,9 +18,6 @@ from stepgrad.train.table.result import Baseline, Score
 from stepgrad.train.table.reuse import warn_of_second_use
 from stepgrad.train.table.scores import class_scores, number_scores
 
-HEADLINE = {"regression": "rmse", "binary": "accuracy", "multiclass": "accuracy"}
-"""The score that stands first, by task."""
-
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:

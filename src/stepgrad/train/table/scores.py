@@ -10,7 +10,6 @@ from stepgrad.arrays.random import stream
 from stepgrad.train import metrics
 from stepgrad.train.table.result import Score
 
-HEADLINE = {"regression": "rmse", "binary": "accuracy", "multiclass": "accuracy"}
 _Z = 1.959963984540054  # 97.5 % of a standard normal distribution lies below
 _RESAMPLES = 2000
 _GROUPS = 2000
