@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .steps import time_epochs
 from .workloads import WORKLOADS, Workload
 
 DROPOUT, MOMENTUM = 0.1, 0.9
@@ -90,6 +91,15 @@ class Named:
         rest = {"momentum": MOMENTUM} if variant.momentum else {}
         self.optimizer = make(self.model.parameters(), lr=workload.learning_rate, **rest, **options)
         self.inputs, self.targets = map(torch.from_numpy, variant.batches())
+        self.first = {name: value.clone() for name, value in self.model.state_dict().items()}
+
+    def reset(self) -> None:
+        """Back to the first weights, with zeros in the optimizer's state."""
+        self.model.load_state_dict(self.first)
+        with self.torch.no_grad():
+            for state in self.optimizer.state.values():
+                for value in state.values():
+                    value.zero_()
 
     def loss(self, inputs: Any, targets: Any) -> Any:
         """The loss of a batch."""
@@ -148,9 +158,13 @@ class Jax:
         self.jax = jax
         inputs, targets = variant.batches()
         self.batches = (jnp.asarray(inputs), jnp.asarray(targets, None if targets.ndim == 3 else jnp.int32))
-        self.state = _jax_state(variant)
-        step = _jax_step(variant)
+        self.variant, step = variant, _jax_step(variant)
         self.run = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the first weights, with the optimizer as new."""
+        self.state = self.jax.block_until_ready(_jax_state(self.variant))
 
     def epoch(self) -> None:
         """One epoch, every batch in order."""
@@ -244,11 +258,7 @@ def measure(peer: str, name: str, seconds: float) -> dict[str, float]:
     training.epoch()
     first = perf_counter() - began
     training.epoch()
-    epochs, began = 0, perf_counter()
-    while perf_counter() - began < seconds or not epochs:
-        training.epoch()
-        epochs += 1
-    spent = perf_counter() - began
+    epochs, spent = time_epochs(training, seconds)
     return {"microseconds": spent / epochs / chosen.workload.steps * 1e6, "first_epoch_seconds": first}
 
 
