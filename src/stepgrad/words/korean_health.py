@@ -72,6 +72,28 @@ _FINDINGS = {
     "Each step overshoots the minimum along the steepest direction, so the loss does not fall.": (
         "스텝마다 가장 가파른 방향의 최솟값을 지나쳐 버려 손실이 줄지 않습니다."
     ),
+    "weight decay too strong": "너무 강한 가중치 감소",
+    (
+        "With a weight decay of {decay} the loss goes from {start} to {end} in {steps} steps; without it "
+        "it reaches {better}."
+    ): (
+        "가중치 감소 {decay}에서 손실이 {steps}스텝 동안 {start}에서 {end:으로/로} 가고, "
+        "가중치 감소가 없으면 {better:이/가} 됩니다."
+    ),
+    "In each step the decay pulls the weights towards 0 more strongly than the loss pulls them away.": (
+        "스텝마다 손실이 가중치를 0에서 떼어 놓는 것보다 가중치 감소가 0 쪽으로 더 세게 당깁니다."
+    ),
+    "momentum too high": "너무 높은 모멘텀",
+    (
+        "With a momentum of {momentum} the loss goes from {start} to {end} in {steps} steps; with {other} "
+        "it reaches {better}."
+    ): (
+        "모멘텀 {momentum}에서 손실이 {steps}스텝 동안 {start}에서 {end:으로/로} 가고, {other}에서는 "
+        "{better:이/가} 됩니다."
+    ),
+    "A step still follows the gradients of some {memory} steps before, and goes past the minimum.": (
+        "스텝이 {memory}스텝쯤 전의 기울기를 아직 따라가서 최솟값을 지나쳐 버립니다."
+    ),
     "learning rate too low": "너무 낮은 학습률",
     "The steps are so short that training would need many times as many of them.": (
         "한 스텝이 너무 짧아 몇 배나 많은 스텝이 필요합니다."
@@ -149,6 +171,7 @@ _CHANGES = {
     "a target with mean 0 and standard deviation 1": "실젯값을 평균 0, 표준 편차 1로 바꾸기",
     "a weight decay of {value}": "가중치 감소 {value}",
     "no weight decay": "가중치 감소 없이 학습하기",
+    "a momentum of {value}": "모멘텀 {value}",
     "no dropout": "드롭아웃 없이 학습하기",
     "a further hidden layer of {value} units, trained with Adam": (
         "뉴런 {value}개의 은닉층을 하나 더 두고 Adam으로 학습하기"

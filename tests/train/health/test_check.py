@@ -77,6 +77,42 @@ def test_a_healthy_network():
         found.try_out()
 
 
+BRAKES = {
+    "sgd": ("decay_too_strong", lambda p: sg.optim.SGD(p, lr=0.05, weight_decay=2.0)),
+    "adamw": ("decay_too_strong", lambda p: sg.optim.AdamW(p, lr=0.01, weight_decay=20.0)),
+    "momentum": ("momentum_too_high", lambda p: sg.optim.SGD(p, lr=0.05, momentum=0.999)),
+    "beta": ("momentum_too_high", lambda p: sg.optim.Adam(p, lr=0.03, betas=(0.998, 0.999))),
+}
+
+
+@pytest.mark.parametrize("name", BRAKES)
+def test_what_holds_training_up_is_named_and_not_what_comes_of_it(name):
+    sg.manual_seed(1)
+    kind, make = BRAKES[name]
+    x = sg.randn(128, 5)
+    y = (1.5 * x[:, :1]).sin() + 0.6 * x[:, 1:2] * x[:, 2:3]
+    model = nn.Sequential(nn.Linear(5, 32), nn.ReLU(), nn.Linear(32, 1))
+    optimizer = make(model.parameters())
+    found = sg.health(model, nn.MSELoss(), optimizer, x, y)
+    assert found.kinds() == [kind]
+    assert found.try_out().gain > 0.3
+    assert "가중치 감소" in found.text(Words("ko")) or "모멘텀" in found.text(Words("ko"))
+    check = HealthCheck()
+    trainer = sg.Trainer(model, nn.MSELoss(), optimizer, callbacks=check, progress=False)
+    trainer.fit((x, y), epochs=10)
+    assert check.health.kinds() == [kind]
+
+
+def test_inputs_that_are_scaled_bear_a_higher_rate():
+    sg.manual_seed(1)
+    x = sg.randn(128, 5)
+    y = (1.5 * x[:, :1]).sin() + 0.6 * x[:, 1:2] * x[:, 2:3]
+    model = nn.Sequential(nn.Linear(5, 32), nn.Tanh(), nn.Linear(32, 1))
+    found = sg.health(model, nn.MSELoss(), sg.optim.SGD(model.parameters(), lr=1e-4), 50 * x + 50, 50 * y)
+    changes = [finding.change for finding in found.findings if finding.change is not None]
+    assert any(change.kind.startswith("standardise") and change.value >= 1e-3 for change in changes)
+
+
 def test_a_chosen_finding():
     found = look(broken(13))  # dead ReLUs in two layers
     assert found.kinds() == ["dead_relu", "dead_relu"]

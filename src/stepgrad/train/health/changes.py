@@ -70,6 +70,7 @@ _TEXTS = {
     "standardise_target": "a target with mean 0 and standard deviation 1",
     "decay": "a weight decay of {value}",
     "no_decay": "no weight decay",
+    "momentum": "a momentum of {value}",
     "no_dropout": "no dropout",
     "hidden": "a further hidden layer of {value} units, trained with Adam",
     "logits": "the outputs handed to the loss as they are",
@@ -180,6 +181,17 @@ def _with_decay(case: Case, decay: float) -> Case:
     return case
 
 
+def _with_momentum(case: Case, momentum: float) -> Case:
+    """Return the case with a momentum, of Adam β₁, in the groups that have one, and without its memory."""
+    assert case.optimizer is not None
+    for group in case.optimizer.param_groups:
+        if group.get("momentum"):
+            group["momentum"] = momentum
+        if "betas" in group:
+            group["betas"] = (momentum, *group["betas"][1:])
+    return _forgetting(case)
+
+
 def _without_dropout(case: Case, _: Any) -> Case:
     for module in case.model.modules():
         if isinstance(module, nn.Dropout):
@@ -219,6 +231,7 @@ _APPLY: dict[str, Callable[[Case, Any], Case]] = {
     "standardise_target": _with_standard_target,
     "decay": _with_decay,
     "no_decay": lambda case, _: _with_decay(case, 0.0),
+    "momentum": _with_momentum,
     "no_dropout": _without_dropout,
     "hidden": _with_hidden,
     "logits": _without_last,

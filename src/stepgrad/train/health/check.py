@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from stepgrad.errors import ArgumentError, NotFiniteError
+from stepgrad.train.health.brakes import of_brakes
 from stepgrad.train.health.case import MOST_ROWS, Case, make_case
 from stepgrad.train.health.changes import Change
 from stepgrad.train.health.findings import Finding
@@ -154,8 +155,8 @@ def diagnose(
     # A gradient that explodes from the start comes with any learning rate; later, of a high one.
     is_explained = any(finding.kind == "zigzag" for finding in findings)
     if not is_explained and not any(finding.kind == "exploding_gradient" for finding in from_start):
-        rates = list(of_rates(case, seen))
-        if any(finding.kind == "rate_too_high" for finding in rates):
+        rates = list(of_brakes(case)) or list(of_rates(case, seen))
+        if any(finding.kind != "rate_too_low" for finding in rates):
             findings = from_start  # what came later came of it
         findings = rates + findings
     if history is not None and not findings and not wrong:

@@ -98,6 +98,22 @@ _KINDS = {
         ),
         "The steps are so short that training would need many times as many of them.",
     ),
+    "decay_too_strong": _Texts(
+        "weight decay too strong",
+        (
+            "With a weight decay of {decay} the loss goes from {start} to {end} in {steps} steps; without it "
+            "it reaches {better}."
+        ),
+        "In each step the decay pulls the weights towards 0 more strongly than the loss pulls them away.",
+    ),
+    "momentum_too_high": _Texts(
+        "momentum too high",
+        (
+            "With a momentum of {momentum} the loss goes from {start} to {end} in {steps} steps; with "
+            "{other} it reaches {better}."
+        ),
+        "A step still follows the gradients of some {memory} steps before, and goes past the minimum.",
+    ),
     "update_too_large": _Texts(
         "updates too large",
         "A step changes the weights of {layer} by {update} of their size, those of other layers by {other}.",
@@ -145,8 +161,8 @@ class Finding:
     """Something that is wrong.
 
     * `kind`: "not_finite", "vanishing_gradient", "exploding_gradient", "saturated", "dead_relu",
-      "rate_too_high", "rate_too_low", "update_too_large", "update_too_small", "zigzag", "squashed",
-      "overfitting" or "underfitting".
+      "rate_too_high", "rate_too_low", "decay_too_strong", "momentum_too_high", "update_too_large",
+      "update_too_small", "zigzag", "squashed", "overfitting" or "underfitting".
     * `where`: the path of a layer, "" for the whole network. `numbers`: what was measured, by name.
     * `change`: what to try, None if there is nothing to be tried on a copy.
     * `variant`: which of the texts of its kind.

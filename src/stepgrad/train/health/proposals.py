@@ -13,6 +13,7 @@ from stepgrad.train.health.trial import Trial, Trials
 
 _GAIN, _GOOD_GAIN = 0.01, 0.1  # a smaller one than the first is none; with the second nothing else is tried
 _FACTORS = (0.1, 0.01, 10.0)
+_SCALED = (100.0, 1e3)  # what is scaled down bears a much higher rate
 
 
 def propose(case: Case, findings: Sequence[Finding]) -> tuple[list[Finding], list[Trial]]:
@@ -48,7 +49,8 @@ def _candidates(finding: Finding, case: Case) -> Iterator[Change]:
     yield change
     if change.kind in TAKES_RATE:
         rate = rate_of(case) if change.value is None else change.value
-        yield from (Change(change.kind, rate * factor) for factor in _FACTORS if rate)
+        factors = (*_FACTORS, *_SCALED) if change.kind.startswith("standardise") else _FACTORS
+        yield from (Change(change.kind, rate * factor) for factor in factors if rate)
     elif change.kind in ("rate", "finite"):
         yield from (Change(change.kind, change.value * factor) for factor in _FACTORS if factor < 1)
     elif change.kind == "layer_rate":
