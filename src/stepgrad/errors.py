@@ -135,11 +135,25 @@ def suggest(name: str, names: Iterable[str]) -> str:
     >>> suggest("zzz", ["price", "carat"])
     ''
     """
+    near = _nearest(name, list(names))
+    return f" Did you mean '{near}'?" if near else ""
+
+
+def suggest_all(absent: Iterable[str], names: Iterable[str]) -> str:
+    """Return a suggestion as `suggest` does for each of several names that are not there, if one is close.
+
+    >>> suggest_all(["prise", "zzz", "color"], ["price", "colour"])
+    " Did you mean 'price', 'colour'?"
+    """
+    there = list(names)
+    near = dict.fromkeys(f"'{found}'" for name in absent if (found := _nearest(name, there)))
+    return f" Did you mean {', '.join(near)}?" if near else ""
+
+
+def _nearest(name: str, names: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(names), n=1)
-    if not near:
-        folded = {other.casefold(): other for other in names}
-        near = get_close_matches(name.casefold(), list(folded), n=1)
-        near = [folded[n] for n in near]
-    return f" Did you mean '{near[0]}'?" if near else ""
+    folded = {other.casefold(): other for other in names}
+    near = get_close_matches(name, names, n=1)
+    near = near or [folded[each] for each in get_close_matches(name.casefold(), list(folded), n=1)]
+    return near[0] if near else ""

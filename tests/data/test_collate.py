@@ -71,6 +71,13 @@ def test_structures_keep_their_form():
         ([], ShapeError, "0 samples"),
         ([{"x": {"y": None}}], DtypeError, "samples (part ['x']['y']) of type NoneType"),
         ([numpy.array(["a"])], DtypeError, "of type ndarray of <U1"),
+        (
+            [(1, 2), None],
+            DtypeError,
+            "the first is a tuple, number 1 of the batch a NoneType. Make them alike",
+        ),
+        ([(1, sg.zeros(2)), (1, 3.0)], DtypeError, "samples (part [1]) must be of one kind to make a batch"),
+        ([1.5, None], DtypeError, "the first is a float, number 1 of the batch a NoneType"),
     ],
 )
 def test_what_does_not_fit_together_is_named(batch, kind, message):

@@ -156,6 +156,7 @@ def _sample(node: ast.AST, texts: dict[str, ast.AST]) -> str:
     if isinstance(node, ast.FormattedValue):
         if isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "") in (
             "suggest",
+            "suggest_all",
             "suggest_file",
             "other_run",
         ):

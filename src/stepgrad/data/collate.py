@@ -33,10 +33,16 @@ def default_collate(batch: Sequence[Any]) -> Any:
     return _collate(batch if isinstance(batch, tuple) else list(batch), "")
 
 
+_KINDS: tuple[type | tuple[type, ...], ...] = (
+    Tensor, (numpy.ndarray, numpy.generic, int, float), (str, bytes), Mapping, Sequence,
+)  # fmt: skip
+
+
 def _collate(batch: Sequence[Any], where: str) -> Any:
     if not batch:
         raise ShapeError("default_collate got 0 samples; it needs at least 1.")
     first = batch[0]
+    _same_kind(batch, where)
     if isinstance(first, Tensor):
         _same((tuple(sample.shape) for sample in batch), where)
         return stack(batch)
@@ -61,6 +67,18 @@ def _collate(batch: Sequence[Any], where: str) -> Any:
         "takes tensors, NumPy arrays, numbers, strings, and dicts, tuples and lists of them. Convert them in "
         "the dataset, or give the DataLoader a collate_fn of your own."
     )
+
+
+def _same_kind(batch: Sequence[Any], where: str) -> None:
+    """Raise `DtypeError` where samples of different kinds meet, such as a tuple and None."""
+    kind = next((each for each in _KINDS if isinstance(batch[0], each)), object)
+    for i, sample in enumerate(batch):
+        if not isinstance(sample, kind):
+            raise DtypeError(
+                f"samples{_at(where)} must be of one kind to make a batch: the first is a "
+                f"{type(batch[0]).__name__}, number {i} of the batch a {type(sample).__name__}. Make them "
+                "alike in the dataset, or give the DataLoader a collate_fn of your own."
+            )
 
 
 def _collate_mapping(batch: Sequence[Any], where: str) -> Any:

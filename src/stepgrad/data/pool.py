@@ -271,7 +271,8 @@ class Pool:
 
     def _report(self, who: Worker, task: Task | None, failure: worker.Failure) -> WorkerError:
         where = self._where(who, task, failure.position)
-        error = WorkerError(f"{self._name(who)} raised {failure.kind}{where}: {failure.text}")
+        said = f": {failure.text}" if failure.text else "."
+        error = WorkerError(f"{self._name(who)} raised {failure.kind}{where}{said}")
         error.add_note(f"In the worker process:\n\n{failure.details}")
         return error
 

@@ -55,9 +55,10 @@ _NOTES = {
     "column '{name}' is left out: a network cannot use its type {kind}.": (
         "'{name}' 열은 자료형이 {kind:이라/라} 신경망에 쓸 수 없어 뺐습니다."
     ),
-    "column '{name}' lacks {count} cells, hardly any in training; they count as the average.": (
-        "'{name}' 열에는 훈련 데이터에 없던 빈칸이 {count}개 있습니다. 평균으로 여깁니다."
-    ),
+    (
+        "column '{name}': {count} of {cells} cells are missing, hardly any in training; they count as the "
+        "average."
+    ): ("'{name}' 열: 칸 {cells}개 가운데 {count}개는 훈련 데이터에 거의 없던 빈칸이어서 평균으로 여깁니다."),
     (
         "column '{name}': {count} of {filled} cells hold what the network does not know, such as '{text}' "
         "(row {row}); they count as none of its categories."

@@ -177,10 +177,10 @@ def test_a_new_table_may_differ_in_columns_and_gaps() -> None:
     assert prepared.notes == [
         "column 'size': 1 of 1 cells are far beyond the numbers in training, such as 1e+09 (row 1); they "
         "count as 100 standard deviations from the mean.",
-        "column 'kind' lacks 1 cells, hardly any in training; they count as the average.",
+        "column 'kind': 1 of 2 cells are missing, hardly any in training; they count as the average.",
         "column 'kind': 1 of 1 cells hold what the network does not know, such as 'castle' (row 1); they "
         "count as none of its categories.",
-        "column 'built' lacks 1 cells, hardly any in training; they count as the average.",
+        "column 'built': 1 of 2 cells are missing, hardly any in training; they count as the average.",
     ]
     new.columns["kind"] = Table.from_arrays({"kind": ["hut", "castle"]}).column("kind")
     assert "'castle' (row 2)" in preparation.transform(new, numpy.array([1])).notes[0]
@@ -191,6 +191,9 @@ def test_absent_columns_are_named_with_the_nearest() -> None:
     preparation = fitted(table)
     renamed = Table({name.replace("size", "sizes"): column for name, column in table})
     with pytest.raises(DataError, match=r"the table lacks 'size', .*\. Did you mean 'sizes'"):
+        preparation.transform(renamed)
+    renamed = Table({name.replace("sold", "Sold").replace("kind", "kinds"): column for name, column in table})
+    with pytest.raises(DataError, match=r"lacks 'kind', 'sold', .*\. Did you mean 'kinds', 'Sold'\?"):
         preparation.transform(renamed)
 
 
@@ -214,6 +217,10 @@ def test_a_table_without_usable_columns_is_refused() -> None:
         DataError, match=r"no column is left to predict 'price' from\. column 'id' is left out"
     ):
         Preparation.fit(table, "price", find_task(table, "price"), numpy.arange(20))
+    nested = Table(table.without("id").columns, unusable={"tags": "List(Int64)"})
+    reason = r"from\. column 'tags' is left out: a network cannot use its type List\(Int64\)\."
+    with pytest.raises(DataError, match=reason):
+        Preparation.fit(nested, "price", find_task(nested, "price"), numpy.arange(20))
     with pytest.raises(DataError, match=r"from\. The table has no other column."):
         Preparation.fit(table.without("id"), "price", find_task(table, "price"), numpy.arange(20))
 

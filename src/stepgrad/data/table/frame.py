@@ -115,11 +115,15 @@ class Table:
                 columns[name] = column
         if not columns:
             raise DataError("the table has no column that a network can use.")
-        notes = [
-            f"column '{name}' is left out: a network cannot use its type {kind}."
-            for name, kind in unusable.items()
-        ]
-        return cls(columns, notes, unusable)
+        return cls(columns, unusable_notes(unusable), unusable)
+
+
+def unusable_notes(unusable: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each column that is left out for its type, given by their names."""
+    return [
+        f"column '{name}' is left out: a network cannot use its type {kind}."
+        for name, kind in unusable.items()
+    ]
 
 
 def refuse_repeated(names: Sequence[str], where: str) -> None:

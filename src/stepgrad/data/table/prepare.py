@@ -11,7 +11,7 @@ import numpy
 
 from stepgrad.data.table.columns import Booleans, Column, Numbers, Texts
 from stepgrad.data.table.described import described, differ, has_type
-from stepgrad.data.table.frame import Table
+from stepgrad.data.table.frame import Table, unusable_notes
 from stepgrad.data.table.inputs import (
     KINDS,
     BooleanInput,
@@ -24,7 +24,7 @@ from stepgrad.data.table.inputs import (
 from stepgrad.data.table.strange import refuse_misfits, unlike_training
 from stepgrad.data.table.target import ClassTarget, NumberTarget, learn_target, refuse_too_large
 from stepgrad.data.table.task import Task
-from stepgrad.errors import DataError, suggest
+from stepgrad.errors import DataError, suggest_all
 
 VERSION = 1
 # Names that a column of row numbers or keys goes by.
@@ -107,7 +107,7 @@ class Preparation:
             else:
                 columns.append(found)
         if not columns:
-            reasons = " ".join(notes) or "The table has no other column."
+            reasons = " ".join([*unusable_notes(table.unusable), *notes]) or "The table has no other column."
             raise DataError(f"no column is left to predict '{target}' from. {reasons}")
         return cls(columns, learned, task, notes)
 
@@ -205,9 +205,9 @@ class Preparation:
         absent = [each.origin for each in self.columns if each.origin not in table.columns]
         if absent:
             listed = ", ".join(f"'{name}'" for name in absent)
-            raise DataError(
-                f"the table lacks {listed}, which the network needs.{suggest(absent[0], table.names)}"
-            )
+            known = {each.origin for each in self.columns}
+            near = suggest_all(absent, [name for name in table.names if name not in known])
+            raise DataError(f"the table lacks {listed}, which the network needs.{near}")
 
 
 def _learn(name: str, column: Column, rows: numpy.ndarray) -> Input | str:

@@ -42,7 +42,8 @@ def _gaps(each: Input, column: Column) -> list[str]:
     if not gaps or getattr(each, "indicator", True):
         return []
     return [
-        f"column '{each.origin}' lacks {gaps:,} cells, hardly any in training; they count as the average."
+        f"column '{each.origin}': {gaps:,} of {len(column):,} cells are missing, hardly any in training; "
+        f"they count as the average."
     ]
 
 
