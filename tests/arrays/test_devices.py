@@ -1,5 +1,6 @@
 """Devices: their names, and what is said where there is no GPU."""
 
+import contextlib
 import sys
 import types
 
@@ -98,3 +99,25 @@ def test_the_module_of_an_array():
     assert devices.module_of(numpy.ones(1)) is numpy
     assert devices.module_of(numpy.float32(1)) is numpy
     assert devices.device_of(numpy.ones(1)) == "cpu"
+
+
+def test_a_device_in_a_with_block_is_that_of_new_tensors(monkeypatch):
+    here, there = sg.device("cpu"), sg.device("cuda")
+    with here as entered:
+        assert entered is here
+        with sg.device("cpu"):
+            assert sg.ones(2).device == "cpu"
+        assert sg.get_default_device() is here
+    before = sg.get_default_device()
+    monkeypatch.setattr(devices, "import_cupy", lambda: numpy)
+    with contextlib.suppress(ZeroDivisionError), there:
+        assert sg.get_default_device() == "cuda"
+        raise ZeroDivisionError
+    assert sg.get_default_device() is before
+    monkeypatch.undo()
+    if not sg.cuda.is_available():
+        with pytest.raises(DeviceError), there:
+            pass
+        assert sg.get_default_device() is before
+        with here:
+            pass

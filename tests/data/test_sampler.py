@@ -4,6 +4,8 @@ import pytest
 import stepgrad as sg
 from stepgrad.data import (
     BatchSampler,
+    DataLoader,
+    DistributedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -127,3 +129,48 @@ def test_an_epoch_of_very_many_draws_is_drawn_where_it_is_looked_at():
     batches = iter(loader)
     assert {len(next(batches)[0]) for _ in range(3)} == {4}
     assert set(order[10**10 - 50 :].tolist()) <= set(range(7))
+
+
+@pytest.mark.parametrize("count, replicas", [(10, 2), (11, 3), (2, 5), (7, 1), (3, 4)])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_programs_share_an_order(count, replicas, drop_last):
+    def parts(epoch=0, **more):
+        samplers = [
+            DistributedSampler(range(count), replicas, rank, drop_last=drop_last, **more)
+            for rank in range(replicas)
+        ]
+        for sampler in samplers:
+            sampler.set_epoch(epoch)
+        return [list(sampler) for sampler in samplers]
+
+    length = count // replicas if drop_last else -(-count // replicas)
+    for found in (parts(), parts(shuffle=False), parts(epoch=3, seed=9)):
+        assert [len(part) for part in found] == [length] * replicas
+        visited = [index for step in zip(*found, strict=True) for index in step]
+        assert len(set(visited)) == (length * replicas if drop_last else count)
+    straight = [index for step in zip(*parts(shuffle=False), strict=True) for index in step]
+    assert straight == [i % count for i in range(length * replicas)]
+    assert parts() == parts()
+    if count == 11:
+        assert parts() != parts(epoch=1) != parts(seed=1)
+
+
+def test_a_loader_of_one_program_of_several():
+    sampler = DistributedSampler(range(8), num_replicas=2, rank=1, shuffle=False)
+    assert [batch.tolist() for batch in DataLoader(range(8), batch_size=3, sampler=sampler)] == [
+        [1, 3, 5],
+        [7],
+    ]
+    sampler = DistributedSampler(range(8), num_replicas=2, rank=1)
+    loader = DataLoader(range(8), batch_size=4, sampler=sampler)
+    orders = []
+    for epoch in (5, 5, 6):
+        sampler.set_epoch(epoch)
+        orders.append(next(iter(loader)).tolist())
+    assert orders[0] == orders[1] != orders[2]
+    with pytest.raises(ArgumentError, match=r"needs num_replicas.*and rank"):
+        DistributedSampler(range(8))
+    with pytest.raises(ArgumentError, match="rank is 0 … 1 of 2, not 2"):
+        DistributedSampler(range(8), 2, 2)
+    with pytest.raises(ArgumentError, match="a dataset with 0 samples"):
+        DistributedSampler([], 2, 0)

@@ -14,10 +14,14 @@ class device:
     """Where an array lives: ``device("cpu")``, ``device("cuda")``, ``device("cuda:1")``.
 
     Attributes: `type` ("cpu" or "cuda") and `index` (an int for a GPU, None for the CPU). Raises
-    `DeviceError` for another name; whether the GPU is there is found out when an array is put on it.
+    `DeviceError` for another name; whether the GPU is there is found out when an array is put on it. In a
+    ``with`` block it is the device of new tensors that name none.
 
     >>> device("cuda:1")
     device(type='cuda', index=1)
+    >>> with device("cpu") as place:
+    ...     get_default_device() is place
+    True
     """
 
     __slots__ = ("index", "type")
@@ -50,6 +54,16 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> device:
+        before = _default
+        set_default_device(self)
+        _outer.append(before)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _default
+        _default = _outer.pop()
+
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
@@ -60,6 +74,8 @@ class device:
 
 CPU = device("cpu")
 _default = CPU
+_outer: list[device] = []
+"""The default devices around the ``with`` blocks of devices that are open."""
 
 
 def get_default_device() -> device:
@@ -70,7 +86,7 @@ def get_default_device() -> device:
 def set_default_device(name: Any) -> None:
     """Make a device that of new tensors that name none. Raises `DeviceError` for one that is not there."""
     global _default
-    wanted = CPU if name is None else device(name)
+    wanted = CPU if name is None else name if isinstance(name, device) else device(name)
     if wanted != CPU:
         import_cupy()
     _default = wanted

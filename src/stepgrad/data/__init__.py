@@ -14,6 +14,7 @@ from stepgrad.data.dataset import (
     random_split,
     stratified_split,
 )
+from stepgrad.data.distributed import DistributedSampler
 from stepgrad.data.fetch import WorkerInfo, get_worker_info
 from stepgrad.data.loader import DataLoader
 from stepgrad.data.sampler import (
@@ -32,6 +33,7 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "IterableDataset",
     "RandomSampler",
     "Sampler",

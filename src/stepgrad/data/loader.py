@@ -222,7 +222,7 @@ class DataLoader(Generic[Sample]):
     def _indices(self, epoch: int, first: int) -> Iterator[Any]:
         """Yield the indices of the batches of an epoch, from batch `first` on."""
         for sampler in (self.sampler, self.batch_sampler):
-            if hasattr(sampler, "set_epoch"):
+            if isinstance(sampler, OrderSampler):  # others have theirs from whoever iterates, as in PyTorch
                 sampler.set_epoch(epoch)
         streams = BorrowedStreams(self.seed, "order", epoch)
         if self._order_is_known():
