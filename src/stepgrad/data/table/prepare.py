@@ -206,8 +206,10 @@ class Preparation:
         if absent:
             listed = ", ".join(f"'{name}'" for name in absent)
             known = {each.origin for each in self.columns}
-            near = suggest_all(absent, [name for name in table.names if name not in known])
-            raise DataError(f"the table lacks {listed}, which the network needs.{near}")
+            others = [name for name in table.names if name not in known]
+            raise DataError(
+                f"the table lacks {listed}, which the network needs.{suggest_all(absent, others)}"
+            )
 
 
 def _learn(name: str, column: Column, rows: numpy.ndarray) -> Input | str:
