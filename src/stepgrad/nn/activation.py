@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.errors import ShapeError
 from stepgrad.functions.creation import full
 from stepgrad.nn import functional as F
 from stepgrad.nn.init import constant_
@@ -13,7 +12,7 @@ from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
 
 
-class _Function(Module):
+class ActivationFunction(Module):
     """An activation without parameters: `_function` of the input with the attributes that `_options`
     names.
     """
@@ -22,7 +21,7 @@ class _Function(Module):
     _options: tuple[str, ...] = ()
 
     def forward(self, input: Tensor) -> Tensor:
-        """Apply the function to each element (softmax: along its dimension)."""
+        """Apply the function to each element (softmax and its kin: along their dimension)."""
         return type(self)._function(input, **{name: getattr(self, name) for name in self._options})
 
     def extra_repr(self) -> str:
@@ -32,8 +31,13 @@ class _Function(Module):
         )
 
 
-class ReLU(_Function):
-    """max(x, 0)."""
+class ReLU(ActivationFunction):
+    """max(x, 0): the rectified linear unit (Nair and Hinton, 2010).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.ReLU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([0., 0., 3.])
+    """
 
     _function, _options = staticmethod(F.relu), ("inplace",)
 
@@ -42,8 +46,13 @@ class ReLU(_Function):
         self.inplace = inplace
 
 
-class LeakyReLU(_Function):
-    """x where x > 0, else negative_slope · x."""
+class LeakyReLU(ActivationFunction):
+    """x where x > 0, else negative_slope · x (Maas, Hannun and Ng, 2013).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LeakyReLU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.0200,  0.0000,  3.0000])
+    """
 
     _function, _options = staticmethod(F.leaky_relu), ("negative_slope", "inplace")
 
@@ -53,7 +62,13 @@ class LeakyReLU(_Function):
 
 
 class PReLU(Module):
-    """x where x > 0, else w · x, with a learned slope `weight` (num_parameters): one, or one per channel."""
+    """x where x > 0, else w · x, with a learned slope `weight` (num_parameters): one, or one per channel (He
+    and others, 2015).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.PReLU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.5000,  0.0000,  3.0000], grad_fn=<prelu>)
+    """
 
     def __init__(
         self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
@@ -74,8 +89,13 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class ELU(_Function):
-    """x where x > 0, else α (eˣ − 1)."""
+class ELU(ActivationFunction):
+    """x where x > 0, else α (eˣ − 1) (Clevert, Unterthiner and Hochreiter, 2016).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.ELU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.8647,  0.0000,  3.0000])
+    """
 
     _function, _options = staticmethod(F.elu), ("alpha", "inplace")
 
@@ -84,8 +104,14 @@ class ELU(_Function):
         self.alpha, self.inplace = alpha, inplace
 
 
-class GELU(_Function):
-    """x Φ(x), or its approximation with ``approximate="tanh"``."""
+class GELU(ActivationFunction):
+    """x Φ(x), Φ the distribution function of the standard normal (Hendrycks and Gimpel, 2016); with
+    ``approximate="tanh"`` an approximation.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.GELU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.0455,  0.0000,  2.9960])
+    """
 
     _function, _options = staticmethod(F.gelu), ("approximate",)
 
@@ -94,8 +120,13 @@ class GELU(_Function):
         self.approximate = approximate
 
 
-class SiLU(_Function):
-    """x σ(x)."""
+class SiLU(ActivationFunction):
+    """x σ(x), also called swish (Elfwing, Uchibe and Doya, 2018).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.SiLU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.2384,  0.0000,  2.8577])
+    """
 
     _function, _options = staticmethod(F.silu), ("inplace",)
 
@@ -104,26 +135,46 @@ class SiLU(_Function):
         self.inplace = inplace
 
 
-class Sigmoid(_Function):
-    """1 / (1 + e⁻ˣ)."""
+class Sigmoid(ActivationFunction):
+    """1 / (1 + e⁻ˣ).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Sigmoid()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([0.1192, 0.5000, 0.9526])
+    """
 
     _function = staticmethod(F.sigmoid)
 
 
-class Tanh(_Function):
-    """The hyperbolic tangent."""
+class Tanh(ActivationFunction):
+    """The hyperbolic tangent: (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Tanh()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.9640,  0.0000,  0.9951])
+    """
 
     _function = staticmethod(F.tanh)
 
 
-class LogSigmoid(_Function):
-    """ln σ(x)."""
+class LogSigmoid(ActivationFunction):
+    """ln σ(x).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LogSigmoid()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-2.1269, -0.6931, -0.0486])
+    """
 
     _function = staticmethod(F.logsigmoid)
 
 
-class Softplus(_Function):
-    """ln(1 + e^(βx)) / β."""
+class Softplus(ActivationFunction):
+    """ln(1 + e^(βx)) / β: a smooth max(x, 0) (Dugas and others, 2001). Where βx > `threshold` it is x.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Softplus()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([0.1269, 0.6931, 3.0486])
+    """
 
     _function, _options = staticmethod(F.softplus), ("beta", "threshold")
 
@@ -132,34 +183,24 @@ class Softplus(_Function):
         self.beta, self.threshold = beta, threshold
 
 
-class Softmax(_Function):
-    """eˣⁱ / Σⱼ eˣʲ along `dim`."""
+class Step(ActivationFunction):
+    """1 where x ≥ 0, else 0: the threshold unit of the perceptron. A backward pass through it is refused.
 
-    _function, _options = staticmethod(F.softmax), ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-
-class LogSoftmax(_Function):
-    """ln softmax(x) along `dim`."""
-
-    _function, _options = staticmethod(F.log_softmax), ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-
-class Step(_Function):
-    """1 where x ≥ 0, else 0: the threshold unit of the perceptron. A backward pass through it is refused."""
+    >>> import stepgrad as sg
+    >>> sg.nn.Step()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([0., 1., 1.])
+    """
 
     _function = staticmethod(F.step)
 
 
-class Threshold(_Function):
-    """x where x > threshold, else `value`."""
+class Threshold(ActivationFunction):
+    """x where x > threshold, else `value`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Threshold(0.5, -1.0)(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-1., -1.,  3.])
+    """
 
     _function, _options = staticmethod(F.threshold), ("threshold", "value", "inplace")
 
@@ -168,8 +209,13 @@ class Threshold(_Function):
         self.threshold, self.value, self.inplace = threshold, value, inplace
 
 
-class Hardtanh(_Function):
-    """x kept within [min_val, max_val]."""
+class Hardtanh(ActivationFunction):
+    """x kept within [min_val, max_val].
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Hardtanh()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-1.,  0.,  1.])
+    """
 
     _function, _options = staticmethod(F.hardtanh), ("min_val", "max_val", "inplace")
 
@@ -178,8 +224,13 @@ class Hardtanh(_Function):
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
 
-class ReLU6(_Function):
-    """x kept within [0, 6]."""
+class ReLU6(ActivationFunction):
+    """x kept within [0, 6] (Krizhevsky, 2010).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.ReLU6()(sg.tensor([-2.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
 
     _function, _options = staticmethod(F.relu6), ("inplace",)
 
@@ -188,8 +239,13 @@ class ReLU6(_Function):
         self.inplace = inplace
 
 
-class Hardsigmoid(_Function):
-    """0 below −3, 1 above 3, x / 6 + ½ between."""
+class Hardsigmoid(ActivationFunction):
+    """0 below −3, 1 above 3, x / 6 + ½ between.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Hardsigmoid()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([0.1667, 0.5000, 1.0000])
+    """
 
     _function, _options = staticmethod(F.hardsigmoid), ("inplace",)
 
@@ -201,8 +257,13 @@ class Hardsigmoid(_Function):
         return ""
 
 
-class Hardswish(_Function):
-    """x times its hard sigmoid."""
+class Hardswish(ActivationFunction):
+    """x times its hard sigmoid, x · min(max(x + 3, 0), 6) / 6 (Howard and others, 2019).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Hardswish()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.3333,  0.0000,  3.0000])
+    """
 
     _function, _options = staticmethod(F.hardswish), ("inplace",)
 
@@ -214,8 +275,13 @@ class Hardswish(_Function):
         return ""
 
 
-class CELU(_Function):
-    """x where x > 0, else α (e^(x/α) − 1)."""
+class CELU(ActivationFunction):
+    """x where x > 0, else α (e^(x/α) − 1) (Barron, 2017).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.CELU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.8647,  0.0000,  3.0000])
+    """
 
     _function, _options = staticmethod(F.celu), ("alpha", "inplace")
 
@@ -224,8 +290,13 @@ class CELU(_Function):
         self.alpha, self.inplace = alpha, inplace
 
 
-class SELU(_Function):
-    """1.0507 x where x > 0, else 1.0507 · 1.6733 (eˣ − 1)."""
+class SELU(ActivationFunction):
+    """1.0507 x where x > 0, else 1.0507 · 1.6733 (eˣ − 1) (Klambauer and others, 2017).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.SELU()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-1.5202,  0.0000,  3.1521])
+    """
 
     _function, _options = staticmethod(F.selu), ("inplace",)
 
@@ -234,8 +305,13 @@ class SELU(_Function):
         self.inplace = inplace
 
 
-class Mish(_Function):
-    """x tanh(ln(1 + eˣ))."""
+class Mish(ActivationFunction):
+    """x tanh(ln(1 + eˣ)) (Misra, 2019).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Mish()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.2525,  0.0000,  2.9865])
+    """
 
     _function, _options = staticmethod(F.mish), ("inplace",)
 
@@ -244,14 +320,24 @@ class Mish(_Function):
         self.inplace = inplace
 
 
-class Softsign(_Function):
-    """x / (1 + |x|)."""
+class Softsign(ActivationFunction):
+    """x / (1 + |x|).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Softsign()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-0.6667,  0.0000,  0.7500])
+    """
 
     _function = staticmethod(F.softsign)
 
 
-class Hardshrink(_Function):
-    """x where |x| > lambd, else 0."""
+class Hardshrink(ActivationFunction):
+    """x where |x| > lambd, else 0.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Hardshrink()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-2.,  0.,  3.])
+    """
 
     _function, _options = staticmethod(F.hardshrink), ("lambd",)
 
@@ -263,8 +349,13 @@ class Hardshrink(_Function):
         return f"{self.lambd}"
 
 
-class Softshrink(_Function):
-    """x brought nearer to 0 by `lambd`; 0 within ±lambd."""
+class Softshrink(ActivationFunction):
+    """x brought nearer to 0 by `lambd`; 0 within ±lambd.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Softshrink()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-1.5000,  0.0000,  2.5000])
+    """
 
     _function, _options = staticmethod(F.softshrink), ("lambd",)
 
@@ -276,14 +367,24 @@ class Softshrink(_Function):
         return f"{self.lambd}"
 
 
-class Tanhshrink(_Function):
-    """x − tanh x."""
+class Tanhshrink(ActivationFunction):
+    """x − tanh x.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Tanhshrink()(sg.tensor([-2.0, 0.0, 3.0]))
+    tensor([-1.0360,  0.0000,  2.0049])
+    """
 
     _function = staticmethod(F.tanhshrink)
 
 
-class GLU(_Function):
-    """a σ(b), a and b the halves of x along `dim`."""
+class GLU(ActivationFunction):
+    """a σ(b), a and b the halves of x along `dim`: (…, 2d, …) → (…, d, …) (Dauphin and others, 2017).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.GLU()(sg.tensor([1.0, 2.0, 0.0, 0.0]))
+    tensor([0.5000, 1.0000])
+    """
 
     _function, _options = staticmethod(F.glu), ("dim",)
 
@@ -292,18 +393,14 @@ class GLU(_Function):
         self.dim = dim
 
 
-class Softmin(_Function):
-    """softmax(−x) along `dim`."""
-
-    _function, _options = staticmethod(F.softmin), ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-
 class RReLU(Module):
-    """x where x > 0, else r · x, r uniform in [lower, upper) in training and their mean in evaluation."""
+    """x where x > 0, else r · x, r uniform in [lower, upper) in training and their mean in evaluation (Xu and
+    others, 2015).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.RReLU().eval()(sg.tensor([-48.0, 3.0]))
+    tensor([-11.,   3.])
+    """
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False) -> None:
         super().__init__()
@@ -315,16 +412,6 @@ class RReLU(Module):
 
     def extra_repr(self) -> str:
         return f"lower={self.lower}, upper={self.upper}" + (", inplace=True" if self.inplace else "")
-
-
-class Softmax2d(Module):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W), at each place of an image."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """(N, C, H, W) or (C, H, W) → the same shape. Raises `ShapeError` for other numbers of dimensions."""
-        if input.ndim not in (3, 4):
-            raise ShapeError(f"Softmax2d takes (N, C, H, W) or (C, H, W), not shape {list(input.shape)}.")
-        return input.softmax(-3)
 
 
 __all__ = [
@@ -339,7 +426,6 @@ __all__ = [
     "Hardtanh",
     "LeakyReLU",
     "LogSigmoid",
-    "LogSoftmax",
     "Mish",
     "PReLU",
     "RReLU",
@@ -347,9 +433,6 @@ __all__ = [
     "ReLU6",
     "SiLU",
     "Sigmoid",
-    "Softmax",
-    "Softmax2d",
-    "Softmin",
     "Softplus",
     "Softshrink",
     "Softsign",
