@@ -37,7 +37,7 @@ from stepgrad.nn.pooling import *
 from stepgrad.nn.recurrent import *
 from stepgrad.nn.recurrent_cells import *
 from stepgrad.nn.resizing import *
-from stepgrad.nn.softmax import *
+from stepgrad.nn.softmaxes import *
 from stepgrad.nn.summaries import *
 from stepgrad.nn.transformer import *
 

@@ -15,7 +15,13 @@ from stepgrad.tensor import Tensor
 
 
 class Dropout1d(Dropout):
-    """In training, sets whole channels of (N, C, L) to 0 with probability `p` (Tompson and others, 2015)."""
+    """In training, sets whole channels of (N, C, L) to 0 with probability `p` (Tompson and others, 2015).
+
+    >>> import stepgrad as sg
+    >>> y = sg.nn.Dropout1d()(sg.ones(1, 100, 3))
+    >>> set(y.mean(2)[0].tolist())  # channels are kept as a whole, or not
+    {0.0, 2.0}
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, L) or (C, L) → the same shape."""
@@ -25,6 +31,11 @@ class Dropout1d(Dropout):
 class Dropout2d(Dropout):
     """In training, sets whole channels of (N, C, H, W) to 0 with probability `p` (Tompson and others,
     2015).
+
+    >>> import stepgrad as sg
+    >>> y = sg.nn.Dropout2d()(sg.ones(1, 100, 4, 4))
+    >>> set(y.mean((2, 3))[0].tolist())  # channels are kept as a whole, or not
+    {0.0, 2.0}
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -68,6 +79,10 @@ class InstanceNorm1d(_InstanceNorm):
 
     Ulyanov, Vedaldi and Lempitsky, 2016. With `track_running_stats` in evaluation by running ones, as batch
     normalisation does.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.InstanceNorm1d(1)(sg.tensor([[[1.0, 3.0]]]))
+    tensor([[[-1.0000,  1.0000]]])
     """
 
     _dimensions, _shapes = (3,), "(N, C, L)"

@@ -131,7 +131,13 @@ class Sequential(_ListOfModules):
 
 
 class ModuleList(_ListOfModules):
-    """A list of modules, whose parameters are known to the module that holds it."""
+    """A list of modules, whose parameters are known to the module that holds it.
+
+    >>> import stepgrad as sg
+    >>> layers = sg.nn.ModuleList([sg.nn.Linear(2, 2) for _ in range(3)])
+    >>> len(list(layers.parameters()))
+    6
+    """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
@@ -160,6 +166,11 @@ class ModuleDict(Module):
     """A dictionary of modules, whose parameters are known to the module that holds it.
 
     A name that is not there gives a `MissingKeyError`, which is a `KeyError`.
+
+    >>> import stepgrad as sg
+    >>> choice = sg.nn.ModuleDict({"relu": sg.nn.ReLU(), "tanh": sg.nn.Tanh()})
+    >>> choice["relu"](sg.tensor([-1.0]))
+    tensor([0.])
     """
 
     def __init__(self, modules: Any = None) -> None:
@@ -220,7 +231,14 @@ class ModuleDict(Module):
 
 
 class ParameterList(Module):
-    """A list of parameters; tensors become parameters."""
+    """A list of parameters; tensors become parameters.
+
+    >>> import stepgrad as sg
+    >>> weights = sg.nn.ParameterList([sg.zeros(2), sg.ones(2)])
+    >>> weights[1]
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
 
     def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
@@ -268,6 +286,11 @@ class ParameterDict(Module):
     """A dictionary of parameters; tensors become parameters.
 
     A name that is not there gives a `MissingKeyError`, which is a `KeyError`.
+
+    >>> import stepgrad as sg
+    >>> weights = sg.nn.ParameterDict({"left": sg.zeros(2)})
+    >>> weights["left"].requires_grad
+    True
     """
 
     def __init__(self, parameters: Any = None) -> None:

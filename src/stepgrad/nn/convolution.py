@@ -141,6 +141,10 @@ class Conv3d(_Straight):
 
     Arguments as for `Conv1d`, each a number or three. `weight` (out_channels, in_channels / groups, K₁, K₂,
     K₃).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Conv3d(1, 2, 3)(sg.zeros(1, 1, 5, 6, 7)).shape
+    (1, 2, 3, 4, 5)
     """
 
     _dims, _function = 3, staticmethod(F.conv3d)
@@ -202,6 +206,10 @@ class ConvTranspose1d(_Transposed):
 class ConvTranspose2d(_Transposed):
     """Transposed convolution over (N, C, H, W): `stepgrad.nn.functional.conv_transpose2d`, with learned
     parameters.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.ConvTranspose2d(2, 1, 2, stride=2)(sg.zeros(1, 2, 5, 5)).shape
+    (1, 1, 10, 10)
     """
 
     _dims, _function = 2, staticmethod(F.conv_transpose2d)
@@ -210,13 +218,22 @@ class ConvTranspose2d(_Transposed):
 class ConvTranspose3d(_Transposed):
     """Transposed convolution over (N, C, D, H, W): `stepgrad.nn.functional.conv_transpose3d`, with learned
     parameters.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.ConvTranspose3d(2, 1, 2, stride=2)(sg.zeros(1, 2, 3, 3, 3)).shape
+    (1, 1, 6, 6, 6)
     """
 
     _dims, _function = 3, staticmethod(F.conv_transpose3d)
 
 
 class Unfold(Module):
-    """The windows of images (N, C, H, W) as columns (N, C · K₁ · K₂, windows)."""
+    """The windows of images (N, C, H, W) as columns (N, C · K₁ · K₂, windows).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Unfold(2)(sg.zeros(1, 3, 4, 4)).shape
+    (1, 12, 9)
+    """
 
     def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> None:
         super().__init__()
@@ -234,7 +251,12 @@ class Unfold(Module):
 
 
 class Fold(Module):
-    """Columns (N, C · K₁ · K₂, windows) added up to images (N, C, *output_size): the adjoint of `Unfold`."""
+    """Columns (N, C · K₁ · K₂, windows) added up to images (N, C, *output_size): the adjoint of `Unfold`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Fold((4, 4), 2)(sg.zeros(1, 12, 9)).shape
+    (1, 3, 4, 4)
+    """
 
     def __init__(
         self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1

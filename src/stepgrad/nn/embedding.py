@@ -67,6 +67,11 @@ class Embedding(_Table):
 
     The row `padding_idx` starts at 0 and is not trained. `max_norm`, `norm_type`, `scale_grad_by_freq` and
     `sparse` as in `functional.embedding`.
+
+    >>> import stepgrad as sg
+    >>> table = sg.nn.Embedding(10, 3)
+    >>> table(sg.tensor([[1, 2, 4, 5], [4, 3, 2, 9]])).shape
+    (2, 4, 3)
     """
 
     _shown = (
@@ -104,6 +109,11 @@ class EmbeddingBag(_Table):
     """A table of vectors of which each bag of integers gets the mean, sum or maximum (`mode`).
 
     Options as in `functional.embedding_bag`.
+
+    >>> import stepgrad as sg
+    >>> bags = sg.nn.EmbeddingBag(10, 3, mode="sum")
+    >>> bags(sg.tensor([1, 2, 4, 5]), sg.tensor([0, 2])).shape  # two bags: rows 1, 2 and rows 4, 5
+    (2, 3)
     """
 
     _shown = (

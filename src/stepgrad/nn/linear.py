@@ -99,6 +99,10 @@ class Bilinear(Module):
     """y = x1ᵀ W x2 + b for each output: (…, in1_features) and (…, in2_features) → (…, out_features).
 
     `weight` (out, in1, in2) and `bias` (out) start uniform in ±1/√in1_features.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Bilinear(3, 4, 2)(sg.zeros(5, 3), sg.zeros(5, 4)).shape
+    (5, 2)
     """
 
     def __init__(
@@ -138,7 +142,12 @@ class Bilinear(Module):
 
 
 class Identity(Module):
-    """Returns its input. Arguments are accepted and not used, so that it can stand in for any layer."""
+    """Returns its input. Arguments are accepted and not used, so that it can stand in for any layer.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Identity()(sg.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -149,7 +158,12 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """Makes one dimension of those from `start_dim` to `end_dim`: (N, C, H, W) → (N, C·H·W) by default."""
+    """Makes one dimension of those from `start_dim` to `end_dim`: (N, C, H, W) → (N, C·H·W) by default.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Flatten()(sg.zeros(5, 3, 2, 2)).shape
+    (5, 12)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -164,7 +178,12 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Makes several dimensions of one."""
+    """Makes several dimensions, of sizes `unflattened_size`, of the dimension `dim`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.Unflatten(1, (3, 2, 2))(sg.zeros(5, 12)).shape
+    (5, 3, 2, 2)
+    """
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()

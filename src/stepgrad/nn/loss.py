@@ -46,7 +46,12 @@ class MSELoss(_Loss):
 
 
 class L1Loss(_Loss):
-    """The absolute error |x − t|."""
+    """The absolute error |x − t|.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.L1Loss()(sg.tensor([1.0, 2.0]), sg.tensor([0.0, 0.0]))
+    tensor(1.5000)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape → a number (or that shape)."""
@@ -54,7 +59,12 @@ class L1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """Squared where |x − t| ≤ δ, absolute beyond (Huber, 1964)."""
+    """½ (x − t)² where |x − t| ≤ δ, δ (|x − t| − ½ δ) beyond (Huber, 1964).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.HuberLoss(reduction="none")(sg.tensor([0.5, 3.0]), sg.zeros(2))
+    tensor([0.1250, 2.5000])
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction)
@@ -66,7 +76,12 @@ class HuberLoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Squared where |x − t| < β, absolute beyond (Girshick, 2015)."""
+    """½ (x − t)² / β where |x − t| < β, |x − t| − ½ β beyond (Girshick, 2015).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.SmoothL1Loss(reduction="none")(sg.tensor([0.5, 3.0]), sg.zeros(2))
+    tensor([0.1250, 2.5000])
+    """
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction)
@@ -78,7 +93,17 @@ class SmoothL1Loss(_Loss):
 
 
 class BCELoss(_Loss):
-    """Binary cross entropy of probabilities in [0, 1]; each logarithm is kept above −100."""
+    """Binary cross entropy −(t ln x + (1 − t) ln(1 − x)) of probabilities x; each logarithm is kept above
+    −100.
+
+    Input and target have one shape and a floating point dtype, and lie in [0, 1]: the input comes from a
+    sigmoid. `BCEWithLogitsLoss` takes logits, which is more exact. `weight` multiplies the error of each
+    element.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.BCELoss()(sg.tensor([0.9, 0.2]), sg.tensor([1.0, 0.0]))
+    tensor(0.1643)
+    """
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -90,8 +115,14 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """Binary cross entropy of σ(x), computed from logits without overflow; `pos_weight` weights the
-    positive class.
+    """Binary cross entropy of σ(x), computed from the logits x without overflow: no sigmoid before it.
+
+    Input and target have one shape and a floating point dtype; the target lies in [0, 1]. `pos_weight`
+    multiplies the error of positive targets, `weight` that of each element; both broadcast.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.BCEWithLogitsLoss()(sg.tensor([2.0, -1000.0]), sg.tensor([1.0, 0.0]))
+    tensor(0.0635)
     """
 
     def __init__(
@@ -107,7 +138,15 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class NLLLoss(_Loss):
-    """The negative of the log-probability of the target class."""
+    """The negative of the log-probability of the target class: what follows a `LogSoftmax`.
+
+    Arguments as for `CrossEntropyLoss`, which does both in one.
+
+    >>> import stepgrad as sg
+    >>> log_probabilities = sg.tensor([[0.9, 0.1], [0.5, 0.5]]).log()
+    >>> sg.nn.NLLLoss(reduction="none")(log_probabilities, sg.tensor([0, 1]))
+    tensor([0.1054, 0.6931])
+    """
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
@@ -122,7 +161,26 @@ class NLLLoss(_Loss):
 
 
 class CrossEntropyLoss(_Loss):
-    """Cross entropy of softmax(x) with classes (integers) or with probabilities."""
+    """Cross entropy of softmax(x) with the target, −ln softmax(x)[target]: the loss of classifiers.
+
+    The input are logits (N, C), C classes, or (N, C, d…): no softmax before it. The target are classes, int64
+    (N) or (N, d…) of 0 … C−1, or probabilities in the shape of the input.
+
+    `weight` (C) weights the classes; "mean" divides by the sum of the weights. Rows whose target is
+    `ignore_index` do not count. `label_smoothing` ε mixes the target with 1/C: (1 − ε) t + ε / C (Szegedy and
+    others, 2016). Raises `ShapeError` for shapes that do not fit, `DtypeError` for classes that are not
+    integers, and `IndexShapeError` for a class that is not there.
+
+    >>> import stepgrad as sg
+    >>> logits = sg.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], requires_grad=True)
+    >>> loss = sg.nn.CrossEntropyLoss()(logits, sg.tensor([0, 2]))
+    >>> loss
+    tensor(0.6691, grad_fn=<cross_entropy>)
+    >>> loss.backward()
+    >>> logits.grad  # (softmax − one-hot target) / N
+    tensor([[-0.1065,  0.0533,  0.0533],
+            [ 0.1667,  0.1667, -0.3333]])
+    """
 
     def __init__(
         self,
@@ -146,6 +204,11 @@ class LinearCrossEntropyLoss(_Loss):
     """Cross entropy of the scores that an affine map, `linear`, gives: a last layer and its loss in one.
 
     `out_features` (d…) asks for scores (N, num_classes, d…).
+
+    >>> import stepgrad as sg
+    >>> loss = sg.nn.LinearCrossEntropyLoss(in_features=4, num_classes=3)
+    >>> loss(sg.zeros(2, 4), sg.tensor([0, 2])).item()  # ln 3: all scores are 0
+    1.098...
     """
 
     def __init__(

@@ -11,13 +11,23 @@ from stepgrad.tensor import Tensor
 
 
 class SoftMarginLoss(OptionsLoss):
-    """ln(1 + e^(−t x)) for targets t of −1 and 1, of the shape of x."""
+    """ln(1 + e^(−t x)) for targets t of −1 and 1, of the shape of x.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.SoftMarginLoss()(sg.tensor([2.0, -1.0]), sg.tensor([1.0, -1.0]))
+    tensor(0.2201)
+    """
 
     _function = staticmethod(F.soft_margin_loss)
 
 
 class HingeEmbeddingLoss(OptionsLoss):
-    """x where the target is 1, max(0, margin − x) where it is −1; x is a distance."""
+    """x where the target is 1, max(0, margin − x) where it is −1; x is a distance.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.HingeEmbeddingLoss(reduction="none")(sg.tensor([0.3, 0.3]), sg.tensor([1.0, -1.0]))
+    tensor([0.3000, 0.7000])
+    """
 
     _function, _options = staticmethod(F.hinge_embedding_loss), ("margin",)
 
@@ -27,7 +37,12 @@ class HingeEmbeddingLoss(OptionsLoss):
 
 
 class MarginRankingLoss(OptionsLoss):
-    """max(0, −t (x1 − x2) + margin) of tensors of one shape; t is 1 where x1 shall be the larger one."""
+    """max(0, −t (x1 − x2) + margin) of tensors of one shape; t is 1 where x1 shall be the larger one.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MarginRankingLoss(margin=1.0)(sg.tensor([0.5]), sg.tensor([0.0]), sg.tensor([1.0]))
+    tensor(0.5000)
+    """
 
     _function, _options = staticmethod(F.margin_ranking_loss), ("margin",)
 
@@ -37,7 +52,12 @@ class MarginRankingLoss(OptionsLoss):
 
 
 class MultiMarginLoss(OptionsLoss):
-    """The hinge loss of many classes: scores (N, C) or (C), classes (N) or ()."""
+    """The hinge loss of many classes: scores (N, C) or (C), classes (N) or ().
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MultiMarginLoss()(sg.tensor([[0.1, 0.2, 0.4, 0.8]]), sg.tensor([3]))
+    tensor(0.3250)
+    """
 
     _function, _options = staticmethod(F.multi_margin_loss), ("p", "margin", "weight")
 
@@ -50,13 +70,23 @@ class MultiMarginLoss(OptionsLoss):
 
 
 class MultiLabelMarginLoss(OptionsLoss):
-    """The hinge loss of several right classes: scores and targets (N, C) or (C); targets end with −1."""
+    """The hinge loss of several right classes: scores and targets (N, C) or (C); targets end with −1.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MultiLabelMarginLoss()(sg.tensor([[0.1, 0.2, 0.4, 0.8]]), sg.tensor([[3, 0, -1, 1]]))
+    tensor(0.8500)
+    """
 
     _function = staticmethod(F.multilabel_margin_loss)
 
 
 class MultiLabelSoftMarginLoss(OptionsLoss):
-    """The mean over classes of their binary cross entropies: scores and targets (N, C)."""
+    """The mean over classes of their binary cross entropies: scores and targets (N, C).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MultiLabelSoftMarginLoss()(sg.tensor([[2.0, -1.0]]), sg.tensor([[1.0, 0.0]]))
+    tensor(0.2201)
+    """
 
     _function, _options = staticmethod(F.multilabel_soft_margin_loss), ("weight",)
 
@@ -66,7 +96,13 @@ class MultiLabelSoftMarginLoss(OptionsLoss):
 
 
 class CosineEmbeddingLoss(OptionsLoss):
-    """1 − cos where the target is 1, max(0, cos − margin) where it is −1: vectors (N, D), targets (N)."""
+    """1 − cos where the target is 1, max(0, cos − margin) where it is −1: vectors (N, D), targets (N).
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor([[1.0, 0.0]])
+    >>> sg.nn.CosineEmbeddingLoss()(x, sg.tensor([[1.0, 1.0]]), sg.tensor([1]))
+    tensor(0.2929)
+    """
 
     _function, _options = staticmethod(F.cosine_embedding_loss), ("margin",)
 
@@ -76,7 +112,14 @@ class CosineEmbeddingLoss(OptionsLoss):
 
 
 class TripletMarginLoss(OptionsLoss):
-    """max(0, margin + d(anchor, positive) − d(anchor, negative)) of vectors (…, D), d their p-norm."""
+    """max(0, margin + d(anchor, positive) − d(anchor, negative)) of vectors (…, D), d their p-norm (Balntas
+    and others, 2016).
+
+    >>> import stepgrad as sg
+    >>> anchor, near, far = sg.tensor([[0.0]]), sg.tensor([[0.5]]), sg.tensor([[1.0]])
+    >>> sg.nn.TripletMarginLoss()(anchor, near, far)  # 1 + 0.5 − 1
+    tensor(0.5000)
+    """
 
     _function, _options = staticmethod(F.triplet_margin_loss), ("margin", "p", "eps", "swap")
 
@@ -93,7 +136,15 @@ class TripletMarginLoss(OptionsLoss):
 
 
 class TripletMarginWithDistanceLoss(OptionsLoss):
-    """The triplet loss with a distance of one's own, a function of two tensors."""
+    """The triplet loss with a distance of one's own, a function of two tensors.
+
+    >>> import stepgrad as sg
+    >>> def distance(x, y):
+    ...     return (x - y).abs().sum(-1)
+    >>> loss = sg.nn.TripletMarginWithDistanceLoss(distance_function=distance)
+    >>> loss(sg.tensor([[0.0]]), sg.tensor([[0.5]]), sg.tensor([[1.0]]))
+    tensor(0.5000)
+    """
 
     _function, _options = (
         staticmethod(F.triplet_margin_with_distance_loss),

@@ -22,8 +22,17 @@ def _reset(module: Module) -> None:
 
 
 class Dropout(Module):
-    """In training, sets elements to 0 with probability `p` and divides the others by 1 − p; else returns
-    the input.
+    """In training, sets each element to 0 with probability `p` and divides the others by 1 − p (Srivastava
+    and others, 2014); in evaluation (``eval()``) returns the input.
+
+    The random numbers follow `stepgrad.manual_seed`. Raises `ArgumentError` for a `p` outside of [0, 1].
+
+    >>> import stepgrad as sg
+    >>> dropout = sg.nn.Dropout(0.5)
+    >>> set(dropout(sg.ones(1000)).tolist())
+    {0.0, 2.0}
+    >>> dropout.eval()(sg.ones(3))
+    tensor([1., 1., 1.])
     """
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -120,6 +129,14 @@ class BatchNorm1d(_BatchNorm):
     In training by those of the batch, which also move `running_mean` and `running_var` by `momentum`
     (None: their average over all batches); in evaluation by the running ones. `weight` and `bias` (C)
     with `affine`; no `bias` with ``bias=False``.
+
+    >>> import stepgrad as sg
+    >>> norm = sg.nn.BatchNorm1d(1)
+    >>> norm(sg.tensor([[1.0], [3.0]]))
+    tensor([[-1.0000],
+            [ 1.0000]], grad_fn=<add>)
+    >>> norm.running_mean  # 0.9 · 0 + 0.1 · 2
+    tensor([0.2000])
     """
 
     _dimensions, _shapes = (2, 3), "(N, C) or (N, C, L)"
@@ -137,13 +154,28 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Normalises each channel of (N, C, D, H, W) by its mean and variance; arguments as for `BatchNorm1d`."""
+    """Normalises each channel of (N, C, D, H, W) by its mean and variance; arguments as for `BatchNorm1d`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.BatchNorm3d(3)(sg.rand(2, 3, 4, 4, 4)).shape
+    (2, 3, 4, 4, 4)
+    """
 
     _dimensions, _shapes = (5,), "(N, C, D, H, W)"
 
 
 class LayerNorm(Module):
-    """Normalises the last dimensions, whose sizes are `normalized_shape` (Ba, Kiros and Hinton, 2016)."""
+    """(x − mean) / √(variance + eps) over the last dimensions, whose sizes are `normalized_shape`, of each
+    row by itself (Ba, Kiros and Hinton, 2016).
+
+    Then times `weight` plus `bias` (both `normalized_shape`; none without `elementwise_affine`, no `bias`
+    with ``bias=False``). Raises `ShapeError` if the last sizes are others.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LayerNorm(3)(sg.tensor([[1.0, 2.0, 3.0], [10.0, 20.0, 30.0]]))
+    tensor([[-1.2247,  0.0000,  1.2247],
+            [-1.2247,  0.0000,  1.2247]], grad_fn=<add>)
+    """
 
     def __init__(
         self,
@@ -182,6 +214,10 @@ class LayerNorm(Module):
 class RMSNorm(Module):
     """Divides the last dimensions, whose sizes are `normalized_shape`, by the root of their mean square
     (Zhang and Sennrich, 2019).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.RMSNorm(2)(sg.tensor([3.0, 4.0]))
+    tensor([0.8485, 1.1314], grad_fn=<mul>)
     """
 
     def __init__(

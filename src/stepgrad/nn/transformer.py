@@ -200,6 +200,11 @@ class TransformerDecoder(Module):
     """Several copies of a decoder layer, one after the other, and a norm at the end if one is given.
 
     The copies begin with the same weights, as in PyTorch.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.TransformerDecoderLayer(d_model=8, nhead=2, batch_first=True)
+    >>> sg.nn.TransformerDecoder(layer, num_layers=2)(sg.zeros(1, 5, 8), sg.zeros(1, 3, 8)).shape
+    (1, 5, 8)
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
