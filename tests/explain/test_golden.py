@@ -121,6 +121,21 @@ def test_the_moments_of_adam_are_corrected_in_lines_of_their_own():
     assert worked.check().ok
 
 
+def test_the_momentum_has_a_line_in_the_step_that_makes_it():
+    worked = example(lambda model: sg.optim.SGD(model.parameters(), lr=1.0, momentum=0.9, weight_decay=0.1))
+    ids = [line.id for line in worked.of_kind("update")]
+    assert ids[:2] == ["update/2.weight/momentum_buffer[0,0]", "update/2.weight/momentum_buffer[0,1]"]
+    assert len(ids) == 2 * 9
+    assert [str(worked[f"update/2.bias{end}[0]"]) for end in ("/momentum_buffer", "")] == [
+        "v_b⁽²⁾′ = ∂L/∂b⁽²⁾ + 0.1·b⁽²⁾ = 0.415433 + 0.1·(−0.3043) = 0.385003",
+        "b⁽²⁾′ = b⁽²⁾ − η·v_b⁽²⁾′ = −0.3043 − 1·0.385003 = −0.689303",
+    ]
+    assert worked.check().ok
+    plain = example(lambda model: sg.optim.SGD(model.parameters(), lr=1.0, momentum=0.9))
+    assert str(plain["update/2.bias/momentum_buffer[0]"]) == "v_b⁽²⁾′ = ∂L/∂b⁽²⁾ = 0.415433"
+    assert plain.check().ok
+
+
 def test_the_text_of_lines():
     worked = example()
     assert str(worked["forward/0/z[0]"]) == (

@@ -71,6 +71,10 @@ class Recording(list[Node]):
         if self.values_hidden:
             self._results.append(weakref.ref(result))
 
+    def made_state(self, tensor: Any, result: Any) -> None:
+        """Note that the step made `tensor`, which holds `result`, for a further one to find."""
+        self.is_first = True
+
     def put_before(self, node: Node, earlier: Node) -> None:
         """Put the node that was added last before another one, as if it had been computed first."""
         self.insert(self.index(node), self.pop())

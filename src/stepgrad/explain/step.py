@@ -90,6 +90,7 @@ class _Copies(Recording):
         self.results: dict[int, numpy.ndarray] = {}
         self.leaves: dict[tuple[int, int], tuple[Tensor, numpy.ndarray]] = {}
         self.read_as: dict[tuple[int, int], tuple[int, int]] = {}
+        self.new_state: list[tuple[Tensor, Node]] = []
 
     def add(self, node: Node, result: Any) -> None:
         """Keep copies, since parameters, state and buffers change in place later."""
@@ -101,6 +102,11 @@ class _Copies(Recording):
                 self.read_as[node.order, i] = key
                 if key not in self.leaves:
                     self.leaves[key] = (x, x._array.copy())
+
+    def made_state(self, tensor: Any, result: Any) -> None:
+        """Keep what the state that the step makes is computed by."""
+        super().made_state(tensor, result)
+        self.new_state.append((tensor, result._node))
 
 
 class Step:
@@ -283,9 +289,18 @@ class _Run:
             if node.phase == "update" or (node.order > loss._node.order and id(tensor) in self._origins):
                 result.updates.append((self._leaf(tensor, first=True), self._value(node)))
                 self._leaves[id(tensor), versions[id(tensor)]] = result.updates[-1][1]
+        result.updates[:0] = [
+            (self._before(tensor), self._value(node)) for tensor, node in self.copies.new_state
+        ]
         if result.updates:
             self._add_after(self.copies[made_in_step:], *after)
         return result
+
+    def _before(self, tensor: Tensor) -> Value:
+        """Return what stands for a piece of state before the step that makes it."""
+        leaf = Value(numpy.zeros_like(tensor._array))
+        leaf.origin, leaf.path = self._origins[id(tensor)]
+        return leaf
 
     def _add_after(self, nodes: list[Node], output: Node, loss: Node) -> None:
         """Add the values of the second forward pass; what depends on no parameter is that of the first."""

@@ -71,5 +71,5 @@ def _update(
             own[name] = Tensor._of(value._array.copy())
             # From the next step on the rule finds this state, so it will do something else.
             assert state.recorder is not None
-            state.recorder.is_first = True
+            state.recorder.made_state(own[name], value)
     parameter._become(new_parameter)

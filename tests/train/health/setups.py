@@ -218,7 +218,7 @@ def underfitting(number):
     model = nn.Linear(2, 1) if number % 4 < 2 else network([2, 32, 1], nn.Tanh)
     decay = 0.0 if number % 4 < 2 else 20.0
     return Setup(
-        "underfitting", f"underfitting {number}", model, nn.MSELoss(),
+        "decay_too_strong" if decay else "underfitting", f"underfitting {number}", model, nn.MSELoss(),
         optim.AdamW(model.parameters(), lr=0.02, weight_decay=decay), x[:144], y[:144],
         (x[144:], y[144:]),
     )  # fmt: skip

@@ -64,7 +64,7 @@ def test_overfitting_is_named_from_the_curves_and_weight_decay_helps(number):
 @pytest.mark.parametrize("number", range(4))
 def test_underfitting_is_named_with_what_helps(number):
     found = run(underfitting(number))
-    assert found.kinds() == ["underfitting" if number < 2 else "decay_too_strong"]
+    assert found.kinds() == [underfitting(number).kind]
     assert found.findings[0].change.kind == ("hidden" if number < 2 else "no_decay")
     trial = found.try_out()
     assert math.isfinite(trial.start)
