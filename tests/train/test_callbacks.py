@@ -252,6 +252,23 @@ def test_nothing_is_told_of_no_epochs(monkeypatch):
     assert told(monkeypatch, False, 1.0, epochs=0) == ""
 
 
+class Full(Stream):
+    def write(self, text):
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("state", ["absent", "closed", "full"])
+def test_training_goes_on_where_nothing_can_be_told(monkeypatch, state, terminal):
+    stream = None if state == "absent" else Full(terminal) if state == "full" else Stream(terminal)
+    monkeypatch.setattr(sys, "stderr", stream)
+    trainer = trainer_of(plain_net(), callbacks=Progress())
+    if state == "closed":
+        trainer.callbacks.append(LambdaCallback(on_fit_begin=lambda trainer: stream.close()))
+    trainer.fit(table(rows=20), epochs=3, batch_size=4)
+    assert len(trainer.history) == 3
+
+
 PROGRAM = textwrap.dedent(
     """
     import stepgrad as sg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -122,7 +123,8 @@ class Progress(Callback):
 
     `stream` is stderr by default. In a terminal the line is renewed ten times a second at most; elsewhere
     a line is written for the first epoch, then when `interval` seconds have passed since the last, and at
-    the end.
+    the end. Where there is no stderr (a program without a console) or it cannot be written (a full disk, a
+    closed pipe), the lines are lost: they are not worth the end of a training.
     """
 
     each_batch = False
@@ -135,13 +137,13 @@ class Progress(Callback):
         self._open = False
 
     @property
-    def stream(self) -> TextIO:
-        """Where the lines go."""
+    def stream(self) -> TextIO | None:
+        """Where the lines go; None where there is no stderr."""
         return sys.stderr if self._stream is None else self._stream
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Find out whether there is a terminal."""
-        self._terminal = self.stream.isatty()
+        self._terminal = self.stream is not None and self.stream.isatty()
         self._last, self._written, self._open = -math.inf, "", False
 
     def on_batch_end(self, trainer: Trainer) -> None:
@@ -165,8 +167,7 @@ class Progress(Callback):
             reason = trainer.history.stopped
             self._write(f"{text}; {reason}" if reason else text)
         if self._open:
-            self.stream.write("\n")
-            self.stream.flush()
+            self._tell("\n")
             self._open = False
 
     def _text(self, trainer: Trainer) -> str:
@@ -183,16 +184,21 @@ class Progress(Callback):
         if self._terminal:
             width = _terminal_width(self.stream)
             shown = text[: width - 1]
-            self.stream.write("\r" + shown + " " * max(0, min(len(self._written), width - 1) - len(shown)))
+            self._tell("\r" + shown + " " * max(0, min(len(self._written), width - 1) - len(shown)))
             self._open = True
         else:
-            self.stream.write(text + "\n")
-        self.stream.flush()
+            self._tell(text + "\n")
         self._written, self._last = text, time.monotonic()
 
+    def _tell(self, text: str) -> None:
+        if self.stream is not None:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: it is closed
+                self.stream.write(text)
+                self.stream.flush()
 
-def _terminal_width(stream: TextIO) -> int:
+
+def _terminal_width(stream: TextIO | None) -> int:
     try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
+        return os.get_terminal_size(stream.fileno()).columns or 80 if stream is not None else 80
     except (OSError, ValueError):
         return 80
