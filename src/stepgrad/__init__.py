@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from stepgrad import sklearn as sklearn
     from stepgrad import special as special
     from stepgrad import statistics as statistics
+    from stepgrad import testing as testing
     from stepgrad import train as train
     from stepgrad import utils as utils
     from stepgrad.amp import GradScaler as GradScaler
@@ -147,6 +148,7 @@ _MODULES = (
     "sklearn",
     "special",
     "statistics",
+    "testing",
     "train",
     "utils",
 )
@@ -174,6 +176,8 @@ _FUNCTIONAL = """
     pdist pixel_shuffle pixel_unshuffle prelu rms_norm rrelu rrelu_ selu selu_ threshold threshold_
 """
 _NAMES |= dict.fromkeys(_FUNCTIONAL.split(), "stepgrad.nn.functional")
+# Where else a name is looked for, to say where it is.
+_ELSEWHERE = ("stepgrad.nn.functional", "stepgrad.linalg", "stepgrad.special", "stepgrad.nn")
 # ``stepgrad.relu_(x)`` is ``x.relu_()``.
 _IN_PLACE = {name for name in dir(Tensor) if name[:1] != "_" and name[-1:] == "_"} - set(_NAMES)
 
@@ -190,7 +194,7 @@ def __getattr__(name: str) -> Any:
         return globals()[name]
     if name in _IN_PLACE:
         return getattr(Tensor, name)
-    raise _names.missing("stepgrad", name, __dir__(), elsewhere="stepgrad.nn.functional")
+    raise _names.missing("stepgrad", name, __dir__(), elsewhere=_ELSEWHERE)
 
 
 def __dir__() -> list[str]:

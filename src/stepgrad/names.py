@@ -36,19 +36,17 @@ INSTEAD = {
     "profiler": "has no profiler; use Python's cProfile",
     "polar": "has no complex numbers",
     "quantization": "has no quantised numbers",
-    "range": "counts with stepgrad.arange",
     "sparse": "has dense tensors alone",
     "sparse_coo_tensor": "has dense tensors alone",
     "SparseAdam": "has dense tensors alone; use Adam",
     "tensorboard": "writes reports with stepgrad.train",
     "stft": "has no Fourier transforms; use scipy.signal on x.detach().numpy()",
-    "testing": "compares with stepgrad.allclose, or with numpy.testing",
 }  # fmt: skip
 
 
-def missing(where: str, name: str, names: Iterable[str], elsewhere: str = "") -> MissingNameError:
+def missing(where: str, name: str, names: Iterable[str], elsewhere: Sequence[str] = ()) -> MissingNameError:
     """Return the AttributeError that `where`, such as "stepgrad.nn", has no `name`; it names the nearest one,
-    or the module `elsewhere` if that has it.
+    or the first of the modules `elsewhere` that has it.
 
     >>> str(missing("stepgrad.nn", "Linaer", ["Linear", "Bilinear"]))
     "stepgrad.nn has no 'Linaer'. Did you mean 'Linear'?"
@@ -59,8 +57,9 @@ def missing(where: str, name: str, names: Iterable[str], elsewhere: str = "") ->
         return MissingNameError(f"{where} has no {name!r}: it {INSTEAD[name]}.")
     if name.startswith("_"):  # what programs ask for, not people
         return MissingNameError(f"{where} has no {name!r}.")
-    if elsewhere and hasattr(import_module(elsewhere), name):
-        return MissingNameError(f"{where} has no {name!r}: it is {elsewhere}.{name} here.")
+    for other in elsewhere:
+        if name in dir(import_module(other)):
+            return MissingNameError(f"{where} has no {name!r}: it is {other}.{name} here.")
     from difflib import SequenceMatcher
 
     others = [n for n in names if n[:1] != "_" and _is_near(SequenceMatcher(None, name, n).ratio(), name, n)]

@@ -8,7 +8,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn
-from stepgrad.errors import CaptureError
+from stepgrad.errors import CaptureError, GradientError
 from stepgrad.nn import functional as F
 from stepgrad.tensor import Tensor
 from tests.compile.steps import CLASSES, INPUTS, OPTIMIZERS, Run, flat, sgd
@@ -273,6 +273,16 @@ def test_a_compiled_model():
     numpy.testing.assert_allclose(
         f(run.x[0]).numpy(), run.model(run.x[0]).detach().numpy(), rtol=1e-12, atol=1e-12
     )
+
+
+def test_what_is_said_of_a_compiled_model_in_a_training_loop():
+    f = sg.compile(sg.nn.Linear(2, 1))
+    with pytest.raises(GradientError, match=r"compile\(module\) returns is for inference"):
+        f(sg.ones(1, 2)).sum().backward()
+    with pytest.raises(AttributeError, match=r"has no 'parameters'\. Ask the module itself"):
+        f.parameters()
+    with pytest.raises(AttributeError, match=r"a compiled function has no 'nothing'\.$"):
+        _ = sg.compile(lambda x: x).nothing
 
 
 def test_a_compiled_model_in_training_mode_draws_its_random_numbers():

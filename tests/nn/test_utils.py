@@ -120,3 +120,22 @@ def test_a_parametrized_tensor_is_computed_once_in_cached():
         layer.weight = sg.eye(2)
         assert sg.allclose(layer.weight, sg.eye(2))
     assert layer.weight is not layer.weight
+
+
+def test_batch_normalisation_is_put_into_the_layer_before_it():
+    sg.manual_seed(0)
+    pairs = [
+        (nn.Conv2d(2, 3, 2), nn.BatchNorm2d(3), False, (4, 2, 5, 5)),
+        (nn.ConvTranspose1d(2, 3, 2, bias=False), nn.BatchNorm1d(3, affine=False), True, (4, 2, 5)),
+    ]
+    for layer, norm, transpose, shape in pairs:
+        norm(layer(sg.randn(*shape)))
+        layer.eval(), norm.eval()
+        fused = nn.utils.fuse_conv_bn_eval(layer, norm, transpose)
+        x = sg.randn(*shape)
+        assert sg.allclose(fused(x), norm(layer(x)), atol=1e-6)
+    linear, norm = nn.Linear(2, 3).eval(), nn.BatchNorm1d(3).eval()
+    x = sg.randn(5, 2)
+    assert sg.allclose(nn.utils.fuse_linear_bn_eval(linear, norm)(x), norm(linear(x)), atol=1e-6)
+    with pytest.raises(ArgumentError, match=r"call \.eval"):
+        nn.utils.fuse_linear_bn_eval(linear.train(), norm)

@@ -144,6 +144,14 @@ m.cosine_similarity(x, x + 1, dim=1)
 m.max_pool1d(x[None], 2)
 m.selu(x), m.prelu(x, m.tensor([0.1], dtype=m.float64)), m.pdist(x)
 m.is_complex(x), m.is_nonzero(x[0, 0]), m.swapdims(x, 0, 1).shape
+m.histogram(x, 4).hist, m.histogram(x, 4).bin_edges
+m.histogram(x, density=True).hist
+m.histogram(x, 3, range=(0.0, 2.0)).hist, m.histogram(x, 3, range=(0.0, 2.0)).bin_edges
+x.histogram(m.tensor([0.0, 1.0, 1.5, 4.0], dtype=m.float64)).hist
+x.histogram(2, weight=x + 1).hist, x.histogram(2, weight=x + 1, density=True)[0]
+m.histogram(m.ones(3), 2).hist, m.histogram(m.ones(3), 2).bin_edges
+m.range(1, 4), m.range(0, 1, 0.25), m.range(3, 1, -1)
+m.nn.utils.fuse_conv_bn_weights(x[:, :, None], None, x[:, 0], x[:, 1], 1e-5, None, x[:, 2])
 m.typename(x).rpartition(".")[2], x.type().rpartition(".")[2]
 """
 

@@ -19,7 +19,7 @@ from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, tensors_in
 from stepgrad.compile.explain import explained, log
 from stepgrad.compile.value import NotCompiled
 from stepgrad.compile.watch import Watch
-from stepgrad.errors import ArgumentError, IndexShapeError
+from stepgrad.errors import ArgumentError, IndexShapeError, MissingNameError
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 
@@ -189,6 +189,11 @@ class CompiledFunction:
             return checked_run(compiled, self._eager, args, kwargs)
         outputs = compiled.run(arguments)
         return compiled.capture.output_form(outputs)
+
+    def __getattr__(self, name: str) -> Any:
+        of_module = isinstance(self.__dict__.get("function"), Module) and not name.startswith("__")
+        way_out = " Ask the module itself, and compile a whole training step." if of_module else ""
+        raise MissingNameError(f"a compiled function has no {name!r}.{way_out}")
 
     def explain(self) -> str:
         """Return what became of the step, as text: slots, kernels with what was fused into each, costs.

@@ -175,6 +175,18 @@ def arange(
     return placed(made, device, requires_grad)
 
 
+def range(start: float, end: float, step: float = 1, **options: Any) -> Tensor:
+    """Return start, start + step, … up to and with end: PyTorch's older name of `arange`, in the default
+    floating point type.
+
+    >>> range(1, 2, 0.5)
+    tensor([1.0000, 1.5000, 2.0000])
+    """
+    count = int((end - start) / step + 1)
+    options.setdefault("dtype", dtypes.get_default_dtype())
+    return arange(count, dtype=options["dtype"]) * step + start if count > 0 else empty(0, **options)
+
+
 def linspace(
     start: float,
     end: float,
@@ -223,6 +235,6 @@ def frombuffer(
 
 __all__ = [
     "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy",
-    "frombuffer", "full", "full_like", "linspace", "ones", "ones_like", "scalar_tensor", "tensor",
+    "frombuffer", "full", "full_like", "linspace", "ones", "ones_like", "range", "scalar_tensor", "tensor",
     "zeros", "zeros_like",
 ]  # fmt: skip

@@ -188,6 +188,7 @@ greater_equal = Tensor.greater_equal
 gt = Tensor.gt
 heaviside = Tensor.heaviside
 histc = Tensor.histc
+histogram = Tensor.histogram
 hsplit = Tensor.hsplit
 hypot = Tensor.hypot
 i0 = Tensor.i0
@@ -365,9 +366,9 @@ __all__ = [
     "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit",
     "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr",
     "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "gather", "gcd", "ge",
-    "ger", "get_device", "graph", "greater", "greater_equal", "gt", "heaviside", "histc", "hsplit", "hypot",
-    "i0", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner",
-    "inverse", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor",
+    "ger", "get_device", "graph", "greater", "greater_equal", "gt", "heaviside", "histc", "histogram",
+    "hsplit", "hypot", "i0", "index_add", "index_copy", "index_fill", "index_put", "index_reduce",
+    "index_select", "inner", "inverse", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_signed", "is_tensor",
     "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue",
     "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log1p", "log2", "log10",
     "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",

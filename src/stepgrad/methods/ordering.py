@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stepgrad.tensor import Tensor
 
 Ordered = namedtuple("Ordered", "values indices")
+Histogram = namedtuple("Histogram", "hist bin_edges")
 Ordered.__doc__ = "The `values` found along a dimension, and their `indices` (int64)."
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
@@ -245,6 +246,35 @@ class OrderingMethods(TensorBase):
         low, high = (low - 1, high + 1) if low == high else (low, high)
         counts, _ = numpy.histogram(x[numpy.isfinite(x)], bins, (float(low), float(high)))
         return engine.Tensor._of(counts.astype(x.dtype))
+
+    def histogram(
+        self,
+        bins: Any = 100,
+        *,
+        range: tuple[float, float] | None = None,
+        weight: Tensor | None = None,
+        density: bool = False,
+    ) -> Histogram:
+        """Return how many elements fall into each of `bins` parts, and the edges of these.
+
+        `bins`: how many equal parts of `range`, by default of all there is, or their edges, a 1-d tensor.
+        `weight`: what each element counts. With `density` the area under the parts is 1.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0, 2.0, 4.0]).histogram(2).hist
+        tensor([1., 3.])
+        """
+        x = readable(self)
+        parts = readable(bins) if isinstance(bins, TensorBase) else int(bins)
+        low, high = (0, 0) if range is not None and range[0] == range[1] else range or (0, 0)
+        if low == high:
+            low, high = (x.min(), x.max()) if x.size else (0, 1)
+            low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+        if not (numpy.isfinite(low) and numpy.isfinite(high) and low <= high):
+            raise ArgumentError(f"histogram needs a finite range from low to high, not from {low} to {high}.")
+        weights = None if weight is None else readable(weight)
+        counts, edges = numpy.histogram(x, parts, (float(low), float(high)), density, weights)
+        return Histogram(*(engine.Tensor._of(a.astype(x.dtype)) for a in (counts, edges)))
 
     def isin(self, test_elements: Any, *, invert: bool = False) -> Tensor:
         """Return whether each element is one of others."""

@@ -11,7 +11,13 @@ from stepgrad.errors import ArgumentError, NotFiniteError, ShapeError
 from stepgrad.functions.creation import tensor
 from stepgrad.functions.joining import cat
 from stepgrad.names import teller
-from stepgrad.nn.utils import parametrizations, parametrize, rnn, stateless
+from stepgrad.nn.utils import fusion, parametrizations, parametrize, rnn, stateless
+from stepgrad.nn.utils.fusion import (
+    fuse_conv_bn_eval,
+    fuse_conv_bn_weights,
+    fuse_linear_bn_eval,
+    fuse_linear_bn_weights,
+)
 from stepgrad.nn.utils.norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 from stepgrad.tensor import Tensor
 
@@ -103,6 +109,11 @@ __all__ = [
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
+    "fuse_conv_bn_eval",
+    "fuse_conv_bn_weights",
+    "fuse_linear_bn_eval",
+    "fuse_linear_bn_weights",
+    "fusion",
     "get_total_norm",
     "parameters_to_vector",
     "parametrizations",
