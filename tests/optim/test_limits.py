@@ -33,14 +33,14 @@ def test_a_hyperparameter_out_of_range_is_named(optimizer, wrong, message):
         optimizer([{"params": [p], **wrong}])
 
 
-def test_a_tensor_is_no_learning_rate():
-    with pytest.raises(ArgumentError, match="SGD needs lr to be a number of 0 or more, not tensor"):
-        SGD([sg.zeros(2, requires_grad=True)], lr=sg.tensor(0.1))
+def test_a_tensor_is_no_hyperparameter_but_the_learning_rate():
+    with pytest.raises(ArgumentError, match="SGD needs momentum to be a number of 0 or more, not tensor"):
+        SGD([sg.zeros(2, requires_grad=True)], momentum=sg.tensor(0.1))
     p = sg.zeros(2, requires_grad=True)
     p.grad = sg.ones(2)
     optimizer = SGD([p])
-    optimizer.param_groups[0]["lr"] = sg.tensor(0.1)
-    with pytest.raises(ArgumentError, match=r"takes lr as a number, not a Tensor; use \.item\(\)"):
+    optimizer.param_groups[0]["momentum"] = sg.tensor(0.1)
+    with pytest.raises(ArgumentError, match=r"takes momentum as a number, not a Tensor; use \.item\(\)"):
         optimizer.step()
 
 

@@ -16,12 +16,10 @@ OPTIMIZERS = (
     "SGD", "Adam", "AdamW", "Adagrad", "RMSprop", "Adadelta", "Adamax", "NAdam", "RAdam", "Rprop", "ASGD",
     "LBFGS", "Adafactor", "Muon",
 )  # fmt: skip
-MISSING: dict[str, dict[str, str]] = {
-    name: {"ensor lr": "a learning rate is a number"} for name in ("SGD", "Adagrad", "LBFGS", "Muon")
-}
 # Not compared: SparseAdam, for gradients with mostly zeros that are not stored, which stepgrad has not.
 STEPS = 12
 # Differences in the last bit grow with every iteration.
+CHAOTIC = {"LBFGS": {"ensor lr": "at 0.001 the loss here goes to 1e242; see tests/optim/test_tensor_rate.py"}}
 FEWER: dict[str, dict[str, Any]] = {"LBFGS": {"max_iter": 3}}
 
 
@@ -96,7 +94,7 @@ def test_optimizer(name: str, database: dict[str, Any], exact: None):
     import torch
 
     info = database[name]
-    failures = Failures(MISSING.get(name, {}))
+    failures = Failures(CHAOTIC.get(name, {}))
     for sample in info.optim_inputs_func(device="cpu"):
         text = f"{sample.desc} {sample.kwargs}"
         if failures.skips(text):

@@ -10,7 +10,7 @@ from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import ArgumentError, CaptureError
 from stepgrad.functions.creation import zeros
 from stepgrad.functions.joining import cat
-from stepgrad.optim.limits import NOT_NEGATIVE, POSITIVE_COUNT, Limit
+from stepgrad.optim.limits import NOT_NEGATIVE, POSITIVE_COUNT, Limit, number_of
 from stepgrad.optim.line_search import Point, strong_wolfe
 from stepgrad.optim.optimizer import Optimizer
 
@@ -148,7 +148,7 @@ class LBFGS(Optimizer):
             state["d"] = _direction(state, gradient)
         state.update(prev_flat_grad=gradient, prev_loss=value)
         direction = state["d"]
-        length = group["lr"]
+        length = number_of(group["lr"])
         if state["n_iter"] == 1:
             length *= min(1.0, 1.0 / float(gradient.abs().sum()))
         state["t"] = length

@@ -65,3 +65,20 @@ def plain(value: Any) -> Any:
     if hasattr(value, "dtype") and hasattr(value, "item") and not hasattr(value, "requires_grad"):
         return value.item() if value.ndim == 0 else value
     return value
+
+
+def number_of(value: Any) -> Any:
+    """Return what a hyperparameter is now: the number in a Tensor of one element, `plain` of anything else.
+
+    >>> number_of(0.5), number_of([1, 2])
+    (0.5, (1, 2))
+    """
+    return value.item() if hasattr(value, "requires_grad") and value.numel() == 1 else plain(value)
+
+
+def set_rate(group: dict[str, Any], rate: float) -> None:
+    """Set the learning rate of a group: where it is a Tensor, the number in it."""
+    if hasattr(group["lr"], "requires_grad"):
+        group["lr"].detach().fill_(rate)
+    else:
+        group["lr"] = rate

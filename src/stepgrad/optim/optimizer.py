@@ -13,7 +13,7 @@ from stepgrad.autograd import enable_grad
 from stepgrad.autograd.engine import state as engine_state
 from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import ArgumentError, CaptureError, ShapeError
-from stepgrad.optim.limits import Limit, plain
+from stepgrad.optim.limits import Limit, number_of, plain
 from stepgrad.optim.plan import Plan
 from stepgrad.optim.recorded import recorded_step
 from stepgrad.tensor import RemovableHook, Tensor
@@ -167,7 +167,11 @@ class Optimizer:
             return tensor
 
         def ask(name: str, *place: int) -> Callable[[], float]:
-            return lambda: self.param_groups[i][name][place[0]] if place else self.param_groups[i][name]
+            def asked() -> float:
+                value = self.param_groups[i][name]
+                return value[place[0]] if place else number_of(value)
+
+            return asked
 
         numbers: dict[str, Any] = {}
         for name in self.changing:
@@ -190,7 +194,8 @@ class Optimizer:
     def hyperparameters(self, group: dict[str, Any]) -> dict[str, Any]:
         """Return the hyperparameters of a group, as `update` and `start` take them.
 
-        Raises `ArgumentError` for a Tensor: numbers are wanted.
+        A Tensor as learning rate is what it holds now. Raises `ArgumentError` for another Tensor: numbers
+        are wanted.
         """
         return {
             name: value if type(value := group[name]) in _PLAIN else _number(value, name, self)
@@ -259,7 +264,9 @@ class Optimizer:
     def check_group(self, group: dict[str, Any]) -> None:
         """Raise `ArgumentError` if a hyperparameter of the group is out of its range, stated in `limits`."""
         for name, limit in self.limits.items():
-            limit.check(type(self).__name__, name, group[name])
+            value = group[name]
+            of_tensor = isinstance(value, Tensor) and name in self.changing and value.numel() == 1
+            limit.check(type(self).__name__, name, value.item() if of_tensor else value)
 
     # ------------------------------------------------------------------------------------------- state
 
@@ -305,7 +312,9 @@ class Optimizer:
         numbers: dict[Any, Any] = {}
         for group, saved in zip(self.param_groups, saved_groups):
             new = {
-                name: plain(value) for name, value in saved.items() if name not in ("params", "param_names")
+                name: value.detach().clone() if isinstance(value, Tensor) else plain(value)
+                for name, value in saved.items()
+                if name not in ("params", "param_names")
             }
             merged = {**group, **new}
             self.check_group(merged)
@@ -385,7 +394,7 @@ def _listed(params: Any, owner: str) -> list[Any]:
 
 
 def _number(value: Any, name: str, optimizer: Optimizer) -> Any:
-    value = plain(value)
+    value = number_of(value) if name in optimizer.changing else plain(value)
     if isinstance(value, Tensor):
         raise ArgumentError(
             f"{type(optimizer).__name__} takes {name} as a number, not a Tensor; use .item()."

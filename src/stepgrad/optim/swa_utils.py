@@ -15,7 +15,7 @@ from stepgrad.nn.averaging import (
     get_swa_multi_avg_fn,
     update_bn,
 )
-from stepgrad.optim.limits import COUNT, NOT_NEGATIVE
+from stepgrad.optim.limits import COUNT, NOT_NEGATIVE, number_of
 from stepgrad.optim.lr_scheduler.base import LRScheduler, for_each_group, groups_of
 from stepgrad.optim.optimizer import Optimizer
 
@@ -72,7 +72,7 @@ class SWALR(LRScheduler):
         rates = []
         for group in self.optimizer.param_groups:
             goal: Any = group["swa_lr"]
-            begun = goal if before == 1 else (group["lr"] - before * goal) / (1 - before)
+            begun = goal if before == 1 else (number_of(group["lr"]) - before * goal) / (1 - before)
             rates.append(goal * now + begun * (1 - now))
         return rates
 

@@ -18,6 +18,7 @@ from stepgrad.errors import NotFiniteError
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
 from stepgrad.ops.record import Absent
+from stepgrad.optim.limits import number_of
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 
@@ -102,7 +103,7 @@ def check_update(trainer: Trainer, before: Undo) -> None:
         if tensor.grad is None:
             raise Problem(f"the step makes the buffer {name} infinite")
         reaches = float(abs(devices.move(tensor.grad._array, devices.CPU)).max())
-        rate = trainer.optimizer.param_groups[0]["lr"]
+        rate = number_of(trainer.optimizer.param_groups[0]["lr"])
         raise Problem(
             f"the update makes the parameter {name} infinite (its gradient reaches {reaches:.3g}, the "
             f"learning rate is {rate:.3g})"

@@ -14,6 +14,7 @@ from stepgrad.data.loader import DataLoader
 from stepgrad.errors import ArgumentError, DataError
 from stepgrad.markup import Html, tag
 from stepgrad.nn.module import Module
+from stepgrad.optim.limits import number_of
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import with_target
@@ -145,8 +146,8 @@ def _run(
     rates: list[float],
 ) -> list[float]:
     """Return the loss at each rate, up to where the run came apart."""
-    first = optimizer.param_groups[0]["lr"] or 1.0
-    shares = [(group["lr"] or first) / first for group in optimizer.param_groups]
+    first = number_of(optimizer.param_groups[0]["lr"]) or 1.0
+    shares = [(number_of(group["lr"]) or first) / first for group in optimizer.param_groups]
     losses: list[float] = []
     for rate, batch in zip(rates, batches):
         for group, share in zip(optimizer.param_groups, shares):

@@ -20,6 +20,7 @@ from stepgrad.errors import ArgumentError, DataError, ShapeError, suggest
 from stepgrad.nn.loss import BCELoss
 from stepgrad.nn.module import Module
 from stepgrad.nn.utils import clip_grad_norm_, clip_grad_value_
+from stepgrad.optim.limits import number_of
 from stepgrad.optim.lr_scheduler import ReduceLROnPlateau
 from stepgrad.optim.optimizer import Optimizer, check_learns
 from stepgrad.tensor import Tensor
@@ -267,7 +268,7 @@ class Trainer:
                 validation.set_epoch(self.epoch)
             found = evaluation.evaluate(self, validation, 1024, self._end_if_interrupted)
             record |= {f"validation_{name}": value for name, value in found.items()}
-        record["lr"] = self.optimizer.param_groups[0]["lr"]
+        record["lr"] = number_of(self.optimizer.param_groups[0]["lr"])
         record["seconds"] = time.perf_counter() - began
         self.history.epochs.append(record)
         self.epoch += 1

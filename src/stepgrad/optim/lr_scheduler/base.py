@@ -7,8 +7,9 @@ from typing import Any
 
 from stepgrad.autograd.recording import hides_values, perform
 from stepgrad.errors import ArgumentError, CaptureError
-from stepgrad.optim.limits import Limit, plain
+from stepgrad.optim.limits import Limit, number_of, plain, set_rate
 from stepgrad.optim.optimizer import Optimizer
+from stepgrad.tensor import Tensor
 
 _LAST_EPOCH = Limit("a whole number of −1 or more", lambda x: type(x) is int and x >= -1)
 
@@ -73,7 +74,7 @@ class LRScheduler:
                 rates.append(self.lr_at(self.last_epoch, i))
                 continue
             before = self.lr_at(self.last_epoch - 1, i) if self.last_epoch else self.base_lrs[i]
-            rates.append(self._moved(plain(group["lr"]), before, self.lr_at(self.last_epoch, i)))
+            rates.append(self._moved(number_of(group["lr"]), before, self.lr_at(self.last_epoch, i)))
         return rates
 
     def _moved(self, lr: float, before: float, now: float) -> float:
@@ -91,6 +92,11 @@ class LRScheduler:
             self._advance()
             return
         changing = self.optimizer.changing
+        if any(isinstance(group["lr"], Tensor) for group in self.optimizer.param_groups):
+            raise CaptureError(
+                f"{type(self).__name__} sets a learning rate that is a Tensor, which a compiled step does "
+                f"not; call its step() outside."
+            )
         before = [_fixed(group, changing) for group in self.optimizer.param_groups]
         perform(self._advance, self._remember)
         for group, values in zip(self.optimizer.param_groups, before):
@@ -117,7 +123,7 @@ class LRScheduler:
     def _advance(self) -> None:
         groups = self.optimizer.param_groups
         for group in groups[len(self.base_lrs) :]:
-            self.base_lrs.append(plain(group.setdefault("initial_lr", group["lr"])))
+            self.base_lrs.append(number_of(group.setdefault("initial_lr", number_of(group["lr"]))))
         self.last_epoch += 1
         self._set(self.get_lr())
 
@@ -125,7 +131,7 @@ class LRScheduler:
         """Begin anew, from the initial rates, whatever the rates are."""
         self.rewind()
         for group, lr in zip(self.optimizer.param_groups, self.base_lrs):
-            group["lr"] = lr
+            set_rate(group, lr)
         self._advance()
 
     def rewind(self) -> None:
@@ -135,7 +141,7 @@ class LRScheduler:
     def _set(self, rates: list[float]) -> None:
         self._last_lr = [float(lr) for lr in rates]
         for group, lr in zip(self.optimizer.param_groups, self._last_lr):
-            group["lr"] = lr
+            set_rate(group, lr)
 
     def get_last_lr(self) -> list[float]:
         """Return the learning rates that were set last, one per group."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from stepgrad.errors import ArgumentError
-from stepgrad.optim.limits import COUNT, plain
+from stepgrad.optim.limits import COUNT, number_of, plain, set_rate
 from stepgrad.optim.lr_scheduler.base import LRScheduler, copied
 from stepgrad.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from stepgrad.optim.optimizer import Optimizer
@@ -60,7 +60,7 @@ class Combined(LRScheduler):
             schedule.rewind()
 
     def _rates(self) -> list[float]:
-        return [plain(group["lr"]) for group in self.optimizer.param_groups]
+        return [number_of(group["lr"]) for group in self.optimizer.param_groups]
 
 
 class SequentialLR(Combined):
@@ -99,7 +99,7 @@ class SequentialLR(Combined):
             )
         self.last_epoch = last_epoch + 1
         for group in optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+            set_rate(group, group["initial_lr"])
         for schedule in self._schedulers:
             schedule.rewind()
         current = self._schedulers[bisect_right(self._milestones, 0)]
@@ -155,6 +155,6 @@ class ChainedScheduler(Combined):
     def restart(self) -> None:
         """Begin anew with all of them, from the initial rates."""
         for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"]
+            set_rate(group, group["initial_lr"])
         self.rewind()
         self._advance()

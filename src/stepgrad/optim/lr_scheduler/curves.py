@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from stepgrad.errors import ArgumentError
-from stepgrad.optim.limits import COUNT, NOT_NEGATIVE, PART, POSITIVE, POSITIVE_COUNT, POSITIVE_PART, plain
+from stepgrad.optim.limits import (
+    COUNT,
+    NOT_NEGATIVE,
+    PART,
+    POSITIVE,
+    POSITIVE_COUNT,
+    POSITIVE_PART,
+    number_of,
+    plain,
+)
 from stepgrad.optim.lr_scheduler.base import LRScheduler, groups_of, of_group
 from stepgrad.optim.optimizer import Optimizer
 
@@ -75,13 +84,13 @@ class MultiplicativeLR(LambdaLR):
 
     def get_lr(self) -> list[float]:
         """Return the rates that belong to `last_epoch`, given those that the groups have from before."""
-        rates = [plain(group["lr"]) for group in self.optimizer.param_groups]
+        rates = [number_of(group["lr"]) for group in self.optimizer.param_groups]
         return [lr * self.factor(self.last_epoch, i) if self.last_epoch else lr for i, lr in enumerate(rates)]
 
     def restart(self) -> None:
         """Count from 0 again. The rate goes on from where it is, times f(0), as in PyTorch."""
         self.last_epoch = 0
-        rates = [plain(group["lr"]) for group in self.optimizer.param_groups]
+        rates = [number_of(group["lr"]) for group in self.optimizer.param_groups]
         self._set([lr * self.factor(0, i) for i, lr in enumerate(rates)])
 
 

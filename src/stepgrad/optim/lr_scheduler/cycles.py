@@ -7,7 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from stepgrad.errors import ArgumentError
-from stepgrad.optim.limits import FLAG, FRACTION, NOT_NEGATIVE, PART, POSITIVE, POSITIVE_COUNT, Limit
+from stepgrad.optim.limits import (
+    FLAG,
+    FRACTION,
+    NOT_NEGATIVE,
+    PART,
+    POSITIVE,
+    POSITIVE_COUNT,
+    Limit,
+    set_rate,
+)
 from stepgrad.optim.lr_scheduler.base import LRScheduler, for_each_group, groups_of, of_group
 from stepgrad.optim.optimizer import Optimizer
 
@@ -223,7 +232,7 @@ class CyclicLR(Cycle):
         self.optimizer = optimizer
         if last_epoch == -1:
             for group, lr in zip(groups, lowest):
-                group["lr"] = lr
+                set_rate(group, lr)
         if cycle_momentum:
             self._begin_momentum(base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)

@@ -7,7 +7,7 @@ from typing import Any
 
 from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import CaptureError
-from stepgrad.optim.limits import COUNT, FRACTION, NOT_NEGATIVE, Limit, plain
+from stepgrad.optim.limits import COUNT, FRACTION, NOT_NEGATIVE, Limit, number_of
 from stepgrad.optim.lr_scheduler.base import LRScheduler, for_each_group, groups_of, of_group
 from stepgrad.optim.optimizer import Optimizer
 
@@ -93,7 +93,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def get_lr(self) -> list[float]:
         """Return the rates as they are, or reduced if the patience is over."""
-        rates = [plain(group["lr"]) for group in self.optimizer.param_groups]
+        rates = [number_of(group["lr"]) for group in self.optimizer.param_groups]
         if self.num_bad_epochs <= self.patience:
             return rates
         for i, lr in enumerate(rates):

@@ -11,6 +11,7 @@ from stepgrad import nn
 from stepgrad.arrays import random
 from stepgrad.nn.init import kaiming_normal_, xavier_normal_, zeros_
 from stepgrad.optim.adam import Adam
+from stepgrad.optim.limits import number_of
 from stepgrad.tensor import Tensor
 from stepgrad.train.health.case import Case
 from stepgrad.words.language import Words
@@ -91,9 +92,9 @@ def replaced(module: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
 
 def _with_rate(case: Case, rate: float) -> Case:
     assert case.optimizer is not None
-    old = case.optimizer.param_groups[0]["lr"]
+    old = number_of(case.optimizer.param_groups[0]["lr"])
     for group in case.optimizer.param_groups:
-        group["lr"] = group["lr"] * (rate / old) if old else rate
+        group["lr"] = number_of(group["lr"]) * (rate / old) if old else rate
     return case
 
 
@@ -104,11 +105,13 @@ def _with_layer_rate(case: Case, path: str, between: bool = False) -> Case:
     assert case.optimizer is not None
     own = {id(p) for p in case.model.get_submodule(path).parameters()}
     groups = case.optimizer.param_groups
-    others = sorted(group["lr"] for group in groups if any(id(p) not in own for p in group["params"]))
-    rate = others[len(others) // 2] if others else min(group["lr"] for group in groups)
+    others = sorted(
+        number_of(group["lr"]) for group in groups if any(id(p) not in own for p in group["params"])
+    )
+    rate = others[len(others) // 2] if others else min(number_of(group["lr"]) for group in groups)
     for group in groups:
         if any(id(p) in own for p in group["params"]):
-            group["lr"] = math.sqrt(group["lr"] * rate) if between else rate
+            group["lr"] = math.sqrt(number_of(group["lr"]) * rate) if between else rate
     return case
 
 
