@@ -199,7 +199,9 @@ class Contraction:
             strips, last = divmod(vectors, strip)
             widths = [(strip, strips), (last, 1)] if last else [(strip, strips)]
             is_near = self.depth * strip * self.lanes * self.bytes <= _NEAR_BYTES
-            for rows in range(1, min(self.line, self.sums // strip, 14) + 1):
+            # Two vectors leave room for two more sums, where there are many registers.
+            sums = self.sums + 2 if strip == 2 and self.sums > 12 else self.sums
+            for rows in range(1, min(self.line, sums // strip, 14) + 1):
                 if self.joined > 1 and rows < self.line:
                     continue
                 tiles = Tiling(self.line, rows, self.rows // self.line)
@@ -337,4 +339,5 @@ def _cycles(rows: int, vectors: int, is_near: bool) -> float:
     The arithmetic, or waiting for the sums before; and beside it the loads, of vectors that are near or not.
     """
     work = max(rows * vectors / 2, (rows + vectors) / 2, 4)
-    return work + 0.1 * rows + (0.1 if is_near else 0.3) * vectors + 0.3
+    crowded = 0.07 if rows * vectors > 24 else 0.0
+    return work + crowded + 0.1 * rows + (0.1 if is_near else 0.3) * vectors + 0.3
