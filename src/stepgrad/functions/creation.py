@@ -40,7 +40,13 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """Return `data` as a tensor: itself if it is one, the memory of an array, a copy of anything else."""
+    """Return `data` as a tensor: itself if it is one, the memory of an array, a copy of anything else.
+
+    >>> import stepgrad as sg
+    >>> x = sg.zeros(2)
+    >>> sg.as_tensor(x) is x
+    True
+    """
     if not isinstance(data, Tensor):
         data = Tensor._of(array_of(data, dtype, copy=False))
     return data.to(dtype=dtype, device=device)
@@ -104,12 +110,23 @@ def placed(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return zeros of a shape, given one by one or as one sequence."""
+    """Return zeros of a shape, given one by one or as one sequence.
+
+    >>> import stepgrad as sg
+    >>> sg.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
     return create("full", size, dtype, device, requires_grad, value=0)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return ones of a shape."""
+    """Return ones of a shape.
+
+    >>> import stepgrad as sg
+    >>> sg.ones(2, dtype=sg.int64)
+    tensor([1, 1])
+    """
     return create("full", size, dtype, device, requires_grad, value=1)
 
 
@@ -121,7 +138,12 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def full(
     size: Any, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor of a shape with every element `fill_value`, by default in the dtype of the value."""
+    """Return a tensor of a shape with every element `fill_value`, by default in the dtype of the value.
+
+    >>> import stepgrad as sg
+    >>> sg.full((2,), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     kind = dtypes.as_dtype(type(fill_value)) if dtype is None else dtype
     return create("full", (size,), kind, device, requires_grad, value=fill_value)
 
@@ -133,7 +155,12 @@ def options_like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
 def zeros_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return zeros in shape, dtype and device of `input`."""
+    """Return zeros in shape, dtype and device of `input`.
+
+    >>> import stepgrad as sg
+    >>> sg.zeros_like(sg.tensor([1, 2]))
+    tensor([0, 0])
+    """
     return zeros(input.shape, requires_grad=requires_grad, **options_like(input, dtype, device))
 
 
@@ -196,7 +223,12 @@ def linspace(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return `steps` numbers from `start` to `end`, both included, equally apart."""
+    """Return `steps` numbers from `start` to `end`, both included, equally apart.
+
+    >>> import stepgrad as sg
+    >>> sg.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     return placed(Tensor._of(numpy.linspace(start, end, steps, dtype=kind.numpy)), device, requires_grad)
 
@@ -204,7 +236,13 @@ def linspace(
 def eye(
     n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return an (n, m) matrix, m = n by default, with ones on the diagonal."""
+    """Return an (n, m) matrix, m = n by default, with ones on the diagonal.
+
+    >>> import stepgrad as sg
+    >>> sg.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     return placed(Tensor._of(numpy.eye(n, m, dtype=kind.numpy)), device, requires_grad)
 

@@ -44,7 +44,13 @@ def _checked(tensors: Sequence[Tensor], name: str) -> list[Tensor]:
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Return tensors of one shape joined along a new dimension."""
+    """Return tensors of one shape joined along a new dimension.
+
+    >>> import stepgrad as sg
+    >>> sg.stack([sg.tensor([1, 2]), sg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     parts = _checked(tensors, "stack")
     for i, t in enumerate(parts):
         if t.shape != parts[0].shape:
@@ -58,6 +64,13 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """Return `input` where the condition holds, else `other`.
 
     With the condition alone, return the indices where it holds: an int64 tensor per dimension.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor([-2.0, 3.0])
+    >>> sg.where(x > 0, x, 0.1 * x)
+    tensor([-0.2000,  3.0000])
+    >>> sg.where(x > 0)
+    (tensor([1]),)
     """
     if input is None and other is None:
         array = condition._array
@@ -99,13 +112,24 @@ def atleast_3d(*tensors: Any) -> Any:
 
 
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors side by side: along the second dimension, vectors along the first."""
+    """Return tensors side by side: along the second dimension, vectors along the first.
+
+    >>> import stepgrad as sg
+    >>> sg.hstack([sg.tensor([1, 2]), sg.tensor([3])])
+    tensor([1, 2, 3])
+    """
     parts = [atleast_1d(t) for t in tensors]
     return cat(parts, 0 if parts and parts[0].ndim == 1 else 1)
 
 
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors one above the other; vectors are rows."""
+    """Return tensors one above the other; vectors are rows.
+
+    >>> import stepgrad as sg
+    >>> sg.vstack([sg.tensor([1, 2]), sg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return cat([atleast_2d(t) for t in tensors], 0)
 
 
@@ -123,7 +147,12 @@ row_stack = vstack
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    """Return the shape that shapes broadcast to. Raises `ShapeError` if they do not."""
+    """Return the shape that shapes broadcast to. Raises `ShapeError` if they do not.
+
+    >>> import stepgrad as sg
+    >>> sg.broadcast_shapes((5, 1), (3,))
+    (5, 3)
+    """
     try:
         return tuple(numpy.broadcast_shapes(*((s,) if isinstance(s, int) else tuple(s) for s in shapes)))
     except ValueError:
@@ -157,7 +186,15 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 def cartesian_prod(*tensors: Any) -> Tensor:
-    """Return every combination of one element from each vector, as rows."""
+    """Return every combination of one element from each vector, as rows.
+
+    >>> import stepgrad as sg
+    >>> sg.cartesian_prod(sg.tensor([1, 2]), sg.tensor([8, 9]))
+    tensor([[1, 8],
+            [1, 9],
+            [2, 8],
+            [2, 9]])
+    """
     given = listed(tensors)
     if len(given) == 1:
         return given[0]

@@ -23,7 +23,12 @@ def var_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 
 def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """Return (standard deviation, mean); the arguments are those of `Tensor.std`."""
+    """Return (standard deviation, mean); the arguments are those of `Tensor.std`.
+
+    >>> import stepgrad as sg
+    >>> sg.std_mean(sg.tensor([1.0, 3.0]), correction=0)
+    (tensor(1.), tensor(2.))
+    """
     return spread_with_mean("std", input, args, kwargs)
 
 
@@ -128,6 +133,10 @@ def searchsorted(
     """Return where to insert values into a sorted last dimension, before equal ones or (`right`) after.
 
     The sequence is a vector, or has the leading dimensions of `values`.
+
+    >>> import stepgrad as sg
+    >>> sg.searchsorted(sg.tensor([1, 3, 5]), sg.tensor([0, 3, 9]))
+    tensor([0, 1, 3])
     """
     array = readable(sorted_sequence)
     if sorter is not None:
@@ -144,7 +153,12 @@ def searchsorted(
 
 
 def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
-    """Return between which sorted boundaries each element lies; `right`: boundaries belong above."""
+    """Return between which sorted boundaries each element lies; `right`: boundaries belong above.
+
+    >>> import stepgrad as sg
+    >>> sg.bucketize(sg.tensor([0.5, 2.5]), sg.tensor([1.0, 2.0]))
+    tensor([0, 2])
+    """
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 

@@ -13,7 +13,12 @@ from stepgrad.tensor import Tensor
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> Tensor:
-    """Return the p-norm distances between the rows of x1 (…, n, k) and of x2 (…, m, k): (…, n, m)."""
+    """Return the p-norm distances between the rows of x1 (…, n, k) and of x2 (…, m, k): (…, n, m).
+
+    >>> import stepgrad as sg
+    >>> sg.cdist(sg.tensor([[0.0, 0.0]]), sg.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5., 1.]])
+    """
     if x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"cdist of rows of {x1.shape[-1]} and {x2.shape[-1]} numbers.")
     apart = x1.unsqueeze(-2) - x2.unsqueeze(-3)

@@ -18,14 +18,31 @@ from stepgrad.tensor import Tensor
 def rand(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return numbers uniform in [0, 1)."""
+    """Return numbers uniform in [0, 1), of a shape given one by one or as one sequence.
+
+    They follow `stepgrad.manual_seed`, or `generator`.
+
+    >>> import stepgrad as sg
+    >>> sg.rand(2, 3).shape
+    (2, 3)
+    """
     return _random("rand", size, generator, dtype, device, requires_grad)
 
 
 def randn(
     *size: Any, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return standard normal numbers."""
+    """Return standard normal numbers, of a shape given one by one or as one sequence.
+
+    They follow `stepgrad.manual_seed`, or `generator`.
+
+    >>> import stepgrad as sg
+    >>> _ = sg.manual_seed(0)
+    >>> x = sg.randn(3)
+    >>> _ = sg.manual_seed(0)
+    >>> bool((x == sg.randn(3)).all())
+    True
+    """
     return _random("randn", size, generator, dtype, device, requires_grad)
 
 
@@ -75,7 +92,12 @@ def randint(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return integers uniform in [low, high): randint(high, size) or randint(low, high, size)."""
+    """Return integers uniform in [low, high): randint(high, size) or randint(low, high, size).
+
+    >>> import stepgrad as sg
+    >>> sg.randint(1, 7, (1000,)).unique()  # dice
+    tensor([1, 2, 3, 4, 5, 6])
+    """
     if size is None:
         low, high, size = 0, low, high
     elif high is None:
@@ -90,7 +112,12 @@ def randint(
 def randperm(
     n: int, *, generator: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return the integers 0 … n-1 in random order, as int64 by default."""
+    """Return the integers 0 … n-1 in random order, as int64 by default.
+
+    >>> import stepgrad as sg
+    >>> sg.randperm(4).sort().values
+    tensor([0, 1, 2, 3])
+    """
     made = Tensor._of((generator or streams.default_generator).permutation(n))
     return placed(made if dtype is None else made.to(dtype), device, requires_grad)
 
@@ -107,6 +134,10 @@ def normal(
 ) -> Tensor:
     """Return normal numbers of the given mean and standard deviation: numbers, with the shape `size`, or
     tensors, whose shape the result has.
+
+    >>> import stepgrad as sg
+    >>> sg.normal(10.0, 0.0, (2,))
+    tensor([10., 10.])
     """
     if size is None:
         given = [x for x in (mean, std) if isinstance(x, Tensor)]
@@ -118,7 +149,12 @@ def normal(
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
-    """Return 1 with the probability that each element of `input` is, or with probability `p`, else 0."""
+    """Return 1 with the probability that each element of `input` is, or with probability `p`, else 0.
+
+    >>> import stepgrad as sg
+    >>> sg.bernoulli(sg.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
     return input.bernoulli(p, generator=generator)
 
 

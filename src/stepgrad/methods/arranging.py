@@ -27,7 +27,12 @@ class ArrangingMethods(TensorBase):
         return made.to(self._as_tensor().device)
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
-        """Return dimensions moved from `source` to `destination`, each an integer or several."""
+        """Return dimensions moved from `source` to `destination`, each an integer or several.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3, 4).movedim(0, -1).shape
+        (3, 4, 2)
+        """
         ndim = self._array.ndim
         given, wanted = (
             [one_dim(d, ndim) for d in ((x,) if isinstance(x, int) else x)] for x in (source, destination)
@@ -68,7 +73,12 @@ class ArrangingMethods(TensorBase):
         return turns.get(k % 4, lambda: x.transpose(a, b).flip(b))()
 
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
-        """Return the elements moved on along `dims`, round the end; of the flattened tensor without dims."""
+        """Return the elements moved on along `dims`, round the end; of the flattened tensor without dims.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2, 3]).roll(1)
+        tensor([3, 1, 2])
+        """
         x = self._as_tensor()
         if dims is None or (isinstance(dims, (tuple, list)) and not dims):
             if not isinstance(shifts, int) and len(shifts) > 1:
@@ -87,12 +97,22 @@ class ArrangingMethods(TensorBase):
         return x.clone() if x is self else x
 
     def tile(self, *dims: Any) -> Tensor:
-        """Return the tensor repeated along its dimensions, the last ones if there are fewer numbers."""
+        """Return the tensor repeated along its dimensions, the last ones if there are fewer numbers.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).tile(2)
+        tensor([1, 2, 1, 2])
+        """
         times = as_shape(dims)
         return self._as_tensor().repeat((1,) * (self._array.ndim - len(times)) + times)
 
     def repeat_interleave(self, repeats: Any, dim: int | None = None, *, output_size: Any = None) -> Tensor:
-        """Return each entry along `dim` repeated, by one number for all or one for each."""
+        """Return each entry along `dim` repeated, by one number for all or one for each.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).repeat_interleave(2), sg.tensor([1, 2]).repeat_interleave(sg.tensor([3, 1]))
+        (tensor([1, 1, 2, 2]), tensor([1, 1, 1, 2]))
+        """
         x = self._as_tensor()
         if dim is None:
             return x.reshape(-1).repeat_interleave(repeats, 0)
@@ -111,11 +131,25 @@ class ArrangingMethods(TensorBase):
     # ------------------------------------------------------------------------- triangles, diagonals
 
     def tril(self, diagonal: int = 0) -> Tensor:
-        """Return the lower triangle of matrices, up to a diagonal above the main one, and 0 elsewhere."""
+        """Return the lower triangle of matrices, up to a diagonal above the main one, and 0 elsewhere.
+
+        >>> import stepgrad as sg
+        >>> sg.ones(3, 3).tril()
+        tensor([[1., 0., 0.],
+                [1., 1., 0.],
+                [1., 1., 1.]])
+        """
         return self._triangle(diagonal, lower=True)
 
     def triu(self, diagonal: int = 0) -> Tensor:
-        """Return the upper triangle of matrices, from a diagonal above the main one, and 0 elsewhere."""
+        """Return the upper triangle of matrices, from a diagonal above the main one, and 0 elsewhere.
+
+        >>> import stepgrad as sg
+        >>> sg.ones(3, 3).triu(1)
+        tensor([[0., 1., 1.],
+                [0., 0., 1.],
+                [0., 0., 0.]])
+        """
         return self._triangle(diagonal, lower=False)
 
     def _triangle(self, diagonal: int, lower: bool) -> Tensor:
@@ -161,7 +195,13 @@ class ArrangingMethods(TensorBase):
         return made.movedim((-2, -1), (a, b))
 
     def diag(self, diagonal: int = 0) -> Tensor:
-        """Return a matrix with a vector on a diagonal, or the diagonal of a matrix."""
+        """Return a matrix with a vector on a diagonal, or the diagonal of a matrix.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).diag()
+        tensor([[1, 0],
+                [0, 2]])
+        """
         if self._array.ndim not in (1, 2):
             raise ShapeError(f"diag takes a vector or a matrix, not the shape {list(self._array.shape)}.")
         return self.diag_embed(diagonal) if self._array.ndim == 1 else self.diagonal(diagonal).clone()
@@ -171,7 +211,12 @@ class ArrangingMethods(TensorBase):
         return self._as_tensor().reshape(-1).diag_embed(offset)
 
     def trace(self) -> Tensor:
-        """Return the sum of the diagonal of a matrix."""
+        """Return the sum of the diagonal of a matrix.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).trace()
+        tensor(5)
+        """
         if self._array.ndim != 2:
             raise ShapeError(f"trace takes a matrix, not the shape {list(self._array.shape)}.")
         return self.diagonal().sum()

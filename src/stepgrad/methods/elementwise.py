@@ -113,7 +113,13 @@ class ElementwiseMethods(TensorBase):
     __hash__ = object.__hash__
 
     def add(self, other: Operand, *, alpha: float = 1) -> Tensor:
-        """Return self + alpha · other."""
+        """Return self + alpha · other; shapes broadcast.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).add(sg.tensor([[10.0], [20.0]]), alpha=2)
+        tensor([[21., 22.],
+                [41., 42.]])
+        """
         return apply(_add, self, other if alpha == 1 else apply(_mul, other, alpha))
 
     def sub(self, other: Operand, *, alpha: float = 1) -> Tensor:
@@ -125,7 +131,14 @@ class ElementwiseMethods(TensorBase):
         return apply(_mul, self, other)
 
     def div(self, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
-        """Return self / other; `rounding_mode` "floor" or "trunc" rounds the quotient."""
+        """Return self / other, a floating point number also of integers; `rounding_mode` "floor" or "trunc"
+        rounds the quotient.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([7, -7])
+        >>> x / 2, x.div(2, rounding_mode="floor"), x.div(2, rounding_mode="trunc")
+        (tensor([ 3.5000, -3.5000]), tensor([ 3, -4]), tensor([ 3, -3]))
+        """
         if rounding_mode is None:
             return apply(_div, self, other)
         if rounding_mode not in ("floor", "trunc"):
@@ -133,11 +146,21 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY[f"{rounding_mode}_divide"], self, other)
 
     def floor_divide(self, other: Operand) -> Tensor:
-        """Return ⌊self / other⌋, element by element."""
+        """Return ⌊self / other⌋, element by element.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([7, -7]).floor_divide(2)
+        tensor([ 3, -4])
+        """
         return apply(REGISTRY["floor_divide"], self, other)
 
     def pow(self, exponent: Operand) -> Tensor:
-        """Return self to the power of `exponent`."""
+        """Return self to the power of `exponent`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0, 3.0]).pow(2)
+        tensor([1., 4., 9.])
+        """
         return self**exponent
 
     def neg(self) -> Tensor:
@@ -233,7 +256,12 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["logical_not"], self)
 
     def maximum(self, other: Operand) -> Tensor:
-        """Return the larger of the two; NaN wins, element by element."""
+        """Return the larger of the two; NaN wins, element by element.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 5.0]).maximum(sg.tensor([2.0, 4.0]))
+        tensor([2., 5.])
+        """
         return apply(REGISTRY["maximum"], self, other)
 
     def minimum(self, other: Operand) -> Tensor:
@@ -241,7 +269,12 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["minimum"], self, other)
 
     def remainder(self, other: Operand) -> Tensor:
-        """Return what is left of self / other, with the sign of other, element by element."""
+        """Return what is left of self / other, with the sign of other, element by element.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([7, -7]).remainder(3)
+        tensor([1, 2])
+        """
         return apply(REGISTRY["remainder"], self, other)
 
     def eq(self, other: Operand) -> Tensor:
@@ -285,13 +318,23 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["logical_not"], apply(REGISTRY["logical_or"], self.isnan(), self.isinf()))
 
     def round(self, *, decimals: int = 0) -> Tensor:
-        """Return the nearest integers, halves to even; or the nearest multiples of 10 to the −decimals."""
+        """Return the nearest integers, halves to even; or the nearest multiples of 10 to the −decimals.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.5, 1.5, 2.345]).round(), sg.tensor([2.345]).round(decimals=1)
+        (tensor([0., 2., 2.]), tensor([2.3000]))
+        """
         if not decimals:
             return apply(REGISTRY["round"], self)
         return apply(_div, apply(REGISTRY["round"], apply(_mul, self, 10.0**decimals)), 10.0**decimals)
 
     def clamp(self, min: Operand = None, max: Operand = None) -> Tensor:
-        """Return x, but not below `min` and not above `max`: numbers, tensors or None."""
+        """Return x, but not below `min` and not above `max`: numbers, tensors or None.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-2.0, 0.5, 3.0]).clamp(0, 1)
+        tensor([0.0000, 0.5000, 1.0000])
+        """
         bounds = [b for b in (min, max) if b is not None]
         if not bounds:
             raise ArgumentError("clamp needs min, max or both.")
@@ -308,11 +351,24 @@ class ElementwiseMethods(TensorBase):
     greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
     def where(self, condition: Tensor, other: Operand) -> Tensor:
-        """Return self where `condition` holds, else `other`."""
+        """Return self where `condition` holds, else `other`.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([-2.0, 3.0])
+        >>> x.where(x > 0, 0.0)
+        tensor([0., 3.])
+        """
         return apply(REGISTRY["where"], condition, self, other)
 
     def masked_fill(self, mask: Tensor, value: float) -> Tensor:
-        """Return self with `value` where `mask` (boolean, of a shape that broadcasts) holds."""
+        """Return self with `value` where `mask` (boolean, of a shape that broadcasts) holds.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.masked_fill(sg.tensor([True, False]), 0.0)
+        tensor([[0., 2.],
+                [0., 4.]])
+        """
         return apply(REGISTRY["where"], mask, value, self)
 
     def isclose(
@@ -321,6 +377,10 @@ class ElementwiseMethods(TensorBase):
         """Return whether |self − other| ≤ atol + rtol |other|, or both are the same infinity.
 
         NaN is close to NaN with `equal_nan` alone.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).isclose(sg.tensor([1.0 + 1e-7, 2.1]))
+        tensor([ True, False])
         """
         near = (self - other).abs() <= atol + rtol * other.abs()
         close = (near & other.isfinite()) | (self == other)
@@ -329,11 +389,21 @@ class ElementwiseMethods(TensorBase):
     def allclose(
         self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
     ) -> bool:
-        """Return whether all elements are close, as `isclose` tells."""
+        """Return whether all elements are close, as `isclose` tells.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0]).allclose(sg.tensor([1.0 + 1e-7]))
+        True
+        """
         return bool(self.isclose(other, rtol, atol, equal_nan).all())
 
     def equal(self, other: Tensor) -> bool:
-        """Return whether shape and all elements are the same."""
+        """Return whether shape and all elements are the same.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).equal(sg.tensor([1, 2])), sg.tensor([1, 2]).equal(sg.tensor([1]))
+        (True, False)
+        """
         return self._array.shape == other._array.shape and bool((self == other).all())
 
 

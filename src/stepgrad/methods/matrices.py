@@ -30,11 +30,22 @@ class MatrixMethods(TensorBase):
     """Of the last two dimensions; leading ones are a batch. Raises `LinAlgError` where no result exists."""
 
     def inverse(self) -> Tensor:
-        """Return the inverse of square matrices."""
+        """Return the inverse of square matrices.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[2.0, 0.0], [0.0, 4.0]]).inverse()
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+        """
         return apply(REGISTRY["inv"], self)
 
     def det(self) -> Tensor:
-        """Return the determinant of square matrices."""
+        """Return the determinant of square matrices.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[2.0, 0.0], [0.0, 4.0]]).det()
+        tensor(8.)
+        """
         return apply(REGISTRY["det"], self)
 
     def logdet(self) -> Tensor:

@@ -29,7 +29,12 @@ class OrderingMethods(TensorBase):
     """Along `dim`, an integer. NaN counts as the largest; equal elements stay in their order."""
 
     def argsort(self, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
-        """Return the places (int64) of the elements in order."""
+        """Return the places (int64) of the elements in order.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([3.0, 1.0, 2.0]).argsort()
+        tensor([1, 2, 0])
+        """
         x = self._as_tensor()
         along = one_dim(dim, x.ndim)
         if not x.ndim:
@@ -37,7 +42,13 @@ class OrderingMethods(TensorBase):
         return apply(REGISTRY["argsort"], x, dim=along, descending=descending)
 
     def sort(self, dim: int = -1, descending: bool = False, stable: bool = True) -> Ordered:
-        """Return (values, indices): the elements in order, and where they stood."""
+        """Return (values, indices): the elements in order, and where they stood.
+
+        >>> import stepgrad as sg
+        >>> values, indices = sg.tensor([3.0, 1.0, 2.0]).sort(descending=True)
+        >>> values, indices
+        (tensor([3., 2., 1.]), tensor([0, 2, 1]))
+        """
         return self._picked(dim, self.argsort(dim, descending))
 
     def _picked(self, dim: int, places: Tensor, keepdim: bool = True) -> Ordered:
@@ -54,7 +65,13 @@ class OrderingMethods(TensorBase):
         return self.sort(0).values
 
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
-        """Return (values, indices) of the k largest, or smallest, elements in order."""
+        """Return (values, indices) of the k largest, or smallest, elements in order.
+
+        >>> import stepgrad as sg
+        >>> values, indices = sg.tensor([[0.1, 0.7, 0.2]]).topk(2)
+        >>> values, indices
+        (tensor([[0.7000, 0.2000]]), tensor([[1, 2]]))
+        """
         x = self._as_tensor()
         along = one_dim(dim, x.ndim)
         length = x.shape[along] if x.ndim else 1
@@ -70,7 +87,12 @@ class OrderingMethods(TensorBase):
         return self._picked(dim, order.narrow(dim, 0, k))
 
     def kthvalue(self, k: int, dim: int = -1, keepdim: bool = False) -> Ordered:
-        """Return (values, indices) of the k-th smallest elements, k from 1 on."""
+        """Return (values, indices) of the k-th smallest elements, k from 1 on.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([3.0, 1.0, 2.0]).kthvalue(2).values
+        tensor(2.)
+        """
         x = self._as_tensor()
         along = one_dim(dim, x.ndim)
         length = x.shape[along] if x.ndim else 1
@@ -82,7 +104,12 @@ class OrderingMethods(TensorBase):
     # ------------------------------------------------------------------------- medians and quantiles
 
     def median(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """Return the lower median of all, NaN if there is one; with `dim` (values, indices)."""
+        """Return the lower median of all, NaN if there is one; with `dim` (values, indices).
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0, 3.0, 10.0]).median()
+        tensor(2.)
+        """
         return self._median(dim, keepdim, skips=False)
 
     def nanmedian(self, dim: int | None = None, keepdim: bool = False) -> Any:
@@ -116,7 +143,12 @@ class OrderingMethods(TensorBase):
         return self._picked(d, apply(REGISTRY["take_along"], order, at, dim=d), keepdim)
 
     def mode(self, dim: int = -1, keepdim: bool = False) -> Ordered:
-        """Return (values, indices) of the most frequent element, the smallest of those; where it is last."""
+        """Return (values, indices) of the most frequent element, the smallest of those; where it is last.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2, 2, 3]).mode().values
+        tensor(2)
+        """
         x = self._as_tensor()
         d = one_dim(dim, x.ndim)
         if not x.ndim:
@@ -129,6 +161,10 @@ class OrderingMethods(TensorBase):
         """Return the q-quantiles, q in [0, 1] a number, or a vector whose dimension comes first; or NaN.
 
         Between two elements by `interpolation`: "linear", "lower", "higher", "midpoint" or "nearest".
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1.0, 2.0, 10.0]).quantile(0.5)
+        tensor(1.5000)
         """
         return self._quantile(q, dim, keepdim, interpolation, skips=False)
 
@@ -182,6 +218,11 @@ class OrderingMethods(TensorBase):
         """Return the different elements in order, or the different entries along `dim`.
 
         With `return_inverse` also which of them each element is, with `return_counts` how often each occurs.
+
+        >>> import stepgrad as sg
+        >>> values, counts = sg.tensor([3, 1, 3]).unique(return_counts=True)
+        >>> values, counts
+        (tensor([1, 3]), tensor([1, 2]))
         """
         found: Any = numpy.unique(  # type: ignore[call-overload]
             readable(self),
@@ -217,7 +258,13 @@ class OrderingMethods(TensorBase):
         return tuple(results) if len(results) > 1 else results[0]
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:
-        """Return the places (int64) of the elements other than 0, as rows, or as a tensor per dimension."""
+        """Return the places (int64) of the elements other than 0, as rows, or as a tensor per dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[0, 5], [7, 0]]).nonzero()
+        tensor([[0, 1],
+                [1, 0]])
+        """
         array = readable(self)
         places = (array if array.ndim else array.reshape(1)).nonzero()
         if as_tuple:
@@ -232,7 +279,12 @@ class OrderingMethods(TensorBase):
     argwhere = nonzero
 
     def bincount(self, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-        """Return how often each integer 0, 1, … occurs in a vector, or the sum of their weights."""
+        """Return how often each integer 0, 1, … occurs in a vector, or the sum of their weights.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0, 2, 2]).bincount()
+        tensor([1, 0, 2])
+        """
         x = readable(self)
         if x.ndim != 1 or x.dtype.kind not in "iu" or (x.size and x.min() < 0):
             raise ArgumentError("bincount takes a vector of integers ≥ 0.")
@@ -277,7 +329,12 @@ class OrderingMethods(TensorBase):
         return Histogram(*(engine.Tensor._of(a.astype(x.dtype)) for a in (counts, edges)))
 
     def isin(self, test_elements: Any, *, invert: bool = False) -> Tensor:
-        """Return whether each element is one of others."""
+        """Return whether each element is one of others.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2, 3]).isin([2, 3])
+        tensor([False,  True,  True])
+        """
         others = readable(test_elements) if isinstance(test_elements, TensorBase) else test_elements
         return engine.Tensor._of(numpy.isin(readable(self), others, invert=invert))
 

@@ -28,7 +28,13 @@ class ProductMethods(TensorBase):
         return (self._as_tensor() if beta == 1 else self._as_tensor() * beta) + product
 
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-        """Return beta · self + alpha · mat1 mat2, of matrices."""
+        """Return beta · self + alpha · mat1 mat2, of matrices.
+
+        >>> import stepgrad as sg
+        >>> sg.ones(2, 2).addmm(sg.eye(2), sg.eye(2), beta=0.5)
+        tensor([[1.5000, 0.5000],
+                [0.5000, 1.5000]])
+        """
         return self._plus(mat1.mm(mat2), beta, alpha)
 
     def addmv(self, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
@@ -68,6 +74,10 @@ class ProductMethods(TensorBase):
         """Return the sum of products over pairs of dimensions: the last and first `dims`, or two lists.
 
         Raises `ShapeError` where the sizes of a pair differ.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3, 4).tensordot(sg.zeros(3, 4, 5)).shape
+        (2, 5)
         """
         x = self._as_tensor()
         dims = dims._as_tensor().tolist() if isinstance(dims, TensorBase) else dims
@@ -98,7 +108,13 @@ class ProductMethods(TensorBase):
         return (left.reshape(height, count) @ right.reshape(count, width)).reshape(shape)
 
     def kron(self, other: Tensor) -> Tensor:
-        """Return Kronecker's product: each element of self times all of other."""
+        """Return Kronecker's product: each element of self times all of other.
+
+        >>> import stepgrad as sg
+        >>> sg.eye(2).kron(sg.tensor([[1.0, 2.0]]))
+        tensor([[1., 2., 0., 0.],
+                [0., 0., 1., 2.]])
+        """
         x, n = self._as_tensor(), max(self._array.ndim, other.ndim)
         left, right = (t.reshape((1,) * (n - t.ndim) + t.shape) for t in (x, other))
         sizes = tuple(a * b for a, b in zip(left.shape, right.shape, strict=True))
@@ -147,6 +163,11 @@ class ProductMethods(TensorBase):
         """Return the covariances of variables, one in each row, observed in the columns.
 
         `fweights`: how often each observation counts; `aweights`: how much.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]).cov()
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
         """
         x = self._as_tensor()
         if x.ndim > 2:

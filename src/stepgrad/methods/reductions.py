@@ -28,7 +28,19 @@ class ReductionMethods(TensorBase):
     """Along `dim`, an integer or several, or all dimensions when it is None. `keepdim` leaves length 1."""
 
     def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the sum. Booleans and integers sum to int64, unless `dtype` says otherwise."""
+        """Return the sum of all elements, or along `dim`, an integer or several.
+
+        `keepdim` keeps those dimensions, with length 1. Booleans and integers sum to int64, unless `dtype`
+        says otherwise.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> x.sum(), x.sum(0)
+        (tensor(10.), tensor([4., 6.]))
+        >>> x.sum(1, keepdim=True)
+        tensor([[3.],
+                [7.]])
+        """
         return apply(_sum, self._wide(dtype), dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
 
     def _wide(self, dtype: Any) -> Tensor:
@@ -39,7 +51,12 @@ class ReductionMethods(TensorBase):
         return x.to(dtype)
 
     def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the mean; NaN of nothing. Raises `DtypeError` for integers without `dtype`, as PyTorch."""
+        """Return the mean; NaN of nothing. Raises `DtypeError` for integers without `dtype`, as PyTorch.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 2.0], [3.0, 4.0]]).mean(0)
+        tensor([2., 3.])
+        """
         x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
         x._must_be_floating("mean")
         return apply(_mean, x, dim=some_dims(dim, x._array.ndim), keepdim=keepdim)
@@ -47,7 +64,13 @@ class ReductionMethods(TensorBase):
     def var(
         self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
-        """Return the variance: Σ (x − mean)² / (N − correction), correction 1 (unbiased) by default."""
+        """Return the variance: Σ (x − mean)² / (N − correction), correction 1 (unbiased) by default.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([1.0, 2.0, 3.0, 4.0])
+        >>> x.var(), x.var(correction=0)
+        (tensor(1.6667), tensor(1.2500))
+        """
         return self._spread("var", dim, unbiased, keepdim, correction)
 
     def _spread(self, name: str, dim: Any, unbiased: bool, keepdim: bool, correction: int | None) -> Tensor:
@@ -61,7 +84,12 @@ class ReductionMethods(TensorBase):
     def std(
         self, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
-        """Return the standard deviation, the root of `var`."""
+        """Return the standard deviation, the root of `var`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 3.0]).std(correction=0)
+        tensor(1.)
+        """
         return self._spread("std", dim, unbiased, keepdim, correction)
 
     def prod(self, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
@@ -83,11 +111,26 @@ class ReductionMethods(TensorBase):
         return apply(REGISTRY["amin"], self, dim=dims, keepdim=keepdim)
 
     def max(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """Return the largest of all; with an integer `dim` (values, indices); with a tensor, `maximum`."""
+        """Return the largest of all; with an integer `dim` (values, indices); with a tensor, `maximum`.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([[1.0, 5.0], [3.0, 2.0]])
+        >>> x.max()
+        tensor(5.)
+        >>> values, indices = x.max(1)
+        >>> values, indices
+        (tensor([5., 3.]), tensor([1, 0]))
+        """
         return self._extreme("max", dim, keepdim)
 
     def min(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """Return the smallest of all; with an integer `dim` (values, indices); with a tensor, `minimum`."""
+        """Return the smallest of all; with an integer `dim` (values, indices); with a tensor, `minimum`.
+
+        >>> import stepgrad as sg
+        >>> values, indices = sg.tensor([[1.0, 5.0], [3.0, 2.0]]).min(1)
+        >>> values, indices
+        (tensor([1., 2.]), tensor([0, 1]))
+        """
         return self._extreme("min", dim, keepdim)
 
     def _extreme(self, which: str, dim: Any, keepdim: bool) -> Any:
@@ -104,7 +147,12 @@ class ReductionMethods(TensorBase):
         return Extreme(values, indices) if keepdim else Extreme(values.squeeze(along), indices.squeeze(along))
 
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Return the index (int64) of the first largest, in the flattened tensor when `dim` is None."""
+        """Return the index (int64) of the first largest, in the flattened tensor when `dim` is None.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 5.0], [3.0, 2.0]]).argmax(1)
+        tensor([1, 0])
+        """
         return self._arg("argmax", dim, keepdim)
 
     def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -119,19 +167,40 @@ class ReductionMethods(TensorBase):
         return apply(REGISTRY[name], self, dim=along, keepdim=keepdim and ndim > 0)
 
     def any(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return whether one element differs from 0."""
+        """Return whether one element differs from 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 2.0]).any()
+        tensor(True)
+        """
         return apply(REGISTRY["any"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
 
     def all(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return whether all elements differ from 0."""
+        """Return whether all elements differ from 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[True, False], [True, True]]).all(1)
+        tensor([False,  True])
+        """
         return apply(REGISTRY["all"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
 
     def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
-        """Return ln Σ eˣ, without overflow."""
+        """Return ln Σ eˣ, without overflow.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1000.0, 1000.0]).logsumexp(0)  # 1000 + ln 2
+        tensor(1000.6932)
+        """
         return apply(REGISTRY["logsumexp"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
 
     def norm(self, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return the p-norm (Σ |x|ᵖ)^(1/p): p a number ≥ 0, inf, -inf, or "fro" for 2."""
+        """Return the p-norm (Σ |x|ᵖ)^(1/p): p a number ≥ 0, inf, -inf, or "fro" for 2.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([3.0, -4.0])
+        >>> x.norm(), x.norm(1), x.norm(float("inf"))
+        (tensor(5.), tensor(7.), tensor(4.))
+        """
         dims = some_dims(dim, self._array.ndim)
         if p in ("fro", 2):
             return apply(REGISTRY["norm"], self, dim=dims, keepdim=keepdim)
@@ -145,13 +214,24 @@ class ReductionMethods(TensorBase):
         return vector_norm(self._as_tensor(), p, dim, keepdim)
 
     def softmax(self, dim: int, dtype: Any = None) -> Tensor:
-        """Return eˣⁱ / Σⱼ eˣʲ along `dim`."""
+        """Return eˣⁱ / Σⱼ eˣʲ along `dim`, without overflow: numbers in [0, 1] that add up to 1.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[0.0, 0.0], [1000.0, 0.0]]).softmax(1)
+        tensor([[0.5000, 0.5000],
+                [1.0000, 0.0000]])
+        """
         x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
         along = one_dim(dim, x._array.ndim)
         return apply(REGISTRY["softmax"], x, dim=along) if x._array.ndim else x * 0 + 1
 
     def log_softmax(self, dim: int, dtype: Any = None) -> Tensor:
-        """Return the logarithm of softmax along `dim`."""
+        """Return the logarithm of softmax along `dim`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1000.0]).log_softmax(0)
+        tensor([-1000.,     0.])
+        """
         x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
         along = one_dim(dim, x._array.ndim)
         return apply(REGISTRY["log_softmax"], x, dim=along) if x._array.ndim else x * 0
@@ -159,9 +239,20 @@ class ReductionMethods(TensorBase):
     # ------------------------------------------------------------------------------ products
 
     def matmul(self, other: Tensor) -> Tensor:
-        """Return the matrix product; vectors and leading dimensions as `torch.matmul`.
+        """Return the matrix product, (…, n, k) and (…, k, m) → (…, n, m); leading dimensions broadcast.
 
-        Raises `ShapeError` that names both shapes if the inner sizes differ.
+        A vector (k) counts as a row on the left and as a column on the right; the result is without that
+        dimension. Raises `ShapeError` that names both shapes if the inner sizes differ.
+
+        >>> import stepgrad as sg
+        >>> A = sg.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> A @ A
+        tensor([[ 7., 10.],
+                [15., 22.]])
+        >>> A @ sg.tensor([1.0, 10.0])
+        tensor([21., 43.])
+        >>> (sg.zeros(5, 2, 3) @ sg.zeros(3, 4)).shape
+        (5, 2, 4)
         """
         if not isinstance(other, TensorBase):
             raise ArgumentError(f"matmul takes two tensors, not {type(other).__name__}.")
@@ -189,13 +280,23 @@ class ReductionMethods(TensorBase):
         return left._as_tensor().matmul(self._as_tensor())
 
     def mm(self, other: Tensor) -> Tensor:
-        """Return the product of two matrices."""
+        """Return the product of two matrices.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3).mm(sg.zeros(3, 4)).shape
+        (2, 4)
+        """
         if self._array.ndim != 2 or other.ndim != 2:
             raise ShapeError(f"mm takes two matrices, not {list(self._array.shape)} and {list(other.shape)}.")
         return self.matmul(other)
 
     def mv(self, other: Tensor) -> Tensor:
-        """Return the product of a matrix and a vector."""
+        """Return the product of a matrix and a vector.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 2.0], [3.0, 4.0]]).mv(sg.tensor([1.0, 10.0]))
+        tensor([21., 43.])
+        """
         if self._array.ndim != 2 or other.ndim != 1:
             raise ShapeError(
                 f"mv takes a matrix and a vector, not {list(self._array.shape)}, {list(other.shape)}."
@@ -203,19 +304,35 @@ class ReductionMethods(TensorBase):
         return self.matmul(other)
 
     def bmm(self, other: Tensor) -> Tensor:
-        """Return the products of two batches of matrices, (B, n, k) and (B, k, m)."""
+        """Return the products of two batches of matrices, (B, n, k) and (B, k, m).
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(5, 2, 3).bmm(sg.zeros(5, 3, 4)).shape
+        (5, 2, 4)
+        """
         if self._array.ndim != 3 or other.ndim != 3 or self._array.shape[0] != other.shape[0]:
             raise ShapeError(f"bmm takes (B, n, k) and (B, k, m), not {self._array.shape} and {other.shape}.")
         return self.matmul(other)
 
     def dot(self, other: Tensor) -> Tensor:
-        """Return the inner product of two vectors."""
+        """Return the inner product of two vectors.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).dot(sg.tensor([3.0, 4.0]))
+        tensor(11.)
+        """
         if self._array.ndim != 1 or other.ndim != 1:
             raise ShapeError(f"dot takes two vectors, not {list(self._array.shape)} and {list(other.shape)}.")
         return self.matmul(other)
 
     def outer(self, other: Tensor) -> Tensor:
-        """Return the outer product of two vectors."""
+        """Return the outer product of two vectors.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).outer(sg.tensor([10, 20, 30]))
+        tensor([[10, 20, 30],
+                [20, 40, 60]])
+        """
         if self._array.ndim != 1 or other.ndim != 1:
             raise ShapeError(
                 f"outer takes two vectors, not {list(self._array.shape)} and {list(other.shape)}."

@@ -18,11 +18,21 @@ class RunningMethods(TensorBase):
     """Sums and products on the way, and reductions that are stated in others."""
 
     def cumsum(self, dim: int, *, dtype: Any = None) -> Tensor:
-        """Return the sums of all elements so far along a dimension. Integers sum to int64."""
+        """Return the sums of all elements so far along a dimension. Integers sum to int64.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2, 3]).cumsum(0)
+        tensor([1, 3, 6])
+        """
         return self._run("cumsum", dim, dtype)
 
     def cumprod(self, dim: int, *, dtype: Any = None) -> Tensor:
-        """Return the products of all elements so far along a dimension. Integers multiply to int64."""
+        """Return the products of all elements so far along a dimension. Integers multiply to int64.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0, 3.0]).cumprod(0)
+        tensor([1., 2., 6.])
+        """
         return self._run("cumprod", dim, dtype)
 
     def logcumsumexp(self, dim: int) -> Tensor:
@@ -41,7 +51,12 @@ class RunningMethods(TensorBase):
         )
 
     def cummax(self, dim: int) -> Ordered:
-        """Return (values, indices) of the largest element so far along a dimension."""
+        """Return (values, indices) of the largest element so far along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 3.0, 2.0]).cummax(0).values
+        tensor([1., 3., 3.])
+        """
         return self._running_extreme("cumargmax", dim)
 
     def cummin(self, dim: int) -> Ordered:
@@ -89,7 +104,12 @@ class RunningMethods(TensorBase):
     def diff(
         self, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None
     ) -> Tensor:
-        """Return the n-th differences of neighbours along a dimension, to whose ends others are joined."""
+        """Return the n-th differences of neighbours along a dimension, to whose ends others are joined.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 4, 9]).diff()
+        tensor([3, 5])
+        """
         x = self._as_tensor()
         if not x.ndim:
             raise ShapeError("diff takes at least 1 dimension.")

@@ -39,7 +39,12 @@ class ScatteringMethods(ArrangingMethods):
         )
 
     def take(self, index: Tensor) -> Tensor:
-        """Return the elements at positions in the flattened tensor, in the shape of `index`."""
+        """Return the elements at positions in the flattened tensor, in the shape of `index`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).take(sg.tensor([0, 3]))
+        tensor([1, 4])
+        """
         return self._copied(self._as_tensor().reshape(-1)[index])
 
     def put(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
@@ -61,7 +66,12 @@ class ScatteringMethods(ArrangingMethods):
         return self._with_entries("index_copy", dim, index, source, False)
 
     def index_add(self, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
-        """Return a copy with alpha · `source` added in the entries that `index` (a vector) names."""
+        """Return a copy with alpha · `source` added in the entries that `index` (a vector) names.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(3).index_add(0, sg.tensor([0, 2, 2]), sg.tensor([1.0, 2.0, 3.0]))
+        tensor([1., 0., 5.])
+        """
         return self._with_entries("index_add", dim, index, source if alpha == 1 else source * alpha, True)
 
     def index_fill(self, dim: int, index: Tensor, value: Operand) -> Tensor:
@@ -113,6 +123,11 @@ class ScatteringMethods(ArrangingMethods):
         """Return a copy y with y[index[i][j]][j] = src[i][j] (for dim 0), src a tensor or a number.
 
         `reduce` "add" or "multiply" combines them with what is there.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3).scatter(1, sg.tensor([[2], [0]]), 1.0)  # one-hot rows
+        tensor([[0., 0., 1.],
+                [1., 0., 0.]])
         """
         put = value if src is None else src
         if reduce is not None:
@@ -123,7 +138,12 @@ class ScatteringMethods(ArrangingMethods):
         return self._scattered(dim, index, put, False)
 
     def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
-        """Return a copy with src[i][j] added at [index[i][j]][j] (for dim 0)."""
+        """Return a copy with src[i][j] added at [index[i][j]][j] (for dim 0).
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(3).scatter_add(0, sg.tensor([0, 2, 2]), sg.tensor([1.0, 2.0, 3.0]))
+        tensor([1., 0., 5.])
+        """
         return self._scattered(dim, index, src, True)
 
     def _source(self, put: Operand, index: Tensor) -> Tensor:

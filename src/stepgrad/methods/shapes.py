@@ -26,13 +26,23 @@ class ShapeMethods(TensorBase):
     """The same elements in another arrangement. Results share memory wherever NumPy's views do."""
 
     def reshape(self, *shape: Any) -> Tensor:
-        """Return the elements, in row-major order, in another shape; one size may be -1."""
+        """Return the elements, in row-major order, in another shape; one size may be -1.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(6).reshape(2, -1)
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
+        """
         return apply(_reshape, self, shape=_resolved(as_shape(shape), self._array))
 
     def view(self, *shape: Any) -> Tensor:
         """Return the same memory in another shape; `ShapeError` if that needs a copy: use `reshape`.
 
         With a dtype in place of the shape the bytes are read as numbers of that type, without a gradient.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(6).view(3, 2).shape
+        (3, 2)
         """
         if len(shape) == 1 and isinstance(shape[0], dtypes.dtype):
             return self._bytes_as(shape[0])
@@ -64,7 +74,12 @@ class ShapeMethods(TensorBase):
         return self.reshape(other.shape)
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-        """Return the dimensions from `start_dim` to `end_dim` as one."""
+        """Return the dimensions from `start_dim` to `end_dim` as one.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3, 4).flatten(1).shape
+        (2, 12)
+        """
         shape = self._array.shape
         if not shape:
             return self.reshape(1)
@@ -90,20 +105,35 @@ class ShapeMethods(TensorBase):
         return self.reshape(*self._array.shape[:d], *inner, *self._array.shape[d + 1 :])
 
     def squeeze(self, dim: Any = None) -> Tensor:
-        """Return the tensor without its dimensions of length 1, or without those of them that `dim` names."""
+        """Return the tensor without its dimensions of length 1, or without those of them that `dim` names.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(1, 3, 1).squeeze().shape, sg.zeros(1, 3, 1).squeeze(0).shape
+        ((3,), (3, 1))
+        """
         shape = self._array.shape
         dims = some_dims(dim, len(shape)) if dim != () else ()
         dims = tuple(range(len(shape))) if dims is None else dims
         return self.reshape(tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
     def unsqueeze(self, dim: int) -> Tensor:
-        """Return the tensor with a new dimension of length 1 at `dim`."""
+        """Return the tensor with a new dimension of length 1 at `dim`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2, 3]).unsqueeze(1).shape
+        (3, 1)
+        """
         shape = list(self._array.shape)
         shape.insert(one_dim(dim, len(shape) + 1), 1)
         return self.reshape(tuple(shape))
 
     def permute(self, *order: Any, dims: Any = ()) -> Tensor:
-        """Return the dimensions in another order, given one by one, as one sequence, or as `dims`."""
+        """Return the dimensions in another order, given one by one, as one sequence, or as `dims`.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3, 4).permute(2, 0, 1).shape
+        (4, 2, 3)
+        """
         ndim = self._array.ndim
         order = tuple(one_dim(d, ndim) for d in as_shape(order or (dims,)))
         if sorted(order) != list(range(ndim)):
@@ -111,7 +141,13 @@ class ShapeMethods(TensorBase):
         return apply(_permute, self, dims=order)
 
     def transpose(self, dim0: int, dim1: int) -> Tensor:
-        """Return two dimensions exchanged."""
+        """Return two dimensions exchanged.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).transpose(0, 1)
+        tensor([[1, 3],
+                [2, 4]])
+        """
         ndim = self._array.ndim
         a, b = one_dim(dim0, ndim), one_dim(dim1, ndim)
         order = list(range(ndim))
@@ -140,7 +176,13 @@ class ShapeMethods(TensorBase):
         return self.transpose(-2, -1)
 
     def expand(self, *shape: Any) -> Tensor:
-        """Return dimensions of length 1, and new ones in front, repeated, no copy; -1 keeps a length."""
+        """Return dimensions of length 1, and new ones in front, repeated, no copy; -1 keeps a length.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1], [2]]).expand(-1, 3)
+        tensor([[1, 1, 1],
+                [2, 2, 2]])
+        """
         own, sizes = self._array.shape, as_shape(shape)
         extra = len(sizes) - len(own)
         wanted = tuple(own[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(sizes))
@@ -153,7 +195,13 @@ class ShapeMethods(TensorBase):
     broadcast_to = expand
 
     def repeat(self, *sizes: Any) -> Tensor:
-        """Return the tensor repeated `sizes` times along each dimension, as a copy."""
+        """Return the tensor repeated `sizes` times along each dimension, as a copy.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).repeat(2, 2)
+        tensor([[1, 2, 1, 2],
+                [1, 2, 1, 2]])
+        """
         times = as_shape(sizes)
         if len(times) < self._array.ndim:
             raise ArgumentError(
@@ -168,6 +216,11 @@ class ShapeMethods(TensorBase):
         """Return the tensor with dimensions in reverse, given one by one, as one sequence, or as `dims`.
 
         It is a copy, as are those of `fliplr`, `flipud` and `rot90`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).flip(0)
+        tensor([[3, 4],
+                [1, 2]])
         """
         chosen = as_shape(which or (dims,))
         reverse = some_dims(chosen, self._array.ndim) if chosen else ()
@@ -197,7 +250,12 @@ class ShapeMethods(TensorBase):
         return found if d == ndim - 1 else found.transpose(d, ndim - 1)
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
-        """Return `length` entries from `start` along a dimension."""
+        """Return `length` entries from `start` along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(6).narrow(0, 2, 3)
+        tensor([2, 3, 4])
+        """
         d = one_dim(dim, self._array.ndim)
         size = self._array.shape[d] if self._array.ndim else 0
         first = start + size if start < 0 else start
@@ -206,7 +264,12 @@ class ShapeMethods(TensorBase):
         return self[(slice(None),) * d + (slice(first, first + length),)]
 
     def select(self, dim: int, index: int) -> Tensor:
-        """Return one entry along a dimension."""
+        """Return one entry along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).select(1, 0)
+        tensor([1, 3])
+        """
         return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
 
     def _cut_dim(self, dim: int, name: str) -> int:
@@ -215,7 +278,12 @@ class ShapeMethods(TensorBase):
         return one_dim(dim, self._array.ndim)
 
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return pieces along a dimension: of one size (the last may be smaller), or of a list of sizes."""
+        """Return pieces along a dimension: of one size (the last may be smaller), or of a list of sizes.
+
+        >>> import stepgrad as sg
+        >>> [piece.tolist() for piece in sg.arange(5).split(2)]
+        [[0, 1], [2, 3], [4]]
+        """
         d = self._cut_dim(dim, "split")
         length = self._array.shape[d]
         if isinstance(split_size, int):
@@ -232,7 +300,12 @@ class ShapeMethods(TensorBase):
         return tuple(self.narrow(d, start, size) for start, size in zip(starts, sizes, strict=True))
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return at most `chunks` pieces of equal size along a dimension (the last may be smaller)."""
+        """Return at most `chunks` pieces of equal size along a dimension (the last may be smaller).
+
+        >>> import stepgrad as sg
+        >>> [piece.tolist() for piece in sg.arange(5).chunk(2)]
+        [[0, 1, 2], [3, 4]]
+        """
         if chunks < 1:
             raise ArgumentError(f"chunk needs at least 1 piece, not {chunks}.")
         length = self._array.shape[self._cut_dim(dim, "chunk")]
@@ -244,7 +317,14 @@ class ShapeMethods(TensorBase):
         return tuple(self.select(d, i) for i in range(self._array.shape[d]))
 
     def gather(self, dim: int, index: Tensor) -> Tensor:
-        """Return y with y[i][j] = self[index[i][j]][j] (for dim 0); `index` int64 with as many dimensions."""
+        """Return y with y[i][j] = self[index[i][j]][j] (for dim 0); `index` int64 with as many dimensions.
+
+        >>> import stepgrad as sg
+        >>> scores = sg.tensor([[0.1, 0.9], [0.8, 0.2]])
+        >>> scores.gather(1, sg.tensor([[1], [0]]))  # of each row, the entry that is named
+        tensor([[0.9000],
+                [0.8000]])
+        """
         _must_be_indices(index, "gather")
         if not self._array.ndim or not index._array.ndim:
             # A lone number counts as one entry in one dimension.
@@ -254,7 +334,13 @@ class ShapeMethods(TensorBase):
         return apply(REGISTRY["take_along"], self, index, dim=one_dim(dim, self._array.ndim))
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
-        """Return the entries that `index` (int64, 1-d) names along a dimension."""
+        """Return the entries that `index` (int64, 1-d) names along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4], [5, 6]]).index_select(0, sg.tensor([2, 0]))
+        tensor([[5, 6],
+                [1, 2]])
+        """
         _must_be_indices(index, "index_select")
         if index.ndim > 1:
             raise ShapeError(
@@ -265,7 +351,13 @@ class ShapeMethods(TensorBase):
         return self[(slice(None),) * one_dim(dim, self._array.ndim) + (index,)]
 
     def masked_select(self, mask: Tensor) -> Tensor:
-        """Return the elements where `mask` (boolean) holds, in one dimension."""
+        """Return the elements where `mask` (boolean) holds, in one dimension.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([3, -1, 2])
+        >>> x.masked_select(x > 0)
+        tensor([3, 2])
+        """
         try:
             shape = numpy.broadcast_shapes(self._array.shape, mask.shape)
         except ValueError:

@@ -10,7 +10,7 @@ from stepgrad.tensor import Tensor
 
 
 class Softmax(ActivationFunction):
-    """eˣⁱ / Σⱼ eˣʲ along `dim`: numbers > 0 that add up to 1.
+    """eˣⁱ / Σⱼ eˣʲ along `dim`: numbers in [0, 1] that add up to 1.
 
     A loss such as `CrossEntropyLoss` takes what goes into a softmax, and computes it itself.
 
