@@ -84,6 +84,10 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Return means of x (N, C, H, W) or (C, H, W) over windows that cover H and W; see
     `adaptive_avg_pool1d`.
+
+    >>> import stepgrad as sg
+    >>> adaptive_avg_pool2d(sg.zeros(1, 3, 7, 5), 2).shape
+    (1, 3, 2, 2)
     """
     return _adaptive_mean("adaptive_avg_pool2d", 2, input, output_size)
 

@@ -15,6 +15,10 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return x Wᵀ + b: x (…, in), weight (out, in), bias (out) or None → (…, out).
 
     Raises `ShapeError` naming both shapes if the numbers of features differ.
+
+    >>> import stepgrad as sg
+    >>> linear(sg.tensor([1.0, 2.0]), sg.tensor([[1.0, 1.0], [1.0, -1.0]]), sg.tensor([0.5, 0.0]))
+    tensor([ 3.5000, -1.0000])
     """
     if not isinstance(input, Tensor):
         raise no_tensor("linear", input)
@@ -31,6 +35,10 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     None → (…, out).
 
     Raises `ShapeError` naming the shapes where they do not fit.
+
+    >>> import stepgrad as sg
+    >>> bilinear(sg.zeros(5, 3), sg.zeros(5, 4), sg.zeros(2, 3, 4)).shape
+    (5, 2)
     """
     fits = (
         input1.shape[:-1] == input2.shape[:-1] and (input1.shape[-1:] + input2.shape[-1:]) == weight.shape[1:]

@@ -22,6 +22,10 @@ def nll_loss(
 
     The mean is weighted: Σ w (−x[target]) / Σ w, w the `weight` (C) of the target's class. Targets that equal
     `ignore_index` count for nothing.
+
+    >>> import stepgrad as sg
+    >>> nll_loss(sg.tensor([[0.9, 0.1], [0.5, 0.5]]).log(), sg.tensor([0, 1]), reduction="none")
+    tensor([0.1054, 0.6931])
     """
     input, target, shape = _rows(input, target, weight, ignore_index, reduction, "nll_loss")
     y = apply(REGISTRY["nll_loss"], input, target, weight, ignore_index=ignore_index, reduction=reduction)
@@ -41,6 +45,10 @@ def cross_entropy(
     `input`: logits (N, C), (N, C, d…) or (C). `target`: classes (integers, x's shape without C), or
     probabilities (x's shape). `weight`: (C), a weight per class. Raises `ShapeError`, `DtypeError` or
     `ArgumentError`, and `IndexShapeError` for a class that is not there.
+
+    >>> import stepgrad as sg
+    >>> cross_entropy(sg.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), sg.tensor([0, 2]))
+    tensor(0.6691)
     """
     check_tensors("cross_entropy", input, target)
     if not 0 <= label_smoothing <= 1:

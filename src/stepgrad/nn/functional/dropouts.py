@@ -15,6 +15,10 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     `training`.
 
     Srivastava and others, 2014. The random numbers come from the dropout stream (`stepgrad.manual_seed`).
+
+    >>> import stepgrad as sg
+    >>> set(dropout(sg.ones(1000), 0.5).tolist())
+    {0.0, 2.0}
     """
     if not 0 <= p <= 1:
         raise ArgumentError(f"dropout needs a probability between 0 and 1, not {p}.")

@@ -33,6 +33,11 @@ def embedding(
     often its row is picked. `sparse` is accepted and makes no difference: gradients are dense.
 
     Raises `IndexShapeError` for an index outside 0 … count-1.
+
+    >>> import stepgrad as sg
+    >>> embedding(sg.tensor([2, 0]), sg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    tensor([[5., 6.],
+            [1., 2.]])
     """
     count = _check_rows("embedding", input, weight)
     padding_idx = _padding_row(padding_idx, count)
@@ -110,6 +115,12 @@ def embedding_bag(
     them is the end with `include_last_offset`. `per_sample_weights`, shaped as the indices: what each row is
     multiplied by before it is summed. Rows `padding_idx` count for nothing; an empty bag is 0. The other
     options as in `embedding`.
+
+    >>> import stepgrad as sg
+    >>> weight = sg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> embedding_bag(sg.tensor([[0, 1], [2, 2]]), weight, mode="sum")
+    tensor([[ 4.,  6.],
+            [10., 12.]])
     """
     count = _check_rows("embedding_bag", input, weight)
     if mode not in ("mean", "sum", "max"):

@@ -19,6 +19,11 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
 
     `reduction` may be "batchmean", the sum divided by the size of dimension 0, which is the divergence of
     distributions in rows; "mean" divides by the number of elements.
+
+    >>> import stepgrad as sg
+    >>> target = sg.tensor([0.5, 0.5])
+    >>> kl_div(sg.tensor([0.9, 0.1]).log(), target, reduction="sum")  # Σ t ln(t / p)
+    tensor(0.5108)
     """
     by_rows = reduction == "batchmean"
     check_pair("kl_div", input, target, "sum" if by_rows else reduction)
@@ -41,6 +46,10 @@ def poisson_nll_loss(
     """Return eˣ − target · x, or x − target ln(x + eps) without `log_input`, reduced; the target is a count.
 
     `full` adds Stirling's approximation of ln(target!) where the target is above 1.
+
+    >>> import stepgrad as sg
+    >>> poisson_nll_loss(sg.tensor([0.0]), sg.tensor([3.0]))
+    tensor(1.)
     """
     check_pair("poisson_nll_loss", input, target, reduction)
     return apply(
@@ -61,6 +70,10 @@ def gaussian_nll_loss(
 
     `var`: a number, or a tensor of the shape of x, or of that shape without its last dimension or with one
     dimension of length 1. It is taken to be `eps` at least. Raises `ArgumentError` for a negative variance.
+
+    >>> import stepgrad as sg
+    >>> gaussian_nll_loss(sg.tensor([1.0]), sg.tensor([3.0]), sg.tensor([4.0]))  # ½ (ln 4 + 1)
+    tensor(1.1931)
     """
     check_pair("gaussian_nll_loss", input, target, reduction)
     if not isinstance(var, Tensor):
@@ -110,6 +123,11 @@ def ctc_loss(
 
     Unlike PyTorch's, whose gradient with respect to `log_probs` is that of the scores before log_softmax,
     the gradient is that of the function itself; after log_softmax both are the same.
+
+    >>> import stepgrad as sg
+    >>> log_probabilities = sg.zeros(3, 1, 2).log_softmax(2)  # 3 steps, 1 sequence, blank and 1 class
+    >>> ctc_loss(log_probabilities, sg.tensor([[1]]), sg.tensor([3]), sg.tensor([1]))  # −ln 6/8
+    tensor(0.2877)
     """
     check_reduction(reduction)
     check_tensors("ctc_loss", log_probs, targets)

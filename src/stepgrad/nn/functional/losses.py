@@ -26,13 +26,22 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Ten
     """Return (x − target)², reduced; with a `weight` of the same shape, whose mean is weighted.
 
     Raises `ShapeError` if the shapes differ.
+
+    >>> import stepgrad as sg
+    >>> mse_loss(sg.tensor([1.0, 2.0]), sg.zeros(2))
+    tensor(2.5000)
     """
     check_pair("mse_loss", input, target, reduction)
     return _weighted("mse_loss", input, target, weight, reduction)
 
 
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tensor | None = None) -> Tensor:
-    """Return |x − target|, reduced; `weight` as in `mse_loss`. Raises `ShapeError` if the shapes differ."""
+    """Return |x − target|, reduced; `weight` as in `mse_loss`. Raises `ShapeError` if the shapes differ.
+
+    >>> import stepgrad as sg
+    >>> l1_loss(sg.tensor([1.0, 2.0]), sg.zeros(2))
+    tensor(1.5000)
+    """
     check_pair("l1_loss", input, target, reduction)
     return _weighted("l1_loss", input, target, weight, reduction)
 
@@ -40,7 +49,13 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", weight: Tens
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
-    """Return ½ d² where |d| = |x − target| ≤ δ, else δ (|d| − ½ δ), reduced; `weight` as in `mse_loss`."""
+    """Return ½ d² where |d| = |x − target| ≤ δ, else δ (|d| − ½ δ), reduced; `weight` as in `mse_loss`
+    (Huber, 1964).
+
+    >>> import stepgrad as sg
+    >>> huber_loss(sg.tensor([0.5, 3.0]), sg.zeros(2), reduction="none")
+    tensor([0.1250, 2.5000])
+    """
     check_pair("huber_loss", input, target, reduction)
     if not delta > 0:
         raise ArgumentError(f"huber_loss needs delta > 0, not {delta}.")
@@ -48,7 +63,12 @@ def huber_loss(
 
 
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """Return ½ d² / β where |d| = |x − target| < β, else |d| − ½ β, reduced."""
+    """Return ½ d² / β where |d| = |x − target| < β, else |d| − ½ β, reduced (Girshick, 2015).
+
+    >>> import stepgrad as sg
+    >>> smooth_l1_loss(sg.tensor([0.5, 3.0]), sg.zeros(2), reduction="none")
+    tensor([0.1250, 2.5000])
+    """
     check_pair("smooth_l1_loss", input, target, reduction)
     if beta < 0:
         raise ArgumentError(f"smooth_l1_loss needs beta >= 0, not {beta}.")
@@ -62,6 +82,10 @@ def binary_cross_entropy(
 
     Raises `ArgumentError` if an x or a target lies outside [0, 1] (a NaN goes through): for logits use
     `binary_cross_entropy_with_logits`.
+
+    >>> import stepgrad as sg
+    >>> binary_cross_entropy(sg.tensor([0.9, 0.2]), sg.tensor([1.0, 0.0]))
+    tensor(0.1643)
     """
     check_pair("binary_cross_entropy", input, target, reduction)
     check_element_weight("binary_cross_entropy", "weight", weight, input)
@@ -86,6 +110,10 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """Return the binary cross entropy of σ(x) with the target, computed from the logit x without
     overflow, reduced.
+
+    >>> import stepgrad as sg
+    >>> binary_cross_entropy_with_logits(sg.tensor([2.0, -1000.0]), sg.tensor([1.0, 0.0]))
+    tensor(0.0635)
     """
     check_pair("binary_cross_entropy_with_logits", input, target, reduction)
     check_element_weight("binary_cross_entropy_with_logits", "weight", weight, input)

@@ -20,7 +20,12 @@ from stepgrad.tensor import Tensor
 
 
 def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Return ln(1 + e^(−target · x)), reduced; the targets are −1 and 1."""
+    """Return ln(1 + e^(−target · x)), reduced; the targets are −1 and 1.
+
+    >>> import stepgrad as sg
+    >>> soft_margin_loss(sg.tensor([2.0, -1.0]), sg.tensor([1.0, -1.0]))
+    tensor(0.2201)
+    """
     check_pair("soft_margin_loss", input, target, reduction)
     return apply(REGISTRY["soft_margin_loss"], input, target, reduction=reduction)
 
@@ -28,7 +33,12 @@ def soft_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> 
 def hinge_embedding_loss(
     input: Tensor, target: Tensor, margin: float = 1.0, reduction: str = "mean"
 ) -> Tensor:
-    """Return x where the target is 1 and max(0, margin − x) where it is −1, reduced; x is a distance."""
+    """Return x where the target is 1 and max(0, margin − x) where it is −1, reduced; x is a distance.
+
+    >>> import stepgrad as sg
+    >>> hinge_embedding_loss(sg.tensor([0.3, 0.3]), sg.tensor([1.0, -1.0]), reduction="none")
+    tensor([0.3000, 0.7000])
+    """
     check_pair("hinge_embedding_loss", input, target, reduction)
     record = REGISTRY["hinge_embedding_loss"]
     return apply(record, input, target, margin=float(margin), reduction=reduction)
@@ -39,6 +49,10 @@ def margin_ranking_loss(
 ) -> Tensor:
     """Return max(0, −target (input1 − input2) + margin), reduced: where the target is 1 the first shall be
     the larger one, where it is −1 the second.
+
+    >>> import stepgrad as sg
+    >>> margin_ranking_loss(sg.tensor([0.5]), sg.tensor([0.0]), sg.tensor([1.0]), margin=1.0)
+    tensor(0.5000)
     """
     check_pair("margin_ranking_loss", input1, input2, reduction)
     check_pair("margin_ranking_loss", input1, target, reduction)
@@ -77,6 +91,10 @@ def multi_margin_loss(
 ) -> Tensor:
     """Return Σ_c max(0, margin − x[target] + x[c])ᵖ / C over the classes c that are not the target's, times
     the `weight` (C) of the target's class, reduced. x (N, C) or (C), target (N) or (), p 1 or 2.
+
+    >>> import stepgrad as sg
+    >>> multi_margin_loss(sg.tensor([[0.1, 0.2, 0.4, 0.8]]), sg.tensor([3]))
+    tensor(0.3250)
     """
     check_reduction(reduction)
     check_tensors("multi_margin_loss", input, target)
@@ -104,6 +122,10 @@ def multi_margin_loss(
 def multilabel_margin_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Return Σ_t Σ_c max(0, 1 − x[t] + x[c]) / C over the classes t that are right and c that are not,
     reduced. x and target (N, C) or (C); the classes in a row of the target end with the first −1.
+
+    >>> import stepgrad as sg
+    >>> multilabel_margin_loss(sg.tensor([[0.1, 0.2, 0.4, 0.8]]), sg.tensor([[3, 0, -1, 1]]))
+    tensor(0.8500)
     """
     check_reduction(reduction)
     check_tensors("multilabel_margin_loss", input, target)
@@ -121,6 +143,10 @@ def multilabel_soft_margin_loss(
     """Return the binary cross entropy of each class for itself, averaged over the classes, reduced.
 
     x and target (…, C), `weight` (C), or of any shape that broadcasts to them.
+
+    >>> import stepgrad as sg
+    >>> multilabel_soft_margin_loss(sg.tensor([[2.0, -1.0]]), sg.tensor([[1.0, 0.0]]))
+    tensor(0.2201)
     """
     check_pair("multilabel_soft_margin_loss", input, target, reduction)
     if not input.ndim:
@@ -135,6 +161,10 @@ def cosine_embedding_loss(
     """Return 1 − cos(input1, input2) where the target is 1 and max(0, cos − margin) where it is −1, reduced.
 
     The inputs are (N, D) with a target (N), or (D) with a target ().
+
+    >>> import stepgrad as sg
+    >>> cosine_embedding_loss(sg.tensor([[1.0, 0.0]]), sg.tensor([[1.0, 1.0]]), sg.tensor([1]))
+    tensor(0.2929)
     """
     check_pair("cosine_embedding_loss", input1, input2, reduction)
     check_tensors("cosine_embedding_loss", input1, target)
@@ -160,7 +190,12 @@ def triplet_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """Return max(0, margin + d(anchor, positive) − d(anchor, negative)), reduced, d the p-norm of the
-    difference; with `swap` the negative example may be nearer to the positive one, and counts from there.
+    difference; with `swap` the negative example may be nearer to the positive one, and counts from there
+    (Balntas and others, 2016).
+
+    >>> import stepgrad as sg
+    >>> triplet_margin_loss(sg.tensor([[0.0]]), sg.tensor([[0.5]]), sg.tensor([[1.0]]))  # 1 + 0.5 − 1
+    tensor(0.5000)
     """
     _check_triplet("triplet_margin_loss", anchor, positive, negative, margin, reduction)
     return apply(

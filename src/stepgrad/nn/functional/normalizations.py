@@ -23,6 +23,10 @@ def layer_norm(
 ) -> Tensor:
     """Return (x − mean) / √(var + ε) · weight + bias over the last dimensions, whose sizes are
     `normalized_shape`.
+
+    >>> import stepgrad as sg
+    >>> layer_norm(sg.tensor([[1.0, 2.0, 3.0]]), (3,))
+    tensor([[-1.2247,  0.0000,  1.2247]])
     """
     if not isinstance(input, Tensor):
         raise no_tensor("layer_norm", input)
@@ -38,6 +42,10 @@ def rms_norm(
 ) -> Tensor:
     """Return x / √(mean(x²) + ε) · weight over the last dimensions, whose sizes are `normalized_shape`; ε is
     the spacing of numbers at 1 when it is not given (Zhang and Sennrich, 2019).
+
+    >>> import stepgrad as sg
+    >>> rms_norm(sg.tensor([3.0, 4.0]), (2,))
+    tensor([0.8485, 1.1314])
     """
     shape = tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,)
     if not shape or input.shape[-len(shape) :] != shape:
@@ -62,6 +70,11 @@ def batch_norm(
     In training with the statistics of the batch, which move the running ones by `momentum` (the variance
     with N − 1); otherwise with the running ones. Raises `ShapeError` for a training batch of one value
     per channel, and for an input without channels. An empty one changes no statistics.
+
+    >>> import stepgrad as sg
+    >>> batch_norm(sg.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
     """
     if input.ndim < 2:
         if input.numel():

@@ -164,6 +164,11 @@ def avg_pool2d(
     """Return the mean of each window of x (N, C, H, W) or (C, H, W); as `avg_pool1d`.
 
     With `divisor_override` the sum divided by that number.
+
+    >>> import stepgrad as sg
+    >>> avg_pool2d(sg.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])
     """
     return _averaged(
         "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override

@@ -200,7 +200,12 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
-    """Return (…, C, H r, W r) as (…, C r², H, W), r = `downscale_factor`: the inverse of `pixel_shuffle`."""
+    """Return (…, C, H r, W r) as (…, C r², H, W), r = `downscale_factor`: the inverse of `pixel_shuffle`.
+
+    >>> import stepgrad as sg
+    >>> pixel_unshuffle(sg.zeros(1, 6, 4), 2).shape
+    (4, 3, 2)
+    """
     _images("pixel_unshuffle", input)
     *lead, channels, height, width = input.shape
     r = downscale_factor
