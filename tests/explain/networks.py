@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.nn import activation
+from stepgrad.nn import activation, softmaxes
 
 
 def classes_of(module, parent=object):
@@ -21,8 +21,13 @@ def classes_of(module, parent=object):
 
 
 # What a step of one number cannot be taken with: images, no derivative.
-NOT_HERE = {"Softmax2d", "Step"}
-ACTIVATIONS = {n: c for n, c in classes_of(activation, nn.Module).items() if n not in NOT_HERE}
+NOT_HERE = {"Softmax2d", "Step", "ActivationFunction"}
+ACTIVATIONS = {
+    n: c
+    for module in (activation, softmaxes)
+    for n, c in classes_of(module, nn.Module).items()
+    if n not in NOT_HERE
+}
 
 
 def target_of(loss_class):

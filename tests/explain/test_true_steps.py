@@ -4,6 +4,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn
+from stepgrad.errors import ArgumentError
 
 
 class Through(nn.Module):
@@ -92,3 +93,56 @@ def test_a_number_that_is_none_in_the_input(options):
     assert all(line.formula for line in worked)
     if not options:
         assert worked["loss"].formula == "(ŷ − y)^2"
+
+
+class TwoHeads(nn.Module):
+    """Returns a dict of two outputs, and what it was handed."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.mean, self.spread = nn.Linear(2, 2), nn.Linear(2, 1), nn.Linear(2, 1)
+
+    def forward(self, x):
+        h = self.body(x).tanh()
+        return {"x": x, "heads": [self.mean(h), self.spread(h)], "nothing": None}
+
+
+def two_losses(output, y):
+    mean, spread = output["heads"]
+    return ((mean - y) ** 2).mean() + (spread**2).mean()
+
+
+@pytest.mark.parametrize("layout", ["scalar", "matrix"])
+def test_a_model_that_returns_several_tensors(layout):
+    sg.manual_seed(2)
+    model = TwoHeads()
+    adam = sg.optim.Adam(model.parameters(), lr=0.1)
+    worked = sg.explain(model, two_losses, adam, [[0.4, -1.2]], [[0.5]], layout=layout)
+    wanted = {"ŷ_1", "ŷ_2", "ŷ_1′", "ŷ_2′"}
+    assert wanted <= {symbol.replace("Ŷ", "ŷ") for symbol in worked.symbols}
+    assert worked.check().ok
+    assert r"\hat{y}_{1}" in worked.markdown() or r"\hat{Y}_{1}" in worked.markdown()
+    assert worked.html()
+    with sg.no_grad():
+        assert worked["loss"].value == pytest.approx(
+            two_losses(model(sg.tensor([[0.4, -1.2]])), 0.5).item(), rel=1e-6
+        )
+
+
+def test_the_outputs_of_a_recurrent_layer():
+    sg.manual_seed(2)
+    x, y = sg.randn(1, 2, 2), sg.randn(1, 2)
+    worked = sg.explain(
+        nn.GRU(2, 2, batch_first=True), lambda o, y: ((o[0][:, -1] - y) ** 2).mean(), None, x, y
+    )
+    assert worked.check().ok
+
+
+def test_a_model_that_returns_no_tensor():
+    class Name(nn.Linear):
+        def forward(self, x):
+            super().forward(x)
+            return "name"
+
+    with pytest.raises(ArgumentError, match=r"model that returns tensors that it computes, .* returns str"):
+        sg.explain(Name(1, 1), nn.MSELoss(), None, [[1.0]], [[0.5]])

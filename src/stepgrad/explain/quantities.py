@@ -184,9 +184,11 @@ class Quantities:
                     path = "/".join(filter(None, ("forward", value.module, letter)))
                     name = Name(_symbol(letter), self.layer(value.module))
                     self._add(part, "forward", path, name, module=value.module)
-        output = self._found.get(id(self.resolved(self._step.output)))
-        if output is not None and output.kind == "forward":
-            output.name = self._unique(Name("ŷ"))
+        outputs = self._step.outputs
+        for i, value in enumerate(outputs):
+            output = self._found.get(id(self.resolved(value)))
+            if output is not None and output.kind == "forward":
+                output.name = self._unique(Name("ŷ" if len(outputs) == 1 else f"ŷ_{i + 1}"))
 
     def _feeds(self, part: Value, loss: Value) -> bool:
         """Return whether a value is what the loss is the sum or mean of."""

@@ -21,6 +21,7 @@ from stepgrad.autograd.recording import Recording, record
 from stepgrad.errors import ArgumentError
 from stepgrad.graph import Node
 from stepgrad.nn.module import Module
+from stepgrad.nn.parameter import Parameter
 from stepgrad.ops.called import names_noted
 from stepgrad.ops.record import Op
 from stepgrad.tensor import Tensor
@@ -112,7 +113,8 @@ class _Copies(Recording):
 class Step:
     """What a training step computed.
 
-    * `values`: all of it. `loss`: the loss. `output`: what the model returned.
+    * `values`: all of it. `loss`: the loss. `outputs`: what the model returned, each tensor of it; `output`
+      is the first.
     * `forward`: the values made by the forward pass, in order.
     * `gradients`: (value, its gradient) for each value of the forward pass and each parameter that has one.
     * `updates`: (leaf, new value) for each parameter and each piece of state that the optimizer changed.
@@ -134,14 +136,19 @@ class Step:
         self.data: list[Value] = []
         self.after: list[Value] = []
         self.loss: Value
-        self.output: Value
+        self.outputs: list[Value] = []
         self.loss_after: Value
         self.output_after: Value
+
+    @property
+    def output(self) -> Value:
+        """What the model returned; of several tensors the first."""
+        return self.outputs[0]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The loss of a step, the parameters after it by name, and with these the output and the loss anew."""
+    """The loss of a step, the parameters after it by name, and with these the first output and the loss."""
 
     loss: float
     output_after: numpy.ndarray
@@ -212,7 +219,7 @@ class _Run:
             self.optimizer.step()
         parameters = {name: p.detach().numpy() for name, p in self.model.named_parameters()}
         output, loss_after = self._again(tensors, wanted)
-        return Outcome(loss.item(), output.numpy(), loss_after.item(), parameters)
+        return Outcome(loss.item(), outputs_in(output, tensors)[0].numpy(), loss_after.item(), parameters)
 
     def _again(self, inputs: list[Any], target: Any) -> tuple[Any, Any]:
         """Run the forward pass with the parameters as they are now, on the same random numbers."""
@@ -244,6 +251,7 @@ class _Run:
         wanted = as_double(target)
         with record(recording=self.copies):
             output = self.model(*tensors)
+            outputs = outputs_in(output, tensors)
             made_by_model = len(self.copies)
             loss = self._loss(output, wanted)
             if not isinstance(loss, Tensor) or loss.numel() != 1:
@@ -262,7 +270,8 @@ class _Run:
             writes, made_in_step = list(self.copies.writes), len(self.copies)
             versions = {id(tensor): tensor._version[0] for tensor, _ in writes}
             # In-place results are leaves once the recording is over, so their nodes are taken here.
-            after = [each._node for each in self._again(tensors, wanted)]
+            output_after, loss_after = self._again(tensors, wanted)
+            after = outputs_in(output_after, tensors)[0]._node, loss_after._node
         self._name_leaves(tensors, wanted, state)
         result = self.result
         for i, node in enumerate(forward):
@@ -278,7 +287,7 @@ class _Run:
             if tensor is not None:
                 result.data.append(self._leaf(tensor, first=True))
         result.loss = self._value(loss._node)
-        result.output = self._value(output._node)
+        result.outputs = [self._value(each._node) for each in outputs]
         for node, gradient in seen:
             result.gradients.append((self._value(node), self._value(gradient)))
         for name, parameter in self.model.named_parameters():
@@ -397,6 +406,30 @@ class _Run:
                 leaf.origin, leaf.path = origin, path
             self._leaves[key] = leaf
         return self._leaves[key]
+
+
+def outputs_in(output: Any, inputs: Sequence[Any]) -> list[Tensor]:
+    """Return the tensors that a model returns and has computed: one, or those in tuples, lists and dicts.
+
+    Raises `ArgumentError` if there is none.
+    """
+    found: list[Tensor] = []
+    pending = [output]
+    while pending:
+        each = pending.pop(0)
+        if isinstance(each, Tensor):
+            is_given = isinstance(each, Parameter) or any(each is x for x in inputs)
+            found += [] if is_given else [each]
+        elif isinstance(each, dict):
+            pending[:0] = each.values()
+        elif isinstance(each, (tuple, list)):
+            pending[:0] = each
+    if not found:
+        raise ArgumentError(
+            f"a step is explained of a model that returns tensors that it computes, alone or in a tuple, a "
+            f"list or a dict; this one returns {type(output).__name__}."
+        )
+    return found
 
 
 def _is_shared(origin: str, path: str) -> bool:
