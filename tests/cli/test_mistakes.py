@@ -313,9 +313,9 @@ class TestWithARun:
         assert ran.err.startswith("Error: 'other.safetensors' holds no usable model of a table: ")
 
     def test_the_table_in_place_of_the_run(self, stepgrad, command, flower_run):
-        ran = stepgrad(command, flower_run.data, flower_run.data)
-        assert ran.code == 1
-        assert "safetensors" in ran.err
+        ran = stepgrad(command, flower_run.data, flower_run.run)
+        assert ran.code == 2
+        assert ran.err == f"Error: '{flower_run.data}' is a table; the run stands before it: RUN DATA.\n"
 
     def test_missing_columns(self, stepgrad, command, flower_run):
         text = flower_run.data.read_text(encoding="utf-8").replace("length,", "lenght,", 1)

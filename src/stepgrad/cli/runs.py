@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 REPORT_NAME = "report.html"
+_TABLE = re.compile(r"(\.csv|\.tsv|\.txt|\.parquet|\.gz)+$", re.I)  # the ending of a table's name
 
 
 @contextlib.contextmanager
@@ -62,9 +63,7 @@ def _make_chosen(folder: Path, made: list[Path]) -> Path:
 
 
 def _make_next(data: str | None, made: list[Path]) -> Path:
-    name = (
-        re.sub(r"(\.csv|\.tsv|\.txt|\.parquet|\.gz)+$", "", Path(data).name, flags=re.I) if data else "digits"
-    )
+    name = _TABLE.sub("", Path(data).name) if data else "digits"
     _make(RUNS, made)
     numbers = [int(path.name[len(name) + 1 :]) for path in RUNS.iterdir() if _is_numbered(path.name, name)]
     number = max(numbers, default=0)
@@ -123,6 +122,8 @@ def load_model(run: str) -> tuple[TableModel, str]:
         path = file
     elif not path.exists():
         raise BadInput(f"there is no run '{run}'.{other_run(run)}")
+    elif _TABLE.search(path.name):
+        raise BadInput(f"'{run}' is a table; the run stands before it: RUN DATA.")
     return TableModel.load(path), os.fspath(path)
 
 

@@ -321,6 +321,9 @@ _FILES = {
     "'{path}' was written by another version of stepgrad; train it again.": (
         "'{path}'{path:+은/는} 다른 판의 stepgrad가 썼습니다. 다시 학습하십시오."
     ),
+    "'{path}' is a table; the run stands before it: RUN DATA.": (
+        "'{path}'{path:+은/는} 표입니다. 표 앞에 학습 결과의 폴더를 쓰십시오: RUN DATA."
+    ),
     "'{path}' holds no usable model of a table: {cause}": (
         "'{path}'에는 쓸 수 있는 표의 모델이 없습니다: {cause}"
     ),

@@ -112,6 +112,12 @@ def test_bars_are_as_long_as_the_columns_are_important():
     assert re.findall(r"([−\d.]+) points", html) == ["20.0", "10.0", "−1.0"]
 
 
+def test_there_is_no_minus_before_a_zero():
+    importance = [InputImportance("a", 0.3, 0.2), InputImportance("b", 0.0, -0.0003)]
+    html = importance_chart(importance, ["a", "b"], False, WORDS)
+    assert re.findall(r"([−\d.]+) points", html) == ["20.0", "0.0"]
+
+
 def test_where_no_answer_changes_the_loss_ranks_the_columns():
     importance = [InputImportance("a", 0.3, 0.0), InputImportance("b", 0.1, 0.0)]
     html = importance_chart(importance, ["a", "b"], False, WORDS)

@@ -54,7 +54,7 @@ def _heading(by_error: bool, is_regression: bool, words: Words) -> str:
 
 def _text(size: float, by_error: bool, is_regression: bool, words: Words) -> str:
     if by_error and not is_regression:
-        return words("{points} points", points=f"{size * 100:.1f}".replace("-", "−"))
+        return words("{points} points", points=f"{size * 100:z.1f}".replace("-", "−"))
     return number(size, 3)
 
 
