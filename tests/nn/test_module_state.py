@@ -5,7 +5,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn
-from stepgrad.errors import DtypeError, StateError
+from stepgrad.errors import ArgumentError, DtypeError, MissingNameError, StateError
 from tests.nn.trees import Tree
 
 
@@ -190,3 +190,29 @@ def test_without_numbers():
     assert layer.weight.dtype is sg.float64
     assert layer.weight.tolist() == layer.running_var.tolist() == [0, 0]
     assert isinstance(layer.weight, nn.Parameter)
+
+
+def test_a_state_that_does_not_count_batches():
+    """As those of published models of before PyTorch 0.4.1."""
+    net = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    net(sg.ones(4, 2))
+    state = {k: x.clone() for k, x in net.state_dict().items() if "num_batches" not in k}
+    assert len(state) == 6
+    net(sg.ones(4, 2))
+    assert not net.load_state_dict(state).missing_keys
+    assert net[1].num_batches_tracked == 2
+    with pytest.raises(StateError, match=r"missing keys: 1\.running_mean"):
+        net.load_state_dict({k: x for k, x in state.items() if "running_mean" not in k})
+
+
+def test_another_module_or_dtype_at_a_path():
+    net = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
+    net.set_submodule("0.1", nn.Tanh())
+    assert isinstance(net[0][1], nn.Tanh)
+    with pytest.raises(MissingNameError, match=r"'other'"):
+        net.set_submodule("0.other", nn.Tanh(), strict=True)
+    with pytest.raises(ArgumentError, match="set_submodule takes a module, not int"):
+        net.set_submodule("0.1", 3)
+    bn = nn.BatchNorm1d(2).type(sg.float64)
+    assert bn.weight.dtype is bn.num_batches_tracked.dtype is sg.float64
+    assert bn.share_memory() is bn

@@ -261,6 +261,25 @@ class Module(StateMethods):
             module = module._held("_modules", part)
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put `module` at a dotted path; with `strict` only where there is one already.
+
+        >>> import stepgrad as sg
+        >>> net = sg.nn.Sequential(sg.nn.Sequential(sg.nn.ReLU()))
+        >>> net.set_submodule("0.0", sg.nn.Tanh())
+        >>> net[0]
+        Sequential(
+          (0): Tanh()
+        )
+        """
+        path, _, name = target.rpartition(".")
+        outer = self.get_submodule(path)
+        if strict:
+            outer.get_submodule(name)
+        if not isinstance(module, Module):
+            raise ArgumentError(f"set_submodule takes a module, not {type(module).__name__}.")
+        setattr(outer, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """Return the parameter at a dotted path."""
         path, _, name = target.rpartition(".")
@@ -372,6 +391,18 @@ class Module(StateMethods):
     def half(self: M) -> M:
         """Bring to float16."""
         return self.to(dtypes.float16)
+
+    def type(self: M, dst_type: Any) -> M:
+        """Bring all parameters and buffers, those of integers too, to a dtype; return the module."""
+        for tensor in [*self.parameters(), *self.buffers()]:
+            tensor.data = tensor.data.to(dtypes.as_dtype(dst_type))
+        return self
+
+    def share_memory(self: M) -> M:
+        """Call `share_memory_` of all parameters and buffers; return the module."""
+        for tensor in [*self.parameters(), *self.buffers()]:
+            tensor.share_memory_()
+        return self
 
     # ------------------------------------------------------------------------------------- text
 

@@ -87,6 +87,12 @@ class BatchNorm(Module):
             self.running_var.fill_(1)
             self.num_batches_tracked.zero_()
 
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *rest: Any) -> None:
+        if self.num_batches_tracked is not None:
+            # States of before PyTorch 0.4.1, and those that people put together, do not count batches.
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def reset_parameters(self) -> None:
         """Set the weight to 1, the bias to 0, and the running statistics back."""
         self.reset_running_stats()
