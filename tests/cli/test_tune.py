@@ -1,9 +1,14 @@
 """`stepgrad tune`: what it says and writes, and that Ctrl-C keeps the trials that are done."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.cells import cell_len
+
+from stepgrad.cli.output import Output
+from stepgrad.cli.summary import print_search
+from stepgrad.words.language import Words
 
 pytest.importorskip("optuna")
 
@@ -28,6 +33,37 @@ def test_the_best_trials_what_mattered_and_the_test_are_told(stepgrad, houses):
     assert "The validation loss of each trial" in page
     assert "What mattered" in page
     assert stepgrad("predict", "runs/houses-1", houses).code == 0
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_setting_of_the_best_trials_is_shown_in_full(capsys, language):
+    values = [
+        {
+            "layers": 3,
+            "width": 497,
+            "activation": "silu",
+            "lr": 0.00302,
+            "dropout": 0.0668,
+            "weight_decay": 2.25e-4,
+        },
+        {
+            "layers": 2,
+            "width": 64,
+            "activation": "leaky_relu",
+            "lr": 1.19e-4,
+            "dropout": 0.2,
+            "weight_decay": 0.3,
+        },
+    ]
+    trials = [SimpleNamespace(number=i, values=v, validation_loss=0.25 + i) for i, v in enumerate(values)]
+    print_search(SimpleNamespace(best=trials[0], trials=trials, importance={}), Output(Words(language)))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    rows = [line.split() for line in lines if "silu" in line or "leaky_relu" in line]
+    assert rows == [
+        ["0", "0.25", "3", "497", "silu", "0.00302", "0.0668", "0.000225"],
+        ["1", "1.25", "2", "64", "leaky_relu", "0.000119", "0.2", "0.3"],
+    ]
 
 
 def test_json_is_one_object_and_resuming_a_finished_search_is_refused(stepgrad, flowers):

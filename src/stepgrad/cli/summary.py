@@ -59,16 +59,18 @@ def print_search(search: TuneResult, output: Output) -> None:
     """Print the best trials of a search on stdout, and what mattered."""
     words = output.words
     names = list(search.best.values)
-    table = Table.grid(padding=(0, 2))
     heads = (words("trial"), words("validation loss"), *(value_name(name, words) for name in names))
-    for head in heads:  # which breaks between words, not in one
-        longest = max(map(cell_len, head.split()))
-        table.add_column(justify="right", overflow="fold", min_width=longest)
+    rows = [
+        [str(trial.number), score_text("loss", trial.validation_loss)]
+        + [value_text(trial.values[name]) for name in names]
+        for trial in best_trials(search)
+    ]
+    table = Table.grid(padding=(0, 2))
+    for head, *cells in zip(heads, *rows):  # heads break between words, numbers nowhere
+        table.add_column(justify="right", overflow="fold", width=max(map(cell_len, [*head.split(), *cells])))
     table.add_row(*(Text(head, "dim") for head in heads))
-    for i, trial in enumerate(best_trials(search)):
-        cells = [str(trial.number), score_text("loss", trial.validation_loss)]
-        cells += [value_text(trial.values[name]) for name in names]
-        table.add_row(*cells, style=_HEADLINE if i == 0 else "")
+    for i, row in enumerate(rows):
+        table.add_row(*row, style=_HEADLINE if i == 0 else "")
     title = words("The best of {count:trial/trials} by validation loss", count=len(search.trials))
     output.print(Text(title, style="bold blue"), "", table, "")
     if search.importance:
