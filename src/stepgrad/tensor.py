@@ -284,13 +284,7 @@ class Tensor(
         Arguments as in PyTorch: a dtype, a device (object or name), or another tensor whose both to take.
         `non_blocking` and `memory_format` change nothing.
         """
-        for t in target:
-            if isinstance(t, Tensor):
-                dtype, device = t.dtype, t.device
-            elif isinstance(t, devices.device) or (isinstance(t, str) and t not in dtypes._BY_NAME):
-                device = t
-            elif t is not None and not isinstance(t, bool):  # non_blocking and copy, which need no wait
-                dtype = t
+        dtype, device = destination(target, dtype, device)
         result = self
         if device is not None and (place := devices.device(device)) != self.device:
             result = _Move.apply(self, place)
@@ -421,6 +415,18 @@ class Tensor(
         if not self.is_leaf:
             raise GradientError("only leaves can be sent to another process; use .detach().")
         return _rebuilt, (type(self), self.cpu().detach()._array, self.requires_grad)
+
+
+def destination(target: Any, dtype: Any, device: Any) -> tuple[Any, Any]:
+    """Return (dtype, device) of the arguments of ``to``: `target` are those without a name."""
+    for t in target:
+        if isinstance(t, Tensor):
+            dtype, device = t.dtype, t.device
+        elif isinstance(t, devices.device) or (isinstance(t, str) and not dtypes.is_dtype_name(t)):
+            device = t
+        elif t is not None and not isinstance(t, bool):  # non_blocking and copy, which need no wait
+            dtype = t
+    return dtype, device
 
 
 def _rebuilt(cls: type, array: numpy.ndarray, requires_grad: bool) -> Tensor:

@@ -104,6 +104,15 @@ def of(array: Any) -> dtype:
         ) from None
 
 
+def is_dtype_name(name: str) -> bool:
+    """Return whether a text is the name of a dtype.
+
+    >>> is_dtype_name("float64"), is_dtype_name("cpu")
+    (True, False)
+    """
+    return name in _BY_NAME
+
+
 def as_dtype(name: Any) -> dtype:
     """Return the `dtype` meant by a stepgrad dtype, a NumPy dtype, a Python type or a name.
 
@@ -112,7 +121,7 @@ def as_dtype(name: Any) -> dtype:
     """
     if isinstance(name, dtype):
         return name
-    if isinstance(name, str) and name in _BY_NAME:
+    if isinstance(name, str) and is_dtype_name(name):
         return _BY_NAME[name]
     if isinstance(name, str) and (last := name.rpartition(".")[2]) in _BY_TENSOR:  # "torch.LongTensor"
         return _BY_TENSOR[last]

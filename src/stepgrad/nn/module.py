@@ -15,7 +15,7 @@ from stepgrad.nn.parameter import Parameter
 from stepgrad.nn.paths import Named, name_module
 from stepgrad.nn.state import StateMethods
 from stepgrad.nn.tables import TABLES, check_name, forget, register, table_for
-from stepgrad.tensor import RemovableHook, Tensor
+from stepgrad.tensor import RemovableHook, Tensor, destination
 
 M = TypeVar("M", bound="Module")
 
@@ -345,23 +345,17 @@ class Module(StateMethods):
         ``to(device)``, ``to(dtype)``, ``to(device, dtype)`` or ``to(tensor)``. Returns the module.
         `non_blocking` and `memory_format` change nothing.
         """
-        for t in target:
-            if isinstance(t, Tensor):
-                dtype, device = t.dtype, t.device
-            elif isinstance(t, devices.device) or (isinstance(t, str) and t not in dtypes._BY_NAME):
-                device = t
-            elif t is not None and not isinstance(t, bool):
-                dtype = t
+        dtype, device = destination(target, dtype, device)
         kind = None if dtype is None else dtypes.as_dtype(dtype)
         if kind is not None and not kind.is_floating_point:
             raise ArgumentError(f"a module can be brought to a floating point dtype, not to {kind.name}.")
+        tensors = [*self.parameters(), *self.buffers()]
+        gradients = [x.grad for x in tensors if x.grad is not None]
         with no_grad():
-            for tensor in [*self.parameters(), *self.buffers()]:
-                for x in (tensor, tensor.grad):
-                    if x is not None:
-                        moved = x.to(device=device, dtype=kind if x.is_floating_point() else None)
-                        if moved is not x:
-                            x.data = moved
+            for x in [*tensors, *gradients]:
+                moved = x.to(device=device, dtype=kind if x.is_floating_point() else None)
+                if moved is not x:
+                    x.data = moved
         return self
 
     def to_empty(self: M, *, device: Any, recurse: bool = True) -> M:
