@@ -49,42 +49,46 @@ class RNNBase(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        self.mode, self.input_size, self.hidden_size = mode, input_size, hidden_size
+        self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
+        self.dropout, self.bidirectional, self.proj_size = dropout, bidirectional, proj_size
+        self._check_arguments()
+        self.dropout = float(dropout)
+        self._create_weights(device, dtype)
+        self.reset_parameters()
+
+    def _check_arguments(self) -> None:
         owner = type(self).__name__
-        for name, size in (("hidden_size", hidden_size), ("num_layers", num_layers)):
+        for name, size in (("hidden_size", self.hidden_size), ("num_layers", self.num_layers)):
             if type(size) is not int or size < 1:
                 raise ArgumentError(f"{owner} needs {name} to be a whole number of 1 or more, not {size!r}.")
-        if not 0 <= dropout <= 1:
-            raise ArgumentError(f"{owner} needs dropout to be a probability, not {dropout!r}.")
-        if not 0 <= proj_size < hidden_size or (proj_size and mode != "lstm"):
+        if not 0 <= self.dropout <= 1:
+            raise ArgumentError(f"{owner} needs dropout to be a probability, not {self.dropout!r}.")
+        if not 0 <= self.proj_size < self.hidden_size or (self.proj_size and self.mode != "lstm"):
             raise ArgumentError(
-                f"{owner} needs proj_size to be 0, or for LSTM less than hidden_size, not {proj_size!r}."
+                f"{owner} needs proj_size to be 0, or for LSTM less than hidden_size, not {self.proj_size!r}."
             )
-        if dropout and num_layers == 1:
+        if self.dropout and self.num_layers == 1:
             warnings.warn(
-                f"{owner} drops out between layers, of which there is one: dropout={dropout} does nothing.",
-                stacklevel=3,
+                f"{owner} drops out between layers, of which there is one: dropout={self.dropout} does "
+                f"nothing.",
+                stacklevel=4,
             )
-        self.mode, self.input_size, self.hidden_size, self.num_layers = (
-            mode,
-            input_size,
-            hidden_size,
-            num_layers,
-        )
-        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
-        self.bidirectional, self.proj_size = bidirectional, proj_size
-        gates, outputs = cell_named(mode).gates * hidden_size, proj_size or hidden_size
-        for layer in range(num_layers):
-            inputs = outputs * self._directions if layer else input_size
+
+    def _create_weights(self, device: Any, dtype: Any) -> None:
+        gates = cell_named(self.mode).gates * self.hidden_size
+        outputs = self.proj_size or self.hidden_size
+        for layer in range(self.num_layers):
+            inputs = outputs * self._directions if layer else self.input_size
             for end in self._ends(layer):
                 shapes: dict[str, tuple[int, ...]]
                 shapes = {"weight_ih": (gates, inputs), "weight_hh": (gates, outputs)}
-                if bias:
+                if self.bias:
                     shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
-                if proj_size:
-                    shapes["weight_hr"] = (proj_size, hidden_size)
+                if self.proj_size:
+                    shapes["weight_hr"] = (self.proj_size, self.hidden_size)
                 for name, shape in shapes.items():
                     setattr(self, f"{name}_{end}", Parameter(empty(*shape, device=device, dtype=dtype)))
-        self.reset_parameters()
 
     @property
     def _directions(self) -> int:

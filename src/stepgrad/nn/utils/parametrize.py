@@ -46,12 +46,13 @@ class ParametrizationList(ModuleList):
         found: Any = value
         with no_grad():
             for module in reversed(list(self)):
-                if hasattr(module, "right_inverse"):
-                    try:
-                        found = module.right_inverse(found)
-                    except NotImplementedError:
-                        if not at_start:
-                            raise
+                if not hasattr(module, "right_inverse"):
+                    continue
+                try:
+                    found = module.right_inverse(found)
+                except NotImplementedError:
+                    if not at_start:
+                        raise
         return found
 
     def right_inverse(self, value: Tensor) -> None:

@@ -114,19 +114,9 @@ class OneCycleLR(Cycle):
         }
         for name, (limit, value) in limits.items():
             limit.check("OneCycleLR", name, value)
-        if total_steps is None and epochs is not None and steps_per_epoch is not None:
-            POSITIVE_COUNT.check("OneCycleLR", "epochs", epochs)
-            POSITIVE_COUNT.check("OneCycleLR", "steps_per_epoch", steps_per_epoch)
-            total_steps = epochs * steps_per_epoch
-        if total_steps is None:
-            raise ArgumentError("OneCycleLR needs total_steps, or both epochs and steps_per_epoch.")
-        POSITIVE_COUNT.check("OneCycleLR", "total_steps", total_steps)
-        self.optimizer, self.total_steps, self.pct_start = optimizer, total_steps, pct_start
-        self.anneal_strategy, self.three_phase, self.cycle_momentum = (
-            anneal_strategy,
-            three_phase,
-            cycle_momentum,
-        )
+        self.optimizer, self.total_steps = optimizer, _steps_of_run(total_steps, epochs, steps_per_epoch)
+        self.pct_start, self.anneal_strategy = pct_start, anneal_strategy
+        self.three_phase, self.cycle_momentum = three_phase, cycle_momentum
         highest = for_each_group(max_lr, len(groups), POSITIVE, "OneCycleLR", "max_lr")
         if last_epoch == -1:
             for group, lr in zip(groups, highest):
@@ -165,6 +155,17 @@ class OneCycleLR(Cycle):
         if self.anneal_strategy == "cos":
             return end + (start - end) / 2 * (math.cos(math.pi * part) + 1)
         return start + (end - start) * part
+
+
+def _steps_of_run(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
+    if total_steps is None and epochs is not None and steps_per_epoch is not None:
+        POSITIVE_COUNT.check("OneCycleLR", "epochs", epochs)
+        POSITIVE_COUNT.check("OneCycleLR", "steps_per_epoch", steps_per_epoch)
+        total_steps = epochs * steps_per_epoch
+    if total_steps is None:
+        raise ArgumentError("OneCycleLR needs total_steps, or both epochs and steps_per_epoch.")
+    POSITIVE_COUNT.check("OneCycleLR", "total_steps", total_steps)
+    return total_steps
 
 
 class CyclicLR(Cycle):
