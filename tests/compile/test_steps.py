@@ -50,11 +50,13 @@ OTHER_ACTIVATIONS = {nn.GLU, nn.Softmax2d, nn.Step}
 
 
 def test_every_activation_there_is_is_tested():
-    from stepgrad.nn import activation
+    from stepgrad.nn import activation, softmaxes
 
-    classes = {c for c in vars(activation).values() if isinstance(c, type) and issubclass(c, nn.Module)}
-    classes = {c for c in classes if c.__module__ == activation.__name__ and not c.__name__.startswith("_")}
-    assert {type(make()) for make in ACTIVATIONS.values()} == classes - OTHER_ACTIVATIONS
+    every = [c for module in (activation, softmaxes) for c in vars(module).values() if isinstance(c, type)]
+    own = {activation.__name__, softmaxes.__name__}
+    classes = {c for c in every if issubclass(c, nn.Module) and c.__module__ in own}
+    tested = {type(make()) for make in ACTIVATIONS.values()}
+    assert tested == classes - OTHER_ACTIVATIONS - {activation.ActivationFunction}
 
 
 @pytest.mark.parametrize(
