@@ -7,6 +7,21 @@ from tests.explain.hand.test_student_texts import adam, classes, example, line, 
 
 # The step, the lines, the values that are right, the lines that are not or not wholly read.
 RIGHT = [
+    (classes, [
+        "z1 = 0.1, z2 = 1, z3 = -0.5",
+        r"$S = \sum_{k=1}^{3} e^{z_k} = 4.43$",
+        r"$p_1 = \frac{e^{z_1}}{\sum_j e^{z_j}} = 0.2495$",
+        "p2 = e^(z_2)/Σ e^(z_k) = 0.6136",
+        r"$\sum_{k=1}^{K} e^{z_k} = 4.43$",
+    ], 6, []),
+    (example, [
+        r"$z_1 = \sum_{i=1}^{2} w_{1i} x_i + b_1 = 0.6478$",
+        "z3 = Σ_j w2_j·a_j + b2 = -0.3415",
+    ], 2, []),
+    (line, [
+        r"$L = \frac{1}{2}\sum_i (\hat y_i - y_i)^2 = 0.25$",
+        r"$L = \frac{1}{Q}\sum_i (\hat y_i - y_i)^2 = 0.25$",
+    ], 2, [2]),
     (adam, [
         "ŷ = 0.65",
         "dL/dw = 2·(0.65 − 2)·1.5 = −4.05",
@@ -373,6 +388,16 @@ WRONG = [
         "z1 = 0.6478",
         r"$w_{11}^{new} = 0.4352 + 1 \cdot (-0.0162) = 0.4190$",
     ], 1, "w⁽¹⁾₁₁′", "uphill"),
+    (example, [
+        r"$z_1 = \sum_i w_{1i} \cdot x_i + b_1 = 0.6578$",
+    ], 0, "z⁽¹⁾₁", "arithmetic"),
+    (example, [
+        r"$z_1 = \sum_i w_{1i} \cdot x_i = 0.7897$",
+    ], 0, "z⁽¹⁾₁", "bias_forgotten"),
+    (classes, [
+        "p1 = 0.2495",
+        r"$\sum_k e^{z_k} = 4.53$",
+    ], 1, "Σ_k e^(z_k)", "arithmetic"),
     (classes, [
         "p2 = 0.6136",
         "L = -ln(0.6136) = 0.2121",

@@ -13,6 +13,7 @@ from stepgrad.explain.evaluate import FUNCTIONS, evaluate_array
 from stepgrad.explain.hand.latex import with_lists, without_latex
 from stepgrad.explain.hand.numbers import with_powers
 from stepgrad.explain.hand.spelling import canonical
+from stepgrad.explain.hand.sums import with_sums
 
 Lookup = Callable[[str], float | None]
 """Returns what a name stands for, `Rounded` where that is not known exactly; None for an unknown name."""
@@ -122,6 +123,8 @@ def _plain(text: str, lookup: Lookup, named: dict[str, float], numbers: dict[str
     n0, n1, …; None where a name is not known.
     """
     text = with_powers(without_latex(with_lists(text.strip().strip("$"))))
+    if "Σ" in text or "∑" in text:
+        text = with_sums(text.replace("∑", "Σ"), lambda name: lookup(canonical(name)) is not None)
     text = re.sub(r"(?<=[\d)])\s+[xX]\s+(?=[\d(.−-])", "·", re.sub(r"\]\s*\^\(?T\)?", "]ᵀ", text))
     text = re.sub(r"(?<!\w)(ln|log|exp|tanh|sqrt)(?!10\(|2\()(?=\d)", r"\1 ", text)
     for sign, same in reversed(_SAME.items()):

@@ -202,6 +202,7 @@ def _without_markup(line: str, is_latex: bool) -> str:
         line = re.sub(r"(?<!\\)%.*$", "", line)
     else:
         line = re.sub(r"(?<=\d)(?:\t+|[ ]{2,})(?=[^\W\d]\S*\s*[=≈])", "; ", line)
+    line = re.sub(r"(\\sum|[Σ∑])((?:\\limits)?\s*_\s*)\{\s*([a-z])\s*=\s*1\s*\}", r"\1\2{\3}", line)
     line = re.sub(r"<su([bp])>(.*?)</su\1>", lambda m: f"_{m[2]}" if m[1] == "b" else f"^({m[2]})", line)
     line = re.sub(r"(?<=[\d}])\s*&\s*(?=[^\W\d]|\\[a-z])", "; ", line)
     line = re.sub(r"</?(?!br\b)[a-z]+(?:\s[^<>]*)?/?>", "", line)

@@ -126,7 +126,8 @@ class Slips:
 
     def _all(self, said: Decimal, expected: float) -> Iterator[Made]:
         for term in self.from_written():
-            for slip, other in self._changed(term):
+            changed = self._changed if term in self.terms else self._misunderstood
+            for slip, other in changed(term):
                 yield slip, self._value(other)
             yield Slip("sign"), -self._value(term)
             yield from self._rounded(term, said)
@@ -142,16 +143,20 @@ class Slips:
 
     # ---------------------------------------------------------------------------- in the formula
 
-    def _changed(self, term: Term) -> Iterator[tuple[Slip, Term]]:
+    def _misunderstood(self, term: Term) -> Iterator[tuple[Slip, Term]]:
+        """Yield the term with a function taken for another."""
         yield from ((Slip("exp_sign"), other) for other in variants(term, _turned_exponent))
+        yield from ((Slip("logarithm"), other) for other in variants(term, _base_ten))
+        yield from self._simpler(term)
+
+    def _changed(self, term: Term) -> Iterator[tuple[Slip, Term]]:
         is_parameter = self._kind == "update" and "/" not in self._id.removeprefix("update/")
         kind = "uphill" if is_parameter else "sign"
         yield from ((Slip(kind), other) for other in variants(term, _turned_sign))
         yield from self._without_part(term)
         yield from self._other_places(term)
         yield from self._other_times(term)
-        yield from ((Slip("logarithm"), other) for other in variants(term, _base_ten))
-        yield from self._simpler(term)
+        yield from self._misunderstood(term)
         yield from self._sums_for_activations(term)
 
     def _simpler(self, term: Term) -> Iterator[tuple[Slip, Term]]:
