@@ -50,7 +50,13 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> WithInfo:
 
 
 def slogdet(A: Tensor) -> SlogDet:
-    """Return (sign, logabsdet) of the determinant."""
+    """Return (sign, logabsdet) of the determinant.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.slogdet(A).sign
+    tensor(1.)
+    """
     return A.slogdet()
 
 
@@ -58,7 +64,14 @@ def slogdet(A: Tensor) -> SlogDet:
 
 
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
-    """Return L, lower triangular with L Lᵀ = A, or Lᵀ; A is symmetric positive definite."""
+    """Return L, lower triangular with L Lᵀ = A, or Lᵀ; A is symmetric positive definite.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.cholesky(A)
+    tensor([[2., 0.],
+            [0., 3.]])
+    """
     made = apply(REGISTRY["cholesky"], A)
     return made.mT if upper else made
 
@@ -69,27 +82,58 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 
 
 def qr(A: Tensor, mode: str = "reduced") -> QR:
-    """Return (Q, R) with orthonormal columns Q and R upper triangular; modes "reduced", "complete", "r"."""
+    """Return (Q, R) with orthonormal columns Q and R upper triangular; modes "reduced", "complete", "r".
+
+    >>> import stepgrad as sg
+    >>> Q, R = sg.linalg.qr(sg.rand(5, 3))
+    >>> Q.shape, R.shape
+    ((5, 3), (3, 3))
+    """
     return A._qr(mode)
 
 
 def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
-    """Return (U, S, Vh) with A = U diag(S) Vh, S in falling order."""
+    """Return (U, S, Vh) with A = U diag(S) Vh, S in falling order.
+
+    >>> import stepgrad as sg
+    >>> U, S, Vh = sg.linalg.svd(sg.rand(5, 3), full_matrices=False)
+    >>> U.shape, S.shape, Vh.shape
+    ((5, 3), (3,), (3, 3))
+    """
     return A._svd(full_matrices)
 
 
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
-    """Return the singular values in falling order."""
+    """Return the singular values in falling order.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.svdvals(A)
+    tensor([9., 4.])
+    """
     return A._svd(False).S
 
 
 def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
-    """Return (eigenvalues in rising order, eigenvectors as columns) of a symmetric matrix."""
+    """Return (eigenvalues in rising order, eigenvectors as columns) of a symmetric matrix.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> values, vectors = sg.linalg.eigh(A)
+    >>> values
+    tensor([4., 9.])
+    """
     return A._eigh(UPLO)
 
 
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
-    """Return the eigenvalues of a symmetric matrix in rising order."""
+    """Return the eigenvalues of a symmetric matrix in rising order.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.eigvalsh(A)
+    tensor([4., 9.])
+    """
     return A._eigh(UPLO).eigenvalues
 
 
@@ -106,7 +150,15 @@ def lu_factor_ex(
 
 
 def lu(A: Tensor, *, pivot: bool = True) -> PLU:
-    """Return (P, L, U) with A = P L U."""
+    """Return (P, L, U) with A = P L U.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> P, L, U = sg.linalg.lu(A)
+    >>> U
+    tensor([[4., 0.],
+            [0., 9.]])
+    """
     return PLU(*lu_unpack(*lu_factor(A, pivot=pivot)))
 
 
@@ -142,7 +194,15 @@ def _is_vector(A: Tensor, B: Tensor) -> bool:
 
 
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
-    """Return X with A X = B (or X A = B), B a vector, matrices, or a batch of either."""
+    """Return X with A X = B (or X A = B), B a vector, matrices, or a batch of either.
+
+    Raises `LinAlgError` for a singular matrix, `ShapeError` where the shapes do not fit.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.solve(A, sg.tensor([8.0, 9.0]))
+    tensor([2., 1.])
+    """
     if left and _is_vector(A, B):
         return apply(REGISTRY["solve"], A, B.unsqueeze(-1)).squeeze(-1)
     return apply(REGISTRY["solve"], A, B) if left else apply(REGISTRY["solve"], A.mT, B.mT).mT
@@ -156,7 +216,14 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
 def solve_triangular(
     A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
 ) -> Tensor:
-    """Return X with A X = B (or X A = B) for a triangular A; the other triangle is not read."""
+    """Return X with A X = B (or X A = B) for a triangular A; the other triangle is not read.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[1.0, 2.0], [0.0, 4.0]])
+    >>> sg.linalg.solve_triangular(A, sg.tensor([[5.0], [8.0]]), upper=True)
+    tensor([[1.],
+            [2.]])
+    """
     if left:
         return triangular_solution(A, B, upper, False, unitriangular)
     return triangular_solution(A, B.mT, upper, True, unitriangular).mT
@@ -177,6 +244,10 @@ def pinv(
     """Return Moore and Penrose's inverse; singular values up to max(atol, rtol · the largest) count as 0.
 
     `rtol` is by default max(m, n) times the distance of 1 to the next number, or 0 if `atol` is given.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.pinv(sg.tensor([[2.0], [2.0]]))
+    tensor([[0.2500, 0.2500]])
     """
     bounds = _bounds(A, rcond if rtol is None else rtol, atol)
     return apply(REGISTRY["pinv"], A, hermitian=hermitian, **bounds)
@@ -193,6 +264,13 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 
     What a driver of LAPACK ("gelsy" by default) does not find is empty; residuals need full rank and more
     rows than columns.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]])
+    >>> line = sg.linalg.lstsq(A, sg.tensor([[1.0], [3.0], [5.0]])).solution
+    >>> line.round(decimals=3)  # 1 + 2 x
+    tensor([[1.],
+            [2.]])
     """
     how = driver or "gelsy"
     if how not in ("gels", "gelsy", "gelss", "gelsd"):
@@ -234,7 +312,12 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
 def vector_norm(
     x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """Return the norm (Σ |x|^ord)^(1/ord) of the elements along dimensions, all of them by default."""
+    """Return the norm (Σ |x|^ord)^(1/ord) of the elements along dimensions, all of them by default.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.vector_norm(sg.tensor([3.0, -4.0]))
+    tensor(5.)
+    """
     x = x if dtype is None else x.to(dtype)
     return _vector_norm(x, float(ord), dim, keepdim)
 
@@ -242,7 +325,13 @@ def vector_norm(
 def matrix_norm(
     A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """Return a norm of matrices: "fro", "nuc", ±2 (singular values), ±1 (columns) or ±inf (rows)."""
+    """Return a norm of matrices: "fro", "nuc", ±2 (singular values), ±1 (columns) or ±inf (rows).
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.matrix_norm(A, ord=1)
+    tensor(9.)
+    """
     A = A if dtype is None else A.to(dtype)
     if A.ndim < 2:
         raise LinAlgError(f"matrix_norm takes matrices, not the shape {list(A.shape)}.")
@@ -268,7 +357,12 @@ def matrix_norm(
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """Return a norm of vectors (one dimension) or of matrices (two); without `ord` of all elements."""
+    """Return a norm of vectors (one dimension) or of matrices (two); without `ord` of all elements.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.norm(sg.tensor([3.0, -4.0]))
+    tensor(5.)
+    """
     two = (dim is None and A.ndim == 2) or (isinstance(dim, (tuple, list)) and len(dim) == 2)
     if ord is not None and two:
         return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
@@ -278,7 +372,13 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
 
 
 def cond(A: Tensor, p: Any = None) -> Tensor:
-    """Return the condition number: the norm of the matrix times that of its inverse; inf if there is none."""
+    """Return the condition number: the norm of the matrix times that of its inverse; inf if there is none.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.cond(A)
+    tensor(2.2500)
+    """
     if p in (None, 2, -2):
         values = svdvals(A)
         if not values.numel():
@@ -294,7 +394,12 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
 def matrix_rank(
     A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None
 ) -> Tensor:
-    """Return how many singular values are above max(atol, rtol · the largest): see `pinv`."""
+    """Return how many singular values are above max(atol, rtol · the largest): see `pinv`.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.matrix_rank(sg.ones(3, 3))
+    tensor(1)
+    """
     bounds = _bounds(A, rtol, tol if atol is None else atol)
     values = svdvals(A.detach())._array
     largest = values[..., :1] if values.shape[-1] else numpy.zeros((*values.shape[:-1], 1))
@@ -307,22 +412,44 @@ def matrix_rank(
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """Return the inner products of vectors along a dimension."""
+    """Return the inner products of vectors along a dimension.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.vecdot(sg.tensor([[1.0, 2.0], [3.0, 4.0]]), sg.tensor([1.0, 10.0]))
+    tensor([21., 43.])
+    """
     return (x * y).sum(dim)
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
-    """Return the cross products of vectors of 3 along a dimension."""
+    """Return the cross products of vectors of 3 along a dimension.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.cross(sg.tensor([1.0, 0.0, 0.0]), sg.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
     return input.cross(other, dim)
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Return the diagonals of matrices, by default of the last two dimensions."""
+    """Return the diagonals of matrices, by default of the last two dimensions.
+
+    >>> import stepgrad as sg
+    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
+    >>> sg.linalg.diagonal(A)
+    tensor([4., 9.])
+    """
     return A.diagonal(offset, dim1, dim2)
 
 
 def vander(x: Tensor, *, N: int | None = None) -> Tensor:
-    """Return the powers 1, x, x², … of the elements of vectors, as columns."""
+    """Return the powers 1, x, x², … of the elements of vectors, as columns.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.vander(sg.tensor([2.0, 3.0]), N=3)
+    tensor([[1., 2., 4.],
+            [1., 3., 9.]])
+    """
     x = x if x.ndim else x.reshape(1)
     if x.ndim == 1:
         return _vander(x if x.is_floating_point() else x.to(dtypes.int64), N, increasing=True)

@@ -8,7 +8,12 @@ from stepgrad.tensor import Tensor
 
 
 class AlphaDropout(Dropout):
-    """Dropout that keeps mean and variance of what a SELU gives (Klambauer and others, 2017)."""
+    """Dropout that keeps mean and variance of what a SELU gives (Klambauer and others, 2017).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AlphaDropout(0.5).eval()(sg.ones(3))
+    tensor([1., 1., 1.])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape → the same shape."""
@@ -16,7 +21,12 @@ class AlphaDropout(Dropout):
 
 
 class FeatureAlphaDropout(Dropout):
-    """`AlphaDropout` of whole channels."""
+    """`AlphaDropout` of whole channels.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.FeatureAlphaDropout(0.5)(sg.ones(2, 3, 4)).shape
+    (2, 3, 4)
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, …) → the same shape."""

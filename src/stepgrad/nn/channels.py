@@ -44,7 +44,13 @@ class Dropout2d(Dropout):
 
 
 class Dropout3d(Dropout):
-    """In training, sets whole channels of (N, C, D, H, W) to 0 with probability `p`."""
+    """In training, sets whole channels of (N, C, D, H, W) to 0 with probability `p`.
+
+    >>> import stepgrad as sg
+    >>> y = sg.nn.Dropout3d()(sg.ones(1, 100, 2, 2, 2))
+    >>> set(y.mean((2, 3, 4))[0].tolist())  # channels are kept as a whole, or not
+    {0.0, 2.0}
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, D, H, W) or (C, D, H, W) → the same shape."""
@@ -102,6 +108,10 @@ class InstanceNorm2d(_InstanceNorm):
 class InstanceNorm3d(_InstanceNorm):
     """Normalises each channel of each volume (N, C, D, H, W) by its own mean and variance; see
     `InstanceNorm1d`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.InstanceNorm3d(2)(sg.zeros(1, 2, 3, 4, 5)).shape
+    (1, 2, 3, 4, 5)
     """
 
     _dimensions, _shapes = (5,), "(N, C, D, H, W)"

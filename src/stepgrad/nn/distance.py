@@ -8,7 +8,12 @@ from stepgrad.tensor import Tensor
 
 
 class CosineSimilarity(Module):
-    """x1 · x2 / (|x1| |x2|) along `dim`, each length taken to be `eps` at least."""
+    """x1 · x2 / (|x1| |x2|) along `dim`, each length taken to be `eps` at least.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.CosineSimilarity()(sg.tensor([[1.0, 0.0]]), sg.tensor([[1.0, 1.0]]))
+    tensor([0.7071])
+    """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
         super().__init__()
@@ -20,7 +25,12 @@ class CosineSimilarity(Module):
 
 
 class PairwiseDistance(Module):
-    """The p-norm of x1 − x2 + eps along the last dimension."""
+    """The p-norm of x1 − x2 + eps along the last dimension.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.PairwiseDistance()(sg.tensor([[0.0, 0.0]]), sg.tensor([[3.0, 4.0]]))
+    tensor([5.0000])
+    """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
         super().__init__()

@@ -71,7 +71,12 @@ _state = _State()
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with `val`."""
+    """Fill with `val`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.init.constant_(sg.empty(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     if _state.skips:
         return tensor
     with no_grad():
@@ -79,7 +84,13 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with 0."""
+    """Fill with 0.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.Linear(3, 2)
+    >>> sg.nn.init.zeros_(layer.bias).tolist()
+    [0.0, 0.0]
+    """
     return constant_(tensor, 0.0)
 
 
@@ -89,7 +100,13 @@ def ones_(tensor: Tensor) -> Tensor:
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Fill a matrix with the identity."""
+    """Fill a matrix with the identity.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.init.eye_(sg.empty(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if tensor.ndim != 2:
         raise ShapeError(f"eye_ takes a matrix, not shape {list(tensor.shape)}.")
     rows, columns = tensor.shape
@@ -97,7 +114,13 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill with numbers uniform in [a, b). Raises `ArgumentError` if b is below a."""
+    """Fill with numbers uniform in [a, b). Raises `ArgumentError` if b is below a.
+
+    >>> import stepgrad as sg
+    >>> x = sg.nn.init.uniform_(sg.empty(1000), -1.0, 1.0)
+    >>> bool((-1 <= x.min()) & (x.max() < 1))
+    True
+    """
     if not a <= b:
         raise ArgumentError(f"uniform_ needs a <= b, not {a} and {b}.")
     if _state.skips:
@@ -107,7 +130,13 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = No
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill with normal numbers. Raises `ArgumentError` for a negative deviation."""
+    """Fill with normal numbers. Raises `ArgumentError` for a negative deviation.
+
+    >>> import stepgrad as sg
+    >>> x = sg.nn.init.normal_(sg.empty(10_000), std=0.1)
+    >>> round(x.std().item(), 2)
+    0.1
+    """
     if not std >= 0:
         raise ArgumentError(f"normal_ needs a standard deviation >= 0, not {std}.")
     if _state.skips:
@@ -147,13 +176,25 @@ def trunc_normal_(
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill uniformly in ±gain √(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """Fill uniformly in ±gain √(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+
+    >>> import stepgrad as sg
+    >>> w = sg.nn.init.xavier_uniform_(sg.empty(300, 300))
+    >>> bool(w.abs().max() <= 0.1)  # √(6 / 600)
+    True
+    """
     bound = gain * math.sqrt(6 / max(sum(fans(tensor)), 1))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill with normal numbers of deviation gain √(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+    """Fill with normal numbers of deviation gain √(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010).
+
+    >>> import stepgrad as sg
+    >>> w = sg.nn.init.xavier_normal_(sg.empty(300, 300))
+    >>> round(w.std().item(), 2)  # √(2 / 600)
+    0.06
+    """
     return normal_(tensor, 0.0, gain * math.sqrt(2 / max(sum(fans(tensor)), 1)), generator)
 
 
@@ -171,7 +212,16 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
-    """Fill uniformly in ±gain √(3 / fan) (He, Zhang, Ren and Sun, 2015)."""
+    """Fill uniformly in ±gain √(3 / fan) (He, Zhang, Ren and Sun, 2015).
+
+    `mode`: "fan_in" or "fan_out", which number of connections is the fan. The gain is that of `nonlinearity`,
+    with slope `a` of "leaky_relu".
+
+    >>> import stepgrad as sg
+    >>> w = sg.nn.init.kaiming_uniform_(sg.empty(10, 600), nonlinearity="relu")
+    >>> bool(w.abs().max() <= 0.1)  # √2 · √(3 / 600)
+    True
+    """
     bound = math.sqrt(3.0) * _kaiming_deviation(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
@@ -183,12 +233,25 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Any = None,
 ) -> Tensor:
-    """Fill with normal numbers of deviation gain / √fan (He, Zhang, Ren and Sun, 2015)."""
+    """Fill with normal numbers of deviation gain / √fan (He, Zhang, Ren and Sun, 2015); arguments as for
+    `kaiming_uniform_`.
+
+    >>> import stepgrad as sg
+    >>> w = sg.nn.init.kaiming_normal_(sg.empty(300, 200), nonlinearity="relu")
+    >>> round(w.std().item(), 2)  # √2 / √200
+    0.1
+    """
     return normal_(tensor, 0.0, _kaiming_deviation(tensor, a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Any = None) -> Tensor:
-    """Fill with gain times a matrix of orthonormal rows or columns (Saxe, McClelland and Ganguli, 2013)."""
+    """Fill with gain times a matrix of orthonormal rows or columns (Saxe, McClelland and Ganguli, 2013).
+
+    >>> import stepgrad as sg
+    >>> w = sg.nn.init.orthogonal_(sg.empty(3, 3))
+    >>> sg.allclose(w @ w.T, sg.eye(3), atol=1e-5)
+    True
+    """
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_ takes 2 dimensions or more, not shape {list(tensor.shape)}.")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])

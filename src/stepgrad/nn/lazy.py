@@ -81,55 +81,109 @@ class LazyLinear(LazyModule, Linear):
 
 
 class LazyConv1d(LazyModule, Conv1d):
-    """A `Conv1d` whose in_channels is that of its first input."""
+    """A `Conv1d` whose in_channels is that of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyConv1d(8, 3)
+    >>> layer(sg.zeros(1, 2, 5)).shape, layer.in_channels
+    ((1, 8, 3), 2)
+    """
 
     _whole, _axis, _counted = Conv1d, -2, "in_channels"
 
 
 class LazyConv2d(LazyModule, Conv2d):
-    """A `Conv2d` whose in_channels is that of its first input."""
+    """A `Conv2d` whose in_channels is that of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyConv2d(8, 3)
+    >>> layer(sg.zeros(1, 2, 5, 5)).shape, layer.in_channels
+    ((1, 8, 3, 3), 2)
+    """
 
     _whole, _axis, _counted = Conv2d, -3, "in_channels"
 
 
 class LazyConv3d(LazyModule, Conv3d):
-    """A `Conv3d` whose in_channels is that of its first input."""
+    """A `Conv3d` whose in_channels is that of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyConv3d(8, 3)
+    >>> layer(sg.zeros(1, 2, 5, 5, 5)).shape, layer.in_channels
+    ((1, 8, 3, 3, 3), 2)
+    """
 
     _whole, _axis, _counted = Conv3d, -4, "in_channels"
 
 
 class LazyConvTranspose1d(LazyModule, ConvTranspose1d):
-    """A `ConvTranspose1d` whose in_channels is that of its first input."""
+    """A `ConvTranspose1d` whose in_channels is that of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyConvTranspose1d(8, 3)
+    >>> layer(sg.zeros(1, 2, 5)).shape, layer.in_channels
+    ((1, 8, 7), 2)
+    """
 
     _whole, _axis, _counted = ConvTranspose1d, -2, "in_channels"
 
 
 class LazyConvTranspose2d(LazyModule, ConvTranspose2d):
-    """A `ConvTranspose2d` whose in_channels is that of its first input."""
+    """A `ConvTranspose2d` whose in_channels is that of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyConvTranspose2d(8, 3)
+    >>> layer(sg.zeros(1, 2, 5, 5)).shape, layer.in_channels
+    ((1, 8, 7, 7), 2)
+    """
 
     _whole, _axis, _counted = ConvTranspose2d, -3, "in_channels"
 
 
 class LazyConvTranspose3d(LazyModule, ConvTranspose3d):
-    """A `ConvTranspose3d` whose in_channels is that of its first input."""
+    """A `ConvTranspose3d` whose in_channels is that of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyConvTranspose3d(8, 3)
+    >>> layer(sg.zeros(1, 2, 5, 5, 5)).shape, layer.in_channels
+    ((1, 8, 7, 7, 7), 2)
+    """
 
     _whole, _axis, _counted = ConvTranspose3d, -4, "in_channels"
 
 
 class LazyBatchNorm1d(LazyModule, BatchNorm1d):
-    """A `BatchNorm1d` whose num_features is the number of channels of its first input."""
+    """A `BatchNorm1d` whose num_features is the number of channels of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyBatchNorm1d()
+    >>> layer(sg.zeros(4, 2, 5)).shape, layer.num_features
+    ((4, 2, 5), 2)
+    """
 
     _whole, _axis, _counted = BatchNorm1d, 1, "num_features"
 
 
 class LazyBatchNorm2d(LazyModule, BatchNorm2d):
-    """A `BatchNorm2d` whose num_features is the number of channels of its first input."""
+    """A `BatchNorm2d` whose num_features is the number of channels of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyBatchNorm2d()
+    >>> layer(sg.zeros(4, 2, 5, 5)).shape, layer.num_features
+    ((4, 2, 5, 5), 2)
+    """
 
     _whole, _axis, _counted = BatchNorm2d, 1, "num_features"
 
 
 class LazyBatchNorm3d(LazyModule, BatchNorm3d):
-    """A `BatchNorm3d` whose num_features is the number of channels of its first input."""
+    """A `BatchNorm3d` whose num_features is the number of channels of its first input.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.LazyBatchNorm3d()
+    >>> layer(sg.zeros(4, 2, 5, 5, 5)).shape, layer.num_features
+    ((4, 2, 5, 5, 5), 2)
+    """
 
     _whole, _axis, _counted = BatchNorm3d, 1, "num_features"
 

@@ -64,7 +64,12 @@ class MaxPool2d(_MaxPool):
 
 
 class MaxPool3d(_MaxPool):
-    """The largest element of each window of (N, C, D, H, W)."""
+    """The largest element of each window of (N, C, D, H, W).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.MaxPool3d(2)(sg.zeros(1, 1, 4, 4, 6)).shape
+    (1, 1, 2, 2, 3)
+    """
 
     _function = staticmethod(F.max_pool3d)
 
@@ -89,19 +94,37 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Zeros (N, C, L) with the values of a `MaxPool1d` where they were."""
+    """Zeros (N, C, L) with the values of a `MaxPool1d` where they were.
+
+    >>> import stepgrad as sg
+    >>> y, places = sg.nn.MaxPool1d(2, return_indices=True)(sg.tensor([[1.0, 3.0, 2.0, 0.0]]))
+    >>> sg.nn.MaxUnpool1d(2)(y, places)
+    tensor([[0., 3., 2., 0.]])
+    """
 
     _dims, _function = 1, staticmethod(F.max_unpool1d)
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """Zeros (N, C, H, W) with the values of a `MaxPool2d` where they were."""
+    """Zeros (N, C, H, W) with the values of a `MaxPool2d` where they were.
+
+    >>> import stepgrad as sg
+    >>> y, places = sg.nn.MaxPool2d(2, return_indices=True)(sg.zeros(1, 1, 4, 6))
+    >>> sg.nn.MaxUnpool2d(2)(y, places).shape
+    (1, 1, 4, 6)
+    """
 
     _dims, _function = 2, staticmethod(F.max_unpool2d)
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Zeros (N, C, D, H, W) with the values of a `MaxPool3d` where they were."""
+    """Zeros (N, C, D, H, W) with the values of a `MaxPool3d` where they were.
+
+    >>> import stepgrad as sg
+    >>> y, places = sg.nn.MaxPool3d(2, return_indices=True)(sg.zeros(1, 1, 2, 4, 6))
+    >>> sg.nn.MaxUnpool3d(2)(y, places).shape
+    (1, 1, 2, 4, 6)
+    """
 
     _dims, _function = 3, staticmethod(F.max_unpool3d)
 
@@ -156,13 +179,23 @@ class AvgPool1d(_AvgPool):
 
 
 class AvgPool2d(_AvgPool):
-    """The mean of each window of (N, C, H, W)."""
+    """The mean of each window of (N, C, H, W).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AvgPool2d(2)(sg.tensor([[[1.0, 3.0], [5.0, 7.0]]]))
+    tensor([[[4.]]])
+    """
 
     _function = staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_AvgPool):
-    """The mean of each window of (N, C, D, H, W)."""
+    """The mean of each window of (N, C, D, H, W).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AvgPool3d(2)(sg.zeros(1, 1, 4, 4, 6)).shape
+    (1, 1, 2, 2, 3)
+    """
 
     _function = staticmethod(F.avg_pool3d)
 
@@ -191,19 +224,34 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """(Σ xᵖ)^(1/p) of each window of (N, C, L)."""
+    """(Σ xᵖ)^(1/p) of each window of (N, C, L).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LPPool1d(2, 2)(sg.tensor([[3.0, 4.0]]))
+    tensor([[5.]])
+    """
 
     _function = staticmethod(F.lp_pool1d)
 
 
 class LPPool2d(_LPPool):
-    """(Σ xᵖ)^(1/p) of each window of (N, C, H, W)."""
+    """(Σ xᵖ)^(1/p) of each window of (N, C, H, W).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LPPool2d(2, 2)(sg.zeros(1, 1, 4, 6)).shape
+    (1, 1, 2, 3)
+    """
 
     _function = staticmethod(F.lp_pool2d)
 
 
 class LPPool3d(_LPPool):
-    """(Σ xᵖ)^(1/p) of each window of (N, C, D, H, W)."""
+    """(Σ xᵖ)^(1/p) of each window of (N, C, D, H, W).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LPPool3d(2, 2)(sg.zeros(1, 1, 4, 4, 6)).shape
+    (1, 1, 2, 2, 3)
+    """
 
     _function = staticmethod(F.lp_pool3d)
 
@@ -224,7 +272,12 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """Means of (N, C, L) over `output_size` windows that cover L evenly."""
+    """Means of (N, C, L) over `output_size` windows that cover L evenly.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AdaptiveAvgPool1d(2)(sg.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[1.5000, 2.5000]])
+    """
 
     _function = staticmethod(F.adaptive_avg_pool1d)
 
@@ -241,7 +294,12 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """Means of (N, C, D, H, W) over `output_size` windows that cover D, H and W evenly."""
+    """Means of (N, C, D, H, W) over `output_size` windows that cover D, H and W evenly.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AdaptiveAvgPool3d(1)(sg.zeros(1, 8, 3, 4, 5)).shape
+    (1, 8, 1, 1, 1)
+    """
 
     _function = staticmethod(F.adaptive_avg_pool3d)
 
@@ -264,19 +322,34 @@ class _AdaptiveMaxPool(Module):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The largest of (N, C, L) in `output_size` windows that cover L evenly."""
+    """The largest of (N, C, L) in `output_size` windows that cover L evenly.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AdaptiveMaxPool1d(2)(sg.tensor([[1.0, 2.0, 3.0]]))
+    tensor([[2., 3.]])
+    """
 
     _function = staticmethod(F.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """The largest of (N, C, H, W) in `output_size` windows that cover H and W evenly."""
+    """The largest of (N, C, H, W) in `output_size` windows that cover H and W evenly.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AdaptiveMaxPool2d((2, 3))(sg.zeros(1, 8, 5, 7)).shape
+    (1, 8, 2, 3)
+    """
 
     _function = staticmethod(F.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The largest of (N, C, D, H, W) in `output_size` windows that cover D, H and W evenly."""
+    """The largest of (N, C, D, H, W) in `output_size` windows that cover D, H and W evenly.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.AdaptiveMaxPool3d(1)(sg.zeros(1, 8, 3, 4, 5)).shape
+    (1, 8, 1, 1, 1)
+    """
 
     _function = staticmethod(F.adaptive_max_pool3d)
 
@@ -306,19 +379,34 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """The largest of windows at random places of (N, C, H, W) (Graham, 2014)."""
+    """The largest of windows at random places of (N, C, H, W) (Graham, 2014).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.FractionalMaxPool2d(2, output_ratio=0.7)(sg.zeros(1, 1, 10, 10)).shape
+    (1, 1, 7, 7)
+    """
 
     _function = staticmethod(F.fractional_max_pool2d)
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """The largest of windows at random places of (N, C, D, H, W) (Graham, 2014)."""
+    """The largest of windows at random places of (N, C, D, H, W) (Graham, 2014).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.FractionalMaxPool3d(2, output_size=3)(sg.zeros(1, 1, 8, 8, 8)).shape
+    (1, 1, 3, 3, 3)
+    """
 
     _function = staticmethod(F.fractional_max_pool3d)
 
 
 class LocalResponseNorm(Module):
-    """x / (k + α/size Σ x²)^β over `size` neighbouring channels (Krizhevsky, Sutskever and Hinton, 2012)."""
+    """x / (k + α/size Σ x²)^β over `size` neighbouring channels (Krizhevsky, Sutskever and Hinton, 2012).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.LocalResponseNorm(2)(sg.zeros(1, 4, 3, 3)).shape
+    (1, 4, 3, 3)
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()

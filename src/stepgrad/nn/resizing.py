@@ -42,14 +42,24 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """`Upsample` of images, each new element the nearest old one."""
+    """`Upsample` of images, each new element the nearest old one.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.UpsamplingNearest2d(scale_factor=2)(sg.zeros(1, 1, 2, 3)).shape
+    (1, 1, 4, 6)
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
-    """`Upsample` of images by bilinear interpolation, with the corners where they were."""
+    """`Upsample` of images by bilinear interpolation, with the corners where they were.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.UpsamplingBilinear2d(size=(4, 4))(sg.zeros(1, 1, 2, 3)).shape
+    (1, 1, 4, 4)
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None) -> None:
         super().__init__(size, scale_factor, mode="bilinear", align_corners=True)
@@ -76,7 +86,12 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """(…, C, H r, W r) → (…, C r², H, W), r = `downscale_factor`."""
+    """(…, C, H r, W r) → (…, C r², H, W), r = `downscale_factor`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.PixelUnshuffle(2)(sg.zeros(1, 6, 4)).shape
+    (4, 3, 2)
+    """
 
     def __init__(self, downscale_factor: int) -> None:
         super().__init__()
@@ -91,7 +106,12 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """(N, C, …) with the channels of `groups` taken in turn (Zhang and others, 2018)."""
+    """(N, C, …) with the channels of `groups` taken in turn (Zhang and others, 2018).
+
+    >>> import stepgrad as sg
+    >>> sg.nn.ChannelShuffle(2)(sg.arange(4.0).reshape(1, 4, 1)).flatten()
+    tensor([0., 2., 1., 3.])
+    """
 
     def __init__(self, groups: int) -> None:
         super().__init__()

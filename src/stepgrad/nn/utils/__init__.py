@@ -33,6 +33,10 @@ def get_total_norm(
     """Return the norm of all tensors as if they were one vector.
 
     Raises `NotFiniteError` for a norm of NaN or infinity with `error_if_nonfinite`.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.utils.get_total_norm([sg.tensor([3.0]), sg.tensor([4.0])])
+    tensor(5.)
     """
     each, norm_type = [tensors] if isinstance(tensors, Tensor) else list(tensors), float(norm_type)
     if not each:
@@ -67,6 +71,14 @@ def clip_grad_norm_(
 
     As in PyTorch the factor is max_norm / (norm + 1e-6), at most 1. Raises `NotFiniteError` for a norm of
     NaN or infinity with `error_if_nonfinite`.
+
+    >>> import stepgrad as sg
+    >>> w = sg.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w).sum().backward()  # the gradient is (6, 8), its norm 10
+    >>> sg.nn.utils.clip_grad_norm_([w], max_norm=1.0)
+    tensor(10.)
+    >>> w.grad
+    tensor([0.6000, 0.8000])
     """
     with no_grad():
         found = [parameters] if isinstance(parameters, Tensor) else list(parameters)
@@ -79,7 +91,15 @@ clip_grad_norm = clip_grad_norm_  # PyTorch's older name
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Clip every element of the gradients, in place, to ±clip_value."""
+    """Clip every element of the gradients, in place, to ±clip_value.
+
+    >>> import stepgrad as sg
+    >>> w = sg.tensor([3.0, 4.0], requires_grad=True)
+    >>> (w * w).sum().backward()  # the gradient is (6, 8), its norm 10
+    >>> sg.nn.utils.clip_grad_value_([w], 7.0)
+    >>> w.grad
+    tensor([6., 7.])
+    """
     if clip_value < 0:
         raise ArgumentError(f"clip_grad_value_ needs a value >= 0, not {clip_value}.")
     with no_grad():
@@ -88,12 +108,24 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """Return all parameters, flattened and joined, as one vector."""
+    """Return all parameters, flattened and joined, as one vector.
+
+    >>> import stepgrad as sg
+    >>> sg.nn.utils.parameters_to_vector(sg.nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
     return cat([p.reshape(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Copy a vector that `parameters_to_vector` made back into the parameters; their dtypes stay."""
+    """Copy a vector that `parameters_to_vector` made back into the parameters; their dtypes stay.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.Linear(1, 1)
+    >>> sg.nn.utils.vector_to_parameters(sg.tensor([2.0, 5.0]), layer.parameters())
+    >>> layer.weight.item(), layer.bias.item()
+    (2.0, 5.0)
+    """
     targets = list(parameters)
     total = sum(p.numel() for p in targets)
     if vec.shape != (total,):
