@@ -139,3 +139,14 @@ def test_nothing_of_the_caller_changes():
     assert all(p.grad is None for p in model.parameters())
     assert sg.get_rng_state() == random
     assert dict(optimizer.state) == state
+
+
+def test_the_corrected_moments_of_a_neuron_are_those_of_its_weights():
+    model = nn.Sequential(nn.Linear(5, 2), nn.Tanh(), nn.Linear(2, 1))
+    adam = sg.optim.Adam(model.parameters())
+    worked = sg.explain(model, nn.MSELoss(), adam, sg.rand(1, 5), sg.ones(1, 1), neuron=1, layer=1)
+    for end in ("exp_avg", "exp_avg_sq", "m_hat", "v_hat"):
+        of = [line.id for line in worked if line.id.startswith(f"update/0.weight/{end}[")]
+        assert of == [f"update/0.weight/{end}[1,{i}]" for i in range(5)]
+    assert not [given.id for given in worked.given if "hat" in given.id]
+    assert worked.check().ok

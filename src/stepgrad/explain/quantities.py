@@ -299,11 +299,11 @@ class Quantities:
             is_known = id(part) in self._found or id(part) in self._written_out
             if part is not whole and not is_known and self._stands(part, whole):
                 letter = self._inner_letter(part)
-                path, name = f"{prefix}/{letter}", Name(_symbol(letter))
+                path, name, of = f"{prefix}/{letter}", Name(_symbol(letter)), None
                 if kind == "update" and part.called:  # by the optimizer, of one parameter
                     path, base, _ = self._state(owner.path.removeprefix("given/"), part.called)
-                    path, name = f"update/{path}", Name(base, owner.layer)
-                made = self._add(part, kind, path, name)
+                    path, name, of = f"update/{path}", Name(base, owner.layer), owner.value
+                made = self._add(part, kind, path, name, of)
                 made.module, made.layer = owner.module, owner.layer
 
     def _after(self) -> None:

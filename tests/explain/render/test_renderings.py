@@ -126,6 +126,17 @@ def test_the_picture_of_a_path_shows_its_weight_and_its_input():
     assert "외 뉴런 19개" in worked.html("ko")
 
 
+def test_many_lines_of_one_array_are_folded():
+    model = nn.Sequential(nn.Linear(40, 2), nn.Tanh(), nn.Linear(2, 1))
+    adam = sg.optim.Adam(model.parameters())
+    worked = sg.explain(model, nn.MSELoss(), adam, sg.rand(1, 40), sg.ones(1, 1), neuron=1, layer=1)
+    text = worked.html()
+    assert text.count("<summary>and 34 more</summary>") == 6  # the gradients, m, v, m̂, v̂ and the new weights
+    assert text.count('<article class="line') == len(worked)
+    assert "외 34개" in worked.html("ko")
+    assert "<details" not in "".join(re.findall(r'class="alike".*', example().html()))
+
+
 def test_of_many_inputs_those_that_are_not_0_are_listed():
     model = nn.Sequential(nn.Linear(100, 1))
     x = sg.zeros(1, 100)

@@ -54,7 +54,7 @@ _LETTERS = {
     "x": ("x", "i", "in"), "y": ("t", "y"),
     "ŷ": ("ŷ", "y", "o", "out", "a", "A"), "p": ("p", "P", "ŷ", "y", "a", "o", "softmax(z)", "softmax"),
 }  # fmt: skip
-_VAGUE = re.compile(r"e|δ|delta|[Ee]rror|오차|가중합|[su]\d*")
+_VAGUE = re.compile(r"e|δ|delta|[Ee]rror|오차|가중합|[su]\d*|[mv](?:\u0302|hat|_hat)?_?\d*")
 _OF_A_NEURON = ("z", "a", "ŷ", "p", "b")
 _APPLIED = re.compile(r"(σ|sigmoid|tanh|relu|f|g|φ|act)\s*\^?('?)\s*\((.*\D.*)\)", re.IGNORECASE)
 
@@ -254,6 +254,9 @@ class Spellings:
                 yield form + prime
                 if is_state:  # m and v are written without a prime
                     yield form
+            if each.id.startswith("update/") and "_" in other.base:  # m for m_w; which one is meant, shows
+                short = replace(other, base=other.base.partition("_")[0])
+                yield from self._with_letter(short, places)
 
     def _with_letter(self, name: Name, places: tuple[int, ...]) -> Iterator[str]:
         base, layer = name.base, name.layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 
 from stepgrad.explain.expressions import Expression, Number, Operation, Ref
@@ -32,7 +33,11 @@ def name_element(name: Name) -> Html:
         lower = name_element(Name(name.base, name.layer, name.index, name.prime))
         return tag("mfrac", tag("mrow", _operator("∂"), upper), tag("mrow", _operator("∂"), lower))
     base, _, of = name.base.partition("_")
-    letter = tag("mi", base, mathvariant="normal" if len(base) > 1 else None)
+    plain = unicodedata.normalize("NFD", base)
+    if len(plain) == 2 and plain[1] == "\u0302":
+        letter = tag("mover", tag("mi", plain[0]), _operator("^"), accent="true")
+    else:
+        letter = tag("mi", base, mathvariant="normal" if len(base) > 1 else None)
     places = [str(i + 1) for i in name.index]
     below = ([of] if of else []) + (
         places if any(len(p) > 1 for p in places) else ["".join(places)] * bool(places)

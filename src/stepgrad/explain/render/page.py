@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _MOST_OPEN = 200  # lines up to which every layer is unfolded
 _MOST_GIVEN = 300
+_MOST_ALIKE, _FIRST = 24, 6  # lines of one array in a row, beyond which all but the first are folded
 _LONGEST_TITLE = 80
 
 
@@ -203,11 +205,17 @@ def _part(worked: Worked, part: Part, places: dict[str, int], is_open: bool, wor
 def _lines(worked: Worked, lines: list[Line], places: dict[str, int], words: Words) -> list[Html]:
     made = []
     module = None
-    for line in lines:
-        if line.module != module and line.module and line.kind in ("forward", "after"):
-            module = line.module
+    for _, alike in itertools.groupby(lines, key=lambda line: line.id.partition("[")[0]):
+        group = list(alike)
+        if group[0].module != module and group[0].module and group[0].kind in ("forward", "after"):
+            module = group[0].module
             made.append(tag("p", tag("code", module), " ", module_text(worked, module), class_="module"))
-        made.append(_line(worked, line, places[line.id], words))
+        shown = [_line(worked, line, places[line.id], words) for line in group]
+        few = _FIRST if len(shown) > _MOST_ALIKE else len(shown)
+        made += shown[:few]
+        if shown[few:]:
+            summary = tag("summary", words("and {count} more", count=len(shown) - few))
+            made.append(tag("details", summary, *shown[few:], class_="alike"))
     return made
 
 
