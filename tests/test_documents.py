@@ -1,12 +1,14 @@
 """Runs the Python examples of README.md and docs/, and looks at their links."""
 
 import doctest
+import inspect
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+import stepgrad as sg
 from stepgrad.cli import main
 
 REPOSITORY = Path(__file__).parent.parent
@@ -101,3 +103,17 @@ def test_every_capability_names_tests_that_are_there_or_says_that_it_is_open():
         for path, name in tests:
             source = (document.parent / path).read_text(encoding="utf-8")
             assert f"def {name}(" in source, f"C{number}: there is no {name} in {path}"
+
+
+def public_classes(module) -> list[type]:
+    """The classes that a user finds in a module and makes things of: those of no other package, no bases."""
+    found = [getattr(module, name) for name in dir(module) if not name.startswith("_")]
+    without_use = {"DataParallel", "DistributedDataParallel", "RNNBase", "RNNCellBase"}
+    return [c for c in found if inspect.isclass(c) and c.__name__ not in without_use]
+
+
+@pytest.mark.parametrize("module", [sg.nn, sg.optim, sg.optim.lr_scheduler], ids=lambda m: m.__name__)
+def test_help_of_every_layer_loss_optimizer_and_schedule_shows_an_example(module):
+    classes = [c for c in public_classes(module) if not issubclass(c, tuple)]
+    assert len(classes) > 10
+    assert [c.__name__ for c in classes if ">>> " not in (c.__doc__ or "")] == []

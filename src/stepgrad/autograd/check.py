@@ -85,7 +85,15 @@ def gradgradcheck(
     rtol: float = 1e-3,
     raise_exception: bool = True,
 ) -> bool:
-    """Return True if the second derivatives agree with central differences of the first derivatives."""
+    """Return True if the second derivatives agree with central differences of the first derivatives.
+
+    Arguments as for `gradcheck`, which see for the errors.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor([0.5, -1.0], dtype=sg.float64, requires_grad=True)
+    >>> sg.autograd.gradgradcheck(lambda x: (x**3).sum(), x)
+    True
+    """
     inputs = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
     random = numpy.random.default_rng(0)
     with no_grad():

@@ -24,6 +24,12 @@ def backward(
     same shape. `retain_graph` keeps the graph for another backward; `create_graph` (which implies it) makes
     the gradients differentiable; `inputs` restricts the leaves. Raises `GradientError` where there is no
     graph.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor([1.0, 2.0], requires_grad=True)
+    >>> sg.autograd.backward(x * x, sg.tensor([1.0, 10.0]))
+    >>> x.grad
+    tensor([ 2., 40.])
     """
     roots = _as_list(tensors)
     weights = _weights(roots, grad_tensors)

@@ -93,6 +93,14 @@ def load(
     Raises MissingNameError (an AttributeError) naming classes that were not handed over; FileError for a file
     that is missing, damaged, of another kind, of a newer stepgrad, or that holds objects of other classes;
     ArgumentError for a model in the place of the path or of `map_location`.
+
+    >>> import stepgrad as sg
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> sg.save({"weight": sg.ones(2)}, file)
+    >>> _ = file.seek(0)
+    >>> sg.load(file)
+    {'weight': tensor([1., 1.])}
     """
     if isinstance(path, Module) or isinstance(map_location, Module):
         raise ArgumentError(

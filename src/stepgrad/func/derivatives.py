@@ -257,6 +257,11 @@ def jacfwd(
     """Return what `jacrev` returns: derivatives are computed from the results backward here as well.
 
     `randomness` changes nothing: the function is called once.
+
+    >>> import stepgrad as sg
+    >>> sg.func.jacfwd(lambda x: x**2)(sg.tensor([1.0, 3.0]))
+    tensor([[2., 0.],
+            [0., 6.]])
     """
     del randomness
     return jacrev(func, argnums, has_aux=has_aux)

@@ -29,6 +29,11 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     The `head` scores the classes of the first cluster and the other clusters; the `tail` holds, for each of
     these, a map to fewer features (in_features / div_value, / div_value², …) and one to its classes. Eager, a
     cluster is computed for the rows whose target is in it alone; compiled, for all rows.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.AdaptiveLogSoftmaxWithLoss(16, 1000, cutoffs=[10, 100])
+    >>> layer(sg.zeros(4, 16), sg.tensor([0, 9, 50, 999])).output.shape
+    (4,)
     """
 
     def __init__(

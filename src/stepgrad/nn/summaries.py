@@ -56,6 +56,11 @@ class Summary:
     * `multiply_adds`, `memory`: the sums of the rows.
     * `hidden`: the rows of the hidden layers. `depth`: the number of layers on the longest way through;
       `is_deep`: whether 2 or more of them are hidden.
+
+    >>> import stepgrad as sg
+    >>> found = sg.nn.summary(sg.nn.Sequential(sg.nn.Linear(3, 8), sg.nn.ReLU(), sg.nn.Linear(8, 2)), (5, 3))
+    >>> found.parameters, found.depth, found.is_deep, [row.path for row in found.hidden]
+    (50, 2, False, ['0'])
     """
 
     def __init__(self, rows: list[SummaryRow], inputs: list[Shape], model: Module, not_called: list[str]):

@@ -79,6 +79,17 @@ class LambdaCallback(Callback):
     """A callback of functions: ``LambdaCallback(on_epoch_end=lambda trainer: …)``.
 
     Raises `ArgumentError` for a name that is no event.
+
+    >>> import stepgrad as sg
+    >>> from stepgrad.train import LambdaCallback, Trainer
+    >>> net = sg.nn.Linear(1, 1)
+    >>> seen = []
+    >>> note = LambdaCallback(on_epoch_end=lambda trainer: seen.append(trainer.epoch))
+    >>> sgd = sg.optim.SGD(net.parameters(), lr=0.1)
+    >>> trainer = Trainer(net, sg.nn.MSELoss(), sgd, callbacks=[note], progress=False)
+    >>> _ = trainer.fit((sg.zeros(4, 1), sg.zeros(4, 1)), epochs=3)
+    >>> seen
+    [1, 2, 3]
     """
 
     def __init__(self, **functions: Callable[[Trainer], None]) -> None:

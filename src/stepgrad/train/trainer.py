@@ -63,7 +63,7 @@ class Trainer:
     Attributes: `epoch` and `step` count finished epochs and updates, over all calls of `fit`; `last_epoch`
     is the epoch at which `fit` will end; `batches` is (batches of this epoch that are done, or None how
     many it has); `last_loss` is the loss of the last batch, `mean_loss` that of the epoch so far;
-      `history` is the `History`.
+    `history` is the `History`.
 
     A NaN or infinity in the loss, a gradient or an updated weight raises `NotFiniteError`, which names the
     operation where it began. After an error in a step, weights, buffers, optimizer state and random

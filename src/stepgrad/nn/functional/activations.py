@@ -186,7 +186,12 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
-    """Return x kept within [0, 6] (Krizhevsky, 2010)."""
+    """Return x kept within [0, 6] (Krizhevsky, 2010).
+
+    >>> import stepgrad as sg
+    >>> relu6(sg.tensor([-2.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
     return hardtanh(input, 0.0, 6.0, inplace)
 
 

@@ -105,6 +105,11 @@ def spectral_norm(
 
     The weight is trained as ``NAME_orig``. `dim`: along which it is cut into rows; 1 for transposed
     convolutions and 0 for others, if it is None.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.utils.spectral_norm(sg.nn.Linear(3, 2))
+    >>> [name for name, _ in layer.named_parameters()]
+    ['bias', 'weight_orig']
     """
     state = SpectralState(n_power_iterations, _rows_of(module, dim), eps, v_first=True)
     weight = taken(module, name)
