@@ -435,3 +435,18 @@ def test_random_filling():
     assert -1.1 < x.max().item() < -1
     with pytest.raises(DtypeError, match="random numbers are floating point, this tensor is int64"):
         sg.tensor([1]).normal_()
+
+
+def test_a_quotient_is_changed_where_its_derivative_does_not_read_it():
+    """As scores / √d, of which some are then filled with −∞."""
+    x = sg.tensor([2.0, 4.0], requires_grad=True)
+    for y in (x / 2.0, x / sg.tensor([2.0, 2.0])):
+        y.masked_fill_(sg.tensor([True, False]), 0.0)
+        (g,) = sg.autograd.grad(y.sum(), x)
+        assert g.tolist() == [0.0, 0.5]
+    d = sg.tensor(2.0, requires_grad=True)
+    y = x / d
+    y.fill_(0.0)
+    z = (x / d).mul_(3.0)
+    with pytest.raises(GradientError, match="div needs a tensor that an in-place operation changed"):
+        z.sum().backward()

@@ -129,10 +129,11 @@ def _new_node(
     edges: list[Any] = []
     saved: list[Any] = []
     versions: list[Any] = []
-    keeps, known = op.keeps, len(op.keeps)
+    keeps, known, keeps_result = op.keeps, len(op.keeps), op.keeps_result
     if op.keeps_for is not None:
-        wanted = [k for k, x in zip(op.keeps_for, inputs) if getattr(x, "requires_grad", False)]
-        keeps = tuple(map(any, zip(*wanted))) or keeps
+        wanted = [i for i, x in enumerate(inputs) if getattr(x, "requires_grad", False)]
+        keeps = tuple(map(any, zip(*(op.keeps_for[i] for i in wanted)))) or keeps
+        keeps_result = any(op.result_for[i] for i in wanted)
     recorder = state.recorder
     for i, x in enumerate(inputs):
         a = arrays[i]
@@ -151,10 +152,12 @@ def _new_node(
         else:
             saved.append(Absent(a))
     y = result._array
-    if op.keeps_result and requires_grad:
+    if keeps_result and requires_grad:
         versions.append((result._version, result._version[0]))
     node = Node(op, attrs, tuple(edges), tuple(saved), tuple(versions), y, requires_grad)
     node.phase = state.phase
+    if not keeps_result:
+        node.result = None
     if state.anomaly is not None:
         state.anomaly.remember(node)
     if recorder is not None:

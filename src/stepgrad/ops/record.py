@@ -97,8 +97,11 @@ class Op:
         reads, names = self.reads, self.input_names()
         # For each input which inputs are kept for its derivative alone; None where that makes no difference.
         self.keeps_for: list[tuple[bool, ...]] | None = None
+        # For each input whether the result is kept for its derivative.
+        self.result_for: tuple[bool, ...] = ()
         if isinstance(reads, dict):
             self.keeps_for = [tuple(name in reads[wanted] for name in names) for wanted in names]
+            self.result_for = tuple("y" in reads[wanted] for wanted in names)
             reads = tuple({name for read in reads.values() for name in read})
         self.keeps_result = reads is None or "y" in reads
         self.keeps = tuple(reads is None or name in reads for name in names)
@@ -148,8 +151,7 @@ class Elementwise(Op):
         attributes = self.samples[0].attrs if self.samples else {}
         partials = self.partials(Symbol, *symbols(*names), Symbol("y"), **attributes)
         read = [d.names() if isinstance(d, Symbol) else set() for d in partials]
-        if all(not isinstance(d, Symbol) or d.operands is None for d in partials):
-            # Plain names: one that is not needed can be handed over without its values.
+        if len(names) > 1:
             return {name: tuple(found) for name, found in zip(names, read, strict=True)}
         return tuple(n for n in (*names, "y") if any(n in found for found in read))
 
@@ -158,7 +160,12 @@ class Elementwise(Op):
     ) -> tuple[Any, ...]:
         assert self.partials is not None
         gradients: list[Any] = []
-        for x, need, d in zip(inputs, needs, self.partials(xp, *inputs, y, **attrs), strict=True):
+        known: Any = (*inputs, y)
+        if self.keeps_for is not None and not all(needs):
+            # What is read by derivatives alone that are not asked for was not kept: 1 stands for it.
+            reads = [(*self.keeps_for[i], self.result_for[i]) for i, need in enumerate(needs) if need]
+            known = [x if any(kept) else 1.0 for x, *kept in zip(known, *reads)]
+        for x, need, d in zip(inputs, needs, self.partials(xp, *known, **attrs), strict=True):
             if not need or d is None:
                 gradients.append(None)
                 continue
