@@ -26,6 +26,7 @@ class Callback:
     `load_state_dict` when a run is resumed.
 
     >>> import stepgrad as sg
+    >>> from stepgrad.train import Callback
     >>> class StopAtStep(Callback):
     ...     def __init__(self, step):
     ...         self.step = step
