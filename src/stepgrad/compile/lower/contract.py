@@ -28,11 +28,13 @@ from stepgrad.compile.value import NotCompiled
 # Up to this size the vectors of a strip stay in the first cache over the whole depth.
 _NEAR_BYTES = 1 << 15
 # Up to this size they stay in the second cache; else the depth is cut so that those of a block do.
-_STRIP_BYTES, _BLOCK_BYTES = 1 << 18, 1 << 17
+_STRIP_BYTES, _BLOCK_BYTES = 1 << 19, 1 << 17
 # Strips between two passes over the same blocks of A: their sums rest in memory.
-_GROUP_STRIPS = 16
-# Of A, so much stays in the second cache while strips of B pass; below twice as much A is not cut.
+_GROUP_STRIPS = 8
+# Of A, so much stays in the second cache while strips of B pass. To pack B once more for other rows pays only
+# where A is this many times as much: packed, or as it lies.
 _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
+_MOST_PACKED, _MOST_UNPACKED = 2, 4
 # A is packed where its elements for one k and the next lie apart and the block reaches farther than this.
 _FAR_BYTES = 1 << 17
 # From so many arrays read and written with the result, and so many rows, threads share by rows.
@@ -243,12 +245,11 @@ class Contraction:
         self.blocks = -(-self.depth // self.block)
         along = abs(self.depth_axis.stride)
         is_far = along > 1 and along * self.block * self.bytes > _FAR_BYTES
-        # Blocks of long rows lie apart, often by a power of 2, and drive each other out of the cache.
-        is_far |= self.blocks > 1
         self.packs_a = not self.dot and is_far and self.strips >= 4 and not self.has_lines
         self.group_strips = self.strips if self.blocks == 1 else min(self.strips, _GROUP_STRIPS)
         self.group_tiles = self.tiles.count
-        if self.blocks > 1 or self.rows * self.block * self.bytes > 2 * _ROWS_BYTES:
+        most = _MOST_PACKED if self.packs_a else _MOST_UNPACKED
+        if self.blocks > 1 or self.rows * self.block * self.bytes > most * _ROWS_BYTES:
             rows = max(_LEAST_ROWS, _ROWS_BYTES // (self.block * self.bytes))
             self.group_tiles = min(self.tiles.count, -(-rows // self.tiles.largest))
 
