@@ -219,3 +219,12 @@ def test_what_is_said_of_names_that_stand_elsewhere_or_make_no_sense():
         _ = sg.ctc_loss
     with pytest.raises(AttributeError, match=r"has no 'get_rank': stepgrad trains in one process"):
         _ = sg.distributed.get_rank
+
+
+def test_what_is_said_of_names_that_tutorials_use():
+    with pytest.raises(AttributeError, match=r"no 'prune': it prunes with a parametrization"):
+        _ = sg.nn.utils.prune
+    with pytest.raises(AttributeError, match=r"no 'forward_ad': .* use stepgrad\.func\.jvp"):
+        _ = sg.autograd.forward_ad
+    with pytest.raises(AttributeError, match=r"no 'untyped_storage': it shows its memory"):
+        _ = sg.ones(1).untyped_storage
