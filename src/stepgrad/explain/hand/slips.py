@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
+from operator import ne
 
 from stepgrad.explain.expressions import Number
 from stepgrad.explain.hand.derived import Quantities
@@ -77,6 +78,7 @@ class Slip:
 WIDE = Context(prec=700)
 """Room for all digits of the largest and the smallest number of float64."""
 _MOST_SWAPPED = 12  # numbers of which two may have changed places
+_MOST_NEIGHBOURS = 100
 Made = tuple[Slip, float]
 
 
@@ -238,10 +240,18 @@ class Slips:
         return Named(other) if ".weight" in part.id and other in self._quantities else None
 
     def _neighbours(self, id: str) -> list[str]:
-        path = id.partition("[")[0]
-        if path == id:
+        """Return the other numbers of a tensor; of a large one those of which a single index differs."""
+        path, _, places = id.partition("[")
+        if not places:
             return []
-        return [each.id for each in self._every if each.id != id and each.id.partition("[")[0] == path]
+        others = [each.id for each in self._every if each.id != id and each.id.partition("[")[0] == path]
+        if len(others) < _MOST_NEIGHBOURS:
+            return others
+        own = places.split(",")
+        return [
+            other for other in others
+            if sum(map(ne, other.partition("[")[2].split(","), own)) == 1
+        ]  # fmt: skip
 
     def _other_times(self, term: Term) -> Iterator[tuple[Slip, Term]]:
         """Yield the term with parameters from before the update in place of those after it, and back."""
