@@ -57,7 +57,8 @@ OPERATIONS["nn.functional.embedding", ""] = lambda weight, indices, **kwargs: fu
     indices, weight, **kwargs
 )
 OPERATIONS |= {
-    (name, ""): getattr(sg, name) for name in ("gcd", "lcm", "unique_consecutive", "scalar_tensor")
+    (name, ""): getattr(sg, name)
+    for name in ("gcd", "lcm", "unique_consecutive", "scalar_tensor", "histogram")
 }
 OPERATIONS["unravel_index", ""] = sg.unravel_index
 OPERATIONS["nn.functional.feature_alpha_dropout", "without_train"] = functional.feature_alpha_dropout
@@ -122,6 +123,7 @@ REFUSED: dict[tuple[str, str], dict[str, str]] = {
 # Operations of which the name is all that stepgrad's have in common, or whose results are random.
 NOT_COMPARED = {
     "bernoulli": "random",
+    "bfloat16": "the name of a type that stepgrad does not have",
     "multinomial": "random",
     "nn.functional.dropout": "random",
     "nn.functional.alpha_dropout": "random",
