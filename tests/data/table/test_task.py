@@ -51,6 +51,8 @@ def test_override() -> None:
         (["a", "b"] * 3, "regression", "holds texts such as 'a', so regression is impossible"),
         ([True, False] * 3, "regression", "holds booleans, so regression is impossible"),
         (["a", "b", "c"] * 3, "binary", r"has 3 values \(a, b, c\), a binary task needs exactly two"),
+        (["１", "２", "３", "４"], None, "has 4 different values in 4 rows; .* Choose another target"),
+        (["1", "2", "3", "4"], None, "has 4 different values in 4 rows; .* Choose another target"),
         (list("abcdefgh"), None, "has 8 different values in 8 rows; .* Choose another target"),
         ([1.5, 2.5, 3.5], "multiclass", "has 3 different values in 3 rows; .* Ask for regression"),
         (["1.5", "2", "n.k.", "4"], None, r"correct the cells that are none, such as 'n\.k\.' \(row 3\)"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy
 
+from stepgrad.data.table.cells import is_number
 from stepgrad.data.table.columns import Booleans, Column, Dates, Numbers, Texts
 from stepgrad.data.table.frame import Table
 from stepgrad.errors import ArgumentError, DataError, suggest
@@ -120,18 +121,10 @@ def _refuse_endless_classes(target: str, column: Column, codes: numpy.ndarray, l
     )
     if isinstance(column, Numbers):
         raise DataError(f"{message} Ask for regression.")
-    odd = [label for label in labels if not _is_number(label)]
-    if len(odd) < len(labels) / 2:
+    odd = [label for label in labels if not is_number(label)]
+    if 0 < len(odd) < len(labels) / 2:
         row = int(numpy.flatnonzero(codes == labels.index(odd[0]))[0]) + 1
         raise DataError(
             f"{message} If it is a number, correct the cells that are none, such as '{odd[0]}' (row {row:,})."
         )
     raise DataError(f"{message} Choose another target.")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
