@@ -284,6 +284,8 @@ class Tensor(
         Arguments as in PyTorch: a dtype, a device (object or name), or another tensor whose both to take.
         `non_blocking` and `memory_format` change nothing.
         """
+        switches = [t for t in target if isinstance(t, bool)]  # non_blocking, then copy
+        copy = copy or switches[1:2] == [True]
         dtype, device = destination(target, dtype, device)
         result = self
         if device is not None and (place := devices.device(device)) != self.device:
@@ -424,7 +426,7 @@ def destination(target: Any, dtype: Any, device: Any) -> tuple[Any, Any]:
             dtype, device = t.dtype, t.device
         elif isinstance(t, devices.device) or (isinstance(t, str) and not dtypes.is_dtype_name(t)):
             device = t
-        elif t is not None and not isinstance(t, bool):  # non_blocking and copy, which need no wait
+        elif t is not None and not isinstance(t, bool):
             dtype = t
     return dtype, device
 
