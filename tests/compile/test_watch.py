@@ -118,11 +118,12 @@ def test_attributes_of_modules(monkeypatch):
     model.options["by"][0] = 2.0
     assert compiled(X).tolist() == [4, 8]
     model.train()
-    assert compiled(X).tolist() == [0, 0]
-    model.inner.p = 0.0
-    assert compiled(X).tolist() == [4, 8]
-    monkeypatch.setitem(globals(), "COEFFICIENT", 10.0)
-    assert compiled(X).tolist() == [40, 80]
+    with sg.no_grad():
+        assert compiled(X).tolist() == [0, 0]
+        model.inner.p = 0.0
+        assert compiled(X).tolist() == [4, 8]
+        monkeypatch.setitem(globals(), "COEFFICIENT", 10.0)
+        assert compiled(X).tolist() == [40, 80]
 
 
 def test_attributes_of_objects_and_no_others():
@@ -167,7 +168,8 @@ def test_going_to_and_fro_between_modes_compiles_each_once():
     compiled = sg.compile(model)
     for _ in range(20):
         model.train(not model.training)
-        compiled(X)
+        with sg.no_grad():
+            compiled(X)
     assert len(compiled.programs) == 2
 
 
@@ -204,7 +206,7 @@ def test_a_hook_is_called_in_every_step():
     calls = []
     model = nn.Linear(2, 1)
     model.register_forward_hook(lambda *_: calls.append(1))
-    compiled = sg.compile(model)
+    compiled = sg.compile(model.eval())
     with pytest.warns(UserWarning, match="Linear has a hook, which is to be called in every step"):
         compiled(X)
     compiled(X)

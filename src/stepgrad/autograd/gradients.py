@@ -129,7 +129,8 @@ def _weights(roots: list[Any], weights: Any) -> list[Any]:
             raise GradientError(
                 "this tensor does not require a gradient: nothing that led to it does. Create the inputs or "
                 "parameters with requires_grad=True, and compute outside of no_grad(). What compile(module) "
-                "returns is for inference: compile the whole step, with backward() and optimizer.step()."
+                "returns has gradients in training mode alone; better compile the whole step, backward() "
+                "and optimizer.step() included."
             )
         if weight is None:
             if root.numel() != 1:

@@ -166,6 +166,7 @@ class CompiledFunction:
         if not callable(function):
             raise ArgumentError(f"compile takes a function or a module, not a {type(function).__name__}.")
         self.function, self._check = function, check
+        self._is_module, self._has_told = isinstance(function, Module), False
         # For each kind of arguments the code for each state of what the step reads in Python, newest first.
         self._variants: dict[Any, list[tuple[Compiled, Watch]]] = {}
         self._compilations: dict[Any, int] = {}
@@ -174,6 +175,9 @@ class CompiledFunction:
         self._begun: set[Any] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._is_module and self._is_trained():
+            self._tell_of_training()
+            return self.function(*args, **kwargs)
         arguments = tensors_in((args, kwargs))
         key = (_key((args, kwargs)), state.grad_enabled, _repeated(arguments))
         compiled = self._current(key)
@@ -191,9 +195,24 @@ class CompiledFunction:
         return compiled.capture.output_form(outputs)
 
     def __getattr__(self, name: str) -> Any:
-        of_module = isinstance(self.__dict__.get("function"), Module) and not name.startswith("__")
-        way_out = " Ask the module itself, and compile a whole training step." if of_module else ""
-        raise MissingNameError(f"a compiled function has no {name!r}.{way_out}")
+        if self.__dict__.get("_is_module") and not name.startswith("_"):
+            return getattr(self.function, name)
+        raise MissingNameError(f"a compiled function has no {name!r}.")
+
+    def _is_trained(self) -> bool:
+        """Return whether the results of a module need gradients, which native results do not have."""
+        module: Any = self.function
+        return state.grad_enabled and module.training and any(p.requires_grad for p in module.parameters())
+
+    def _tell_of_training(self) -> None:
+        if not self._has_told:
+            self._has_told = True
+            warnings.warn(
+                "a compiled module runs eagerly in training mode, so that its results have gradients. "
+                "Compile the whole step (forward, loss, backward, update), which is faster; for inference "
+                "call eval() or use no_grad().",
+                stacklevel=3,
+            )
 
     def explain(self) -> str:
         """Return what became of the step, as text: slots, kernels with what was fused into each, costs.
@@ -315,7 +334,7 @@ class CompiledFunction:
         return compiled
 
     def _eager(self, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(self.function, Module):
+        if self._is_module:
             with no_grad():
                 return self.function(*args, **kwargs)
         return self.function(*args, **kwargs)
@@ -387,6 +406,10 @@ def compile(function: Callable[..., Any], check: bool = False) -> CompiledFuncti
     optimizers, closures, global variables, entries of lists and dicts) are constants in it: when one has
     changed, the step is compiled anew, after sixteen times it runs eagerly. What is read from files, clocks
     or NumPy arrays is not followed: hand it in as a tensor.
+
+    A module runs natively where no gradients are wanted: after ``eval()`` or under ``no_grad()``. In training
+    mode it runs eagerly, with one warning, so that loops written around it train as ever. Its attributes
+    (``parameters()``, ``state_dict()``, ``train()``) are there as well.
 
     With `check`, every call runs eagerly as well; `DifferenceError` names the first operation that differs by
     more than rounding can. With STEPGRAD_LOG=compile in the environment, graph, kernels, LLVM's text and the
