@@ -215,9 +215,11 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run the chosen suites; 1 if a worker failed or a peer trained something else."""
     options = parse_arguments(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     results: dict[str, Any] = {
         "version": 1,
         "machine": report.machine(),
+        "command": " ".join(["python -m benchmarks", *given]),
         "options": {"rounds": options.rounds, "seconds": options.seconds, "threads": options.threads},
         "skipped": {},
         "failed": {},

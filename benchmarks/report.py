@@ -181,18 +181,22 @@ def as_text(results: dict[str, Any]) -> str:
     return "\n\n".join([*blocks, "\n".join(notes(results))]).rstrip()
 
 
+def _varied(variants: dict[str, Any]) -> list[str]:
+    return list(dict.fromkeys(name.split()[0] for name in variants))
+
+
 def as_markdown(results: dict[str, Any]) -> str:
-    """The page docs/benchmarks.md."""
+    """A page such as docs/benchmarks.md."""
     facts = results["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    threads = results["options"]["threads"]
+    rounds, threads = results["options"]["rounds"], results["options"]["threads"]
     parts = [
         "# Benchmarks",
-        "Written by `python -m benchmarks --markdown docs/benchmarks.md`.",
+        f"Written by `{results['command']}`.",
         METHOD,
         f"{facts['processor']}, {facts['cores']} cores, {facts['system']}; "
         f"Python {facts['python']}, {versions}. "
-        f"{results['options']['rounds']} rounds, "
+        f"{rounds} round{'s' if rounds > 1 else ''}, "
         + (
             f"{threads} thread{'s' if threads > 1 else ''}."
             if threads
@@ -201,6 +205,9 @@ def as_markdown(results: dict[str, Any]) -> str:
     ]
     if results.get("steps"):
         parts.append("\n".join(f"- **{name}**: {WORKLOADS[name]}" for name in results["steps"]))
+    if results.get("variants"):
+        parts.append("Losses of the variants are not compared, since each library drops other units.")
+        parts.append("\n".join(f"- **{name}**: {WORKLOADS[name]}" for name in _varied(results["variants"])))
     if results.get("models"):
         parts.append("\n".join(f"- **{name}**: {MODELS[name]}" for name in results["models"]))
     for table in tables(results):

@@ -39,6 +39,7 @@ def test_ratios_say_how_many_times_as_long_the_peers_take():
 def test_what_was_skipped_or_failed_is_said():
     results = {
         "machine": machine(),
+        "command": "python -m benchmarks",
         "options": {"rounds": 1, "seconds": 0.1, "threads": 1},
         "skipped": {"steps xor jax_jit": ["jax"]},
         "failed": {"steps tab torch_eager": "killed"},
@@ -55,7 +56,9 @@ def test_the_command_times_a_peer_in_a_process_of_its_own(capsys, tmp_path):
     shown = capsys.readouterr()
     assert "NumPy by hand" in shown.out
     assert "round 1 of 1: xor numpy_by_hand" in shown.err
-    assert "| NumPy by hand |" in page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    assert "| NumPy by hand |" in text
+    assert "Written by `python -m benchmarks --suites steps --workloads xor --peers numpy_by_hand " in text
 
 
 def test_an_unknown_peer_is_a_usage_error_that_lists_the_peers(capsys):
