@@ -6,7 +6,6 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable
-from ctypes import addressof, c_char
 from operator import attrgetter, is_
 from typing import Any
 
@@ -20,6 +19,7 @@ from stepgrad.compile.explain import explained, log
 from stepgrad.compile.value import NotCompiled
 from stepgrad.compile.watch import Watch
 from stepgrad.errors import ArgumentError, IndexShapeError, MissingNameError
+from stepgrad.methods.base import address_of
 from stepgrad.nn.module import Module
 from stepgrad.tensor import Tensor
 
@@ -142,14 +142,6 @@ class Compiled:
 def _turn(happening: Any) -> float:
     """Return when in a step a number is asked for, or an effect takes place."""
     return happening.turn if isinstance(happening, NumberSlot) else happening.after - 0.5
-
-
-def address_of(array: Any) -> int:
-    """Return where the first element of an array lies."""
-    try:
-        return addressof(c_char.from_buffer(array))  # a third of the time that `ctypes.data` takes
-    except (TypeError, ValueError, BufferError):  # read-only, empty, or not in one piece
-        return array.ctypes.data
 
 
 def _alike(array: Any, slot: TensorSlot) -> bool:

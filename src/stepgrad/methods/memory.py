@@ -10,7 +10,7 @@ import numpy
 from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import state
 from stepgrad.errors import CaptureError, GradientError
-from stepgrad.methods.base import TensorBase, as_shape, one_dim
+from stepgrad.methods.base import TensorBase, address_of, as_shape, one_dim
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor
@@ -66,11 +66,11 @@ class MemoryMethods(TensorBase):
         owner = self._array
         while isinstance(owner.base, type(owner)):
             owner = owner.base
-        return (self.data_ptr() - _address(owner)) // int(self._array.itemsize)
+        return (self.data_ptr() - address_of(owner)) // int(self._array.itemsize)
 
     def data_ptr(self) -> int:
         """Return the address of the first element."""
-        return _address(self._array)
+        return address_of(self._array)
 
     def is_complex(self) -> bool:
         """Return False: stepgrad has real numbers alone."""
@@ -153,7 +153,3 @@ class MemoryMethods(TensorBase):
         if not tensor.is_leaf:
             tensor._node = result._node
         return tensor
-
-
-def _address(array: Any) -> int:
-    return int(array.data.ptr if hasattr(array.data, "ptr") else array.ctypes.data)
