@@ -24,6 +24,7 @@ from stepgrad.compile.program import Builder
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
 from stepgrad.tensor import Tensor
+from stepgrad.trees import leaves
 
 
 class TensorSlot(Slot):
@@ -411,10 +412,4 @@ def _beneath(tensor: Tensor) -> Iterator[Tensor]:
 
 def tensors_in(x: Any) -> list[Tensor]:
     """Return the tensors in nested lists, tuples and dicts, in order."""
-    if isinstance(x, Tensor):
-        return [x]
-    if isinstance(x, dict):
-        x = x.values()
-    elif not isinstance(x, (list, tuple)):
-        return []
-    return [t for part in x for t in tensors_in(part)]
+    return [leaf for leaf in leaves(x) if isinstance(leaf, Tensor)]

@@ -25,6 +25,7 @@ from stepgrad.nn.parameter import Parameter
 from stepgrad.ops.called import names_noted
 from stepgrad.ops.record import Op
 from stepgrad.tensor import Tensor
+from stepgrad.trees import leaves
 
 
 class Value:
@@ -413,17 +414,8 @@ def outputs_in(output: Any, inputs: Sequence[Any]) -> list[Tensor]:
 
     Raises `ArgumentError` if there is none.
     """
-    found: list[Tensor] = []
-    pending = [output]
-    while pending:
-        each = pending.pop(0)
-        if isinstance(each, Tensor):
-            is_given = isinstance(each, Parameter) or any(each is x for x in inputs)
-            found += [] if is_given else [each]
-        elif isinstance(each, dict):
-            pending[:0] = each.values()
-        elif isinstance(each, (tuple, list)):
-            pending[:0] = each
+    tensors = [x for x in leaves(output) if isinstance(x, Tensor)]
+    found = [y for y in tensors if not isinstance(y, Parameter) and all(y is not x for x in inputs)]
     if not found:
         raise ArgumentError(
             f"a step is explained of a model that returns tensors that it computes, alone or in a tuple, a "

@@ -8,9 +8,9 @@ from typing import Any
 
 from stepgrad.arrays import random
 from stepgrad.errors import ArgumentError, ShapeError
-from stepgrad.func.trees import filled, leaves, spread
 from stepgrad.functions.joining import stack
 from stepgrad.tensor import Tensor
+from stepgrad.trees import filled, leaves, spread
 
 
 def vmap(

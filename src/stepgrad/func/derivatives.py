@@ -13,9 +13,9 @@ from typing import Any
 from stepgrad.autograd.functional import differentiated, products, rows_of
 from stepgrad.autograd.modes import enable_grad, is_grad_enabled
 from stepgrad.errors import ArgumentError, GradientError, ShapeError
-from stepgrad.func.trees import filled, leaves, mapped
 from stepgrad.graph import Node, ancestors
 from stepgrad.tensor import Tensor
+from stepgrad.trees import filled, leaves, mapped
 
 # A number of an argument, or several.
 Arguments = int | tuple[int, ...]

@@ -16,6 +16,7 @@ from stepgrad.graph import Node
 from stepgrad.nn.module import Module
 from stepgrad.nn.parameter import Parameter
 from stepgrad.tensor import Tensor
+from stepgrad.trees import leaves
 
 Shape = tuple[int, ...]
 
@@ -197,7 +198,7 @@ class _Calls:
     def _end(self, module: Module, _: Any, output: Any) -> None:
         self._hand_out()
         call = self._open.pop()
-        call.outputs = _tensors_in(output)
+        call.outputs = [x for x in leaves(output) if isinstance(x, Tensor)]
         call.memory = _new_bytes(call.outputs, self._there)
 
     def _hand_out(self) -> None:
@@ -290,14 +291,6 @@ def _new_bytes(outputs: list[Tensor], there: list[Any]) -> int:
             new += array.nbytes
             there.append(array)
     return new
-
-
-def _tensors_in(x: Any) -> list[Tensor]:
-    if isinstance(x, Tensor):
-        return [x]
-    if isinstance(x, dict):
-        x = list(x.values())
-    return [t for part in x for t in _tensors_in(part)] if isinstance(x, (list, tuple)) else []
 
 
 def _text(shape: Shape) -> str:

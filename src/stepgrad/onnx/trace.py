@@ -12,6 +12,7 @@ from stepgrad.autograd.recording import Recording, record
 from stepgrad.errors import ExportError
 from stepgrad.graph import Node
 from stepgrad.tensor import Tensor
+from stepgrad.trees import leaves
 
 
 class Trace(NamedTuple):
@@ -40,13 +41,11 @@ def traced(model: Callable[..., Any], inputs: list[Tensor]) -> Trace:
 
 
 def _tensors(result: Any) -> list[Tensor]:
-    if isinstance(result, Tensor):
-        return [result]
-    if isinstance(result, dict):
-        result = list(result.values())
-    if isinstance(result, (tuple, list)):
-        return [tensor for part in result for tensor in _tensors(part)]
-    raise ExportError(f"an exported model returns tensors, not {type(result).__name__}.")
+    found = leaves(result)
+    for x in found:
+        if not isinstance(x, Tensor):
+            raise ExportError(f"an exported model returns tensors, not {type(x).__name__}.")
+    return found
 
 
 def _check_writes(recording: Recording) -> None:

@@ -1,4 +1,4 @@
-"""Tensors in nested tuples, lists and dicts, as functions take and return them."""
+"""Nested tuples, lists and dicts, as functions and models take and return them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,21 @@ def leaves(tree: Any) -> list[Any]:
     >>> leaves({"a": 1, "b": (2, [3, None])})
     [1, 2, 3, None]
     """
-    if isinstance(tree, dict):
-        return [x for part in tree.values() for x in leaves(part)]
+    found: list[Any] = []
+    _gather(tree, found)
+    return found
+
+
+def _gather(tree: Any, found: list[Any]) -> None:
+    # Into one list: every call of a compiled function begins with this.
     if isinstance(tree, (tuple, list)):
-        return [x for part in tree for x in leaves(part)]
-    return [tree]
+        for part in tree:
+            _gather(part, found)
+    elif isinstance(tree, dict):
+        for part in tree.values():
+            _gather(part, found)
+    else:
+        found.append(tree)
 
 
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
