@@ -10,6 +10,7 @@ from stepgrad.autograd.recording import hides_values
 from stepgrad.errors import ArgumentError
 from stepgrad.functions.creation import tensor
 from stepgrad.functions.joining import broadcast_tensors
+from stepgrad.functions.sampling import rand
 from stepgrad.methods.base import Size, as_shape
 from stepgrad.tensor import Tensor
 
@@ -147,3 +148,10 @@ def as_tensors(*values: Any) -> tuple[Tensor, ...]:
     given = [v for v in values if isinstance(v, Tensor)]
     kind = given[0].dtype if given else dtypes.get_default_dtype()
     return broadcast_tensors(*(v if isinstance(v, Tensor) else tensor(v, dtype=kind) for v in values))
+
+
+def uniform_above_0(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Return numbers uniform in (0, 1), without the 0 whose logarithm is not finite, of the dtype and on the
+    device of `like`.
+    """
+    return rand(shape, dtype=like.dtype, device=like.device).clamp(min=dtypes.finfo(like.dtype).tiny)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.distributions.base import Distribution, as_tensors
+from stepgrad.distributions.base import Distribution, as_tensors, uniform_above_0
 from stepgrad.distributions.discrete import Bernoulli
 from stepgrad.errors import ArgumentError
 from stepgrad.functions.creation import arange
@@ -73,8 +72,8 @@ class Geometric(Bernoulli):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Return whole numbers, in the dtype of the probabilities."""
         with no_grad():
-            u = rand(self._extended(sample_shape), dtype=self.probs.dtype, device=self.probs.device)
-            return (u.clamp(min=finfo(u.dtype).tiny).log() / (-self.probs).log1p()).floor()
+            u = uniform_above_0(self._extended(sample_shape), self.probs)
+            return (u.log() / (-self.probs).log1p()).floor()
 
     def log_prob(self, value: Any) -> Tensor:
         """Return x ln(1 − p) + ln p."""

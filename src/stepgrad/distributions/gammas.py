@@ -9,10 +9,10 @@ from typing import Any
 
 from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.distributions.base import Distribution, as_tensors
+from stepgrad.distributions.base import Distribution, as_tensors, uniform_above_0
 from stepgrad.errors import ShapeError
 from stepgrad.functions.joining import stack, where
-from stepgrad.functions.sampling import rand, randn
+from stepgrad.functions.sampling import randn
 from stepgrad.tensor import Tensor
 
 
@@ -28,12 +28,12 @@ def drawn_gammas(a: Tensor) -> Tensor:
     found, left = a * 0, a == a
     while bool(left.any()):
         normal = randn(a.shape, dtype=a.dtype, device=a.device)
-        u = rand(a.shape, dtype=a.dtype, device=a.device).clamp(min=finfo(a.dtype).tiny)
+        u = uniform_above_0(a.shape, a)
         v = (1 + c * normal) ** 3
         bound = 0.5 * normal**2 + d - d * v + d * v.clamp(min=finfo(a.dtype).tiny).log()
         taken = left & (v > 0) & (u.log() < bound)
         found, left = where(taken, d * v, found), left & ~taken
-    u = rand(a.shape, dtype=a.dtype, device=a.device).clamp(min=finfo(a.dtype).tiny)
+    u = uniform_above_0(a.shape, a)
     return where(small, found * u ** (1 / a), found).clamp(min=finfo(a.dtype).tiny)
 
 

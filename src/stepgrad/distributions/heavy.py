@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from stepgrad.arrays.dtypes import finfo
 from stepgrad.autograd.modes import no_grad
-from stepgrad.distributions.base import Distribution, as_tensors
+from stepgrad.distributions.base import Distribution, as_tensors, uniform_above_0
 from stepgrad.distributions.gammas import Chi2
 from stepgrad.functions.joining import where
-from stepgrad.functions.sampling import rand, randn
+from stepgrad.functions.sampling import randn
 from stepgrad.tensor import Tensor
 
 EULER = 0.57721566490153286  # the constant of Euler and Mascheroni
@@ -31,17 +30,12 @@ class _LocationScale(Distribution):
         """The most probable number."""
         return self.loc
 
-    def _uniform(self, sample_shape: Any) -> Tensor:
-        """Return numbers uniform in (0, 1), without 0 itself."""
-        u = rand(self._extended(sample_shape), dtype=self.loc.dtype, device=self.loc.device)
-        return u.clamp(min=finfo(self.loc.dtype).tiny)
-
     def _standard(self, value: Any) -> Tensor:
         return (value - self.loc) / self.scale
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         """Return the number up to which the probability is u, with u uniform in (0, 1)."""
-        return self.icdf(self._uniform(sample_shape))
+        return self.icdf(uniform_above_0(self._extended(sample_shape), self.loc))
 
     def icdf(self, value: Any) -> Tensor:
         """Return the number up to which the probability is `value`."""
