@@ -78,25 +78,17 @@ class Checked:
 def check_worked(worked: Worked) -> Checked:
     """Check every line of a worked step, and every gradient in it."""
     checked = Checked()
-    is_matrix = worked.layout == "matrix"
-    every = {worked[id].symbol: worked[id].value for id in worked.ids} if is_matrix else {}
+    every = {worked[id].symbol: worked[id].value for id in worked.ids} if worked.layout == "matrix" else {}
     known = {each.id for each in worked.given}
     for line in worked:
         fault = Fault(line.id, "repeated", line.id, "") if line.id in known else None
         fault = fault or _check_place(worked, line, known)
         known.add(line.id)
-        if not line.formula:
-            checked.left_out.append(line.id)
-        else:
+        if line.formula:
             checked.lines += 1
-            if fault is not None:
-                pass
-            elif not is_matrix:
-                fault = check_line(worked, line)
-            elif line.substituted:
-                fault = _check_arrays(worked, line)
-            else:
-                fault = _check_large(worked, line, every)
+            fault = fault or _check_text(worked, line, every)
+        else:
+            checked.left_out.append(line.id)
         if fault is not None:
             checked.faults.append(fault)
     for given in worked.given:
@@ -176,6 +168,15 @@ def _kinds(worked: Worked, line: Line) -> tuple[str, ...]:
         return ("chain",) if line.formula else ("chain", "local")
     # Multiplied out, the gradient that it names may be a number that has another name.
     return ("local",) if worked.round_steps is None else ("local", "chain")
+
+
+def _check_text(worked: Worked, line: Line, values: dict[str, Any]) -> Fault | None:
+    """Return what is wrong with what a line says of numbers, or of arrays, written out or by name (`values`
+    are those of the names).
+    """
+    if worked.layout != "matrix":
+        return check_line(worked, line)
+    return _check_arrays(worked, line) if line.substituted else _check_large(worked, line, values)
 
 
 def _check_large(worked: Worked, line: Line, values: dict[str, Any]) -> Fault | None:
