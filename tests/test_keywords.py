@@ -1,9 +1,12 @@
 """Other names of arguments: NumPy's, `size`, `input` and `out`."""
 
+import inspect
+
 import pytest
 
 import stepgrad as sg
 from stepgrad.errors import ArgumentError, DtypeError, GradientError, ShapeError
+from stepgrad.keywords import _has_other_names, _other_names
 
 X = sg.arange(6.0).reshape(2, 3)
 
@@ -78,3 +81,15 @@ def test_what_is_made_requires_a_gradient():
     ):
         assert made.requires_grad
         assert made.is_leaf
+
+
+def test_methods_that_take_other_names_are_found_at_import():
+    methods = {
+        name: inspect.unwrap(method)
+        for name, method in inspect.getmembers(sg.Tensor, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    having = {name for name, method in methods.items() if _other_names(method, name, False)}
+    assert having == {name for name, method in methods.items() if _has_other_names(method, name)}
+    assert {"sum", "reshape"} < having
+    assert "exp" not in having
