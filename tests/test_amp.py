@@ -6,7 +6,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad.amp import GradScaler, autocast, is_autocast_enabled
-from stepgrad.errors import ArgumentError, DtypeError, StateError
+from stepgrad.errors import ArgumentError, CaptureError, DtypeError, StateError
 
 
 def test_autocast_changes_no_numbers():
@@ -83,6 +83,18 @@ def test_one_that_is_not_enabled_hands_everything_through(monkeypatch):
         scaler.update()
         assert w.tolist() == [0.5]
         assert (scaler.is_enabled(), scaler.get_scale(), scaler.state_dict()) == (False, 1, {})
+
+
+def test_a_compiled_step_does_not_keep_one_answer():
+    w, optimizer, scaler = scaled()
+
+    @sg.compile
+    def step():
+        scaler.scale(w.sum()).backward()
+        scaler.step(optimizer)
+
+    with pytest.raises(CaptureError, match="asks for the value"):
+        step()
 
 
 def test_messages():

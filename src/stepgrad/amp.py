@@ -117,6 +117,7 @@ class GradScaler:
                 for p in group["params"]:
                     if p.grad is not None:
                         p.grad.mul_(1 / self._scale)
+                        # Asked of the tensor, since its array would let a compiled step keep one answer.
                         finite = finite and bool(p.grad.isfinite().all())
         self._finite[id(optimizer)] = finite
 
