@@ -1,11 +1,16 @@
 """Steps on one thread and on several: the same bits; and steps too small for several."""
 
+import ctypes
+from threading import Thread
+
 import numpy
 import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.compile import assemble
+from stepgrad.compile import assemble, threads
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.machine import Module
 from tests.compile.compiled import vectors_of
 
 
@@ -70,3 +75,43 @@ def test_a_small_step_stays_on_one_thread():
     run = sg.compile(lambda x: (x @ x).relu())
     run(sg.ones(400, 400))
     assert run.programs[0].native._is_shared
+
+
+@pytest.mark.parametrize("units, grain", [(1, 1), (2, 1), (7, 1), (100, 1), (43, 4), (17, 22), (64, 8)])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_every_unit_is_done_once(units, grain, count):
+    """By `count` threads that come when they come; and by the first ones alone, if the others come late."""
+    w = Writer()
+    threads.write_barrier(w)
+    with w.function("share", ["ptr", "i64", "i64", "ptr"], public=True, plain=True) as (done, *given):
+
+        def body(begin, end):
+            def unit(i, _):
+                at = w.pointer(done, i, "i64")
+                w.emit_here(f"atomicrmw add ptr {at.text}, i64 1 monotonic", "i64")
+
+            w.loop(begin, end, 1, unit)
+
+        threads.write_sharing(w, units, grain, *given, body)
+    with w.function("come", ["ptr", "i64"], public=True) as arguments:
+        w.call("meet", arguments)
+    module = Module(w.module_text())
+    share = module.function("share", ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
+    meet = module.function("come", ctypes.c_void_p, ctypes.c_int64)
+    done, meeting = numpy.zeros(units, "int64"), numpy.zeros(threads.MEETING, "int64")
+
+    def work(thread):
+        for _ in range(50):
+            share(done.ctypes.data, thread, count, meeting.ctypes.data)
+            meet(meeting.ctypes.data, count)
+
+    workers = [Thread(target=work, args=(i,)) for i in range(count)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert (done == 50).all()
+    # The last thread does what is left of all shares; those who come after it find nothing.
+    for thread in reversed(range(count)):
+        share(done.ctypes.data, thread, count, meeting.ctypes.data)
+        assert (done == 51).all()

@@ -25,7 +25,7 @@ from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage, plan_arena
 from stepgrad.compile.schedule import Cluster, Schedule, base_of, writes_without_conflict
-from stepgrad.compile.threads import write_barrier
+from stepgrad.compile.threads import write_barrier, write_sharing
 from stepgrad.compile.value import Constant, Value
 
 _RUN = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
@@ -61,6 +61,8 @@ class Program:
 MOST_CALLS = 64
 # Below this many operations a kernel is not worth waking a second thread for.
 SHARED_WORK = 60_000
+# So many operations of a kernel a thread takes at a time, at least.
+LEAST_WORK = 4e6
 # Below this many operations a step is done sooner by one thread: what one thread wrote, another fetches from
 # its cache, at some microseconds for each kernel.
 WORK_FOR_THREADS = 25e6
@@ -90,7 +92,8 @@ class Native:
         self._lifetimes()
         scratch = [s for s in self.storages if s.kind == "scratch"]
         self.arena_bytes = plan_arena(scratch)
-        self._packed: Storage | None = None
+        # Memory for what kernels pack while they run: one of each thread, one of all.
+        self._packed: dict[bool, Storage] = {}
         self.kernels: list[Kernel] = []
         fused = time.perf_counter()
         self.text = self._write()
@@ -101,8 +104,12 @@ class Native:
         }  # fmt: skip
         self._run = self.module.function("run", *_RUN)
         self._arena = aligned_zeros((self.arena_bytes,), "uint8")
-        self._packing_memory = aligned_zeros((self._packing_bytes() * threads.MOST,), "uint8")
+        self._packing_memory = {
+            is_common: aligned_zeros((_rounded(s.size) * (1 if is_common else threads.MOST),), "uint8")
+            for is_common, s in self._packed.items()
+        }
         self._status = numpy.zeros(1, "int64")
+        self._meeting = numpy.zeros(threads.MEETING, "int64").ctypes
         self.output_entries = [s.number for s in self.outputs]
         self.table = (ctypes.c_void_p * len(self.storages))(*map(self._fixed_address, self.storages))
 
@@ -114,7 +121,7 @@ class Native:
     def run(self, steps: int) -> None:
         """Run `steps` steps, on as many threads as pay."""
         count = threads.get_num_threads() if self._is_shared else 1
-        threads.run_together(self._run, self.table, steps, count)
+        threads.run_together(self._run, self.table, steps, count, self._meeting.data)
 
     # ---------------------------------------------------------------------------------- places
 
@@ -192,12 +199,14 @@ class Native:
     def _task(self, cluster: Cluster) -> Task:
         return Task(cluster, self.locate, self._targets[cluster], vector_bytes())
 
-    def _packing(self, size: int) -> Storage:
-        """Return memory that a kernel may use while it runs; the kernels share it."""
-        if self._packed is None:
-            self._packed = self._storage("packing", "uint8", 0)
-        self._packed.size = max(self._packed.size, size)
-        return self._packed
+    def _packing(self, size: int, is_common: bool = False) -> Storage:
+        """Return memory that a kernel may use while it runs, each thread its own or all the same; the kernels
+        share it.
+        """
+        if is_common not in self._packed:
+            self._packed[is_common] = self._storage("packing", "uint8", 0)
+        self._packed[is_common].size = max(self._packed[is_common].size, size)
+        return self._packed[is_common]
 
     # ------------------------------------------------------------------------------------ text
 
@@ -213,8 +222,9 @@ class Native:
                 kernel = write_special(w, name, task, self.status)
             else:
                 kernel = write_kernel(w, name, task)
-            kernel.starts = task.starts
-            kernel.is_shared = kernel.units > 1 and kernel.work >= SHARED_WORK
+            for each in filter(None, (kernel.before, kernel)):
+                each.starts = task.starts
+                each.is_shared = each.units > 1 and each.work >= SHARED_WORK
             self.kernels.append(kernel)
         self._is_shared = self.work >= WORK_FOR_THREADS and any(k.is_shared for k in self.kernels)
         self._write_run(w)
@@ -223,7 +233,7 @@ class Native:
     def _write_run(self, w: Writer) -> None:
         """Write ``run(table, steps, thread, threads, meeting)``: for every step, call every kernel.
 
-        Every thread runs it. A shared kernel is cut into as many parts as there are threads; the others
+        Every thread runs it. The parts of a shared kernel are done by whoever is free; the other kernels
         are run by thread 0. Between kernels of which one is shared, the threads wait for each other.
         Without a shared kernel there is one thread. Some kernels at a time are called by a function of their
         own, since the time that LLVM needs for one grows with the square of its length.
@@ -231,7 +241,8 @@ class Native:
         if self._is_shared:
             write_barrier(w)
         kinds = ["ptr", "i64", "i64", "i64", "ptr"]
-        groups = [self.kernels[i : i + MOST_CALLS] for i in range(0, len(self.kernels), MOST_CALLS)]
+        called = [each for kernel in self.kernels for each in (kernel.before, kernel) if each is not None]
+        groups = [called[i : i + MOST_CALLS] for i in range(0, len(called), MOST_CALLS)]
         for number, kernels in enumerate(groups):
             with w.function(f"calls{number}", kinds, plain=True) as (table, index, *threads):
                 self._write_calls(w, kernels, table, index, threads)
@@ -267,7 +278,9 @@ class Native:
             together = list(group)
             if shared:
                 for kernel in together:
-                    call(kernel, *(w.quotient(t * kernel.units, count) for t in (thread, thread + 1)))
+                    at_least = kernel.units * LEAST_WORK / kernel.work
+                    grain = -int(-at_least // kernel.grain) * kernel.grain
+                    write_sharing(w, kernel.units, grain, thread, count, meeting, partial(call, kernel))
                     w.call("meet", [meeting, count])
             else:
                 w.when(thread == 0, partial(alone, together))
@@ -280,8 +293,8 @@ class Native:
         as well, and LLVM would spend its time on who gets one.
         """
         at = w.load(w.pointer(table, s.number, "i64"), "ptr")
-        if s is self._packed:
-            return w.pointer(at, thread * self._packing_bytes(), "i8") if self._is_shared else at
+        if s is self._packed.get(False):
+            return w.pointer(at, thread * _rounded(s.size), "i8") if self._is_shared else at
         advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
         if advance:
             at = w.pointer(at, index * advance if advance > 1 else index, element_of(s.dtype))
@@ -289,15 +302,12 @@ class Native:
 
     # ------------------------------------------------------------------------------------- run
 
-    def _packing_bytes(self) -> int:
-        return -(-self._packed.size // 64) * 64 if self._packed is not None else 0
-
     def _fixed_address(self, storage: Storage) -> int:
         """Return the address of a storage that stays where it is; 0 for slots and outputs."""
         if storage.kind == "constant":
             return storage.source.ctypes.data
         if storage.kind == "packing":
-            return self._packing_memory.ctypes.data
+            return self._packing_memory[storage is self._packed.get(True)].ctypes.data
         if storage.kind == "status":
             return self._status.ctypes.data
         if storage.kind == "mode":
@@ -309,3 +319,8 @@ class Native:
         found = bool(self._status[0])
         self._status[0] = 0
         return found
+
+
+def _rounded(size: int) -> int:
+    """Return a number of bytes as whole lines of the cache."""
+    return -(-size // 64) * 64

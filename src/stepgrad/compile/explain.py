@@ -45,8 +45,9 @@ def costs(capture: Capture, native: Native) -> str:
 
 
 def _kernel(kernel: Kernel, cluster: Cluster, written: dict[Value, Slot], outputs: list[Value]) -> list[str]:
+    before = " before, by all threads together" if kernel.before else ""
     shared = f", shared by threads in {kernel.units} parts" if kernel.is_shared else ""
-    lines = [f"{kernel.name}: {kernel.loops}; about {kernel.work:,.0f} operations{shared}"]
+    lines = [f"{kernel.name}: {kernel.loops}{before}; about {kernel.work:,.0f} operations{shared}"]
     for member in cluster.members:
         goals = [f"→ {written[member].name}"] if member in written else []
         goals += ["→ result"] if any(member is x for x in outputs) else []

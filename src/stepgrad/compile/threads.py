@@ -1,8 +1,10 @@
 """Threads: how several of them run one step together.
 
-Each thread runs the same native function. Large kernels are cut into parts of which each thread does its
-own; where a kernel needs what another thread made, they meet at a barrier. A part is a set of result
-elements, never a piece of a sum, so the bits do not depend on the number of threads.
+Each thread runs the same native function. Large kernels are cut into parts of which each thread has its
+share; who is done takes parts that are left of the others' shares, since another program may have the CPU
+of one of them for a while. Where a kernel needs what another thread made, they meet at a barrier. A part is
+a set of result elements, never a piece of a sum, so the bits depend neither on the number of threads nor on
+who does what.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any
 
-import numpy
-
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.register import Register
 from stepgrad.errors import ArgumentError
 
 MOST = 64
+# Where threads meet: integers of 64 bits, each in a line of the cache of its own, so that those who wait do
+# not disturb those who come. How many have come; how often they have met; what is taken of each one's share.
+_LINE = 8
+_TURN, _TAKEN = _LINE, 2 * _LINE
+MEETING = _TAKEN + MOST * _LINE
 _number: int | None = None
 _helpers: list[_Helper] = []
 _in_use = threading.Lock()
@@ -56,29 +62,34 @@ def _checked(number: Any) -> int:
 def write_barrier(w: Writer) -> None:
     """Write ``meet(meeting, count)``: return when `count` threads have come.
 
-    `meeting` is 32 integers of 64 bits: [0] how many have come, [16] how often they have met; apart, so
-    that those who wait do not disturb those who come. Waiting spins, since the parts of a kernel end
-    within microseconds of each other.
+    The last one lets all shares begin anew. Waiting spins, since the parts of a kernel end within
+    microseconds of each other.
     """
     w.raw(
         """define internal void @meet(ptr %m, i64 %count) nounwind {
 entry:
-  %alone = icmp eq i64 %count, 1
-  br i1 %alone, label %done, label %come
-come:
-  %turn = getelementptr i64, ptr %m, i64 16
+  %turn = getelementptr i64, ptr %m, i64 TURN
   %before = load atomic i64, ptr %turn monotonic, align 8
   %came = atomicrmw add ptr %m, i64 1 acq_rel
   %last = sub i64 %count, 1
   %is_last = icmp eq i64 %came, %last
-  br i1 %is_last, label %open, label %wait
+  br i1 %is_last, label %reset, label %wait
+reset:
+  %thread = phi i64 [ 0, %entry ], [ %following, %reset ]
+  %lines = mul i64 %thread, LINE
+  %place = add i64 %lines, TAKEN
+  %taken = getelementptr i64, ptr %m, i64 %place
+  store atomic i64 0, ptr %taken monotonic, align 8
+  %following = add i64 %thread, 1
+  %others = icmp ult i64 %following, %count
+  br i1 %others, label %reset, label %open
 open:
   store atomic i64 0, ptr %m monotonic, align 8
   %next = add i64 %before, 1
   store atomic i64 %next, ptr %turn release, align 8
   br label %done
 wait:
-  %spins = phi i64 [ 0, %come ], [ %more, %again ]
+  %spins = phi i64 [ 0, %entry ], [ %more, %again ]
   %now = load atomic i64, ptr %turn acquire, align 8
   %same = icmp eq i64 %now, %before
   br i1 %same, label %longer, label %done
@@ -94,10 +105,47 @@ again:
 done:
   ret void
 }""".replace("YIELD", "call i32 @sched_yield()" if hasattr(os, "sched_yield") else "")
+        .replace("TURN", str(_TURN))
+        .replace("TAKEN", str(_TAKEN))
+        .replace("LINE", str(_LINE))
     )
     if hasattr(os, "sched_yield"):
         # Another program may have the CPU of the thread that is waited for.
         w.declare("sched_yield", "declare i32 @sched_yield()")
+
+
+def write_sharing(
+    w: Writer, units: int, grain: int, thread: Register, count: Register, meeting: Register,
+    body: Callable[[Register, Register], None],
+) -> None:  # fmt: skip
+    """Write a loop in which a thread does ``body(begin, end)`` for its share of `units`, `grain` of them at a
+    time, and then what is left of the others' shares, beginning with its neighbour's.
+
+    Cuts are at multiples of `grain`, and where a share ends.
+    """
+
+    def share(step: Register, _: list[Register]) -> None:
+        number = thread + step
+        whose = w.select(number < count, number, number - count)
+        first, last = (w.quotient(x * units, count) for x in (whose, whose + 1))
+        taken = w.pointer(meeting, whose * _LINE + _TAKEN, "i64")
+        start = w.quotient(first, w.constant(grain, "i64"))
+
+        def part() -> Register:
+            turn = w.emit_here(f"atomicrmw add ptr {taken.text}, i64 1 monotonic", "i64")
+            begin = (start + turn) * grain
+            end = begin + grain
+            is_left = begin < last
+
+            def work() -> None:
+                body(w.select(begin < first, first, begin), w.select(end < last, end, last))
+
+            w.when(is_left, work)
+            return is_left
+
+        w.repeat(part)
+
+    w.loop(w.constant(0, "i64"), count, 1, share)
 
 
 class _Helper:
@@ -120,20 +168,22 @@ class _Helper:
             self.done.put(None)
 
 
-def run_together(function: Callable[..., Any], table: Any, steps: int, count: int) -> None:
-    """Call ``function(table, steps, thread, count, meeting)`` on `count` threads, this one among them."""
+def run_together(function: Callable[..., Any], table: Any, steps: int, count: int, meeting: int) -> None:
+    """Call ``function(table, steps, thread, count, meeting)`` on `count` threads, this one among them.
+
+    `meeting`: the address of `MEETING` integers of 64 bits, 0 at first, which no other run uses meanwhile.
+    """
     if count == 1 or not _in_use.acquire(blocking=False):
         # Another thread of the program has the helpers: this run is done alone, with the same result.
-        function(table, steps, 0, 1, None)
+        function(table, steps, 0, 1, meeting)
         return
     try:
         while len(_helpers) < count - 1:
             _helpers.append(_Helper(len(_helpers) + 1))
-        meeting = numpy.zeros(32, "int64")
         helpers = _helpers[: count - 1]
         for number, helper in enumerate(helpers, 1):
-            helper.start(function, table, steps, number, count, meeting.ctypes.data)
-        function(table, steps, 0, count, meeting.ctypes.data)
+            helper.start(function, table, steps, number, count, meeting)
+        function(table, steps, 0, count, meeting)
         for helper in helpers:
             helper.done.get()
     finally:

@@ -53,10 +53,13 @@ class Compiled:
 
     def __init__(
         self, a: numpy.ndarray, b: numpy.ndarray, width: int, in_place: bool = False, rows: int = 1,
-        is_fetched: bool = False,
+        is_fetched: bool = False, streams: int = 1, packs_before: bool = False,
     ) -> None:  # fmt: skip
         (a_buffer, self.a), (b_buffer, self.b) = buffer_of(a), buffer_of(b)
-        self.plan = plan = Contraction(a_buffer, b_buffer, width, rows)
+        self.plan = plan = Contraction(a_buffer, b_buffer, width, rows, streams)
+        if packs_before:
+            assert plan.may_pack_before
+            plan.pack_before()
         self.shape, self.dtype = (*b.shape[:-2], plan.rows, b.shape[-1]), a.dtype
         self.epilogues = 0
         self.scratch = numpy.full(plan.scratch_bytes // a.itemsize + 64, CANARY, a.dtype)
@@ -91,8 +94,15 @@ class Compiled:
 
             units = tuple(part) if plan.units else None
             plan.write(w, a_base, b_base, epilogue, scratch, units, places if is_fetched else None)
+        if packs_before:
+            with w.function("packing", ["ptr"] * 3 + ["i64"] * 2, public=True) as (a_base, b_base, to, *part):
+                plan.write_packing(w, a_base, b_base, to, (part[0], part[1]))
         self.text = w.module_text()
         self.module = machine.Module(self.text)
+        if packs_before:
+            self.packing = self.module.function(
+                "packing", *[ctypes.c_void_p] * 3, ctypes.c_int64, ctypes.c_int64
+            )
         self.function = self.module.function(
             "product", *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64
         )
@@ -101,6 +111,11 @@ class Compiled:
         size = int(numpy.prod(self.shape))
         memory = numpy.full(size + 64, CANARY, self.dtype)
         memory[:size] = numpy.broadcast_to(start, self.shape).reshape(-1)
+        if self.plan.packs_before:
+            # In any order, each unit by another thread.
+            self.scratch[:-64] = numpy.nan
+            for unit in reversed(range(self.plan.packing_units)):
+                self.packing(*(x.ctypes.data for x in (self.a, self.b, self.scratch)), unit, unit + 1)
         for begin, end in parts or [(0, self.plan.units)]:
             arrays = (self.a, self.b, memory, bias, self.scratch)
             self.function(*(x.ctypes.data for x in arrays), begin, end)
@@ -250,6 +265,41 @@ def test_blocks_do_not_change_a_bit(small_caches, monkeypatch, layout_b):
     whole = Compiled(a, b, 64)
     assert whole.plan.blocks == 1
     numpy.testing.assert_array_equal(blocks(bias), whole(bias))
+
+
+@pytest.mark.parametrize("layout_a", LAYOUTS)
+@pytest.mark.parametrize("layout_b", LAYOUTS)
+@pytest.mark.parametrize("shape, width", [((300, 70, 50), 16), ((281, 20, 150), 32), ((643, 101, 211), 64)])
+def test_packing_before_changes_no_bit(monkeypatch, layout_a, layout_b, shape, width):
+    m, k, n = shape
+    a = laid_out(numbers((m, k), "float32", 1), layout_a)
+    b = laid_out(numbers((k, n), "float32", 2), layout_b)
+    bias = numbers((n,), "float32", 3)
+    monkeypatch.setattr(contract, "_MUCH_TO_PACK", 0)
+    monkeypatch.setattr(contract, "_NEAR_BYTES", 256)
+    monkeypatch.setattr(contract, "_FAR_BYTES", 16)
+    monkeypatch.setattr(Contraction, "_dot_cycles", lambda self: numpy.inf)
+    before, plain = Compiled(a, b, width, streams=6, packs_before=True), Compiled(a, b, width, streams=6)
+    assert not plain.plan.packs_before
+    whole = plain(bias)
+    assert_right(whole, a, b, numpy.maximum(a.astype("float64") @ b + bias, 0))
+    numpy.testing.assert_array_equal(before(bias), whole)
+    units = before.plan.units
+    assert units >= 4
+    numpy.testing.assert_array_equal(before(bias, [(i, i + 1) for i in reversed(range(units))]), whole)
+
+
+@pytest.mark.parametrize("layout_b", LAYOUTS)
+def test_parts_of_strips(layout_b):
+    a, b = numbers((170, 60), "float32", 1), laid_out(numbers((60, 211), "float32", 2), layout_b)
+    bias, compiled = numbers((211,), "float32", 3), Compiled(a, b, 64)
+    plan = compiled.plan
+    assert plan.parts == plan.grain == 4
+    assert plan.units == 4 * plan.strips
+    whole = compiled(bias)
+    assert_right(whole, a, b, numpy.maximum(a.astype("float64") @ b + bias, 0))
+    for cut in range(1, plan.units):
+        numpy.testing.assert_array_equal(compiled(bias, [(cut, plan.units), (0, cut)]), whole)
 
 
 @pytest.mark.parametrize("cpu, width", [("x86-64", 16), ("haswell", 32)])

@@ -9,6 +9,9 @@ k an element of A, in every lane, meets the vectors of B: `rows · vectors` fuse
 they lie apart. A great depth is cut into blocks, between which the sums rest in memory. Where A has few rows
 and both matrices lie along k, the vectors run along k instead.
 
+Threads share strips, or parts of them; where much is read and written with the result, they share groups of
+rows, and what is to be packed is packed before by all of them.
+
 Here it is decided how; `lower.tiles` writes the code. Every element is summed over k in an order that follows
 from shapes, strides and the width of vectors alone, whatever part of the work is done by whom.
 """
@@ -19,7 +22,8 @@ import math
 
 from stepgrad.compile.lower.ahead import Places
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.packing import scaled
+from stepgrad.compile.lower.factors import Factors
+from stepgrad.compile.lower.packing import PACKED_TILES, scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.lower.tiles import Epilogue, Matrix
 from stepgrad.compile.memory import Buffer
@@ -39,6 +43,11 @@ _MOST_PACKED, _MOST_UNPACKED = 2, 4
 _FAR_BYTES = 1 << 17
 # From so many arrays read and written with the result, and so many rows, threads share by rows.
 _MANY_STREAMS, _LONG = 5, 64
+# Where B is so much that it would not stay near anyway, they pack it together before; the rows then are in so
+# many groups at least. Else, since each packs B for itself, it pays for so many rows at a time.
+_MUCH_TO_PACK, _LEAST_GROUPS, _ROWS_TO_PACK_FOR = 1 << 21, 4, 256
+# Where each strip has at least so many tiles, a thread's share may begin and end with a part of it.
+_LEAST_TILES, _PARTS = 16, 4
 # Of more than so much not all stays in the second cache. From so many rows on, and where vectors lie a page
 # apart, they are fetched ahead.
 MUCH_MEMORY, _ROWS_FOR_FETCHING, _PAGE = 1 << 20, 4, 1 << 12
@@ -118,10 +127,16 @@ class Contraction:
     `vector_bytes`: 64, 32 or 16. `streams`: how many arrays are read and written with the result.
     `fetches`: whether the memory that the epilogue touches (`Places`) is fetched between the products.
     `units`: into how many parts the work can be cut, 0 if it cannot. `scratch_bytes`: the memory that `write`
-    needs.
+    needs; `grain`: so many units are best done at a time. `may_pack_before`: whether it pays to call
+    `pack_before`.
 
     Raises `NotCompiled` for elements that are not floating point numbers.
     """
+
+    group_tiles: int
+    place_a: int
+    place_b: int
+    place_sums: int
 
     def __init__(self, a: Buffer, b: Buffer, vector_bytes: int, rows: int = 1, streams: int = 1) -> None:
         if a.dtype.kind != "f" or a.dtype != b.dtype:
@@ -156,15 +171,39 @@ class Contraction:
         whole = self.depth * self.columns * self.bytes
         is_shallow = self.blocks == 1 and self.depth <= _SHALLOW and whole <= _ROWS_BYTES
         self.tiles_first = passes_much and is_shallow and not self.dot and self.strips > 1
-        self._lay_out()
         self.fetches = (
             self.depth >= _DEEP and self.blocks == 1 and not (self.dot or self.tiles_first or self.has_lines)
         )
-        # Units are strips; tiles where there are too few of these.
+        # Units are strips or parts of them; tiles where there are too few of these.
         self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
         self.batches = math.prod(self.batch)
-        units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else self.strips
+        is_cut = self.blocks > 1 or self.packs_a or self.group_tiles < self.tiles.count
+        is_long = self.tiles.count >= _LEAST_TILES and not is_cut and not self.dot
+        self.parts = _PARTS if is_long and not self.by_rows else 1
+        strips = self.strips * self.parts
+        units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else strips
         self.units = units if units > 1 else 0
+        whole = self.depth * self.columns * self.bytes
+        is_single = self.batches == self.blocks == 1
+        self.may_pack_before = is_single and self.packs_b and self.by_rows and whole >= _MUCH_TO_PACK
+        self.grain = self.parts
+        if self.by_rows and self.packs_b and self.batches == 1:
+            few = self.rows < 4 * _ROWS_TO_PACK_FOR
+            self.grain = self.units if few else -(-_ROWS_TO_PACK_FOR // self.tiles.largest)
+        self.packs_before = False
+        self._lay_out()
+
+    def pack_before(self) -> None:
+        """Let what is to be packed be packed before: by `write_packing`, in `packing_units` parts, into the
+        memory that `write` then gets.
+        """
+        self.packs_before, self.grain = True, 1
+        self.group_tiles = min(self.group_tiles, -(-self.tiles.count // _LEAST_GROUPS))
+        if not self.tiles_first:
+            self.units = -(-self.tiles.count // self.group_tiles) * self.strips
+        chunks = -(-self.tiles.count // PACKED_TILES)
+        self.packing_units = self.strips + (chunks if self.packs_a else 0)
+        self._lay_out()
 
     # ------------------------------------------------------------------------------------ choices
 
@@ -261,12 +300,14 @@ class Contraction:
         self.pitch_b = self.strip * self.lanes
         # The sums of a tile at rest.
         self.slot = self.tiles.largest * self.pitch_b
+        whole = self.packs_before
         sizes = (
-            self.packs_b * self.block * self.pitch_b * (self.strips if self.tiles_first else 1),
-            self.packs_a * self.group_tiles * self.block * self.pitch_a,
+            self.packs_b * self.block * self.pitch_b * (self.strips if whole or self.tiles_first else 1),
+            self.packs_a * (self.tiles.count if whole else self.group_tiles) * self.block * self.pitch_a,
             (self.blocks > 1) * self.group_strips * self.group_tiles * self.slot,
         )
-        places, end = [], 0
+        places: list[int] = []
+        end = 0
         for size in sizes:
             places.append(end)
             end += -(-size * self.bytes // 64) * 64 // self.bytes
@@ -325,6 +366,15 @@ class Contraction:
 
         begin, end = part or (0, self.batches)
         w.loop(begin, end, 1, one)
+
+    def write_packing(
+        self, w: Writer, a_base: Register, b_base: Register, scratch: Register,
+        part: tuple[Register, Register],
+    ) -> None:  # fmt: skip
+        """Write the code that packs before, into the function that is open; arguments as of `write`."""
+        a = w.pointer(a_base, self.a.offset, self.element)
+        b = w.pointer(b_base, self.b.offset, self.element)
+        Factors(self, w, a, b, scratch).write_packing(part)
 
     def _moved(self, w: Writer, at: Register, x: Buffer, place: list[Register]) -> Register:
         """Return the address of one matrix of a batch."""

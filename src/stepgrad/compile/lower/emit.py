@@ -304,6 +304,15 @@ class Writer(Functions):
         self.line(f"br label %{after}")
         self.begin(after)
 
+    def repeat(self, body: Callable[[], Register]) -> None:
+        """Write ``while body(): pass``."""
+        tag = self.number()
+        self.line(f"br label %r{tag}")
+        self.begin(f"r{tag}")
+        again = body()
+        self.line(f"br i1 {again.text}, label %r{tag}, label %f{tag}")
+        self.begin(f"f{tag}")
+
     def scratch(self, element: str, count: int) -> Register:
         """Return the address of `count` elements on the stack, aligned for vectors."""
         name = f"%s{self.number()}"

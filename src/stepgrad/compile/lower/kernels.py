@@ -23,18 +23,22 @@ _NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": F
 class Kernel:
     """A function of the module: its name, the storages it gets pointers to, and how its work can be shared.
 
-    `units`: into how many parts the work can be cut without changing a bit; 0 if it cannot. `work`: a
+    `units`: into how many parts the work can be cut without changing a bit, 0 if it cannot; `grain`: of which
+    a multiple is best done at a time. `work`: a
     rough number of operations, by which it is decided whether threads pay (`is_shared`). `loops`: its loop
     nest in words. `starts`: the element of a storage that its pointer points to, where that is not the first.
+    `before`: a kernel that prepares what this one reads.
     """
 
     name: str
     storages: list[Storage] = field(default_factory=list)
     units: int = 0
+    grain: int = 1
     work: float = 0.0
     is_shared: bool = False
     loops: str = ""
     starts: dict[Storage, int] = field(default_factory=dict)
+    before: Kernel | None = None
 
 
 @dataclass

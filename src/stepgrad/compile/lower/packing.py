@@ -19,6 +19,8 @@ from stepgrad.compile.memory import Buffer
 _TRANSPOSED_BYTES = 32
 # So many k of a panel are transposed in one go that what is written stays in the first cache.
 _TRANSPOSED_DEPTH = 64
+# The rows of so many tiles are packed in one go where that is done before the product.
+PACKED_TILES = 32
 
 
 class Panel(NamedTuple):

@@ -13,9 +13,15 @@ from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.value import Value
 
+# To pack an element takes as long as so many operations of a product.
+_PACKING_WORK = 30.0
+
 
 def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
-    """Write the function of a contraction cluster. ``scratch(bytes)`` returns a storage for packing."""
+    """Write the function of a contraction cluster, and that of the packing before it if there is one.
+
+    ``scratch(bytes, is_common)`` returns a storage for packing: one of all threads, or one of each.
+    """
     cluster = task.cluster
     anchor = cluster.anchor
     assert anchor is not None
@@ -31,17 +37,32 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     storages = task.storages()
     streams = len(task.outside()) + len(task.targets) - 2
     plan = Contraction(a, b, task.vector_bytes, rows or 1, streams)
-    packing = scratch(plan.scratch_bytes) if plan.scratch_bytes else None
+    if plan.may_pack_before:
+        plan.pack_before()
+    packing = scratch(plan.scratch_bytes, plan.packs_before) if plan.scratch_bytes else None
     kernel = Kernel(name, [*storages, *([packing] if packing else [])])
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
         bases = dict(zip(kernel.storages, arguments))
         epilogue = _Epilogue(w, task, bases, swapped, plan)
         where = bases[packing] if packing else None
-        kernel.units = plan.units
+        kernel.units, kernel.grain = plan.units, plan.grain
         part = (arguments[-2], arguments[-1]) if kernel.units else None
         plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part, epilogue.places)
     kernel.loops = plan.loops()
     kernel.work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
+    if plan.packs_before and packing:
+        kernel.before = _packing(w, f"{name}_packing", plan, packing)
+    return kernel
+
+
+def _packing(w: Writer, name: str, plan: Contraction, packed: Storage) -> Kernel:
+    """Write the function that packs the factors of a product before it."""
+    kernel = Kernel(name, [*dict.fromkeys((plan.a.storage, plan.b.storage)), packed], plan.packing_units)
+    with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
+        bases = dict(zip(kernel.storages, arguments))
+        part = (arguments[-2], arguments[-1])
+        plan.write_packing(w, bases[plan.a.storage], bases[plan.b.storage], bases[packed], part)
+    kernel.work = _PACKING_WORK * plan.depth * (plan.columns + (plan.rows if plan.packs_a else 0))
     return kernel
 
 

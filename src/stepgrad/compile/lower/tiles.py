@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stepgrad.compile.lower.ahead import Ahead, Places, write_fetching
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.factors import Block, Factors, Kind
 from stepgrad.compile.lower.loops import load
-from stepgrad.compile.lower.packing import Panel, divided, scaled, write_packing, write_ranges
+from stepgrad.compile.lower.packing import divided, scaled, write_ranges
 from stepgrad.compile.lower.register import Register
 
 if TYPE_CHECKING:
@@ -24,28 +25,11 @@ _STRAIGHT = 64
 _STRAIGHT_LINES = 192
 # So many k before they are needed vectors are fetched.
 _AHEAD = 32
-# So many k of all tiles' rows are packed at a time.
-_PACKED_DEPTH = 16
 # Up to so many vectors of a lone tile go to the epilogue from their registers; else it is written in a loop.
 _DIRECT = 4
 
 
-class Block(NamedTuple):
-    """A part of the depth: its first k, and how many, a number or a register."""
-
-    start: Register
-    depth: Any
-
-
-class Kind(NamedTuple):
-    """A kind of strip: when a strip is of it, its number of vectors, and the mask of the last of them."""
-
-    condition: bool | Register
-    vectors: int
-    mask: int | None
-
-
-class Matrix:
+class Matrix(Factors):
     """Writes the code for one matrix of the batch; `a` and `b` are the addresses of A[0, 0] and B[0, 0]."""
 
     def __init__(
@@ -59,32 +43,35 @@ class Matrix:
         batch: list[Register],
         places: Places | None = None,
     ) -> None:
+        super().__init__(plan, w, a, b, scratch)
         self.places = places if plan.fetches else None
-        self.plan, self.w, self.a, self.b, self.epilogue, self.batch = plan, w, a, b, epilogue, batch
-        self.element, self.lanes = plan.element, plan.lanes
+        self.epilogue, self.batch = epilogue, batch
+        # The range of parts of strips, if not all.
+        self.part: tuple[Register, Register] | None = None
         is_lone = plan.tiles.count == plan.strips == plan.blocks == 1
         self.is_direct = is_lone and not plan.dot and plan.rows * plan.strip <= _DIRECT
-        if scratch is not None:
-            self.packed_a, self.packed_b, self.sums = (
-                self._at(scratch, place) for place in (plan.place_a, plan.place_b, plan.place_sums)
-            )
         if plan.blocks == 1 and not self.is_direct:
             self.sums = w.scratch(self.element, plan.slot)
-
-    def _at(self, base: Register, index: Any, stride: int = 1) -> Register:
-        """Return the address of an element."""
-        where = scaled(self.w, index, stride) if isinstance(index, Register) else index * stride
-        return self.w.pointer(base, where, self.element)
 
     # -------------------------------------------------------------------------------------- order
 
     def write(self, part: tuple[Register, Register] | None) -> None:
-        """Write the code for all tiles, or for those in a range of rows or strips."""
-        plan = self.plan
+        """Write the code for all tiles, or for those of a range of units."""
+        plan, w = self.plan, self.w
         tiles: tuple[Any, Any] = (0, plan.tiles.count)
         strips: tuple[Any, Any] = (0, plan.strips)
+        if part is not None and plan.packs_before and not plan.tiles_first:
+            w.loop(*part, 1, lambda u, _: self._unit(u))
+            return
         if part is not None:
-            tiles, strips = (part, strips) if plan.by_rows else (tiles, part)
+            if plan.by_rows:
+                tiles = part
+            else:
+                self.part = part
+                strips = (
+                    self._quotient(part[0], plan.parts),
+                    self._quotient(part[1] + (plan.parts - 1), plan.parts),
+                )
 
         def groups(first: Any, last: Any) -> None:
             def group(s: Any, end: Any) -> None:
@@ -93,6 +80,15 @@ class Matrix:
             write_ranges(self.w, *strips, plan.group_strips, group)
 
         write_ranges(self.w, *tiles, plan.group_tiles, groups)
+
+    def _unit(self, u: Register) -> None:
+        """Write the code for one strip of a group of tiles."""
+        plan, w = self.plan, self.w
+        group, s = divided(w, u, plan.strips)
+        first = scaled(w, group, plan.group_tiles)
+        end = first + plan.group_tiles
+        last = w.select(end < plan.tiles.count, end, plan.tiles.count)
+        self._group((first, last), (s, s + 1))
 
     def _group(self, tiles: tuple[Any, Any], strips: tuple[Any, Any]) -> None:
         """Write the loops over blocks of the depth, strips and tiles."""
@@ -104,7 +100,7 @@ class Matrix:
 
         def over_blocks(index: Register, _: list[Register]) -> None:
             block = self._block(index)
-            if plan.packs_a:
+            if plan.packs_a and not plan.packs_before:
                 self._pack_rows(tiles, block)
 
             if plan.tiles_first:
@@ -112,10 +108,10 @@ class Matrix:
                 return
 
             def over_strips(s: Register, _: list[Register]) -> None:
-                b = self._vectors(s, block, self.packed_b if plan.packs_b else None)
+                b = self._vectors(s, block)
 
                 def over_tiles(t: Register, _: list[Register]) -> None:
-                    a = self._packed_tile(t - tiles[0]) if plan.packs_a else self._rows(t, block)
+                    a = self._packed_tile(t, tiles) if plan.packs_a else self._rows(t, block)
                     if self.is_direct:
                         self._hand_on(s, a, b, block)
                         return
@@ -128,27 +124,35 @@ class Matrix:
                     self._tile(t, s, a, b, block, slot)
                     w.when(index == plan.blocks - 1, lambda: self._finish(t, s, slot))
 
-                w.loop(*tiles, 1, over_tiles)
+                w.loop(*self._tiles_of(s, tiles), 1, over_tiles)
 
             w.loop(*strips, 1, over_strips)
 
         w.loop(0, plan.blocks, 1, over_blocks)
 
+    def _tiles_of(self, s: Register, tiles: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Return which tiles of a strip are to be done: all, or those of its parts in the range."""
+        plan, w = self.plan, self.w
+        if self.part is None or plan.parts == 1:
+            return tiles
+        begin, end = (x - s * plan.parts for x in self.part)
+        begin = w.select(begin > 0, begin, 0)
+        end = w.select(end < plan.parts, end, plan.parts)
+        first, last = (self._quotient(x * plan.tiles.count, plan.parts) for x in (begin, end))
+        return first, last
+
     def _tiles_first(self, tiles: tuple[Any, Any], strips: tuple[Any, Any], block: Block) -> None:
         """Write the loops over tiles and, within these, strips; all strips are packed before."""
         plan, w = self.plan, self.w
 
-        def place(s: Register) -> Register:
-            return self._at(self.packed_b, s, block.depth * plan.pitch_b)
-
-        if plan.packs_b:
-            w.loop(*strips, 1, lambda s, _: self._pack_b(s, block, place(s)))
+        if plan.packs_b and not plan.packs_before:
+            w.loop(*strips, 1, lambda s, _: self._pack_b(s, block, self._packed_strip(s)))
 
         def over_tiles(t: Register, _: list[Register]) -> None:
-            a = self._packed_tile(t - tiles[0]) if plan.packs_a else self._rows(t, block)
+            a = self._packed_tile(t, tiles) if plan.packs_a else self._rows(t, block)
 
             def over_strips(s: Register, _: list[Register]) -> None:
-                b = place(s) if plan.packs_b else self._unpacked(s, block)
+                b = self._packed_strip(s) if plan.packs_b else self._unpacked(s, block)
                 self._tile(t, s, a, b, block, self.sums)
                 self._finish(t, s, self.sums)
 
@@ -164,135 +168,11 @@ class Matrix:
         left = plan.depth - start
         return Block(start, self.w.select(left < plan.block, left, plan.block))
 
-    # -------------------------------------------------------------------------------------- kinds
-
-    def _when(self, condition: bool | Register, body: Callable[[], None]) -> None:
-        """Write code under a condition; one that is known already leaves no trace."""
-        if isinstance(condition, Register):
-            self.w.when(condition, body)
-        elif condition:
-            body()
-
-    def _strip_kinds(self, s: Register) -> list[Kind]:
-        """Return the kinds that a strip may be of, the last strip's last."""
-        plan = self.plan
-        if not plan.edge:
-            return [Kind(True, plan.strip, None)]
-        if plan.strips == 1:
-            return [Kind(True, plan.edge, plan.mask)]
-        last = plan.strips - 1
-        return [Kind(s < last, plan.strip, None), Kind(s == last, plan.edge, plan.mask)]
-
-    def _tile_kinds(self, t: Register) -> list[tuple[bool | Register, int]]:
-        """Return the numbers of rows that a tile may have, each with its condition."""
-        tiles = self.plan.tiles
-        if not tiles.longer:
-            return [(True, tiles.size)]
-        place, _ = self._in_line(t)
-        return [(place < tiles.longer, tiles.size + 1), (place >= tiles.longer, tiles.size)]
-
-    def _in_line(self, t: Register) -> tuple[Register, Register]:
-        """Return the number of a tile in its line of rows, and the number of the line."""
-        tiles = self.plan.tiles
-        if tiles.lines == 1:
-            return t, self.w.constant(0, "i64")
-        return divided(self.w, t, tiles.each)[::-1]
-
-    def _first_in_line(self, place: Register) -> Register:
-        tiles = self.plan.tiles
-        first = scaled(self.w, place, tiles.size)
-        return first + self.w.select(place < tiles.longer, place, tiles.longer) if tiles.longer else first
-
-    def _first_row(self, t: Register) -> Register:
-        tiles = self.plan.tiles
-        place, line = self._in_line(t)
-        first = self._first_in_line(place)
-        return first if tiles.lines == 1 else scaled(self.w, line, tiles.length) + first
-
-    # ------------------------------------------------------------------------------------ factors
-
-    def _rows(self, t: Register, block: Block) -> Register:
-        """Return the address of the first row of a tile, at the first k of a block (where k has lines: of
-        all).
-        """
-        plan, axis = self.plan, self.plan.row_axis
-        place, line = self._in_line(t)
-        at = self._at(self.a, self._first_in_line(place), axis.stride)
-        outer = list(axis.outer)
-        if plan.joined > 1:
-            n, step = outer[-1]
-            outer[-1] = (n // plan.joined, step * plan.joined)
-        if plan.tiles.lines > 1:
-            at = self._moved_by(at, line, outer)
-        return at if plan.depth_axis.outer else self._at(at, block.start, plan.depth_axis.stride)
-
-    def _moved_by(self, at: Register, place: Register, dims: list[tuple[int, int]]) -> Register:
-        """Return an address moved to a place of several dimensions, (size, stride) each, counted through."""
-        for n, step in reversed(dims[1:]):
-            place, index = divided(self.w, place, n)
-            at = self._at(at, index, step)
-        return self._at(at, place, dims[0][1])
-
-    def _packed_tile(self, place: Register) -> Register:
-        return self._at(self.packed_a, place, self.plan.block * self.plan.pitch_a)
-
     def _ahead(self, t: Register, s: Register) -> list[Ahead]:
         """Return what is fetched while a tile is summed up."""
         if self.places is None:
             return []
         return self.places(self.batch, self._first_row(t), scaled(self.w, s, self.plan.pitch_b))
-
-    def _pack_rows(self, tiles: tuple[Any, Any], block: Block) -> None:
-        """Pack the rows of tiles; where those of several share a line of the cache, some k at a time."""
-        plan, w = self.plan, self.w
-
-        def some(first: Any, end: Any) -> None:
-            part = Block(block.start + first, end - first)
-
-            def tile(t: Register, _: list[Register]) -> None:
-                self._pack_a(t, self._at(self._packed_tile(t - tiles[0]), first, plan.pitch_a), part)
-
-            w.loop(*tiles, 1, tile)
-
-        write_ranges(w, 0, block.depth, _PACKED_DEPTH if plan.row_axis.stride == 1 else plan.block, some)
-
-    def _pack_a(self, t: Register, to: Register, block: Block) -> None:
-        plan = self.plan
-        across, along = plan.row_axis.stride, plan.depth_axis.stride
-        source = self._at(self.a, block.start, along)
-        for condition, rows in self._tile_kinds(t):
-            panel = Panel(plan.a, source, across, along, self._first_row(t), rows, plan.rows, block.depth)
-
-            def pack(panel: Panel = panel) -> None:
-                write_packing(self.w, panel, self.element, plan.lanes_a, to, plan.pitch_a)
-
-            self._when(condition, pack)
-
-    def _vectors(self, s: Register, block: Block, packed: Register | None) -> Register:
-        """Return the address of the first vector of a strip; it is packed before if it has a place."""
-        if packed is None:
-            return self._unpacked(s, block)
-        self._pack_b(s, block, packed)
-        return packed
-
-    def _unpacked(self, s: Register, block: Block) -> Register:
-        along, across = self.plan.b.strides[-2:]
-        first = scaled(self.w, s, self.plan.pitch_b)
-        return self._at(self._at(self.b, block.start, along), first, across)
-
-    def _pack_b(self, s: Register, block: Block, to: Register) -> None:
-        plan = self.plan
-        along, across = plan.b.strides[-2:]
-        source = self._at(self.b, block.start, along)
-        first = scaled(self.w, s, plan.pitch_b)
-        for condition, vectors, mask in self._strip_kinds(s):
-            width = vectors * self.lanes - (self.lanes - mask if mask else 0)
-            panel = Panel(plan.b, source, across, along, first, width, plan.columns, block.depth)
-
-            def pack(panel: Panel = panel) -> None:
-                write_packing(self.w, panel, self.element, self.lanes, to, plan.pitch_b)
-
-            self._when(condition, pack)
 
     # -------------------------------------------------------------------------------------- tiles
 
@@ -396,9 +276,6 @@ class Matrix:
             return along(a_here, self._at(b, u, axis.length * along_b), axis.length, sums)
 
         return w.loop(0, self._quotient(block.depth, axis.length), 1, line, sums)
-
-    def _quotient(self, x: Any, n: int) -> Any:
-        return divided(self.w, x, n)[0] if isinstance(x, Register) else x // n
 
     def _dots(self, s: Register, a: Register, b: Register, rows: int, slot: Register) -> None:
         """Compute a tile of one vector with the vectors along k, `plan.dots` columns at a time."""
