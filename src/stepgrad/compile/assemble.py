@@ -24,6 +24,7 @@ from stepgrad.compile.lower.register import element_of
 from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage, plan_arena
+from stepgrad.compile.recompute import computed_again
 from stepgrad.compile.schedule import Cluster, Schedule, base_of, writes_without_conflict
 from stepgrad.compile.threads import write_barrier, write_sharing
 from stepgrad.compile.value import Constant, Value
@@ -82,7 +83,8 @@ class Native:
         self.storages: list[Storage] = []
         self._constants: list[numpy.ndarray] = []
         program.writes = writes_without_conflict(program.outputs, program.writes)
-        self.schedule = Schedule([*program.outputs, *(v for _, v in program.writes)], program.writes)
+        schedule = Schedule([*program.outputs, *(v for _, v in program.writes)], program.writes)
+        self.clusters = computed_again(schedule.clusters, program.outputs, program.writes)
         self._buffers: dict[Value, Buffer] = {}
         self._targets: dict[Cluster, list[tuple[Value, Buffer]]] = {}
         self.status = self._storage("status", "int64", 1)
@@ -158,7 +160,7 @@ class Native:
         for storage, value in zip(self.outputs, self.program.outputs):
             written.setdefault(value, []).append(Buffer.contiguous(storage, value.shape))
         needed, viewed = self._needed_elsewhere()
-        for cluster in self.schedule.clusters:
+        for cluster in self.clusters:
             targets: list[tuple[Value, Buffer]] = []
             for member in cluster.members:
                 buffers = written.get(member, [])
@@ -176,21 +178,19 @@ class Native:
         """Return the values that other clusters read, and of these the ones that are read through a view."""
         needed: set[Value] = set()
         viewed: set[Value] = set()
-        for cluster in self.schedule.clusters:
+        for cluster in self.clusters:
+            inside = set(cluster.members)
             for member in cluster.members:
                 for x in member.inputs:
                     source = base_of(x)
                     if source is not x:
                         viewed.add(source)
-                    home = self.schedule.cluster_of(source)
-                    if home is not None and (home is not cluster or source is not x):
-                        needed.add(source)
-                    if home is cluster and cluster.kind in ("special",):
+                    if source is not x or x not in inside:
                         needed.add(source)
         return needed, viewed
 
     def _lifetimes(self) -> None:
-        for i, cluster in enumerate(self.schedule.clusters):
+        for i, cluster in enumerate(self.clusters):
             task = self._task(cluster)
             for storage in task.storages():
                 storage.first = i if storage.first < 0 else storage.first
@@ -212,7 +212,7 @@ class Native:
 
     def _write(self) -> str:
         w = Writer()
-        for i, cluster in enumerate(self.schedule.clusters):
+        for i, cluster in enumerate(self.clusters):
             task, name = self._task(cluster).from_starts(), f"k{i}_{cluster.kind}"
             if cluster.kind == "contract":
                 kernel = write_product(w, name, task, self._packing)

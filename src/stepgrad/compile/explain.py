@@ -22,7 +22,7 @@ _log = logging.getLogger("stepgrad.compile")
 def explained(compiled: Compiled) -> str:
     """Return the slots, the kernels and the costs of compiled code as text."""
     native = compiled.native
-    computed = sum(len(cluster.members) for cluster in native.schedule.clusters)
+    computed = len({member for cluster in native.clusters for member in cluster.members})
     lines = [
         f"{computed} values in {len(native.kernels)} kernels; "
         f"{_bytes(native.arena_bytes)} for what lies between them",
@@ -32,7 +32,7 @@ def explained(compiled: Compiled) -> str:
     ]
     lines += [f"  {_slot(slot)}" for _, slot in native.slots] or ["  none"]
     written = {value: slot.attrs["leaf"] for slot, value in native.program.writes}
-    for kernel, cluster in zip(native.kernels, native.schedule.clusters):
+    for kernel, cluster in zip(native.kernels, native.clusters):
         lines += ["", *_kernel(kernel, cluster, written, native.program.outputs)]
     return "\n".join(lines)
 

@@ -275,6 +275,19 @@ class Builder(Indexing):
         self.values.append(value)
         return value
 
+    def again(self, x: Value, inputs: tuple[Value, ...], shape: tuple[int, ...]) -> Value:
+        """Return a value of its own that does with other inputs what x does."""
+        value = Value(self, x.kind, x.op, inputs, x.attrs, shape, x.dtype)
+        self.values.append(value)
+        return value
+
+    def rearranged(self, x: Value, view: Value, base: Value) -> Value:
+        """Return x as `view` shows `base`."""
+        if view is base:
+            return x
+        assert view.op is not None
+        return self.apply(view.op, self.rearranged(x, view.inputs[0], base), **view.attrs)
+
     def strides_of(self, x: Value) -> tuple[int, ...]:
         """Return the strides in which a value lies in memory, if it does not stay in registers."""
         if x.kind == "leaf" and hasattr(x.attrs["leaf"], "strides"):
