@@ -20,7 +20,7 @@ def leaves(tree: Any) -> list[Any]:
 
 
 def _gather(tree: Any, found: list[Any]) -> None:
-    # Into one list: every call of a compiled function begins with this.
+    # Into one list: one for each part would be copied at every level.
     if isinstance(tree, (tuple, list)):
         for part in tree:
             _gather(part, found)

@@ -36,7 +36,7 @@ class TensorSlot(Slot):
         array = tensor._array
         strides = tuple(s // array.itemsize for s in array.strides)
         super().__init__(name, array.shape, array.dtype, strides, advance)
-        self.tensor, self.position = tensor, position
+        self.tensor, self.position, self.byte_strides = tensor, position, array.strides
         self.others: list[Tensor] = []
 
 
@@ -65,6 +65,27 @@ class NumberSlot(Slot):
         super().__init__(name, (), numpy.dtype("float64"), (), advance=1)
         self.ask, self.turn = ask, turn
         self.memory = numpy.zeros(1)
+        # The number that lies in all of the first so many places of the memory.
+        self._number: Any = None
+        self._filled = 0
+
+    def make_room(self, steps: int) -> bool:
+        """Have memory for so many steps; return whether it is another one now."""
+        if len(self.memory) >= steps:
+            return False
+        self.memory, self._filled = numpy.empty(steps), 0
+        return True
+
+    def put(self, step: int) -> None:
+        """Ask for the number, for one step of a run."""
+        self.memory[step], self._filled = self.ask(), 0
+
+    def fill(self, steps: int) -> None:
+        """Ask for the number, for all steps of a run."""
+        number = self.ask()
+        if number is not self._number or steps > self._filled or type(number) is not float:
+            self.memory[:steps] = self._number = number
+            self._filled = steps
 
 
 class _Captured(Recording):
@@ -197,7 +218,7 @@ class Capture:
 
     def reads_the_same(self) -> bool:
         """Return whether the values that the step asked for are as they were."""
-        return all(t._array.tobytes() == array.tobytes() for t, array in self._read)
+        return not self._read or all(t._array.tobytes() == array.tobytes() for t, array in self._read)
 
     def undo(self) -> None:
         """Put back what the recorded run changed in tensors and random streams; its gradients are

@@ -6,7 +6,6 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable
-from operator import attrgetter, is_
 from typing import Any
 
 import numpy
@@ -14,8 +13,9 @@ import numpy
 from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
-from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, tensors_in
+from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot
 from stepgrad.compile.explain import explained, log
+from stepgrad.compile.guard import Guard
 from stepgrad.compile.value import NotCompiled
 from stepgrad.compile.watch import Watch
 from stepgrad.errors import ArgumentError, IndexShapeError, MissingNameError
@@ -27,7 +27,6 @@ _log = logging.getLogger("stepgrad.compile")
 
 
 MOST_VARIANTS, MOST_COMPILATIONS = 8, 16
-_array_of, _mode_of = attrgetter("_array"), attrgetter("training")
 
 
 class Compiled:
@@ -55,29 +54,36 @@ class Compiled:
             for leaf, _ in capture.program.writes
             if isinstance(leaf.attrs["leaf"], TensorSlot)
         ]
-        # What `holds` looks at before each call.
-        self._tensors = [slot.tensor for _, slot in self._found]
-        self._shared = [slot for _, slot in self._found if slot.others]
-        self._modules, self._modes = [m for m, _ in capture.modules], [t for _, t in capture.modules]
+        self._versions = [tensor._version for tensor in self.written]
+        self._outputs = [
+            (entry, value.shape, value.dtype)
+            for entry, value in zip(self.native.output_entries, capture.program.outputs)
+        ]
         self._point_to_found()
 
     def _point_to_found(self) -> None:
-        self._arrays = [*map(_array_of, self._tensors)]
-        for (entry, _), array in zip(self._found, self._arrays):
-            self.native.table[entry] = address_of(array)
+        # What `holds` looks at before each call.
+        together = [t for _, slot in self._found for t in (slot.tensor, *slot.others)]
+        self._guard = Guard(entries=[
+            *((vars(module), ("training",)) for module, _ in self.capture.modules),
+            *((vars(tensor), ("_array",)) for tensor in together),
+        ])  # fmt: skip
+        for entry, slot in self._found:
+            self.native.table[entry] = address_of(slot.tensor._array)
 
     def holds(self) -> bool:
         """Return whether modes and memory are as they were when the step was captured."""
-        if not all(map(is_, map(_mode_of, self._modules), self._modes)):
+        return (not self._guard.differs() or self._still_holds()) and self.capture.reads_the_same()
+
+    def _still_holds(self) -> bool:
+        """Return whether modes are the same and tensors alike, in other memory perhaps."""
+        if any(module.training is not mode for module, mode in self.capture.modules):
             return False
-        if not self.capture.reads_the_same():
-            return False
-        if any(t._array is not slot.tensor._array for slot in self._shared for t in slot.others):
-            return False
-        if not all(map(is_, map(_array_of, self._tensors), self._arrays)):
-            if not all(_alike(slot.tensor._array, slot) for _, slot in self._found):
+        for _, slot in self._found:
+            array = slot.tensor._array
+            if any(t._array is not array for t in slot.others) or not _alike(array, slot):
                 return False
-            self._point_to_found()
+        self._point_to_found()
         return True
 
     def run(self, arguments: list[Tensor], steps: int | None = None) -> list[numpy.ndarray]:
@@ -91,26 +97,28 @@ class Compiled:
 
     def _run(self, arguments: list[Tensor], steps: int | None) -> list[numpy.ndarray]:
         capture, native = self.capture, self.native
-        self._ask_for_numbers(1 if steps is None else steps)
+        table, kept = native.table, []
+        count, lead = (1, ()) if steps is None else (steps, (steps,))
+        self._ask_for_numbers(count)
         for stream in capture.streams:
             stream.load()
-        kept = []
         for entry, slot in self._arguments:
             assert slot.position is not None
             array = arguments[slot.position]._array
             if slot.advance or not _alike(array, slot):
                 array = numpy.ascontiguousarray(array)
                 kept.append(array)
-            native.table[entry] = address_of(array)
-        lead = () if steps is None else (steps,)
-        outputs = [numpy.empty(lead + v.shape, v.dtype) for v in capture.program.outputs]
-        for entry, output in zip(native.output_entries, outputs):
-            native.table[entry] = address_of(output)
-        native.run(1 if steps is None else steps)
+            table[entry] = address_of(array)
+        outputs = []
+        for entry, shape, dtype in self._outputs:
+            output = numpy.empty(lead + shape, dtype)
+            table[entry] = address_of(output)
+            outputs.append(output)
+        native.run(count)
         for stream in capture.streams:
             stream.save()
-        for tensor in self.written:
-            tensor._version[0] += 1
+        for version in self._versions:
+            version[0] += 1
         if native.index_out_of_range():
             raise IndexShapeError("an index was outside of its tensor in a compiled step.")
         return outputs
@@ -118,19 +126,18 @@ class Compiled:
     def _ask_for_numbers(self, steps: int) -> None:
         """Ask for the Python numbers of all steps, doing in between what else the step does in Python."""
         for entry, slot in self._numbers:
-            if len(slot.memory) < steps:
-                slot.memory = numpy.empty(steps)
+            if slot.make_room(steps):
                 self.native.table[entry] = address_of(slot.memory)
         effects = self.capture.effects
         if not effects:
             for _, slot in self._numbers:
-                slot.memory[:steps] = slot.ask()
+                slot.fill(steps)
             return
         happenings: list[Any] = sorted([*effects, *(slot for _, slot in self._numbers)], key=_turn)
         for step in range(steps):
             for happening in happenings:
                 if isinstance(happening, NumberSlot):
-                    happening.memory[step] = happening.ask()
+                    happening.put(step)
                 else:
                     happening.repeat()
 
@@ -145,8 +152,7 @@ def _turn(happening: Any) -> float:
 
 
 def _alike(array: Any, slot: TensorSlot) -> bool:
-    strides = tuple(s // array.itemsize for s in array.strides)
-    return array.shape == slot.shape and array.dtype == slot.dtype and strides == slot.strides
+    return array.shape == slot.shape and array.dtype == slot.dtype and array.strides == slot.byte_strides
 
 
 class CompiledFunction:
@@ -170,8 +176,11 @@ class CompiledFunction:
         if self._is_module and self._is_trained():
             self._tell_of_training()
             return self.function(*args, **kwargs)
-        arguments = tensors_in((args, kwargs))
-        key = (_key((args, kwargs)), state.grad_enabled, _repeated(arguments))
+        arguments: list[Tensor] = []
+        kinds = [_key(x, arguments) for x in args]
+        if kwargs:
+            kinds.append(_key(kwargs, arguments))
+        key = (len(args), *kinds, state.grad_enabled, _repeated(arguments))
         compiled = self._current(key)
         if compiled is None:
             if key in self._not_compiled:
@@ -255,13 +264,17 @@ class CompiledFunction:
         >>> sg.compile(add).scan(sg.ones(3, 2))
         tensor([2., 4., 6.])
         """
-        kinds = tuple((x._array.shape[1:], x._array.dtype.char) for x in stacked)
-        lengths = {x._array.shape[0] if x._array.ndim else 0 for x in stacked}
+        key: tuple[Any, ...] = ("scan", state.grad_enabled)
+        lengths = set()
+        for x in stacked:
+            array = x._array
+            shape = array.shape
+            lengths.add(shape[0] if shape else 0)
+            key += (shape[1:], array.dtype)
         if len(lengths) != 1 or 0 in lengths:
             raise ArgumentError(
                 "scan takes tensors whose first dimension has one length for all, at least 1."
             )
-        key = ("scan", kinds, state.grad_enabled)
         compiled = self._current(key)
         if compiled is None:
             return self._first_scan(key, [x.detach() for x in stacked])
@@ -350,18 +363,19 @@ def _stacked(results: list[Any], rest: Any = None) -> Any:
     return first
 
 
-def _key(x: Any) -> Any:
-    """Return what of the arguments a compiled step depends on: shapes, dtypes and layouts of tensors, the
-    values of all else.
+def _key(x: Any, tensors: list[Tensor]) -> Any:
+    """Return what of an argument a compiled step depends on: shapes, dtypes and layouts of tensors, the
+    values of all else. Its tensors are appended to `tensors`.
     """
     if isinstance(x, Tensor):
+        tensors.append(x)
         array = x._array
         layout = None if array.flags.c_contiguous else array.strides
-        return (array.shape, array.dtype.char, x.requires_grad, layout)
+        return (array.shape, array.dtype, x.requires_grad, layout)
     if isinstance(x, (list, tuple)):
-        return (type(x).__name__, tuple(map(_key, x)))
+        return (type(x).__name__, tuple([_key(part, tensors) for part in x]))
     if isinstance(x, dict):
-        return tuple((k, _key(v)) for k, v in x.items())
+        return tuple([(k, _key(v, tensors)) for k, v in x.items()])
     if isinstance(x, numpy.ndarray):
         raise ArgumentError(
             "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
@@ -372,8 +386,10 @@ def _key(x: Any) -> Any:
 
 def _repeated(arguments: list[Tensor]) -> tuple[int, ...]:
     """Return, where a tensor is handed in more than once, which arguments are the same."""
+    if len(set(map(id, arguments))) == len(arguments):
+        return ()
     ids = [id(t) for t in arguments]
-    return tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else ()
+    return tuple(map(ids.index, ids))
 
 
 class _Same:

@@ -77,8 +77,11 @@ class Module:
         """Return a function of the module that takes ctypes `arguments` and returns nothing; it runs
         without the GIL.
         """
-        address = self._engine.get_function_address(name)
-        return ctypes.CFUNCTYPE(None, *arguments)(address)
+        return ctypes.CFUNCTYPE(None, *arguments)(self.address(name))
+
+    def address(self, name: str) -> int:
+        """Return where a function of the module lies."""
+        return self._engine.get_function_address(name)
 
 
 def _target() -> Any:

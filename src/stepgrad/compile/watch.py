@@ -16,6 +16,7 @@ from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from stepgrad.arrays.random import Generator
+from stepgrad.compile.guard import Guard
 from stepgrad.nn.module import Module
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
@@ -30,11 +31,12 @@ _MOST_TABLES, _MOST_ENTRIES = 2_000, 1_000
 class Table:
     """Named values in one place: attributes of an object, entries of a container, variables of a function.
 
-    `place` is the dict or list that holds them, or a function that returns them as a dict.
+    `place` is the dict or list that holds them, or a function that returns them as a dict. `followed`: the
+    names of which the value may change.
     """
 
     def __init__(self, what: str, place: Any, followed: Iterable[str] = ()) -> None:
-        self.place, self._what, self._followed = place, what, followed
+        self.place, self._what, self.followed = place, what, followed
         named = self._named()
         self._names, self._objects = [*named], [*named.values()]
 
@@ -52,7 +54,7 @@ class Table:
             return ""
         before = dict(zip(self._names, self._objects))
         for name in chain(now, (name for name in before if name not in now)):
-            if name in self._followed:
+            if name in self.followed:
                 continue
             if name not in now or name not in before or not _same(now[name], before[name]):
                 return f"{str(name).lstrip('_')} of {self._what}"
@@ -90,23 +92,13 @@ class Watch:
         for name, x in self._objects:
             self._add(Table(name, partial(_chosen, vars(x), self._names)))
             self._picked.append((vars(x), tuple(self._names)))
-        # Dicts and lists are looked at all at once: this runs before every step.
-        held = [t.place for t in self._tables if not callable(t.place)]
-        self._views = [place.values() if isinstance(place, dict) else place for place in held]
-        self._before = self._now()
-
-    def _now(self) -> list[Any]:
-        """Return all values that are watched, in an order that stays the same."""
-        now = [*chain.from_iterable(self._views)]
-        for table, names in self._picked:
-            now += map(table.get, names)
-        now += [cell.cell_contents for cell in self._cells]
-        return now
+        # All values are looked at at once: this runs before every step.
+        places = [(table.place, table.followed) for table in self._tables if not callable(table.place)]
+        self._guard = Guard(places, self._picked, self._cells)
 
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
-        now = self._now()
-        if len(now) == len(self._before) and all(map(is_, now, self._before)):
+        if not self._guard.differs():
             return ""
         for table in self._tables:
             if change := table.change():

@@ -1,0 +1,166 @@
+"""Whether Python values are still the very objects that they were: what is asked before each compiled step.
+
+A module has a dozen of them, and the shortest Python needs forty nanoseconds for each, of which the whole
+step of a small network takes a hundred. So native code asks, through the C interface of CPython.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterable
+from functools import lru_cache, partial
+from itertools import chain, islice
+from operator import is_
+from types import CellType
+from typing import Any
+
+from stepgrad.compile.machine import Module
+
+Place = dict[Any, Any] | list[Any]
+
+# ``differ(checks, count)``: a check is a function, two arguments for it, and what it is to return; they end
+# at the first that returns something else. ``contents`` is the function for a cell, which returns 0 for an
+# empty one; its second argument is where the addresses of `_CELL` lie.
+_TEXT = """
+define i64 @differ(ptr %checks, i64 %count) nounwind {
+entry:
+  br label %check
+check:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %call ]
+  %is.end = icmp eq i64 %i, %count
+  br i1 %is.end, label %same, label %call
+call:
+  %at = getelementptr [4 x ptr], ptr %checks, i64 %i
+  %function = load ptr, ptr %at
+  %a.at = getelementptr ptr, ptr %at, i64 1
+  %a = load ptr, ptr %a.at
+  %b.at = getelementptr ptr, ptr %at, i64 2
+  %b = load ptr, ptr %b.at
+  %before.at = getelementptr ptr, ptr %at, i64 3
+  %before = load ptr, ptr %before.at
+  %now = call ptr %function(ptr %a, ptr %b)
+  %i.next = add i64 %i, 1
+  %is.same = icmp eq ptr %now, %before
+  br i1 %is.same, label %check, label %other
+same:
+  ret i64 0
+other:
+  ret i64 1
+}
+
+define ptr @contents(ptr %cell, ptr %functions) nounwind {
+entry:
+  %get = load ptr, ptr %functions
+  %release.at = getelementptr ptr, ptr %functions, i64 1
+  %release = load ptr, ptr %release.at
+  %contents = call ptr %get(ptr %cell)
+  call void %release(ptr %contents)
+  ret ptr %contents
+}
+"""
+_CELL = ("PyCell_Get", "Py_DecRef")
+
+
+# From so many questions on they are put in native code, which takes some milliseconds to make.
+PATIENCE = 8
+
+
+class Guard:
+    """Dicts, lists, entries of dicts and contents of cells, with the objects that they hold now.
+
+    `places`: dicts and lists, each with the keys whose values need not be asked for. `entries`: dicts, each
+    with keys of interest, which may be missing.
+    """
+
+    def __init__(
+        self,
+        places: Iterable[tuple[Place, Iterable[Any]]] = (),
+        entries: Iterable[tuple[dict[str, Any], Iterable[str]]] = (),
+        cells: Iterable[CellType] = (),
+    ) -> None:
+        self._places, self._entries, self._cells = [*places], [*entries], [*cells]
+        self._views = [p.values() if isinstance(p, dict) else p for p, _ in self._places]
+        self._sizes, self._before = [*map(len, self._views)], self._now()
+        self._asked, self._kept = 0, list[Any]()
+        # Asks whether one of them is another object now.
+        self.differs: Callable[[], Any] = self._differs
+
+    def _now(self) -> list[Any]:
+        """Return all values, in an order that stays the same."""
+        now = [*chain.from_iterable(self._views)]
+        for table, names in self._entries:
+            now += map(table.get, names)
+        now += [cell.cell_contents for cell in self._cells]
+        return now
+
+    def _differs(self) -> bool:
+        now = self._now()
+        if len(now) != len(self._before) or not all(map(is_, now, self._before)):
+            return True
+        asked = self._asked = self._asked + 1
+        if asked == PATIENCE:
+            self.differs = self._native() or self._differs
+        return False
+
+    def _native(self) -> Callable[[], Any] | None:
+        """Return a native function that says the same; None if there cannot be one."""
+        interface = _interface()
+        if interface is None or not all(map(_is_plain, self._places)):
+            return None
+        before, checks = iter(self._before), []
+        for (place, free), size in zip(self._places, self._sizes):
+            checks.append((interface.size, id(place), 0, size))
+            values = [*islice(before, size)]
+            if isinstance(place, list):
+                checks += [(interface.item, id(place), i, id(value)) for i, value in enumerate(values)]
+                continue
+            for key, value in zip(self._held([*place]), values):
+                if key not in free:
+                    checks.append((interface.entry, id(place), id(key), id(value)))
+        for table, names in self._entries:
+            for name, value in zip(names, before):
+                is_missing = value is None and name not in table
+                checks.append((interface.entry, id(table), id(name), 0 if is_missing else id(value)))
+        for cell, value in zip(self._cells, before):
+            checks.append((interface.cell, id(cell), interface.of_cell, id(value)))
+        memory = self._held((ctypes.c_void_p * (4 * len(checks)))(*chain.from_iterable(checks)))
+        return partial(interface.differ, ctypes.addressof(memory), len(checks))
+
+    def _held(self, x: Any) -> Any:
+        """Keep what native code has the address of."""
+        self._kept.append(x)
+        return x
+
+
+def _is_plain(entry: tuple[Place, Iterable[Any]]) -> bool:
+    """Return whether no Python of a class runs where a dict or list is read."""
+    place, _ = entry
+    return type(place) is list or (type(place) is dict and all(type(key) in (str, int) for key in place))
+
+
+class _Interface:
+    """The functions that checks are made of, by their addresses."""
+
+    def __init__(self) -> None:
+        self._module = Module(_TEXT)
+        # Called with the GIL, unlike the steps.
+        kind = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64)
+        self.differ = kind(self._module.address("differ"))
+        self._of_cell = (ctypes.c_void_p * len(_CELL))(*map(_address, _CELL))
+        self.cell, self.of_cell = self._module.address("contents"), ctypes.addressof(self._of_cell)
+        self.size, self.item = _address("PyObject_Size"), _address("PyList_GetItem")
+        self.entry = _address("PyDict_GetItemWithError")
+
+
+def _address(name: str) -> int:
+    address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+    assert address is not None
+    return address
+
+
+@lru_cache(maxsize=1)
+def _interface() -> _Interface | None:
+    """Return what native code asks by; None where Python is another one, or runs threads side by side."""
+    has_lock = getattr(sys, "_is_gil_enabled", lambda: True)()
+    return _Interface() if sys.implementation.name == "cpython" and has_lock else None
