@@ -133,3 +133,10 @@ ERRORS = [
 def test_what_does_not_fit_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_triangle_of_booleans_is_one():
+    x = sg.ones(2, 2, dtype=sg.bool)
+    assert x.tril().dtype == x.triu().dtype == sg.bool
+    assert x.tril().tolist() == [[True, False], [True, True]]
+    assert x.int().triu(1).dtype == sg.int32

@@ -157,7 +157,8 @@ class ArrangingMethods(TensorBase):
         rows, columns = self._array.shape[-2:]
         above = self._counted(columns) - self._counted(rows).unsqueeze(1)
         kept = above <= diagonal if lower else above >= diagonal
-        return apply(REGISTRY["where"], kept, self, 0)
+        zero = False if self._array.dtype.kind == "b" else 0  # booleans, a mask for example, stay booleans
+        return apply(REGISTRY["where"], kept, self, zero)
 
     def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
         """Return the diagonals of two dimensions, as the last dimension: a view.
