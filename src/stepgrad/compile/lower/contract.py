@@ -38,7 +38,7 @@ _GROUP_STRIPS = 8
 # Of A, so much stays in the second cache while strips of B pass. To pack B once more for other rows pays only
 # where A is this many times as much: packed, or as it lies.
 _ROWS_BYTES, _LEAST_ROWS = 1 << 20, 256
-_MOST_PACKED, _MOST_UNPACKED = 2, 4
+_MOST_PACKED, _MOST_UNPACKED = 2, 16
 # A is packed where its elements for one k and the next lie apart and the block reaches farther than this.
 _FAR_BYTES = 1 << 17
 # From so many arrays read and written with the result, and so many rows, threads share by rows.
@@ -55,8 +55,9 @@ MUCH_MEMORY, _ROWS_FOR_FETCHING, _PAGE = 1 << 20, 4, 1 << 12
 _DEEP = 256
 # Up to this depth, passing over that memory takes longer than the sums.
 _SHALLOW = 64
-# Cycles, measured: to pack an element, and to add up the lanes of a dot product.
-_PACKING, _FOLDING = 0.4, 3.0
+# Cycles, measured: to pack an element, to fetch a byte from beyond the second cache, to add up the lanes of
+# a dot product.
+_PACKING, _FETCHING, _FOLDING = 0.4, 0.025, 3.0
 # What one more loop must save, in cycles and as a part of all, to be worth the time that LLVM takes for it.
 _LOOP, _LOOP_PART = 1000.0, 0.03
 
@@ -236,6 +237,9 @@ class Contraction:
     def _best_tiles(self, vectors: int) -> tuple[Tiling, int, float]:
         """Return the tiles, how many vectors a strip has, and about how many cycles that takes."""
         best, least = (Tiling(self.line, 1, self.rows // self.line), 1), math.inf
+        # Every strip fetches all of A anew where that does not stay in the second cache, as packed parts do.
+        is_far = self.rows * self.depth * self.bytes > _ROWS_BYTES and self.depth_axis.stride == 1
+        far = _FETCHING * self.bytes * is_far
         for strip in range(1, min(vectors, 4 if self.rows > 1 else 8) + 1):
             strips, last = divmod(vectors, strip)
             widths = [(strip, strips), (last, 1)] if last else [(strip, strips)]
@@ -246,7 +250,7 @@ class Contraction:
                 if self.joined > 1 and rows < self.line:
                     continue
                 tiles = Tiling(self.line, rows, self.rows // self.line)
-                one = sum(i * j * _cycles(r, v, is_near) for r, i in tiles.kinds for v, j in widths)
+                one = sum(i * j * _cycles(r, v, is_near, far) for r, i in tiles.kinds for v, j in widths)
                 loops = len(tiles.kinds) * len(widths)
                 cycles = one * self.depth * (1 + loops * _LOOP_PART) + loops * _LOOP
                 if cycles < least:
@@ -384,11 +388,12 @@ class Contraction:
         return at
 
 
-def _cycles(rows: int, vectors: int, is_near: bool) -> float:
+def _cycles(rows: int, vectors: int, is_near: bool, far: float) -> float:
     """Return about how many cycles a tile takes for each k.
 
-    The arithmetic, or waiting for the sums before; and beside it the loads, of vectors that are near or not.
+    The arithmetic, or waiting for the sums before; and beside it the loads, of vectors that are near or not,
+    and of a row's element from `far`.
     """
     work = max(rows * vectors / 2, (rows + vectors) / 2, 4)
     crowded = 0.07 if rows * vectors > 24 else 0.0
-    return work + crowded + 0.1 * rows + (0.1 if is_near else 0.3) * vectors + 0.3
+    return work + crowded + (0.1 + far) * rows + (0.1 if is_near else 0.3) * vectors + 0.3
