@@ -3,8 +3,8 @@
 A value that several kernels use is stored by the first and read by the others. Where it is cheap, and what it
 is made of lies in memory for those kernels anyway, they compute it once more for themselves: from the result
 of a ReLU its mask, from that of a sigmoid its derivative. That saves the memory and the passage through it,
-and changes no bits: each element comes of the same operations on the same numbers. Where that cannot be, what
-it was made of is stored instead if that has smaller elements: a mask as booleans.
+and changes no bits: each element comes of the same operations on the same numbers. Where that cannot be, or
+would be much to read, what it was made of is stored instead if that has smaller elements: a mask as booleans.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _CHEAP = {
 }  # fmt: skip
 # So many of them at most for one value.
 _FEW = 4
+# Of more than so much not all stays in the second cache: booleans are then written and read sooner than what
+# they were made of is read.
+_MUCH_MEMORY = 1 << 20
 # Views through which a value may be computed as well.
 _REARRANGING = {"reshape", "permute"}
 
@@ -106,12 +109,12 @@ class _Memory:
 
     def consider(self, value: Value) -> None:
         """Let those who read a value compute it, if that pays."""
-        again, narrower = self._from_memory(value), self._from_narrower(value)
-        longer = self._kept_longer(again, value) if again else 0
-        if (again and not longer) or not narrower:
-            way = again if longer <= _bytes(value) else None
-        else:
-            way = narrower
+        way, narrower = self._from_memory(value), self._from_narrower(value)
+        if way and self._kept_longer(way, value) > (0 if narrower else _bytes(value)):
+            way = None
+        if way and narrower and sum(self._added(way, i) for i in self.readers[value]) > _MUCH_MEMORY:
+            way = None
+        way = way or narrower
         if way:
             self._move(value, way)
 
@@ -138,29 +141,31 @@ class _Memory:
             is_overwritten = self.overwritten.get(base_of(x), math.inf) <= readers[-1]
             if is_overwritten or not _lies_like(x, value, whole):
                 return None
-        for i in readers:
-            known = self.reads[i] | self.inside[i]
-            if sum(_bytes(x) for x in sources if x not in known) > _bytes(value):
-                return None
-        return Way(steps, sources)
+        way = Way(steps, sources)
+        return None if any(self._added(way, i) > _bytes(value) for i in readers) else way
 
     def _from_narrower(self, value: Value) -> Way | None:
         """Return how to make a value of the one with the smallest elements, smaller than its own, among those
         that it alone is made of; None if there is none.
         """
         steps: set[Value] = set()
-        found, made = None, value
+        found, made, width = None, value, value.dtype.itemsize
         while _is_cheap(made, value) and len(steps) < _FEW:
             inputs = [x for x in made.inputs if x.kind != "number"]
             if len(inputs) != 1 or inputs[0].shape != value.shape or inputs[0].kind in ("leaf", "view"):
                 break
             steps.add(made)
-            narrowest, made = found.sources if found else {value}, inputs[0]
+            made = inputs[0]
             if made in self.stored or made in self.repeated:
                 break
-            if all(made.dtype.itemsize < x.dtype.itemsize for x in narrowest):
-                found = Way(set(steps), {made})
+            if made.dtype.itemsize < width:
+                found, width = Way(set(steps), {made}), made.dtype.itemsize
         return found
+
+    def _added(self, way: Way, i: int) -> int:
+        """Return how many bytes a cluster must read that it does not read anyway."""
+        reads, inside = self.reads[i], self.inside[i]
+        return sum(_bytes(x) for x in way.sources if x not in reads and x not in inside)
 
     def _kept_longer(self, way: Way, value: Value) -> int:
         """Return how many bytes of the arena must be kept until the last reader of a value has run."""
