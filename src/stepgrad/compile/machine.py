@@ -53,6 +53,11 @@ def has_estimates() -> bool:
     return "+avx512dq" in host()[1]
 
 
+def has_scaling() -> bool:
+    """Return whether the CPU multiplies by powers of 2 in one instruction (AVX-512, for any width)."""
+    return "+avx512vl" in host()[1]
+
+
 def has_fma() -> bool:
     """Return whether the CPU multiplies and adds at once, rounding once."""
     return "+fma" in host()[1]

@@ -50,6 +50,17 @@ class Writer(Functions):
             lanes,
         )
 
+    def together(self, parts: list[Register], lanes: int) -> Register:
+        """Return scalars as the first lanes of a vector, 0 in the others."""
+        element, text = parts[0].element, "zeroinitializer"
+        for i, part in enumerate(parts):
+            kind = type_text(element, lanes)
+            vector = self.emit(
+                f"insertelement {kind} {text}, {part.type} {part.text}, i32 {i}", element, lanes
+            )
+            text = vector.text
+        return vector
+
     def convert(self, x: Register, element: str) -> Register:
         """Return x in another element type; floating point to integer cuts off, anything to i1 asks
         whether it is not 0.
@@ -165,6 +176,30 @@ class Writer(Functions):
         self.declare(name, f"declare {x.type} @{name}({x.type}, {x.type}, {mask})")
         arguments = f"{x.type} {x.text}, {x.type} zeroinitializer, {mask} -1"
         return self.emit(f"call {x.type} @{name}({arguments})", x.element, x.lanes)
+
+    def scaled(self, x: Register, n: Register) -> Register:
+        """Return x 2ⁿ for whole n, rounded once, as AVX-512 computes it."""
+        lanes = max(x.lanes, 16 // BYTES[x.element])
+        kind, wide = type_text(x.element, lanes), 8 * lanes * BYTES[x.element]
+        name = f"llvm.x86.avx512.mask.scalef.{'ps' if x.element == 'float' else 'pd'}.{wide}"
+        mask, rounding = f"i{max(lanes, 8)}", ("i32",) if wide == 512 else ()
+        self.declare(name, f"declare {kind} @{name}({', '.join((kind, kind, kind, mask, *rounding))})")
+        operands = [f"{kind} {self._resized(part, lanes).text}" for part in (x, n)]
+        arguments = [*operands, f"{kind} zeroinitializer", f"{mask} -1", *(f"{r} 4" for r in rounding)]
+        return self._resized(
+            self.emit(f"call {kind} @{name}({', '.join(arguments)})", x.element, lanes), x.lanes
+        )
+
+    def _resized(self, x: Register, lanes: int) -> Register:
+        """Return a vector of so many lanes, of which those that both have are those of x."""
+        if x.lanes == lanes:
+            return x
+        if lanes == 1:
+            return self.emit(f"extractelement {x.type} {x.text}, i32 0", x.element)
+        if x.lanes == 1:
+            kind = type_text(x.element, lanes)
+            return self.emit(f"insertelement {kind} poison, {x.type} {x.text}, i32 0", x.element, lanes)
+        return self.shuffle(x, x, [i % x.lanes for i in range(lanes)])
 
     def is_of_class(self, x: Register, classes: int) -> Register:
         """Return which of 64 bytes of numbers are of some classes, as AVX-512 tells it: a sum of 129 (NaN),

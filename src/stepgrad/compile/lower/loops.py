@@ -20,6 +20,9 @@ from stepgrad.compile.machine import has_fma
 from stepgrad.compile.memory import Buffer
 from stepgrad.compile.value import Value
 
+# So few elements are loaded one by one rather than gathered: sooner, and right after they were stored.
+FEW_LANES = 4
+
 
 @dataclass
 class Access:
@@ -101,6 +104,11 @@ def load(w: Writer, buffer: Buffer, address: Register, lanes: int, stride: int, 
         return w.load(address, element)
     if stride == 1:
         return w.load(address, element, lanes, mask)
+    if lanes <= FEW_LANES and element != "i1":
+        return w.together([
+            w.load(w.pointer(address, i * stride, element), element)
+            for i in range(lanes if mask is None else mask)
+        ], lanes)  # fmt: skip
     return w.gather(address, w.integers([i * stride for i in range(lanes)]), element, mask)
 
 

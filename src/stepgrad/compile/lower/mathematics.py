@@ -17,7 +17,7 @@ from stepgrad.arrays.special import MIDDLE, SMALL
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.library import Library
 from stepgrad.compile.lower.register import BYTES, Register
-from stepgrad.compile.machine import has_estimates
+from stepgrad.compile.machine import has_estimates, has_scaling
 
 # ln 2 in two parts, the first short enough that n · LN2_HIGH is exact for every exponent n.
 _LN2_HIGH = {"float": 0.693145751953125, "double": 0.6931471803691238}
@@ -86,9 +86,17 @@ class Mathematics(Library):
     def exp(self, x: Register) -> Register:
         """eˣ: x = n ln 2 + r, |r| ≤ ½ ln 2, and a Taylor series for eʳ. Error below 1.1 ulp."""
         n, r = self._reduced(x)
-        return self._scaled(
-            self._series(r, [1 / math.factorial(k) for k in range(_EXP_TERMS[x.element] + 1)]), n, x
-        )
+        return self._scaled(self._small_exp(r), n)
+
+    def _small_exp(self, r: Register) -> Register:
+        """Return eʳ for |r| ≤ ½ ln 2, from pairs of terms, so that few steps wait for the one before."""
+        w = self.writer
+        first, second, *terms = [1 / math.factorial(k) for k in range(_EXP_TERMS[r.element] + 1)]
+        *pairs, total = [w.fma(r, odd, even) for even, odd in zip(terms[::2], terms[1::2])]
+        square = r * r
+        for pair in reversed(pairs):
+            total = w.fma(total, square, pair)
+        return w.fma(w.fma(total, r, second), r, first)
 
     def expm1(self, x: Register) -> Register:
         """eˣ − 1, exact near 0. Error below 2.5 ulp."""
@@ -102,7 +110,7 @@ class Mathematics(Library):
         # eʳ − 1 keeps its small digits; 2ⁿ (eʳ − 1) + (2ⁿ − 1).
         terms = [1 / math.factorial(k) for k in range(1, _EXP_TERMS[x.element] + 2)]
         small = self._series(r, terms) * r
-        power = self._scaled(w.constant(1.0, x.element, x.lanes), n, x)
+        power = self._scaled(w.constant(1.0, x.element, x.lanes), n)
         result = w.select(x == 0.0, x, w.fma(small, power, power - 1.0))
         return w.select(x < _EXP_RANGE[x.element][0], -1.0, result)
 
@@ -113,14 +121,21 @@ class Mathematics(Library):
         w, kind = self.writer, x.element
         low, high = _EXP_RANGE[kind]
         # Comparisons that are false for NaN let it through.
-        x = w.select(x < low, low, w.select(x > high, high, x))
-        n = w.intrinsic("rint", x * (1 / math.log(2)))
+        x = w.select(x > high, high, x)
+        x = w.select(x < low, low, x)
+        # Rounded by a number to which no fraction can be added.
+        whole = w.constant(1.5 * 2.0 ** _MANTISSA[kind], kind, x.lanes)
+        n = w.fma(x, 1 / math.log(2), whole) - whole
         r = w.fma(n, -_LN2_HIGH[kind], x)
         return n, w.fma(n, -_LN2_LOW[kind], r)
 
-    def _scaled(self, y: Register, n: Register, x: Register) -> Register:
-        """Return y 2ⁿ in two steps, so that neither infinite nor denormal results come too early."""
+    def _scaled(self, y: Register, n: Register) -> Register:
+        """Return y 2ⁿ: in two steps where there is no instruction for it, so that neither infinite nor
+        denormal results come too early.
+        """
         w, kind = self.writer, y.element
+        if has_scaling() and y.lanes * BYTES[kind] <= 64:
+            return w.scaled(y, n)
         integer = _INTEGER[kind]
         whole = w.convert(w.select(n == n, n, 0.0), integer)
         half = w.emit(
@@ -280,9 +295,7 @@ class Mathematics(Library):
         n = w.intrinsic("rint", t)
         rest = w.fma(x, low, w.fma(x, high, -t))
         f = ((t - n) + rest) * math.log(2)
-        return self._scaled(
-            self._series(f, [1 / math.factorial(k) for k in range(_EXP_TERMS[kind] + 1)]), n, x
-        )
+        return self._scaled(self._small_exp(f), n)
 
     # ---------------------------------------------------------------------- division with a rest
 
