@@ -12,8 +12,10 @@ TINY = numpy.float32(1e-40)
 
 @pytest.fixture(autouse=True)
 def as_before():
+    at_first = denormal.MODES.copy()
     yield
     sg.set_flush_denormal(False)
+    denormal.MODES[:] = at_first
 
 
 needs_a_mode = pytest.mark.skipif(not denormal.can_flush(), reason="this processor's mode cannot be set")
@@ -31,6 +33,23 @@ def test_compiled_code_flushes_where_it_is_asked_to():
 
 
 @needs_a_mode
+def test_a_step_that_changes_tensors_flushes_until_it_is_told_not_to():
+    mean = sg.full((37,), TINY)
+
+    def step(x):
+        mean.mul_(0.5)
+        return x * 2
+
+    run, x = sg.compile(step), sg.full((5,), TINY)
+    run(x)
+    assert (run(x).numpy().view("int32") == 0).all()
+    assert (mean.numpy().view("int32") == 0).all()
+    assert (sg.compile(lambda x: x * 2)(x).numpy() == 2 * TINY).all()
+    sg.set_flush_denormal(False)
+    assert (run(x).numpy() == 2 * TINY).all()
+
+
+@needs_a_mode
 def test_eager_code_of_the_thread_that_asked():
     x = numpy.full(37, TINY)
     sg.set_flush_denormal(True)
@@ -44,7 +63,7 @@ def test_eager_code_of_the_thread_that_asked():
 def test_the_mode_of_the_thread_is_as_it_was_after_a_run(mode):
     x, double = numpy.full(37, TINY), sg.compile(lambda x: x * 2)
     sg.set_flush_denormal(not mode)
-    denormal.MODE[0] = denormal._FLUSH if mode else 0
+    denormal.MODES[:] = denormal._FLUSH if mode else 0
     assert (double(sg.full((37,), 1.0)).numpy() == 2).all()
     # Read as a part of the bits: a comparison would take it for 0 as well.
     assert bool(((x * numpy.float32(1)).view("int32") != 0).all()) is mode

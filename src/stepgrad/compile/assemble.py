@@ -311,7 +311,7 @@ class Native:
         if storage.kind == "status":
             return self._status.ctypes.data
         if storage.kind == "mode":
-            return denormal.MODE.ctypes.data
+            return denormal.MODES[bool(self.program.writes) :].ctypes.data
         return self._arena.ctypes.data + storage.offset if storage.kind == "scratch" else 0
 
     def index_out_of_range(self) -> bool:

@@ -14,8 +14,8 @@ from stepgrad.compile.lower.register import Register
 
 # Of the control register of x86 (MXCSR): results that are denormal become 0, and operands are taken for 0.
 _FLUSH = 0x8040
-# What native code reads: these bits, or 0.
-MODE = numpy.zeros(1, "int64")
+# What native code reads, these bits or 0: code that changes no tensor, and steps that do.
+MODES = numpy.array([0, _FLUSH], "int64")
 
 
 def can_flush() -> bool:
@@ -24,13 +24,14 @@ def can_flush() -> bool:
 
 
 def set_flush_denormal(mode: bool) -> bool:
-    """Take denormal numbers for 0 (True), or compute with them as with all others (False, as it is at first).
+    """Take denormal numbers for 0 (True), or compute with them as with all others (False).
 
     float32 numbers are denormal below 1.2e-38, float64 below 2.2e-308. Where a gradient stays 0, Adam's means
-    of it become so small, and its update then takes about ten times as long. The mode holds for all compiled
-    steps, on all of their threads, and for what the calling thread computes eagerly. Gradients and
-    parameters hardly ever depend on it. Returns whether the processor can do it, as in PyTorch; if not,
-    nothing is changed.
+    of it become so small, and its update then takes about ten times as long; gradients and parameters hardly
+    ever depend on them. Until this is called, compiled steps that change tensors (training steps) take them
+    for 0, and all else computes with them, as PyTorch does. Then the mode holds for all compiled code, on all
+    of its threads, and for what the calling thread computes eagerly. Returns whether the processor can do it,
+    as in PyTorch; if not, nothing is changed.
 
     >>> import stepgrad as sg
     >>> supported = sg.set_flush_denormal(True)
@@ -40,8 +41,8 @@ def set_flush_denormal(mode: bool) -> bool:
     """
     if not can_flush():
         return False
-    MODE[0] = _FLUSH if mode else 0
-    _for_this_thread()(int(MODE[0]))
+    MODES[:] = bits = _FLUSH if mode else 0
+    _for_this_thread()(bits)
     return True
 
 
