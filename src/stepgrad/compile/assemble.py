@@ -104,7 +104,7 @@ class Native:
         self.seconds = {
             "fusion": fused - began, "text": written - fused, "LLVM": time.perf_counter() - written,
         }  # fmt: skip
-        self._run = self.module.function("run", *_RUN)
+        self._run = self.module.function("run", *(_RUN if self._is_shared else _RUN[:2]))
         self._arena = aligned_zeros((self.arena_bytes,), "uint8")
         self._packing_memory = {
             is_common: aligned_zeros((_rounded(s.size) * (1 if is_common else threads.MOST),), "uint8")
@@ -114,6 +114,7 @@ class Native:
         self._meeting = numpy.zeros(threads.MEETING, "int64").ctypes
         self.output_entries = [s.number for s in self.outputs]
         self.table = (ctypes.c_void_p * len(self.storages))(*map(self._fixed_address, self.storages))
+        self._table_address = ctypes.addressof(self.table)
 
     @property
     def work(self) -> float:
@@ -122,8 +123,11 @@ class Native:
 
     def run(self, steps: int) -> None:
         """Run `steps` steps, on as many threads as pay."""
-        count = threads.get_num_threads() if self._is_shared else 1
-        threads.run_together(self._run, self.table, steps, count, self._meeting.data)
+        if self._is_shared:
+            count = threads.get_num_threads()
+            threads.run_together(self._run, self.table, steps, count, self._meeting.data)
+        else:
+            self._run(self._table_address, steps)
 
     # ---------------------------------------------------------------------------------- places
 
@@ -235,12 +239,13 @@ class Native:
 
         Every thread runs it. The parts of a shared kernel are done by whoever is free; the other kernels
         are run by thread 0. Between kernels of which one is shared, the threads wait for each other.
-        Without a shared kernel there is one thread. Some kernels at a time are called by a function of their
-        own, since the time that LLVM needs for one grows with the square of its length.
+        Without a shared kernel there is one thread, and ``run(table, steps)``. Some kernels at a time are
+        called by a function of their own, since the time that LLVM needs for one grows with the square of
+        its length.
         """
         if self._is_shared:
             write_barrier(w)
-        kinds = ["ptr", "i64", "i64", "i64", "ptr"]
+        kinds = ["ptr", "i64", "i64", "i64", "ptr"] if self._is_shared else ["ptr", "i64"]
         called = [each for kernel in self.kernels for each in (kernel.before, kernel) if each is not None]
         groups = [called[i : i + MOST_CALLS] for i in range(0, len(called), MOST_CALLS)]
         for number, kernels in enumerate(groups):
@@ -261,10 +266,9 @@ class Native:
         """Write the calls of some kernels for one step; `threads`: this one, how many there are, and where
         they meet.
         """
-        thread, count, meeting = threads
 
         def call(kernel: Kernel, begin: Any, end: Any) -> None:
-            places = [self._place(w, kernel, s, table, index, thread) for s in kernel.storages]
+            places = [self._place(w, kernel, s, table, index, threads) for s in kernel.storages]
             w.call(kernel.name, [*places, begin, end])
 
         def alone(kernels: list[Kernel]) -> None:
@@ -274,6 +278,7 @@ class Native:
         if not self._is_shared:
             alone(kernels)
             return
+        thread, count, meeting = threads
         for shared, group in groupby(kernels, key=lambda kernel: kernel.is_shared):
             together = list(group)
             if shared:
@@ -286,7 +291,9 @@ class Native:
                 w.when(thread == 0, partial(alone, together))
                 w.call("meet", [meeting, count])
 
-    def _place(self, w: Writer, kernel: Kernel, s: Storage, table: Any, index: Any, thread: Any) -> Any:
+    def _place(
+        self, w: Writer, kernel: Kernel, s: Storage, table: Any, index: Any, threads: list[Any]
+    ) -> Any:
         """Return the address that a kernel gets for a storage.
 
         It is loaded for each call: held in registers, of which there are few, it would be stored and loaded
@@ -294,7 +301,7 @@ class Native:
         """
         at = w.load(w.pointer(table, s.number, "i64"), "ptr")
         if s is self._packed.get(False):
-            return w.pointer(at, thread * _rounded(s.size), "i8") if self._is_shared else at
+            return w.pointer(at, threads[0] * _rounded(s.size), "i8") if self._is_shared else at
         advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
         if advance:
             at = w.pointer(at, index * advance if advance > 1 else index, element_of(s.dtype))
@@ -316,9 +323,10 @@ class Native:
 
     def index_out_of_range(self) -> bool:
         """Return whether an index was out of range since the last time this was asked."""
-        found = bool(self._status[0])
+        if not self._status[0]:
+            return False
         self._status[0] = 0
-        return found
+        return True
 
 
 def _rounded(size: int) -> int:
