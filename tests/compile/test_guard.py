@@ -58,6 +58,8 @@ CHANGES = {
     "swapped": lambda held: held.entries.reverse(),
     "an entry": lambda held: held.globals.update(seen=3),
     "an entry that was missing": lambda held: held.globals.update(missing=1),
+    "an entry of None that was missing": lambda held: held.globals.update(missing=None),
+    "an entry that is missing now": lambda held: held.globals.pop("seen"),
     "a cell": replace_cell,
 }
 
@@ -93,6 +95,19 @@ def test_only_natively_free_values_and_lost_contents_are_told_apart():
     empty_cell(held)
     assert guard.differs()
     replace_cell(held)
+    assert guard.differs()
+
+
+def test_what_changes_every_time_is_asked_natively_as_well():
+    held = Held()
+    guard = held.guard()
+    for i in range(PATIENCE):
+        held.table["free"] = float(i)
+        assert guard.differs()
+    assert guard.differs != guard._differs
+    held.table["free"] = 7.5
+    assert not guard.differs()
+    held.table["a"] = 1.0
     assert guard.differs()
 
 

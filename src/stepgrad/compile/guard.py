@@ -10,7 +10,7 @@ import ctypes
 import sys
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import chain, repeat
 from operator import is_
 from types import CellType
 from typing import Any
@@ -64,6 +64,7 @@ _CELL = ("PyCell_Get", "Py_DecRef")
 
 # From so many questions on they are put in native code, which takes some milliseconds to make.
 PATIENCE = 8
+_MISSING = object()
 
 
 class Guard:
@@ -81,7 +82,9 @@ class Guard:
     ) -> None:
         self._places, self._entries, self._cells = [*places], [*entries], [*cells]
         self._views = [p.values() if isinstance(p, dict) else p for p, _ in self._places]
-        self._sizes, self._before = [*map(len, self._views)], self._now()
+        self._keys = [[*place] if isinstance(place, dict) else range(len(place)) for place, _ in self._places]
+        self._before = self._now()
+        # The memory that native code reads.
         self._asked, self._kept = 0, list[Any]()
         # Asks whether one of them is another object now.
         self.differs: Callable[[], Any] = self._differs
@@ -90,18 +93,16 @@ class Guard:
         """Return all values, in an order that stays the same."""
         now = [*chain.from_iterable(self._views)]
         for table, names in self._entries:
-            now += map(table.get, names)
+            now += map(table.get, names, repeat(_MISSING))
         now += [cell.cell_contents for cell in self._cells]
         return now
 
     def _differs(self) -> bool:
-        now = self._now()
-        if len(now) != len(self._before) or not all(map(is_, now, self._before)):
-            return True
         asked = self._asked = self._asked + 1
         if asked == PATIENCE:
             self.differs = self._native() or self._differs
-        return False
+        now = self._now()
+        return len(now) != len(self._before) or not all(map(is_, now, self._before))
 
     def _native(self) -> Callable[[], Any] | None:
         """Return a native function that says the same; None if there cannot be one."""
@@ -109,28 +110,22 @@ class Guard:
         if interface is None or not all(map(_is_plain, self._places)):
             return None
         before, checks = iter(self._before), []
-        for (place, free), size in zip(self._places, self._sizes):
-            checks.append((interface.size, id(place), 0, size))
-            values = [*islice(before, size)]
-            if isinstance(place, list):
-                checks += [(interface.item, id(place), i, id(value)) for i, value in enumerate(values)]
-                continue
-            for key, value in zip(self._held([*place]), values):
-                if key not in free:
+        for (place, free), keys in zip(self._places, self._keys):
+            checks.append((interface.size, id(place), 0, len(keys)))
+            for key, value in zip(keys, before):
+                if isinstance(place, list):
+                    checks.append((interface.item, id(place), key, id(value)))
+                elif key not in free:
                     checks.append((interface.entry, id(place), id(key), id(value)))
         for table, names in self._entries:
             for name, value in zip(names, before):
-                is_missing = value is None and name not in table
-                checks.append((interface.entry, id(table), id(name), 0 if is_missing else id(value)))
+                expected = 0 if value is _MISSING else id(value)
+                checks.append((interface.entry, id(table), id(name), expected))
         for cell, value in zip(self._cells, before):
             checks.append((interface.cell, id(cell), interface.of_cell, id(value)))
-        memory = self._held((ctypes.c_void_p * (4 * len(checks)))(*chain.from_iterable(checks)))
+        memory = (ctypes.c_void_p * (4 * len(checks)))(*chain.from_iterable(checks))
+        self._kept.append(memory)
         return partial(interface.differ, ctypes.addressof(memory), len(checks))
-
-    def _held(self, x: Any) -> Any:
-        """Keep what native code has the address of."""
-        self._kept.append(x)
-        return x
 
 
 def _is_plain(entry: tuple[Place, Iterable[Any]]) -> bool:
