@@ -119,6 +119,19 @@ def test_bits_do_not_depend_on_the_number_of_threads():
     assert found[0] == found[1] == found[2]
 
 
+def test_the_same_shape_of_two_others_is_no_copy():
+    """Both lie in rows: what one shows of its memory, the other shows as well."""
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        return (x.exp().reshape(6, 8) * (y + 1).reshape(6, 8)).sum(1)
+
+    x, y = normal(2, 3, 8), normal(48, seed=1)
+    same(lambda x, y: [step(x, y)], x, y)
+    compiled = sg.compile(step)
+    compiled(x, y)
+    assert [k.name for k in compiled.programs[0].native.kernels] == ["k0_reduce"]
+
+
 def test_the_dimensions_of_reshaped_arrays_in_groups():
     def sizes(old: tuple[int, ...], new: tuple[int, ...]) -> Any:
         groups = _groups(old, new)

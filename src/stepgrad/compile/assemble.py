@@ -25,7 +25,7 @@ from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage, plan_arena
 from stepgrad.compile.recompute import computed_again
-from stepgrad.compile.schedule import Cluster, Schedule, base_of, writes_without_conflict
+from stepgrad.compile.schedule import Cluster, Schedule, base_of, uncopied, writes_without_conflict
 from stepgrad.compile.threads import write_barrier, write_sharing
 from stepgrad.compile.value import Constant, Value
 
@@ -73,7 +73,8 @@ class Native:
     """A compiled program. ``run(steps)`` runs it on the memory that `table` points to.
 
     `slots`: (entry of the table, slot) for each slot; `output_entries`: the entries of the outputs. The
-    other entries are filled in already. `seconds`: what its stages took.
+    other entries are filled in already. `results`: the values that become the outputs, with the same elements
+    in the same order. `clusters`: what each kernel computes. `seconds`: what its stages took.
     """
 
     def __init__(self, program: Program) -> None:
@@ -82,9 +83,10 @@ class Native:
         self.slots: list[tuple[int, Slot]] = []
         self.storages: list[Storage] = []
         self._constants: list[numpy.ndarray] = []
-        program.writes = writes_without_conflict(program.outputs, program.writes)
-        schedule = Schedule([*program.outputs, *(v for _, v in program.writes)], program.writes)
-        self.clusters = computed_again(schedule.clusters, program.outputs, program.writes)
+        self.results = [uncopied(v) for v in program.outputs]
+        program.writes = writes_without_conflict(self.results, program.writes)
+        schedule = Schedule([*self.results, *(v for _, v in program.writes)], program.writes)
+        self.clusters = computed_again(schedule.clusters, self.results, program.writes)
         self._buffers: dict[Value, Buffer] = {}
         self._targets: dict[Cluster, list[tuple[Value, Buffer]]] = {}
         self.status = self._storage("status", "int64", 1)
@@ -161,7 +163,7 @@ class Native:
         written: dict[Value, list[Buffer]] = {}
         for slot, value in self.program.writes:
             written.setdefault(value, []).append(self.locate(slot))
-        for storage, value in zip(self.outputs, self.program.outputs):
+        for storage, value in zip(self.outputs, self.results):
             written.setdefault(value, []).append(Buffer.contiguous(storage, value.shape))
         needed, viewed = self._needed_elsewhere()
         for cluster in self.clusters:

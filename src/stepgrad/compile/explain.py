@@ -33,7 +33,7 @@ def explained(compiled: Compiled) -> str:
     lines += [f"  {_slot(slot)}" for _, slot in native.slots] or ["  none"]
     written = {value: slot.attrs["leaf"] for slot, value in native.program.writes}
     for kernel, cluster in zip(native.kernels, native.clusters):
-        lines += ["", *_kernel(kernel, cluster, written, native.program.outputs)]
+        lines += ["", *_kernel(kernel, cluster, written, native.results)]
     return "\n".join(lines)
 
 

@@ -63,7 +63,7 @@ def _beneath(b: Builder, x: Value, view: Value) -> Value | None:
             return None
         if x.op is view.op and x.inputs[0].shape == source.shape and x.attrs == view.attrs:
             return x.inputs[0]
-        if _is_lifted(x):
+        if _is_lifted(x) and not (x.op is view.op is find("reshape") and b.reshapes_freely(x, source.shape)):
             # It has another order of its own.
             return None
     padded = b.reshape(x, shape=(1,) * (view.ndim - x.ndim) + x.shape)

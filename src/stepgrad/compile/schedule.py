@@ -55,6 +55,19 @@ def base_of(value: Value) -> Value:
     return value
 
 
+def uncopied(value: Value) -> Value:
+    """Return the computed value that a copy of its reshaped elements shows, or the value itself.
+
+    Where only the elements in their order are asked for, as they are of an output, the copy is not needed.
+    """
+    if value.op is None or value.op.name != "cast" or value.dtype != value.inputs[0].dtype:
+        return value
+    x = value.inputs[0]
+    while x.kind == "view" and x.op is not None and x.op.name == "reshape":
+        x = x.inputs[0]
+    return x if x is not value.inputs[0] and x.kind not in ("view", "leaf", "number") else value
+
+
 def live_values(roots: list[Value]) -> list[Value]:
     """Return the values that `roots` need, in order."""
     seen: set[Value] = set()
