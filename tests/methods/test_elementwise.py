@@ -202,3 +202,39 @@ def test_special_values_of_functions():
     x = sg.tensor([0.0], requires_grad=True)
     x.relu().backward()
     assert x.grad.item() == 0
+
+
+NUMBERED = {"xlogy": lambda x, y: x * math.log(y), "xlog1py": lambda x, y: x * math.log1p(y)}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+@pytest.mark.parametrize("other", [2, 0.5, True])
+@pytest.mark.parametrize("kind", [sg.float16, sg.float32, sg.float64, sg.int64, sg.uint8, sg.bool])
+def test_a_number_takes_the_type_of_the_tensor_beside_it(name: str, other: float, kind: sg.dtype):
+    x, function = sg.tensor([1, 3, 0]).to(kind), getattr(sg.special, name)
+    found = function(x, other)
+    assert found.dtype == (kind if kind.is_floating_point else sg.float32)
+    assert found.tolist() == pytest.approx([NUMBERED[name](v, other) for v in x.tolist()], rel=2e-3)
+    assert function(x[0], other).dtype == found.dtype
+    assert function(other, x).dtype == found.dtype
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_the_derivative_beside_a_number_is_as_exact_as_the_tensor(name: str):
+    x = sg.tensor([1.5, 0.0], dtype=sg.float64, requires_grad=True)
+    (slope,) = sg.autograd.grad(getattr(sg.special, name)(x, 0.3).sum(), x, create_graph=True)
+    assert slope.tolist() == pytest.approx([NUMBERED[name](1, 0.3)] * 2, rel=1e-14)
+    (slope,) = sg.autograd.grad(getattr(sg.special, name)(x, -1.0).sum(), x)
+    assert math.isnan(slope[0]) if name == "xlogy" else slope[0] == -math.inf
+    assert slope[1] == 0
+
+
+def test_the_sign_of_a_tensor_on_a_number_is_differentiated_twice():
+    x = sg.tensor([-1.5, 2.0], requires_grad=True)
+    (slope,) = sg.autograd.grad(sg.copysign(3.0, x).sum(), x, create_graph=True)
+    assert slope.tolist() == [0, 0]
+
+
+def test_what_is_filled_keeps_its_type():
+    assert sg.fill(sg.ones(2, dtype=sg.int32), 2.7).equal(sg.tensor([2, 2], dtype=sg.int32))
+    assert sg.fill(sg.zeros(2, dtype=sg.bool), 2).equal(sg.tensor([True, True]))

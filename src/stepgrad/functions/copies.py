@@ -58,10 +58,10 @@ def as_strided_scatter(
 
 
 def fill(input: Tensor, value: Any) -> Tensor:
-    """Return a tensor like the input with every element `value`, a number or a 0-d tensor."""
+    """Return a tensor of the input's shape and dtype with every element `value`, a number or a 0-d tensor."""
     everywhere = apply(REGISTRY["full"], shape=input.shape, value=True, dtype="bool").to(input.device)
     value = value.to(input.dtype) if isinstance(value, Tensor) else value
-    return apply(REGISTRY["where"], everywhere, value, input)
+    return apply(REGISTRY["where"], everywhere, value, input).to(input.dtype)
 
 
 __all__ = [

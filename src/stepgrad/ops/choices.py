@@ -58,7 +58,7 @@ class copysign:
         # ONNX cannot tell −0 from 0.
         return g.where(b < 0, -g.abs(a), g.abs(a))
 
-    samples = binary(away_from=(0,))
+    samples = [*binary(away_from=(0,)), Sample(1.5, real(away_from=(0,)))]
 
 
 @elementwise

@@ -113,12 +113,14 @@ class xlogy:
 
     def value(m, a, b):
         nothing = (a == 0) & m.logical_not(m.isnan(b))
-        return m.where(nothing, 0.0, a * m.log(m.where(nothing, 1.0, b)))
+        # a + 1, which is 1 there, and not 1: where b is a Python number, its logarithm has the type of a.
+        return m.where(nothing, 0.0, a * m.log(m.where(nothing, a + 1, b)))
 
     def partials(m, a, b, y):
-        return m.where((a == 0) & (b <= 0), 0.0, m.log(b)), a / b
+        nothing = (a == 0) & (b <= 0)
+        return m.where(nothing, 0.0, m.log(m.where(nothing, a + 1, b))), a / b
 
-    samples = binary(0.5, 2)
+    samples = [*binary(0.5, 2), Sample(real(), 1.5), Sample(1.5, real(0.5, 2))]
 
 
 @elementwise
@@ -129,12 +131,14 @@ class xlog1py:
 
     def value(m, a, b):
         nothing = (a == 0) & m.logical_not(m.isnan(b))
-        return m.where(nothing, 0.0, a * m.log1p(m.where(nothing, 0.0, b)))
+        # a, which is 0 there, and not 0: where b is a Python number, its logarithm has the type of a.
+        return m.where(nothing, 0.0, a * m.log1p(m.where(nothing, a, b)))
 
     def partials(m, a, b, y):
-        return m.where((a == 0) & (b <= -1), 0.0, m.log1p(b)), a / (1 + b)
+        nothing = (a == 0) & (b <= -1)
+        return m.where(nothing, 0.0, m.log1p(m.where(nothing, a, b))), a / (1 + b)
 
-    samples = binary(0.5, 2)
+    samples = [*binary(0.5, 2), Sample(real(), 1.5), Sample(1.5, real(0.5, 2))]
 
 
 @elementwise
