@@ -1,6 +1,7 @@
 """Attention and transformers: by hand, masks, options, native against eager, files, messages."""
 
 import math
+import re
 
 import numpy
 import pytest
@@ -34,6 +35,14 @@ def test_by_hand():
     found = F.scaled_dot_product_attention(q, k, v, sg.tensor(allowed))
     right = by_hand(*arrays, numpy.where(allowed, 0.0, -numpy.inf))
     numpy.testing.assert_allclose(found.numpy(), right)
+
+
+def test_numbers_of_a_mask_do_not_change_the_type():
+    x, mask = sg.ones(2, 3, 4, dtype=sg.float64), nn.Transformer.generate_square_subsequent_mask(3)
+    assert F.scaled_dot_product_attention(x, x, x, mask).dtype == sg.float64
+    assert F.scaled_dot_product_attention(*[x.half()] * 3, mask).dtype == sg.float16
+    attention = nn.MultiheadAttention(4, 2).to(sg.float64)
+    assert attention(x, x, x, key_padding_mask=sg.zeros(3, 2))[0].dtype == sg.float64
 
 
 def test_causal_is_a_mask():
@@ -208,6 +217,26 @@ WRONG = [
     (
         lambda: F.scaled_dot_product_attention(sg.arange(4).reshape(2, 2), sg.zeros(2, 2), sg.zeros(2, 2)),
         DtypeError, "takes floating point tensors; its query is int64",
+    ),
+    *(
+        (
+            lambda kind=kind: F.scaled_dot_product_attention(*[sg.zeros(2, 2)] * 3, sg.ones(2, 2).to(kind)),
+            DtypeError,
+            "scaled_dot_product_attention takes attn_mask of booleans, True for what may be looked at, or of "
+            f"numbers to add, which are float32 as the query is, not {kind.name}. "
+            + re.escape("Convert it with .bool() or with .to(query.dtype)."),
+        )
+        for kind in (sg.int64, sg.uint8, sg.float64)
+    ),
+    *(
+        (
+            lambda name=name, kind=kind: nn.MultiheadAttention(4, 2)(
+                *[sg.zeros(3, 3, 4)] * 3, **{name: sg.ones(3, 3).to(kind)}
+            ),
+            DtypeError, f"takes {name} of booleans, True for what may not be looked at.*not {kind.name}",
+        )
+        for name in ("attn_mask", "key_padding_mask")
+        for kind in (sg.int64, sg.uint8)
     ),
     (lambda: nn.TransformerEncoderLayer(4, 2, activation="sine"), ArgumentError, "'relu', 'gelu' or a fun"),
     (

@@ -112,7 +112,8 @@ class MultiheadAttention(Module):
           those of each, (batch, heads, queries, keys).
         * `is_causal`: says that `attn_mask` is the causal one, which must be there.
 
-        Raises `ShapeError` or `ArgumentError` for what does not fit.
+        Numbers to add are of the dtype of the query, or float32. Raises `ShapeError`, `DtypeError` or
+        `ArgumentError` for what does not fit.
         """
         check_causal(is_causal, attn_mask)
         self._check(query, key, value)

@@ -26,7 +26,8 @@ def scaled_dot_product_attention(
 
     * `query` (…, queries, features), `key` (…, keys, features), `value` (…, keys, any), of one dtype.
     * `attn_mask`, of a shape that broadcasts to (…, queries, keys): booleans, True where a query may look at
-      a key, or numbers that are added. A query that may look at nothing gets 0.
+      a key, or numbers that are added, of the dtype of the query or float32. A query that may look at
+      nothing gets 0.
     * `dropout_p`: the probability with which a weight is set to 0 (also while evaluating: pass 0 then).
     * `is_causal`: query i may look at the keys 0 … i.
     * `scale`: 1/√features when None.
@@ -48,6 +49,8 @@ def scaled_dot_product_attention(
         query = query.reshape(*lead, heads // groups, groups, rows, features)
         key, value = key.unsqueeze(-3), value.unsqueeze(-3)
     mask = causal_mask(query.shape[-2], key.shape[-2]) if is_causal else attn_mask
+    if mask is not None:
+        mask = checked_mask(mask, query, "scaled_dot_product_attention", "attn_mask", "may")
     factor = 1 / math.sqrt(query.shape[-1] or 1) if scale is None else scale
     result, _ = attend(query, key, value, mask, dropout_p, factor, can_be_empty=not is_causal)
     return result.flatten(-4, -3) if groups > 1 else result
@@ -81,6 +84,24 @@ def attend(
     if dropout_p:
         weights = dropout(weights, dropout_p)
     return weights @ value, weights
+
+
+def checked_mask(mask: Tensor, query: Tensor, operation: str, name: str, says: str) -> Tensor:
+    """Return a mask of booleans as it is, and numbers to add in the dtype of the query.
+
+    Raises `DtypeError` for others: whether an integer 1 stands for True or is to be added, nobody knows.
+    `says` is what a True does, "may" or "may not".
+    """
+    kind = mask.dtype.name
+    if kind == "bool":
+        return mask
+    if kind not in (query.dtype.name, "float32"):
+        raise DtypeError(
+            f"{operation} takes {name} of booleans, True for what {says} be looked at, or of numbers to add, "
+            f"which are {query.dtype.name} as the query is, not {kind}. "
+            f"Convert it with .bool() or with .to(query.dtype)."
+        )
+    return mask.to(query.dtype)
 
 
 def causal_mask(queries: int, keys: int) -> Tensor:

@@ -9,7 +9,7 @@ from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.functions.creation import zeros
 from stepgrad.functions.joining import cat
 from stepgrad.nn.functional.affine import linear
-from stepgrad.nn.functional.attention import attend
+from stepgrad.nn.functional.attention import attend, checked_mask
 from stepgrad.tensor import Tensor
 
 
@@ -65,7 +65,7 @@ def attend_heads(
     more = 0
     for own_k, own_v in projections.further(batch, q):
         k, v, more = cat([k, own_k], 1), cat([v, own_v], 1), more + 1
-    both = _one_mask(padding, mask, heads, (batch, queries, keys), more)
+    both = _one_mask(padding, mask, heads, (batch, queries, keys), more, q)
     size = features // heads
     q, k, v = (x.reshape(batch, x.shape[1], heads, size).transpose(1, 2) for x in (q, k, v))
     y, weights = attend(q, k, v, both, dropout_p, 1 / math.sqrt(size))
@@ -73,11 +73,12 @@ def attend_heads(
 
 
 def _one_mask(
-    padding: Tensor | None, mask: Tensor | None, heads: int, sizes: tuple[int, int, int], more: int
-) -> Tensor | None:
+    padding: Tensor | None, mask: Tensor | None, heads: int, sizes: tuple[int, int, int], more: int,
+    query: Tensor,
+) -> Tensor | None:  # fmt: skip
     """Return both masks as one, as `scaled_dot_product_attention` takes it; None if there is none.
 
-    `more` keys, at the end, may always be looked at.
+    `more` keys, at the end, may always be looked at. Numbers to add are of the dtype of `query`.
     """
     batch, queries, keys = sizes
     found: Tensor | None = None
@@ -95,7 +96,7 @@ def _one_mask(
                 f"MultiheadAttention needs {name} of shape {' or '.join(str(list(s)) for s in shapes)}, "
                 f"not {list(x.shape)}."
             )
-        x = x.reshape(full)
+        x = checked_mask(x, query, "MultiheadAttention", name, "may not").reshape(full)
         if more:
             x = cat([x, zeros(*x.shape[:-1], more, dtype=x.dtype, device=x.device)], 3)
         x = ~x if x.dtype.name == "bool" else x
@@ -156,7 +157,8 @@ def multi_head_attention_forward(
     in `MultiheadAttention`, `in_proj_weight` (3 features, features) or, with `use_separate_proj_weight`, the
     weights of queries, keys and values one by one. Dropout of the weights happens while `training`.
 
-    Raises `ShapeError` or `ArgumentError` for what does not fit, `ArgumentError` for `static_k`, `static_v`.
+    Raises `ShapeError`, `DtypeError` or `ArgumentError` for what does not fit, `ArgumentError` for
+    `static_k`, `static_v`.
 
     >>> import stepgrad as sg
     >>> x, eye = sg.ones(3, 1, 2), sg.eye(2)
