@@ -201,8 +201,7 @@ def _promoted(op: Op, inputs: tuple[Any, ...], arrays: list[Any]) -> list[Any] |
     if changed or any(isinstance(x, Tensor) for x in inputs[skip:]):
         return converted if changed else None
     number = numpy.asarray(converted[skip], dtype=to.numpy)
-    beside = isinstance(inputs[0], Tensor)  # a condition, which may be a number, too
-    converted[skip] = Tensor._of(devices.move(number, inputs[0].device) if beside else number)
+    converted[skip] = Tensor._of(devices.move(number, getattr(inputs[0], "device", devices.CPU)))
     return converted
 
 
