@@ -289,6 +289,22 @@ def test_packing_before_changes_no_bit(monkeypatch, layout_a, layout_b, shape, w
     numpy.testing.assert_array_equal(before(bias, [(i, i + 1) for i in reversed(range(units))]), whole)
 
 
+@pytest.mark.parametrize("shape, dtype", [((40, 300, 50), "float32"), ((29, 263, 70), "float64")])
+def test_fetching_the_next_rows_changes_no_bit(monkeypatch, shape, dtype):
+    m, k, n = shape
+    a, b, bias = (numbers(s, dtype, i) for i, s in enumerate([(m, k), (k, n), (n,)]))
+    compiled = Compiled(a, b, 64)
+    assert compiled.plan.fetches_a
+    assert "@llvm.prefetch" in compiled.text
+    monkeypatch.setattr(contract, "_DEEP", 1000)
+    plain = Compiled(a, b, 64)
+    assert not plain.plan.fetches_a
+    assert (plain.plan.tiles.largest, plain.plan.strip) == (compiled.plan.tiles.largest, compiled.plan.strip)
+    whole = compiled(bias)
+    assert_right(whole, a, b, numpy.maximum(a.astype("float64") @ b + bias, 0))
+    numpy.testing.assert_array_equal(whole, plain(bias))
+
+
 @pytest.mark.parametrize("layout_b", LAYOUTS)
 def test_parts_of_strips(layout_b):
     a, b = numbers((170, 60), "float32", 1), laid_out(numbers((60, 211), "float32", 2), layout_b)

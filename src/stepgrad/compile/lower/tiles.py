@@ -116,7 +116,7 @@ class Matrix(Factors):
                         self._hand_on(s, a, b, block)
                         return
                     if plan.blocks == 1:
-                        self._tile(t, s, a, b, block, self.sums, self._ahead(t, s))
+                        self._tile(t, s, a, b, block, self.sums, self._ahead(t, s, a))
                         self._finish(t, s, self.sums)
                         return
                     number = (s - strips[0]) * plan.group_tiles + (t - tiles[0])
@@ -168,10 +168,15 @@ class Matrix(Factors):
         left = plan.depth - start
         return Block(start, self.w.select(left < plan.block, left, plan.block))
 
-    def _ahead(self, t: Register, s: Register) -> list[Ahead]:
+    def _ahead(self, t: Register, s: Register, a: Register) -> list[Ahead]:
         """Return what is fetched while a tile is summed up."""
         if self.places is None:
-            return []
+            if not self.plan.fetches_a:
+                return []
+            # The next tile's rows, a line of the cache of each at a time.
+            stride = self.plan.row_axis.stride
+            offsets = range(0, self.plan.tiles.largest * stride, stride)
+            return [Ahead(self._at(a, offsets.stop), self.plan.line_elements, offsets, self.element)]
         return self.places(self.batch, self._first_row(t), scaled(self.w, s, self.plan.pitch_b))
 
     # -------------------------------------------------------------------------------------- tiles
@@ -254,7 +259,7 @@ class Matrix(Factors):
 
         def along(a: Register, b: Register, depth: Any, sums: list[Register]) -> list[Register]:
             if ahead:
-                each = -(-plan.block // rows)
+                each = plan.line_elements if self.places is None else -(-plan.block // rows)
                 return write_fetching(w, ahead, each, depth, body, [a, b, *sums])[2:]
             if isinstance(depth, Register) or depth * len(sums) > _STRAIGHT:
                 return w.loop(0, depth, 1, body, [a, b, *sums])[2:]
