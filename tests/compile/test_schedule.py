@@ -93,3 +93,30 @@ def test_schedules_of_changes_in_place(name: str):
     step, shapes = CHANGES[name]
     tensors = [sg.ones(*shape) for shape in shapes]
     check_schedule(*captured(sg.no_grad()(step), tensors))
+
+
+@pytest.mark.parametrize("n, first", [(4, "matmul"), (200, "sum")])
+def test_a_small_step_begins_with_what_most_waits_for(n: int, first: str):
+    def step(x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.sum(), (x @ x).exp() @ x
+
+    program, schedule = captured(step, [sg.ones(n, n)])
+    check_schedule(program, schedule)
+    assert first in [v.op.name for v in schedule.clusters[0].members]
+
+
+def test_a_small_step_updates_first_what_the_next_step_reads_first():
+    first, second = sg.ones(3, 3, requires_grad=True), sg.ones(3, 3, requires_grad=True)
+
+    def step(x: Tensor) -> Tensor:
+        loss = ((x @ first).tanh() @ second).square().sum()
+        gradients = sg.autograd.grad(loss, [second, first])
+        with sg.no_grad():
+            for p, gradient in zip((second, first), gradients):
+                p -= 0.1 * gradient
+        return loss
+
+    program, schedule = captured(step, [sg.ones(2, 3)])
+    check_schedule(program, schedule)
+    slots = [slot.attrs["leaf"].tensor for c in schedule.clusters for slot in c.writes]
+    assert [t is first for t in slots] == [True, False]

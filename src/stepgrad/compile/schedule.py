@@ -17,6 +17,14 @@ from __future__ import annotations
 
 from stepgrad.compile.value import Value
 
+# Numbers in all values of a step below which the CPU is at several of its kernels at a time.
+SMALL_STEP = 5_000
+# How many cycles pass until a result is there, about; 4 for all others.
+_CYCLES = {
+    "pow": 100, "sigmoid": 70, "tanh": 80, "exp": 50, "expm1": 60, "log": 60, "log1p": 80, "erf": 60,
+    "div": 12, "sqrt": 18, "contract": 16, "reduce": 12,
+}  # fmt: skip
+
 
 class Cluster:
     """Values that one kernel computes: `members` in order, the `anchor` among them, `shape` of the
@@ -186,7 +194,7 @@ class Schedule:
 
     def _old_readers_first(self, writes: list[tuple[Value, Value]]) -> None:
         """Order every reader of a slot's old value before the cluster that writes it."""
-        readers: dict[Value, list[Value]] = {slot: [] for slot, _ in writes}
+        self._readers = readers = {slot: list[Value]() for slot, _ in writes}
         for value in self._of:
             for source in dict.fromkeys(map(base_of, value.inputs)):
                 if source in readers:
@@ -300,20 +308,46 @@ class Schedule:
 
     def _ordered(self) -> list[Cluster]:
         """Return the clusters in topological order; of those that are ready, the one that was recorded
-        first.
+        first, or, in a step so small that the CPU is at several at a time, the one for which most waits.
         """
+        ordered = self._in_order(dict.fromkeys(self._clusters, 0))
+        if sum(v.size for v in self.values) > SMALL_STEP:
+            return [self._clusters[n] for n in ordered]
+        # From the beginning of a cluster to the end of the step, and then to the end of the next one.
+        own = {n: _latency(cluster) for n, cluster in self._clusters.items()}
+        once: dict[int, int] = {}
+        twice: dict[int, int] = {}
+        for n in reversed(ordered):
+            once[n] = own[n] + max((once[m] for m in self._feeds[n]), default=0)
+        for n in reversed(ordered):
+            readers = [reader for slot in self._clusters[n].writes for reader in self._readers[slot]]
+            following = [once[self._of[reader].number] for reader in readers]
+            twice[n] = own[n] + max([twice[m] for m in self._feeds[n]] + following, default=0)
+        return [self._clusters[n] for n in self._in_order({n: -cycles for n, cycles in twice.items()})]
+
+    def _in_order(self, turns: dict[int, int]) -> list[int]:
+        """Return the clusters' numbers, each after those it needs, and else by their turns and numbers."""
         import heapq
 
         waiting = {n: len(needs) for n, needs in self._needs.items()}
-        ready = [n for n, count in waiting.items() if not count]
+        ready = [(turns[n], n) for n, count in waiting.items() if not count]
         heapq.heapify(ready)
         ordered = []
         while ready:
-            n = heapq.heappop(ready)
-            ordered.append(self._clusters[n])
+            _, n = heapq.heappop(ready)
+            ordered.append(n)
             for m in self._feeds[n]:
                 waiting[m] -= 1
                 if not waiting[m]:
-                    heapq.heappush(ready, m)
+                    heapq.heappush(ready, (turns[m], m))
         assert len(ordered) == len(self._clusters), "the clusters form a cycle"
         return ordered
+
+
+def _latency(cluster: Cluster) -> int:
+    """Return about how many cycles lie between the first input of a cluster and its last result."""
+    cycles: dict[Value, int] = {}
+    for value in cluster.members:
+        own = _CYCLES.get(value.kind if value.op is None else value.op.name, 4)
+        cycles[value] = own + max((cycles.get(base_of(x), 0) for x in value.inputs), default=0)
+    return max(cycles.values())
