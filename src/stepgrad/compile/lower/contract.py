@@ -178,9 +178,9 @@ class Contraction:
         # Else each tile fetches the rows of the next one, where A stays in the second cache once it is there.
         size = self.rows * self.depth * self.bytes
         is_read_in_order = self.depth_axis.stride == 1 and not (self.packs_a or self.dot or self.has_lines)
-        is_near = _NEAR_BYTES < size <= _ROWS_BYTES and self.depth >= _DEEP
-        self.fetches_a = is_near and is_read_in_order and self.blocks == 1
         self.line_elements = 64 // self.bytes
+        is_near = _NEAR_BYTES < size <= _ROWS_BYTES and self.depth >= 8 * self.line_elements
+        self.fetches_a = is_near and is_read_in_order and self.blocks == 1
         # Units are strips or parts of them; tiles where there are too few of these.
         self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
         self.batches = math.prod(self.batch)
