@@ -127,6 +127,73 @@ def test_gradcheck_needs_double_precision_and_something_to_check():
         autograd.gradcheck(lambda x: x, sg.ones(1, dtype=sg.float64))
 
 
+@pytest.mark.parametrize(
+    "check, more",
+    [
+        (autograd.gradcheck, {"check_batched_forward_grad": False, "check_forward_ad": True, "masked": None}),
+        (
+            autograd.gradgradcheck,
+            {"gen_non_contig_grad_outputs": True, "check_fwd_over_rev": True, "masked": False},
+        ),
+    ],
+)
+def test_the_keyword_arguments_of_pytorch(check, more):
+    assert check(
+        func=lambda x: x.sin(), inputs=float64(0.1, 2.0), eps=1e-6, atol=1e-5, rtol=1e-3,
+        raise_exception=True, nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=True, check_batched_grad=True,
+        fast_mode=True, **more,
+    )  # fmt: skip
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fast'"):
+        check(lambda x: x, float64(1.0), fast=True)
+
+
+def test_gradcheck_says_where_nothing_is_left_to_check():
+    with pytest.raises(ArgumentError, match="check_forward_ad and check_backward_ad both False"):
+        autograd.gradcheck(lambda x: x, float64(1.0), check_backward_ad=False)
+    with pytest.raises(ArgumentError, match="check_fwd_over_rev and check_rev_over_rev both False"):
+        autograd.gradgradcheck(lambda x: x, float64(1.0), check_rev_over_rev=False)
+
+
+def test_gradcheck_catches_a_derivative_that_is_another_each_time():
+    calls = iter(range(1000))
+
+    class Drifting(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * (2 + next(calls) * 1e-9)
+
+    message = r"element 0 of input 0 is 2, computed a second time 2\.000000001"
+    with pytest.raises(GradientError, match=message):
+        autograd.gradcheck(Drifting.apply, float64(1.0))
+    assert autograd.gradcheck(Drifting.apply, float64(1.0), nondet_tol=1e-6)
+
+
+def test_gradgradcheck_takes_the_weights_of_the_results():
+    x, given = float64(1.0, 2.0), []
+
+    class Square(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            given.append(g.tolist())
+            return g * 2 * ctx.saved_tensors[0] if g[0] < 5 else g.detach() * 2 * ctx.saved_tensors[0]
+
+    assert autograd.gradgradcheck(Square.apply, x, (sg.tensor([3.0, 4.0], dtype=sg.float64),))
+    assert given[0] == [3, 4]
+    assert autograd.gradgradcheck(Square.apply, x, float64(3.0, 4.0))
+    assert autograd.gradgradcheck(Square.apply, x, sg.tensor([6.0, 7.0], dtype=sg.float64))
+    with pytest.raises(GradientError, match="with respect to element 0 of input 1 is 0, by central diff"):
+        autograd.gradgradcheck(Square.apply, x, float64(6.0, 7.0))
+
+
 def test_gradcheck_works_under_no_grad_and_leaves_no_gradient():
     x = float64(1.0)
     with sg.no_grad():

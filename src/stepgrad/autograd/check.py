@@ -35,24 +35,44 @@ def numerical_gradient(function: Callable[..., Any], *inputs: Any, eps: float = 
 
 
 def gradcheck(
-    function: Callable[..., Any],
+    func: Callable[..., Any],
     inputs: Any,
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_batched_forward_grad: bool = False,
+    check_forward_ad: bool = False,
+    check_backward_ad: bool = True,
+    fast_mode: bool = False,
+    masked: bool | None = None,
 ) -> bool:
-    """Return True if the exact derivative of `function` agrees with central differences.
+    """Return True if the exact derivative of `func` agrees with central differences.
 
     `inputs`: float64 tensors; those that require a gradient are checked, every element against every element
-    of the result: |exact − numerical| ≤ atol + rtol |numerical|. Raises `GradientError` naming the first that
-    differs, or returns False with ``raise_exception=False``.
+    of the result: |exact − numerical| ≤ atol + rtol |numerical|. Computed a second time, the exact derivative
+    may differ by `nondet_tol`. Raises `GradientError` naming the first that differs, or returns False with
+    ``raise_exception=False``.
+
+    PyTorch's other arguments change nothing. `check_undefined_grad`: each result is differentiated alone,
+    anyway; `check_grad_dtypes`: a gradient has the dtype of its input; `fast_mode`: the whole Jacobian is
+    compared; `masked`: no tensor is sparse; the others: derivatives forward and of batches are made of the
+    same rules as those backward. Raises `ArgumentError` where both `check_forward_ad` and
+    `check_backward_ad` are False, and for inputs that cannot be checked.
 
     >>> import stepgrad as sg
     >>> x = sg.rand(3, dtype=sg.float64, requires_grad=True)
     >>> sg.autograd.gradcheck(lambda x: x.sigmoid(), (x,))
     True
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise ArgumentError(
+            "gradcheck checks nothing with check_forward_ad and check_backward_ad both False."
+        )
     inputs = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
     checked = [i for i, x in enumerate(inputs) if isinstance(x, engine.Tensor) and x.requires_grad]
     if not checked:
@@ -62,32 +82,57 @@ def gradcheck(
             raise ArgumentError(
                 f"gradcheck needs float64; input {i} is {inputs[i].dtype.name}. Use .double()."
             )
-    exact = _jacobians(function, inputs, checked)
-    for i, jacobian in zip(checked, exact, strict=True):
-        numerical = _differences(function, inputs, i, eps)
-        wrong = ~numpy.isclose(jacobian, numerical, atol=atol, rtol=rtol, equal_nan=True)
-        if wrong.any():
-            if not raise_exception:
-                return False
-            element, output = (int(k[0]) for k in numpy.nonzero(wrong))
-            raise GradientError(
-                f"the derivative of output {output} with respect to element {element} of input {i} is "
-                f"{jacobian[element, output]:.6g}, by central differences {numerical[element, output]:.6g}."
-            )
-    return True
+    found = _first_difference(func, inputs, checked, eps, (atol, rtol, nondet_tol))
+    if found and raise_exception:
+        raise GradientError(found)
+    return not found
+
+
+def _first_difference(
+    func: Callable[..., Any], inputs: tuple[Any, ...], checked: list[int], eps: float,
+    tolerances: tuple[float, float, float],
+) -> str:  # fmt: skip
+    """Return what the first wrong derivative is, "" if there is none."""
+    atol, rtol, nondet_tol = tolerances
+    exact, again = (_jacobians(func, inputs, checked) for _ in range(2))
+    for i, jacobian, second in zip(checked, exact, again, strict=True):
+        for other, absolute, relative, digits, how in (
+            (second, nondet_tol, 0.0, 17, "computed a second time"),
+            (_differences(func, inputs, i, eps), atol, rtol, 6, "by central differences"),
+        ):
+            wrong = ~numpy.isclose(jacobian, other, atol=absolute, rtol=relative, equal_nan=True)
+            if wrong.any():
+                element, output = (int(k[0]) for k in numpy.nonzero(wrong))
+                return (
+                    f"the derivative of output {output} with respect to element {element} of input {i} is "
+                    f"{jacobian[element, output]:.{digits}g}, {how} {other[element, output]:.{digits}g}."
+                )
+    return ""
 
 
 def gradgradcheck(
-    function: Callable[..., Any],
+    func: Callable[..., Any],
     inputs: Any,
+    grad_outputs: Any = None,
     eps: float = 1e-6,
     atol: float = 1e-5,
     rtol: float = 1e-3,
+    gen_non_contig_grad_outputs: bool = False,
     raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    check_undefined_grad: bool = True,
+    check_grad_dtypes: bool = False,
+    check_batched_grad: bool = False,
+    check_fwd_over_rev: bool = False,
+    check_rev_over_rev: bool = True,
+    fast_mode: bool = False,
+    masked: bool = False,
 ) -> bool:
     """Return True if the second derivatives agree with central differences of the first derivatives.
 
-    Arguments as for `gradcheck`, which see for the errors.
+    `grad_outputs`, one per result, weight the results; random numbers when None. Those that require a
+    gradient are checked as the inputs are. `gen_non_contig_grad_outputs` changes nothing: operations take
+    memory of any order. The other arguments as for `gradcheck`, which see for the errors.
 
     >>> import stepgrad as sg
     >>> x = sg.tensor([0.5, -1.0], dtype=sg.float64, requires_grad=True)
@@ -96,18 +141,25 @@ def gradgradcheck(
     """
     inputs = tuple(inputs) if isinstance(inputs, (list, tuple)) else (inputs,)
     random = numpy.random.default_rng(0)
-    with no_grad():
-        shapes = [tuple(y.shape) for y in _as_tuple(function(*inputs))]
-    weights = [engine.Tensor._of(numpy.asarray(random.uniform(0.5, 1.5, s))) for s in shapes]
+    if grad_outputs is not None:
+        weights = list(grad_outputs) if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
+    else:
+        with no_grad():
+            shapes = [tuple(y.shape) for y in _as_tuple(func(*inputs))]
+        weights = [engine.Tensor._of(numpy.asarray(random.uniform(0.5, 1.5, s))) for s in shapes]
     targets = [i for i, x in enumerate(inputs) if isinstance(x, engine.Tensor) and x.requires_grad]
 
     def gradient(*operands: Any) -> Any:
-        results = _as_tuple(function(*operands))
-        chosen = [operands[i] for i in targets]
-        found = run_backward(results, weights, retain_graph=True, create_graph=True, targets=chosen)
+        results = _as_tuple(func(*operands[: len(inputs)]))
+        chosen, own = [operands[i] for i in targets], list(operands[len(inputs) :])
+        found = run_backward(results, own, retain_graph=True, create_graph=True, targets=chosen)
         return tuple(g for g in found if g is not None)
 
-    return gradcheck(gradient, inputs, eps, atol, rtol, raise_exception)
+    if not (check_fwd_over_rev or check_rev_over_rev):
+        raise ArgumentError(
+            "gradgradcheck checks nothing with check_fwd_over_rev and check_rev_over_rev both False."
+        )
+    return gradcheck(gradient, (*inputs, *weights), eps, atol, rtol, raise_exception, nondet_tol)
 
 
 def _as_tuple(y: Any) -> tuple[Any, ...]:
@@ -140,6 +192,7 @@ def _differences(function: Callable[..., Any], inputs: tuple[Any, ...], i: int, 
 def _jacobians(
     function: Callable[..., Any], inputs: tuple[Any, ...], checked: list[int]
 ) -> list[numpy.ndarray]:
+    """Return d(outputs) / d(input) of each input checked, of shape (elements of the input, outputs)."""
     with enable_grad():
         results = _as_tuple(function(*inputs))
     columns: list[list[numpy.ndarray]] = [[] for _ in checked]
