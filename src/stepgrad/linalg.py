@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import TENSORS, apply
 from stepgrad.errors import ArgumentError, LinAlgError, ShapeError
 from stepgrad.functions.numerical import vander as _vander
@@ -452,7 +451,7 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     """
     x = x if x.ndim else x.reshape(1)
     if x.ndim == 1:
-        return _vander(x if x.is_floating_point() else x.to(dtypes.int64), N, increasing=True)
+        return _vander(x, N, increasing=True)
     count = x.shape[-1] if N is None else N
     powers = [x.unsqueeze(-1) ** i for i in range(count)]
     return apply(REGISTRY["cat"], *powers, dim=x.ndim)

@@ -140,8 +140,8 @@ def test_gradcheck_needs_double_precision_and_something_to_check():
 def test_the_keyword_arguments_of_pytorch(check, more):
     assert check(
         func=lambda x: x.sin(), inputs=float64(0.1, 2.0), eps=1e-6, atol=1e-5, rtol=1e-3,
-        raise_exception=True, nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=True, check_batched_grad=True,
-        fast_mode=True, **more,
+        raise_exception=True, nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=True,
+        check_batched_grad=True, fast_mode=True, **more,
     )  # fmt: skip
     with pytest.raises(TypeError, match="unexpected keyword argument 'fast'"):
         check(lambda x: x, float64(1.0), fast=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import stepgrad as sg
-from stepgrad.errors import ArgumentError
+from stepgrad.errors import ArgumentError, DtypeError
 
 A = numpy.array([[-1.5, 0.25, 2.0], [0.5, -0.75, 3.0]])
 B = numpy.array([0.5, 2.0, -1.25])
@@ -235,6 +235,28 @@ def test_the_sign_of_a_tensor_on_a_number_is_differentiated_twice():
     assert slope.tolist() == [0, 0]
 
 
-def test_what_is_filled_keeps_its_type():
-    assert sg.fill(sg.ones(2, dtype=sg.int32), 2.7).equal(sg.tensor([2, 2], dtype=sg.int32))
-    assert sg.fill(sg.zeros(2, dtype=sg.bool), 2).equal(sg.tensor([True, True]))
+@pytest.mark.parametrize(
+    "fill",
+    [
+        lambda x, value: sg.fill(x, value),
+        lambda x, value: x.masked_fill(sg.tensor([True, True]), value),
+        lambda x, value: x.index_fill(0, sg.tensor([0, 1]), value),
+        lambda x, value: x.masked_fill_(sg.tensor([True, True]), value),
+    ],
+)
+def test_what_is_filled_keeps_its_type(fill):
+    whole, logical = sg.ones(2, dtype=sg.int32), sg.zeros(2, dtype=sg.bool)
+    assert fill(whole.clone(), 2.7).equal(sg.tensor([2, 2], dtype=sg.int32))
+    assert fill(whole.clone(), sg.tensor(-2.7)).equal(sg.tensor([-2, -2], dtype=sg.int32))
+    assert fill(logical.clone(), 2).equal(sg.tensor([True, True]))
+    assert fill(sg.ones(2), sg.tensor(0.5, dtype=sg.float64)).equal(sg.tensor([0.5, 0.5]))
+    with pytest.raises(
+        DtypeError, match=r"a tensor of int32 cannot be filled with -inf\. Convert it with \.float"
+    ):
+        fill(whole, -math.inf)
+
+
+def test_signs_of_booleans_are_they_themselves():
+    x = sg.tensor([True, False])
+    assert x.sign().equal(x)
+    assert x.sign() is not x

@@ -224,3 +224,18 @@ def test_running_totals_of_float32_are_kept_in_float64():
     assert many.cumsum(0)[-1].item() == 300_000
     assert sg.compile(lambda x: x.cumsum(0))(many)[-1].item() == 300_000
     assert abs(sg.full((20_000,), 1.0001).cumprod(0)[-1].item() - 7.3908) < 1e-4
+
+
+@pytest.mark.parametrize("kind", [sg.bool, sg.uint8, sg.int32, sg.float32])
+def test_truth_of_uint8_is_uint8_as_in_pytorch(kind: sg.dtype):
+    x = sg.tensor([[2, 0], [3, 1]]).to(kind)
+    expected = sg.uint8 if kind is sg.uint8 else sg.bool
+    assert x.any().dtype == x.all(1).dtype == sg.all(x, dim=0, keepdim=True).dtype == expected
+    assert x.all(1).equal(sg.tensor([False, True]).to(expected))
+
+
+@pytest.mark.parametrize("kind", [sg.bool, sg.uint8, sg.int32])
+def test_sums_to_a_size_count_in_int64(kind: sg.dtype):
+    x = sg.ones(300, 2, dtype=kind)
+    assert x.sum_to_size(2).equal(sg.tensor([300, 300]))
+    assert x.sum_to_size(300, 2).dtype == kind

@@ -60,8 +60,7 @@ def as_strided_scatter(
 def fill(input: Tensor, value: Any) -> Tensor:
     """Return a tensor of the input's shape and dtype with every element `value`, a number or a 0-d tensor."""
     everywhere = apply(REGISTRY["full"], shape=input.shape, value=True, dtype="bool").to(input.device)
-    value = value.to(input.dtype) if isinstance(value, Tensor) else value
-    return apply(REGISTRY["where"], everywhere, value, input).to(input.dtype)
+    return input.masked_fill(everywhere, value)
 
 
 __all__ = [

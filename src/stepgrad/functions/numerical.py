@@ -120,6 +120,7 @@ def _parabola(y0: Tensor, y1: Tensor, y2: Tensor, a: Any, b: Any) -> Tensor:
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """Return the powers of a vector's elements as columns, from the N-1st down to 1, or the other way."""
+    x = x if x.is_floating_point() else x.to(dtypes.int64)
     count = x.shape[0] if N is None else N
     columns = [x**i for i in range(count)]
     columns = columns if increasing else columns[::-1]

@@ -289,11 +289,15 @@ class ArrangingMethods(TensorBase):
         return apply(REGISTRY["as_strided"], memory, **where)
 
     def sum_to_size(self, *size: Any) -> Tensor:
-        """Return the sum over the dimensions in which `size` is 1 or missing (if none, the tensor)."""
+        """Return the sum over the dimensions in which `size` is 1 or missing (if none, the tensor).
+
+        Sums of integers and booleans are int64.
+        """
         shape = as_shape(size)
         if shape and shape == self._array.shape:
             return self._as_tensor()
-        return apply(REGISTRY["sum_to"], self, shape=shape)
+        x = self._as_tensor()
+        return apply(REGISTRY["sum_to"], x if x.is_floating_point() else x.to(dtypes.int64), shape=shape)
 
     @property
     def H(self) -> Tensor:

@@ -7,7 +7,7 @@ import operator
 from ctypes import addressof, c_char
 from typing import TYPE_CHECKING, Any
 
-from stepgrad.errors import ArgumentError, IndexShapeError
+from stepgrad.errors import ArgumentError, DtypeError, IndexShapeError
 
 if TYPE_CHECKING:
     from stepgrad.tensor import Tensor
@@ -49,6 +49,26 @@ class TensorBase:
     def _copied(self, result: Tensor) -> Tensor:
         """Return `result`, which was made of this tensor, in memory of its own: a copy if it is a view."""
         return result.clone() if result._version is self._version else result
+
+    def _filling(self, value: Operand) -> Operand:
+        """Return what elements are filled with, a number or a 0-d tensor, as one that keeps the dtype.
+
+        Raises `DtypeError` for ∞ and NaN among integers.
+        """
+        if isinstance(value, TensorBase):
+            return value._as_tensor().to(self._as_tensor().dtype)
+        kind = self._array.dtype.kind
+        if kind == "f":
+            return value
+        if kind == "b":
+            return bool(value)
+        try:
+            return int(value)
+        except (OverflowError, ValueError):
+            raise DtypeError(
+                f"a tensor of {self._array.dtype.name} cannot be filled with {value}. "
+                "Convert it with .float() first."
+            ) from None
 
 
 def one_dim(dim: Any, ndim: int) -> int:

@@ -173,6 +173,8 @@ class ElementwiseMethods(TensorBase):
 
     def sign(self) -> Tensor:
         """Return −1, 0 or 1."""
+        if self._array.dtype.kind == "b":
+            return self._as_tensor().clone()
         return apply(REGISTRY["sign"], self)
 
     def exp(self) -> Tensor:
@@ -361,7 +363,7 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["where"], condition, self, other)
 
     def masked_fill(self, mask: Tensor, value: float) -> Tensor:
-        """Return self with `value` where `mask` (boolean, of a shape that broadcasts) holds.
+        """Return self, in its dtype, with `value` where `mask` (boolean, of a shape that broadcasts) holds.
 
         >>> import stepgrad as sg
         >>> x = sg.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -369,7 +371,7 @@ class ElementwiseMethods(TensorBase):
         tensor([[0., 2.],
                 [0., 4.]])
         """
-        return apply(REGISTRY["where"], mask, value, self)
+        return apply(REGISTRY["where"], mask, self._filling(value), self)
 
     def isclose(
         self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False

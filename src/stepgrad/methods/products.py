@@ -146,8 +146,8 @@ class ProductMethods(TensorBase):
         if n < 0:
             return x.inverse().matrix_power(-n)
         if n == 0:
-            own = apply(REGISTRY["eye"], x, n=x.shape[-1])
-            return own.to(x.dtype).expand(x.shape) + x * 0
+            own = apply(REGISTRY["eye"], x, n=x.shape[-1]).to(dtypes.bool_)
+            return x.masked_fill(own, 1).masked_fill(~own, 0)
         result = None
         while n:
             if n & 1:

@@ -167,22 +167,27 @@ class ReductionMethods(TensorBase):
         return apply(REGISTRY[name], self, dim=along, keepdim=keepdim and ndim > 0)
 
     def any(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return whether one element differs from 0.
+        """Return whether one element differs from 0: booleans, of uint8 0 or 1 in uint8.
 
         >>> import stepgrad as sg
         >>> sg.tensor([0.0, 2.0]).any()
         tensor(True)
         """
-        return apply(REGISTRY["any"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+        return self._truth("any", dim, keepdim)
 
     def all(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return whether all elements differ from 0.
+        """Return whether all elements differ from 0: booleans, of uint8 0 or 1 in uint8.
 
         >>> import stepgrad as sg
         >>> sg.tensor([[True, False], [True, True]]).all(1)
         tensor([False,  True])
         """
-        return apply(REGISTRY["all"], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+        return self._truth("all", dim, keepdim)
+
+    def _truth(self, name: str, dim: Any, keepdim: bool) -> Tensor:
+        found = apply(REGISTRY[name], self, dim=some_dims(dim, self._array.ndim), keepdim=keepdim)
+        # PyTorch's masks were uint8 before there were booleans.
+        return found.to(dtypes.uint8) if self._array.dtype.name == "uint8" else found
 
     def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
         """Return ln Σ eˣ, without overflow.

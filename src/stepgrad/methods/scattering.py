@@ -82,8 +82,7 @@ class ScatteringMethods(ArrangingMethods):
         d = one_dim(dim, x.ndim)
         named = (self._counted(x.shape[d]) * 0)._with_entries("index_fill", 0, index, 1, False) == 1
         mask = named.reshape((-1,) + (1,) * (x.ndim - 1 - d))
-        value = value._as_tensor().to(x.dtype) if isinstance(value, TensorBase) else value
-        return apply(REGISTRY["where"], mask, value, x)
+        return apply(REGISTRY["where"], mask, self._filling(value), x)
 
     def _with_entries(self, name: str, dim: int, index: Tensor, source: Operand, accumulate: bool) -> Tensor:
         x = self._as_tensor()
