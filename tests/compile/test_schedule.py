@@ -11,6 +11,7 @@ from stepgrad.compile.capture import Capture
 from stepgrad.compile.schedule import Schedule, base_of, live_values, writes_without_conflict
 from stepgrad.tensor import Tensor
 from tests.compile.changes import CHANGES
+from tests.compile.compiled import assert_close, compiled_and_eager
 
 
 def captured(step: Callable[..., Any], tensors: list[Tensor]) -> Any:
@@ -120,3 +121,19 @@ def test_a_small_step_updates_first_what_the_next_step_reads_first():
     check_schedule(program, schedule)
     slots = [slot.attrs["leaf"].tensor for c in schedule.clusters for slot in c.writes]
     assert [t is first for t in slots] == [True, False]
+
+
+def test_what_comes_before_and_after_a_reduction():
+    """A value of the result's shape that is also added to each element is computed before; several others
+    join the reduction.
+    """
+
+    def step(x: Tensor, y: Tensor) -> Any:
+        negative = -y
+        total = (x + negative.abs()).sum()
+        return total * negative, total * (negative > 0), total * y.exp(), total * y.cos()
+
+    tensors = [sg.ones(5), sg.tensor(3.0)]
+    check_schedule(*captured(step, tensors))
+    for native, eager in zip(*compiled_and_eager(step, tensors)):
+        assert_close(native, eager, 1e-6)

@@ -159,6 +159,15 @@ def _may_interleave(a: Cluster, b: Cluster) -> bool:
     return a.views_of.isdisjoint(b.members) and b.views_of.isdisjoint(a.members)
 
 
+def _is_read_before(a: Cluster, b: Cluster) -> bool:
+    """Return whether what comes before the reduction of b reads what a computes; then a, of the shape of the
+    result, cannot come after it.
+    """
+    members = set(a.members)
+    before = (m for m in b.members if m is b.anchor or m.shape == b.full_shape)
+    return any(x in members for m in before for x in m.inputs)
+
+
 class Schedule:
     """The clusters of a program, in an order in which each comes after those it needs.
 
@@ -240,7 +249,8 @@ class Schedule:
             # Before a reduction: elementwise over its full space. After it, joined from a map: over its
             # result.
             space = b.full_shape if consumer is b.anchor or consumer.shape == b.full_shape else b.shape
-            return a.kind == "map" and producer.shape == space == a.shape
+            is_fit = a.kind == "map" and producer.shape == space == a.shape
+            return is_fit and (space == b.full_shape or not _is_read_before(a, b))
         # b is a map: it goes on with what a computes, element by element.
         return producer.shape == consumer.shape == b.shape == a.shape and self._of[producer] is a
 
@@ -253,8 +263,9 @@ class Schedule:
                 if other is None or other is cluster or other.kind != "map" or other.shape != cluster.shape:
                     continue
                 fits = member.shape == cluster.shape and _may_interleave(other, cluster)
-                if fits and not self._has_detour(other, cluster):
+                if fits and not _is_read_before(other, cluster) and not self._has_detour(other, cluster):
                     self._merge(other, cluster)
+                    cluster = other
 
     def _has_detour(self, a: Cluster, b: Cluster) -> bool:
         """Return whether b is reached from a through another cluster: merging them would close a cycle."""
