@@ -48,7 +48,7 @@ def test_digits_row_by_row(name, tmp_path):
     sg.manual_seed(0)
     model = MODELS[name]()
     trainer = Trainer(model, nn.CrossEntropyLoss(), sg.optim.Adam(model.parameters(), lr=0.005))
-    trainer.fit(DataLoader(TensorDataset(x, y), batch_size=50, shuffle=True), epochs=15)
+    trainer.fit(DataLoader(TensorDataset(x, y), batch_size=50, shuffle=True), epochs=20)
     assert not trainer._steps.is_eager
     model.eval()
     with sg.no_grad():
