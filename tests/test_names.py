@@ -228,3 +228,30 @@ def test_what_is_said_of_names_that_tutorials_use():
         _ = sg.autograd.forward_ad
     with pytest.raises(AttributeError, match=r"no 'untyped_storage': it shows its memory"):
         _ = sg.ones(1).untyped_storage
+
+
+HOOKS = {
+    "saved_tensors_hooks": r"it keeps what derivatives read as it is; a stepgrad\.autograd\.Function of your",
+    "save_on_cpu": "it keeps what derivatives read where it was computed; on the CPU leave it out",
+    "disable_saved_tensors_hooks": "it has no such hooks; leave it out",
+    "allow_mutation_on_saved_tensors": "it refuses to change what a derivative reads; change a .clone",
+    "register_multi_grad_hook": r"it has hooks of one tensor each: x\.register_hook",
+}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_what_autograd_graph_has_not_is_told_with_a_way_out(name):
+    with pytest.raises(MissingNameError, match=f"stepgrad.autograd.graph has no '{name}': {HOOKS[name]}"):
+        getattr(sg.autograd.graph, name)
+
+
+def test_autograd_graph_is_found_under_the_name_of_pytorch():
+    printed = run(
+        """
+        import sys, stepgrad; sys.modules["torch"] = stepgrad
+        import torch.autograd.graph
+        from torch.autograd.graph import Node
+        print(isinstance(torch.ones(1, requires_grad=True).exp().grad_fn, Node))
+        """
+    )
+    assert printed == "True\n"

@@ -20,12 +20,14 @@ PACKAGE = "stepgrad"
 
 # What people look for that goes by another name here, or is not meant to be here.
 INSTEAD = {
+    "allow_mutation_on_saved_tensors": "refuses to change what a derivative reads; change a .clone()",
     "bfloat16": "does not compute in bfloat16, because NumPy has none; use float32",
     "cdouble": "has no complex numbers",
     "cfloat": "has no complex numbers",
     "complex": "has no complex numbers",
     "complex64": "has no complex numbers",
     "complex128": "has no complex numbers",
+    "disable_saved_tensors_hooks": "has no such hooks; leave it out",
     "export": "exports models with stepgrad.onnx.export",
     "fft": "has no Fourier transforms; use numpy.fft on x.detach().numpy()",
     "forward_ad": "differentiates from results backward; use stepgrad.func.jvp",
@@ -38,6 +40,10 @@ INSTEAD = {
     "polar": "has no complex numbers",
     "prune": "prunes with a parametrization that multiplies by a mask: stepgrad.nn.utils.parametrize",
     "quantization": "has no quantised numbers",
+    "register_multi_grad_hook": "has hooks of one tensor each: x.register_hook",
+    "save_on_cpu": "keeps what derivatives read where it was computed; on the CPU leave it out",
+    "saved_tensors_hooks": "keeps what derivatives read as it is; a stepgrad.autograd.Function of your own "
+    "decides what it saves",
     "storage": "shows its memory with x.data_ptr() and x.numpy()",
     "sparse": "has dense tensors alone",
     "sparse_coo_tensor": "has dense tensors alone",

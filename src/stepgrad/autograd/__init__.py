@@ -8,7 +8,7 @@
 
 from typing import TYPE_CHECKING
 
-from stepgrad.autograd import functional
+from stepgrad.autograd import functional, graph
 from stepgrad.autograd.anomaly import (
     detect_anomaly,
     set_detect_anomaly,
@@ -28,7 +28,7 @@ from stepgrad.names import teller
 
 __all__ = [
     "Function", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck",
-    "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "numerical_gradient",
+    "gradgradcheck", "graph", "inference_mode", "is_grad_enabled", "no_grad", "numerical_gradient",
     "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
