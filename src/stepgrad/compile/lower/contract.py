@@ -163,40 +163,17 @@ class Contraction:
         self.mask = self.columns % self.lanes or None
         # So many registers hold sums; of the 32 of AVX-512 or 16 of others, some are left for the factors.
         self.sums = 24 if vector_bytes == 64 else 12
+        self.a_bytes, self.b_bytes = (self.depth * n * self.bytes for n in (self.rows, self.columns))
         self._choose_tiles()
         self._choose_blocks()
         # Where much memory is passed over, threads get rows of it, not columns: what lies beside is fetched
         # ahead, and would go to and fro between them.
         passes_much = streams >= _MANY_STREAMS and self.rows >= _LONG
         # And where that takes longer than the sums, each row is passed over as it lies, strip after strip.
-        whole = self.depth * self.columns * self.bytes
-        is_shallow = self.blocks == 1 and self.depth <= _SHALLOW and whole <= _ROWS_BYTES
+        is_shallow = self.blocks == 1 and self.depth <= _SHALLOW and self.b_bytes <= _ROWS_BYTES
         self.tiles_first = passes_much and is_shallow and not self.dot and self.strips > 1
-        self.fetches = (
-            self.depth >= _DEEP and self.blocks == 1 and not (self.dot or self.tiles_first or self.has_lines)
-        )
-        # Else each tile fetches the rows of the next one, where A stays in the second cache once it is there.
-        size = self.rows * self.depth * self.bytes
-        is_read_in_order = self.depth_axis.stride == 1 and not (self.packs_a or self.dot or self.has_lines)
-        self.line_elements = 64 // self.bytes
-        is_near = _NEAR_BYTES < size <= _ROWS_BYTES and self.depth >= 8 * self.line_elements
-        self.fetches_a = is_near and is_read_in_order and self.blocks == 1
-        # Units are strips or parts of them; tiles where there are too few of these.
-        self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
-        self.batches = math.prod(self.batch)
-        is_cut = self.blocks > 1 or self.packs_a or self.group_tiles < self.tiles.count
-        is_long = self.tiles.count >= _LEAST_TILES and not is_cut and not self.dot
-        self.parts = _PARTS if is_long and not self.by_rows else 1
-        strips = self.strips * self.parts
-        units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else strips
-        self.units = units if units > 1 else 0
-        whole = self.depth * self.columns * self.bytes
-        is_single = self.batches == self.blocks == 1
-        self.may_pack_before = is_single and self.packs_b and self.by_rows and whole >= _MUCH_TO_PACK
-        self.grain = self.parts
-        if self.by_rows and self.packs_b and self.batches == 1:
-            few = self.rows < 4 * _ROWS_TO_PACK_FOR
-            self.grain = self.units if few else -(-_ROWS_TO_PACK_FOR // self.tiles.largest)
+        self._choose_fetching()
+        self._choose_units(passes_much)
         self.packs_before = False
         self._lay_out()
 
@@ -244,7 +221,7 @@ class Contraction:
         """Return the tiles, how many vectors a strip has, and about how many cycles that takes."""
         best, least = (Tiling(self.line, 1, self.rows // self.line), 1), math.inf
         # Every strip fetches all of A anew where that does not stay in the second cache, as packed parts do.
-        is_far = self.rows * self.depth * self.bytes > _ROWS_BYTES and self.depth_axis.stride == 1
+        is_far = self.a_bytes > _ROWS_BYTES and self.depth_axis.stride == 1
         far = _FETCHING * self.bytes * is_far
         for strip in range(1, min(vectors, 4 if self.rows > 1 else 8) + 1):
             strips, last = divmod(vectors, strip)
@@ -301,6 +278,34 @@ class Contraction:
         if self.blocks > 1 or self.rows * self.block * self.bytes > most * _ROWS_BYTES:
             rows = max(_LEAST_ROWS, _ROWS_BYTES // (self.block * self.bytes))
             self.group_tiles = min(self.tiles.count, -(-rows // self.tiles.largest))
+
+    def _choose_fetching(self) -> None:
+        """Choose what is fetched between the products: what the epilogue touches, or the next tile's rows."""
+        is_plain = self.blocks == 1 and not (self.dot or self.has_lines)
+        self.fetches = is_plain and self.depth >= _DEEP and not self.tiles_first
+        # The rows, where A stays in the second cache once it is there.
+        self.line_elements = 64 // self.bytes
+        is_near = _NEAR_BYTES < self.a_bytes <= _ROWS_BYTES and self.depth >= 8 * self.line_elements
+        self.fetches_a = is_plain and is_near and self.depth_axis.stride == 1 and not self.packs_a
+
+    def _choose_units(self, passes_much: bool) -> None:
+        """Choose how the work is cut for threads: into strips or parts of them; tiles where there are too few
+        of these; the matrices of a batch.
+        """
+        self.by_rows = (self.strips < 4 or passes_much) and self.tiles.count > 1
+        self.batches = math.prod(self.batch)
+        is_whole = self.blocks == 1 and not self.packs_a and self.group_tiles == self.tiles.count
+        is_long = self.tiles.count >= _LEAST_TILES and is_whole and not self.dot
+        self.parts = _PARTS if is_long and not self.by_rows and self.batches == 1 else 1
+        strips = self.strips * self.parts
+        units = self.batches if self.batches > 1 else self.tiles.count if self.by_rows else strips
+        self.units = units if units > 1 else 0
+        packs_for_rows = self.by_rows and self.packs_b and self.batches == 1
+        self.may_pack_before = packs_for_rows and self.blocks == 1 and self.b_bytes >= _MUCH_TO_PACK
+        self.grain = self.parts
+        if packs_for_rows:
+            few = self.rows < 4 * _ROWS_TO_PACK_FOR
+            self.grain = self.units if few else -(-_ROWS_TO_PACK_FOR // self.tiles.largest)
 
     def _lay_out(self) -> None:
         """Give the parts of the scratch memory their places, in elements."""
