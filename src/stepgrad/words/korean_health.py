@@ -146,17 +146,6 @@ _FINDINGS = {
     "The training loss stands still at {loss}; it began at {base}.": (
         "훈련 손실이 {loss}에 머물러 있습니다. 처음 손실은 {base}입니다."
     ),
-    "nothing learned": "배운 것이 없음",
-    "The validation loss is {loss} at best; the best answer that is the same for all rows has {base}.": (
-        "검증 손실은 가장 낮을 때 {loss}입니다. 모든 행에 언제나 같은 값으로 답할 때의 손실은 {base}입니다."
-    ),
-    (
-        "The network finds nothing in the inputs that tells the target. Try more epochs, a higher "
-        "learning rate or other inputs; if nothing helps, the inputs may say nothing of it."
-    ): (
-        "신경망이 입력에서 실젯값을 알려 주는 것을 찾지 못했습니다. 에포크를 늘리거나, 학습률을 높이거나, "
-        "다른 입력을 써 보십시오. 아무것도 도움이 되지 않으면 입력에 실젯값에 대한 정보가 없을 수 있습니다."
-    ),
 }
 
 _CHANGES = {

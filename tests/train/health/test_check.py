@@ -194,40 +194,6 @@ def test_what_two_curves_say(history, kinds):
     assert [finding.kind for finding in of_curves(History(history))] == kinds
 
 
-def fitted(task: str, signal: float) -> Health:
-    """The health of a run on 200 rows, `signal` of whose target comes of the inputs; 400 rows are unseen."""
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=(600, 4)).astype("float32")
-    value = np.sqrt(signal) * x[:, :1] + np.sqrt(1 - signal) * rng.normal(size=(600, 1))
-    y = value.astype("float32") if task == "regression" else (value[:, 0] > 0.5).astype("int64")
-    sg.manual_seed(0)
-    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1 if task == "regression" else 2))
-    loss = nn.MSELoss() if task == "regression" else nn.CrossEntropyLoss()
-    unseen = (x[200:], y[200:])
-    check = HealthCheck(validation=unseen)
-    adam = optim.Adam(net.parameters(), lr=0.01)
-    trainer = sg.Trainer(net, loss, adam, callbacks=check, progress=False)
-    trainer.fit((x[:200], y[:200]), unseen, epochs=15, patience=10)
-    return check.health
-
-
-@pytest.mark.parametrize("task", ["regression", "classification"])
-def test_a_network_no_better_than_one_answer_for_all_rows_is_told_so(task):
-    health = fitted(task, 0.0)
-    assert health.kinds() == ["nothing_learned"]
-    numbers = health.findings[0].numbers
-    assert 0.97 * numbers["base"] <= numbers["loss"] < 1.2 * numbers["base"]
-    text = str(health.findings[0])
-    assert "Try more epochs, a higher learning rate or other inputs" in text
-    assert health.tried(health.findings[0], Words()) == [""]
-
-
-@pytest.mark.parametrize("task", ["regression", "classification"])
-@pytest.mark.parametrize("signal", [0.2, 0.9])
-def test_a_network_that_learned_something_is_not_told_so(task, signal):
-    assert "nothing_learned" not in fitted(task, signal).kinds()
-
-
 def test_weights_that_were_put_back_are_not_overfitted():
     history = curves(FALLING, [0.5 + 0.01 * abs(n - 6) ** 1.5 for n in range(20)])
     assert list(of_curves(history, restored=7)) == []

@@ -153,16 +153,6 @@ _KINDS = {
         "The training loss stands still at {loss}; it began at {base}.",
         "The network, as it is trained, cannot follow the data, also not those that it trains on.",
     ),
-    "nothing_learned": _Texts(
-        "nothing learned",
-        (
-            "The validation loss is {loss} at best; the best answer that is the same for all rows has {base}."
-        ),
-        (
-            "The network finds nothing in the inputs that tells the target. Try more epochs, a higher "
-            "learning rate or other inputs; if nothing helps, the inputs may say nothing of it."
-        ),
-    ),
 }  # fmt: skip
 
 
@@ -172,7 +162,7 @@ class Finding:
 
     * `kind`: "not_finite", "vanishing_gradient", "exploding_gradient", "saturated", "dead_relu",
       "rate_too_high", "rate_too_low", "decay_too_strong", "momentum_too_high", "update_too_large",
-      "update_too_small", "zigzag", "squashed", "overfitting", "underfitting" or "nothing_learned".
+      "update_too_small", "zigzag", "squashed", "overfitting" or "underfitting".
     * `where`: the path of a layer, "" for the whole network. `numbers`: what was measured, by name.
     * `change`: what to try, None if there is nothing to be tried on a copy.
     * `variant`: which of the texts of its kind.

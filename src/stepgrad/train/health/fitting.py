@@ -1,18 +1,18 @@
-"""Over- and underfitting, and a network that has learned nothing, from the two curves of a run."""
+"""Over- and underfitting, from the two curves of a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy
 
-from stepgrad.autograd.modes import enable_grad, no_grad
+from stepgrad.autograd.modes import enable_grad
 from stepgrad.functions.creation import from_numpy, zeros
 from stepgrad.optim.adam import Adam
-from stepgrad.tensor import Tensor
-from stepgrad.train.health.case import Case, undisturbed
+from stepgrad.train.health.case import Case
 from stepgrad.train.health.changes import Change
 from stepgrad.train.health.findings import Finding
 
@@ -21,16 +21,14 @@ _RISE, _SMALL_RISE = 1.15, 1.05  # of the validation loss above its best; where 
 _FLAT = 0.03  # a fall of the training loss, over the second half of the epochs, that is none
 _HIGH = 0.3  # of the loss of the best constant answer
 _BELOW = 0.6  # how far below the loss another network must get
-_HARDLY_BETTER = 0.97  # of the loss of one answer for all rows; what is above is chance
 
 
 def of_curves(history: Any, case: Case | None = None, restored: int = 0) -> Iterator[Finding]:
     """Yield what the curves of a run say.
 
     * `history`: the epochs, dicts with "loss" and perhaps "validation_loss".
-    * `case`: with it, the losses are compared with those of the best constant answer: underfitting is said
-      where a change helps, and that nothing was learned of unseen rows; without it, underfitting where the
-      loss has hardly fallen.
+    * `case`: with it, the loss is compared with that of the best constant answer, and underfitting is said
+      where a change helps; without it, where the loss has hardly fallen.
     * `restored`: the epoch whose weights were put back at the end, 0 if none were.
     """
     epochs = [record for record in history if math.isfinite(record["loss"])]
@@ -40,9 +38,9 @@ def of_curves(history: Any, case: Case | None = None, restored: int = 0) -> Iter
     if overfitting is not None:
         yield overfitting
         return
-    finding = _underfitting(epochs, case) or _nothing_learned(epochs, case)
-    if finding is not None:
-        yield finding
+    underfitting = _underfitting(epochs, case)
+    if underfitting is not None:
+        yield underfitting
 
 
 def _overfitting(epochs: list[dict[str, Any]], restored: int, case: Case | None) -> Finding | None:
@@ -119,56 +117,26 @@ def _reached(case: Case, steps: int = 300) -> float:
     return case.whole_loss() if case.validation is None else max(case.validation_loss(), case.whole_loss())
 
 
-def _nothing_learned(epochs: list[dict[str, Any]], case: Case | None) -> Finding | None:
-    """Return the finding of a network that answers unseen rows no better than with one answer for all."""
-    losses = [v for r in epochs if (v := r.get("validation_loss")) is not None and math.isfinite(v)]
-    if case is None or case.validation is None or not losses:
-        return None
-    if case.validation[-1].shape[1:] != case.target.shape[1:]:
-        return None
-    constant = _best_constant(case)
-    if constant is None:
-        return None
-    base, lowest = _loss_of_constant(case, constant[0], case.validation[-1]).item(), min(losses)
-    if not math.isfinite(base) or lowest < _HARDLY_BETTER * base:
-        return None
-    return Finding("nothing_learned", "", {"loss": lowest, "base": base})
-
-
 def constant_loss(case: Case) -> float | None:
-    """Return the loss of the best answer that is the same for all rows, None if there is none of one shape.
-
-    Answers have one shape where the model gives each row outputs of its own.
-    """
-    constant = _best_constant(case)
-    return None if constant is None else constant[1]
-
-
-def _best_constant(case: Case) -> tuple[Tensor, float] | None:
-    """Return the best answer that is the same for all rows, and its loss; None if there is none of one shape.
+    """Return the loss of the best answer that is the same for all rows; None if there is none of one shape.
 
     It is found by gradient descent (Adam) on that answer, so that it is known for any loss.
     """
-    with undisturbed(case), no_grad():
-        output = case.model(*case.inputs)
+    output = case.model(*case.inputs)
     if not output.ndim or output.shape[0] != case.rows:
         return None
+    lone = replace(case, optimizer=None)
     answer = zeros(*output.shape[1:], dtype=output.dtype).requires_grad_()
     optimizer = Adam([answer], lr=0.1)
-    best, lowest = answer.detach().clone(), math.inf
+    ones = from_numpy(numpy.ones((case.rows, *(1 for _ in output.shape[1:])), output._array.dtype))
+    lowest = math.inf
     with enable_grad(), numpy.errstate(all="ignore"):
         for _ in range(150):
             optimizer.zero_grad()
-            loss = _loss_of_constant(case, answer, case.target)
+            loss = lone.loss(ones * answer, lone.target)
             if not math.isfinite(loss.item()):
                 return None
-            if loss.item() < lowest:
-                best, lowest = answer.detach().clone(), loss.item()
+            lowest = min(lowest, loss.item())
             loss.backward()
             optimizer.step()
-    return best, lowest
-
-
-def _loss_of_constant(case: Case, answer: Tensor, target: Tensor) -> Tensor:
-    ones = from_numpy(numpy.ones((target.shape[0], *(1 for _ in answer.shape)), answer._array.dtype))
-    return case.loss(ones * answer, target)
+    return lowest
