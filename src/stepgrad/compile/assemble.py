@@ -113,7 +113,7 @@ class Native:
             for is_common, s in self._packed.items()
         }
         self._status = numpy.zeros(1, "int64")
-        self._meeting = numpy.zeros(threads.MEETING, "int64").ctypes
+        self._meeting = numpy.zeros(threads.MEETING if self._is_shared else 0, "int64")
         self.output_entries = [s.number for s in self.outputs]
         self.table = (ctypes.c_void_p * len(self.storages))(*map(self._fixed_address, self.storages))
         self._table_address = ctypes.addressof(self.table)
@@ -127,7 +127,7 @@ class Native:
         """Run `steps` steps, on as many threads as pay."""
         if self._is_shared:
             count = threads.get_num_threads()
-            threads.run_together(self._run, self.table, steps, count, self._meeting.data)
+            threads.run_together(self._run, self.table, steps, count, self._meeting.ctypes.data)
         else:
             self._run(self._table_address, steps)
 

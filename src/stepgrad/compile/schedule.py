@@ -190,10 +190,6 @@ class Schedule:
         self._merge_all()
         self.clusters = self._ordered()
 
-    def cluster_of(self, value: Value) -> Cluster | None:
-        """Return the cluster that computes a value; None for leaves and numbers."""
-        return self._of.get(base_of(value))
-
     def _connect(self, producer: Value, consumer: Value) -> None:
         if producer in self._of:
             a, b = self._of[producer].number, self._of[consumer].number

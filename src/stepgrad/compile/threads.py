@@ -138,7 +138,7 @@ def write_sharing(
             is_left = begin < last
 
             def work() -> None:
-                body(w.select(begin < first, first, begin), w.select(end < last, end, last))
+                body(w.select(begin < first, first, begin), w.least(end, last))
 
             w.when(is_left, work)
             return is_left

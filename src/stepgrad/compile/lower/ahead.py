@@ -47,7 +47,7 @@ def write_fetching(
                 w.prefetch(w.pointer(address, i, x.element), second=True)
         if isinstance(depth, Register) or depth % each:
             end = k + each
-            carried = w.loop(k, w.select(end < depth, end, depth), 1, body, carried)
+            carried = w.loop(k, w.least(end, depth), 1, body, carried)
         else:
             carried = w.loop(0, each, 1, body, carried)
         pairs = zip(ahead, addresses, strict=True)

@@ -155,6 +155,10 @@ class Writer(Functions):
             lanes,
         )
 
+    def least(self, a: Register, b: Any) -> Register:
+        """Return the smaller of two integers."""
+        return self.select(a < b, a, b)
+
     def intrinsic(self, name: str, *operands: Register, element: str | None = None) -> Register:
         """Call ``llvm.<name>`` on operands of one type (the result has it too, unless `element` says
         otherwise).

@@ -89,7 +89,7 @@ class Factors:
     def _first_in_line(self, place: Register) -> Register:
         tiles = self.plan.tiles
         first = scaled(self.w, place, tiles.size)
-        return first + self.w.select(place < tiles.longer, place, tiles.longer) if tiles.longer else first
+        return first + self.w.least(place, tiles.longer) if tiles.longer else first
 
     def _first_row(self, t: Register) -> Register:
         tiles = self.plan.tiles
@@ -196,7 +196,7 @@ class Factors:
             if plan.packs_a:
                 first = (u - plan.strips) * PACKED_TILES
                 end = first + PACKED_TILES
-                last = w.select(end < plan.tiles.count, end, plan.tiles.count)
+                last = w.least(end, plan.tiles.count)
                 w.when(u >= plan.strips, lambda: self._pack_rows((first, last), block))
 
         w.loop(*part, 1, unit)

@@ -241,7 +241,7 @@ def in_vectors(
     full = size // lanes * lanes
     if begin is not None and end is not None:
         whole = w.constant(size // lanes, "i64")
-        stop = w.select(end < whole, end, whole)
+        stop = w.least(end, whole)
         first = w.emit(f"mul nsw i64 {begin.text}, {lanes}", "i64")
         last = w.emit(f"mul nsw i64 {stop.text}, {lanes}", "i64")
         carried = w.loop(first, last, lanes, lambda i, c: body(i, None, c), carried)

@@ -85,7 +85,7 @@ def _write_transposing(w: Writer, panel: Panel, element: str, group: int, to: Re
         def columns(k: Register, _: list[Register]) -> None:
             # The last round starts early enough to end with the last k; some are then written twice.
             if isinstance(latest, Register) or panel.depth % chunk:
-                k = w.select(k < latest, k, latest)
+                k = w.least(k, latest)
             pieces = [w.load(w.pointer(start, k, element), element, chunk) for start in starts]
             target = w.pointer(there, scaled(w, k, pitch), element)
             for i, x in enumerate(_transposed(w, pieces, chunk)):
@@ -130,7 +130,7 @@ def write_ranges(w: Writer, start: Any, stop: Any, step: int, body: Callable[[An
 
     def one(first: Register, _: list[Register]) -> None:
         end = first + step
-        body(first, w.select(end < stop, end, stop))
+        body(first, w.least(end, stop))
 
     w.loop(start, stop, step, one)
 

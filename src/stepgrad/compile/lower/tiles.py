@@ -87,7 +87,7 @@ class Matrix(Factors):
         group, s = divided(w, u, plan.strips)
         first = scaled(w, group, plan.group_tiles)
         end = first + plan.group_tiles
-        last = w.select(end < plan.tiles.count, end, plan.tiles.count)
+        last = w.least(end, plan.tiles.count)
         self._group((first, last), (s, s + 1))
 
     def _group(self, tiles: tuple[Any, Any], strips: tuple[Any, Any]) -> None:
@@ -137,7 +137,7 @@ class Matrix(Factors):
             return tiles
         begin, end = (x - s * plan.parts for x in self.part)
         begin = w.select(begin > 0, begin, 0)
-        end = w.select(end < plan.parts, end, plan.parts)
+        end = w.least(end, plan.parts)
         first, last = (self._quotient(x * plan.tiles.count, plan.parts) for x in (begin, end))
         return first, last
 
@@ -166,7 +166,7 @@ class Matrix(Factors):
         if plan.depth % plan.block == 0:
             return Block(start, plan.block)
         left = plan.depth - start
-        return Block(start, self.w.select(left < plan.block, left, plan.block))
+        return Block(start, self.w.least(left, plan.block))
 
     def _ahead(self, t: Register, s: Register, a: Register) -> list[Ahead]:
         """Return what is fetched while a tile is summed up."""
