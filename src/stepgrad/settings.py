@@ -26,7 +26,7 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Remember "highest", "high" or "medium"; float32 products are always computed in float32."""
+    """Remember "highest", "high" or "medium"; float32 products always have the accuracy of float32."""
     if precision not in _PRECISIONS:
         raise ArgumentError(f"the precision is 'highest', 'high' or 'medium', not {precision!r}.")
     _set["precision"] = precision

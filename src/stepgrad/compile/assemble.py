@@ -108,15 +108,14 @@ class Native:
         }  # fmt: skip
         self._run = self.module.function("run", *(_RUN if self._is_shared else _RUN[:2]))
         self._arena = aligned_zeros((self.arena_bytes,), "uint8")
-        self._packing_memory = {
-            is_common: aligned_zeros((_rounded(s.size) * (1 if is_common else threads.MOST),), "uint8")
-            for is_common, s in self._packed.items()
-        }
+        common = self._packed.get(True)
+        self._common_memory = aligned_zeros((common.size if common else 0,), "uint8")
         self._status = numpy.zeros(1, "int64")
         self._meeting = numpy.zeros(threads.MEETING if self._is_shared else 0, "int64")
         self.output_entries = [s.number for s in self.outputs]
         self.table = (ctypes.c_void_p * len(self.storages))(*map(self._fixed_address, self.storages))
         self._table_address = ctypes.addressof(self.table)
+        self._provide(1)
 
     @property
     def work(self) -> float:
@@ -127,6 +126,8 @@ class Native:
         """Run `steps` steps, on as many threads as pay."""
         if self._is_shared:
             count = threads.get_num_threads()
+            if count > self._provided:
+                self._provide(count)
             threads.run_together(self._run, self.table, steps, count, self._meeting.ctypes.data)
         else:
             self._run(self._table_address, steps)
@@ -231,6 +232,8 @@ class Native:
             for each in filter(None, (kernel.before, kernel)):
                 each.starts = task.starts
                 each.is_shared = each.units > 1 and each.work >= SHARED_WORK
+            if kernel.before is not None and kernel.before.is_private:
+                kernel.before.is_shared = kernel.is_shared
             self.kernels.append(kernel)
         self._is_shared = self.work >= WORK_FOR_THREADS and any(k.is_shared for k in self.kernels)
         self._write_run(w)
@@ -285,6 +288,9 @@ class Native:
             together = list(group)
             if shared:
                 for kernel in together:
+                    if kernel.is_private:
+                        call(kernel, w.constant(0, "i64"), w.constant(kernel.units, "i64"))
+                        continue
                     at_least = kernel.units * LEAST_WORK / kernel.work
                     grain = -int(-at_least // kernel.grain) * kernel.grain
                     write_sharing(w, kernel.units, grain, thread, count, meeting, partial(call, kernel))
@@ -316,12 +322,19 @@ class Native:
         if storage.kind == "constant":
             return storage.source.ctypes.data
         if storage.kind == "packing":
-            return self._packing_memory[storage is self._packed.get(True)].ctypes.data
+            return self._common_memory.ctypes.data
         if storage.kind == "status":
             return self._status.ctypes.data
         if storage.kind == "mode":
             return denormal.MODES[bool(self.program.writes) :].ctypes.data
         return self._arena.ctypes.data + storage.offset if storage.kind == "scratch" else 0
+
+    def _provide(self, count: int) -> None:
+        """Let so many threads have memory of their own, in which they pack."""
+        self._provided = count
+        if own := self._packed.get(False):
+            self._own_memory = aligned_zeros((_rounded(own.size) * count,), "uint8")
+            self.table[own.number] = self._own_memory.ctypes.data
 
     def index_out_of_range(self) -> bool:
         """Return whether an index was out of range since the last time this was asked."""

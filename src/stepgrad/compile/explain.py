@@ -45,7 +45,9 @@ def costs(capture: Capture, native: Native) -> str:
 
 
 def _kernel(kernel: Kernel, cluster: Cluster, written: dict[Value, Slot], outputs: list[Value]) -> list[str]:
-    before = " before, by all threads together" if kernel.before else ""
+    before = ""
+    if kernel.before:
+        before = " before, by each thread" if kernel.before.is_private else " before, by all threads together"
     shared = f", shared by threads in {kernel.units} parts" if kernel.is_shared else ""
     lines = [f"{kernel.name}: {kernel.loops}{before}; about {kernel.work:,.0f} operations{shared}"]
     for member in cluster.members:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -61,6 +62,24 @@ def has_scaling() -> bool:
 def has_fma() -> bool:
     """Return whether the CPU multiplies and adds at once, rounding once."""
     return "+fma" in host()[1]
+
+
+@lru_cache(maxsize=1)
+def has_amx() -> bool:
+    """Return whether the CPU multiplies tiles of bfloat16 (AMX), and the system lets this process do so.
+
+    STEPGRAD_AMX=0 does without.
+    """
+    text = os.environ.get("STEPGRAD_AMX", "1")
+    if text not in ("0", "1"):
+        raise ArgumentError(f"STEPGRAD_AMX is 0 or 1, not {text!r}.")
+    _, features = host()
+    if text == "0" or "+amx-tile" not in features or "+amx-bf16" not in features:
+        return False
+    if not sys.platform.startswith("linux"):
+        return True
+    # Linux keeps tiles for those who ask: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA).
+    return ctypes.CDLL(None).syscall(158, 0x1023, 18) == 0
 
 
 class Module:

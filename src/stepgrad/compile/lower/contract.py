@@ -212,6 +212,7 @@ class Contraction:
         self.dot = is_along and self._dot_cycles() < cycles
         if self.dot:
             self.tiles, self.strip, self.packs_b = Tiling(self.rows, 4), 1, False
+        self.cycles = self._dot_cycles() if self.dot else cycles
         self.strips = -(-vectors // self.strip)
         # The number of vectors in the last strip, if it differs from the others in any way.
         last = vectors - (self.strips - 1) * self.strip
@@ -333,6 +334,11 @@ class Contraction:
     def next_tile(self) -> tuple[int, int]:
         """How many rows and columns lie between a tile and the one that is mostly computed after it."""
         return (0, self.pitch_b) if self.tiles_first else (self.tiles.size, 0)
+
+    @property
+    def packed_elements(self) -> int:
+        """How many numbers are packed before."""
+        return self.depth * (self.columns + (self.rows if self.packs_a else 0))
 
     def loops(self) -> str:
         """Return the loop nest in words."""

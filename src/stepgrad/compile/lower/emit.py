@@ -454,7 +454,7 @@ def _short(element: str) -> str:
     return {"float": "f32", "double": "f64", "u8": "i8"}.get(element, element)
 
 
-_RANK = {"i1": 0, "u8": 1, "i8": 1, "i16": 2, "i32": 3, "i64": 4, "float": 5, "double": 6}
+_RANK = {"i1": 0, "u8": 1, "i8": 1, "i16": 2, "i32": 3, "i64": 4, "float": 5, "double": 6, "ptr": 7}
 
 
 def _wider(a: str, b: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from stepgrad.compile.lower.register import Register
 
@@ -33,6 +34,7 @@ class Functions:
         # Functions by what they do, and under which name one of the same text stands.
         self._by_text: dict[str, str] = {}
         self._stands_as: dict[str, str] = {}
+        self._names: dict[tuple[Any, ...], str] = {}
         self._declared: dict[str, str] = {}
         self._count = 0
 
@@ -86,6 +88,13 @@ class Functions:
         """Return the name of an inner function that has none of its own."""
         self._count += 1
         return f"{name}_{self._count}"
+
+    def once(self, key: tuple[Any, ...], write: Callable[[str], None]) -> str:
+        """Return the name of an inner function that `write(name)` writes, for each key once."""
+        if key not in self._names:
+            self._names[key] = self.unique(str(key[0]))
+            write(self._names[key])
+        return self._names[key]
 
     def call(self, name: str, arguments: list[Register]) -> None:
         """Call a function that returns nothing."""

@@ -27,7 +27,7 @@ class Kernel:
     a multiple is best done at a time. `work`: a
     rough number of operations, by which it is decided whether threads pay (`is_shared`). `loops`: its loop
     nest in words. `starts`: the element of a storage that its pointer points to, where that is not the first.
-    `before`: a kernel that prepares what this one reads.
+    `before`: a kernel that prepares what this one reads; `is_private`: each thread runs it for itself.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Kernel:
     loops: str = ""
     starts: dict[Storage, int] = field(default_factory=dict)
     before: Kernel | None = None
+    is_private: bool = False
 
 
 @dataclass

@@ -88,7 +88,7 @@ def _write_transposing(w: Writer, panel: Panel, element: str, group: int, to: Re
                 k = w.least(k, latest)
             pieces = [w.load(w.pointer(start, k, element), element, chunk) for start in starts]
             target = w.pointer(there, scaled(w, k, pitch), element)
-            for i, x in enumerate(_transposed(w, pieces, chunk)):
+            for i, x in enumerate(transposed(w, pieces, chunk)):
                 w.store(x, w.pointer(target, i * pitch, element))
 
         w.loop(begin, end, chunk, columns)
@@ -99,7 +99,7 @@ def _write_transposing(w: Writer, panel: Panel, element: str, group: int, to: Re
     write_ranges(w, 0, panel.depth, _TRANSPOSED_DEPTH, block)
 
 
-def _transposed(w: Writer, pieces: list[Register], chunk: int) -> list[Register]:
+def transposed(w: Writer, pieces: list[Register], chunk: int) -> list[Register]:
     """Return columns of rows: from vectors of `chunk` elements, `chunk` vectors with an element of each."""
     count = len(pieces) // chunk
     # Vector j holds rows j, j + chunk, j + 2 chunk, ... side by side. What is left is a transposition within

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from stepgrad.compile.lower.ahead import Ahead
+from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
+from stepgrad.compile.lower.amx_product import write_amx_product
 from stepgrad.compile.lower.contract import MUCH_MEMORY, Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task
 from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, store
 from stepgrad.compile.lower.register import Register, element_of
+from stepgrad.compile.machine import has_amx
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.value import Value
 
@@ -34,36 +39,68 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
             a, b = _turned(b), _turned(a)
     else:
         a, b = (task.locate(x) for x in anchor.inputs)
-    storages = task.storages()
     streams = len(task.outside()) + len(task.targets) - 2
     plan = Contraction(a, b, task.vector_bytes, rows or 1, streams)
+    amx = None
+    if rows is None and task.vector_bytes == 64 and has_amx():
+        amx = amx_contraction(a, b, streams, plan.cycles)
+    if amx is None:
+        kernel = _write_by_vectors(w, name, task, plan, swapped, scratch)
+    else:
+        kernel = _write_by_amx(w, name, task, amx, swapped, scratch)
+    kernel.loops = (amx or plan).loops()
+    kernel.work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
+    return kernel
+
+
+def _write_by_vectors(
+    w: Writer, name: str, task: Task, plan: Contraction, swapped: bool, scratch: Any
+) -> Kernel:
     if plan.may_pack_before:
         plan.pack_before()
-    packing = scratch(plan.scratch_bytes, plan.packs_before) if plan.scratch_bytes else None
-    kernel = Kernel(name, [*storages, *([packing] if packing else [])])
-    with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
-        bases = dict(zip(kernel.storages, arguments))
+    packing = [scratch(plan.scratch_bytes, plan.packs_before)] if plan.scratch_bytes else []
+    kernel = Kernel(name, [*task.storages(), *packing], plan.units, plan.grain)
+    with _function(w, kernel) as (bases, part):
         epilogue = _Epilogue(w, task, bases, swapped, plan)
-        where = bases[packing] if packing else None
-        kernel.units, kernel.grain = plan.units, plan.grain
-        part = (arguments[-2], arguments[-1]) if kernel.units else None
-        plan.write(w, bases[a.storage], bases[b.storage], epilogue, where, part, epilogue.places)
-    kernel.loops = plan.loops()
-    kernel.work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
-    if plan.packs_before and packing:
-        kernel.before = _packing(w, f"{name}_packing", plan, packing)
+        a, b = bases[plan.a.storage], bases[plan.b.storage]
+        where = bases[packing[0]] if packing else None
+        plan.write(w, a, b, epilogue, where, part if kernel.units else None, epilogue.places)
+    if plan.packs_before:
+        kernel.before = _packing(w, f"{name}_packing", plan, packing[0])
     return kernel
 
 
-def _packing(w: Writer, name: str, plan: Contraction, packed: Storage) -> Kernel:
-    """Write the function that packs the factors of a product before it."""
-    kernel = Kernel(name, [*dict.fromkeys((plan.a.storage, plan.b.storage)), packed], plan.packing_units)
-    with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
-        bases = dict(zip(kernel.storages, arguments))
-        part = (arguments[-2], arguments[-1])
+def _write_by_amx(
+    w: Writer, name: str, task: Task, plan: AmxContraction, swapped: bool, scratch: Any
+) -> Kernel:
+    own = scratch(plan.own_bytes, False)
+    packed = scratch(plan.packed_bytes, True) if plan.is_common else own
+    kernel = Kernel(name, list(dict.fromkeys((*task.storages(), packed, own))), plan.units)
+    with _function(w, kernel) as (bases, part):
+        epilogue = _Epilogue(w, task, bases, swapped, plan)
+        factors, memory = (bases[plan.a.storage], bases[plan.b.storage]), (bases[packed], bases[own])
+        write_amx_product(plan, w, factors, memory, part, epilogue, epilogue.places)
+    kernel.before = _packing(w, f"{name}_packing", plan, packed)
+    kernel.before.is_private = not plan.is_common
+    return kernel
+
+
+def _packing(w: Writer, name: str, plan: Contraction | AmxContraction, packed: Storage) -> Kernel:
+    """Write the function that packs factors of a product before it."""
+    storages = list(dict.fromkeys((plan.a.storage, plan.b.storage, packed)))
+    kernel = Kernel(name, storages, plan.packing_units, work=_PACKING_WORK * plan.packed_elements)
+    with _function(w, kernel) as (bases, part):
         plan.write_packing(w, bases[plan.a.storage], bases[plan.b.storage], bases[packed], part)
-    kernel.work = _PACKING_WORK * plan.depth * (plan.columns + (plan.rows if plan.packs_a else 0))
     return kernel
+
+
+@contextmanager
+def _function(
+    w: Writer, kernel: Kernel
+) -> Iterator[tuple[dict[Storage, Register], tuple[Register, Register]]]:
+    """Write the function of a kernel; yields the addresses of its storages, and its range of units."""
+    with w.function(kernel.name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as (*addresses, begin, end):
+        yield dict(zip(kernel.storages, addresses, strict=True)), (begin, end)
 
 
 def _batched(x: Buffer, shape: tuple[int, ...]) -> Buffer:
@@ -102,7 +139,7 @@ class _Epilogue:
         task: Task,
         bases: dict[Storage, Register],
         swapped: bool,
-        plan: Contraction,
+        plan: Contraction | AmxContraction,
     ) -> None:
         self.w, self.cluster, self.swapped, self.plan = w, task.cluster, swapped, plan
         shape = self.cluster.shape
