@@ -54,14 +54,15 @@ _MOST_RESTING = 64
 _FINISHED = 4
 # From so much on the other factor is packed by all threads together.
 _MUCH_TO_PACK = 1 << 22
-# From so many arrays read and written with the result, and so many rows, threads share by rows.
-_MANY_STREAMS, _LONG = 5, 64
+# From so many arrays read and written with the result threads share by rows, also where these are up to so many times
+# fewer than columns.
+_MANY_STREAMS, _FEWER = 5, 4
 # Cycles, measured: of a product of tiles; to pack an element that lies well, or is to be turned; of each
 # call.
-_PRODUCT, _PACKING, _TURNING, _CALL = 26.0, 0.35, 0.5, 2000.0
+_PRODUCT, _PACKING, _TURNING, _CALL = 26.0, 0.5, 0.65, 2000.0
 # By so much it must be sooner, since what follows the sums, and what threads read of each other, takes
 # longer.
-_SAVED = 1.5
+_SAVED = 1.35
 
 
 class AmxContraction:
@@ -83,7 +84,7 @@ class AmxContraction:
         self.steps = -(-self.depth // STEP)
         self.strips = -(-self.columns // SIDE)
         # The factor with the more elements is packed line by line, and shared by the threads.
-        passes_much = streams >= _MANY_STREAMS and self.rows >= _LONG
+        passes_much = streams >= _MANY_STREAMS and _FEWER * self.rows > self.columns
         self.by_rows = self.rows > self.columns or passes_much
         lines, others = (self.rows, self.columns) if self.by_rows else (self.columns, self.rows)
         self.lines, self.others = -(-lines // SIDE), -(-others // SIDE)

@@ -272,7 +272,9 @@ class Contraction:
         self.blocks = -(-self.depth // self.block)
         along = abs(self.depth_axis.stride)
         is_far = along > 1 and along * self.block * self.bytes > _FAR_BYTES
-        self.packs_a = not self.dot and is_far and self.strips >= 4 and not self.has_lines
+        self.packs_a = not self.dot and is_far and not self.has_lines
+        if self.packs_a:
+            self.cycles += _PACKING * self.rows * self.depth
         self.group_strips = self.strips if self.blocks == 1 else min(self.strips, _GROUP_STRIPS)
         self.group_tiles = self.tiles.count
         most = _MOST_PACKED if self.packs_a else _MOST_UNPACKED
