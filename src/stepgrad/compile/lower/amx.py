@@ -54,8 +54,8 @@ _MOST_RESTING = 64
 _FINISHED = 4
 # From so much on the other factor is packed by all threads together.
 _MUCH_TO_PACK = 1 << 22
-# From so many arrays read and written with the result threads share by rows, also where these are up to so many times
-# fewer than columns.
+# From so many arrays read and written with the result threads share by rows, also where these are up to so
+# many times fewer than columns.
 _MANY_STREAMS, _FEWER = 5, 4
 # Cycles, measured: of a product of tiles; to pack an element that lies well, or is to be turned; of each
 # call.
