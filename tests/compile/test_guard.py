@@ -1,7 +1,9 @@
 """Guards see every object that is another one now, asked by native code and by Python alike."""
 
+import gc
 import sys
 import threading
+import weakref
 from collections import OrderedDict
 
 import pytest
@@ -246,3 +248,21 @@ def test_guards_asked_by_many_threads():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_the_code_that_a_guard_runs_stays_while_it_does(monkeypatch):
+    made = []
+
+    def one_of_its_own():
+        made.append(guards._Interface())
+        return made[-1]
+
+    # Of two threads that make native code at once, each has its own, of which only one is known afterwards.
+    monkeypatch.setattr(guards, "_interface", one_of_its_own)
+    guard = Held().guard()
+    for _ in range(PATIENCE):
+        assert not guard.differs()
+    interface = weakref.ref(made.pop())
+    gc.collect()
+    assert interface() is not None
+    assert not guard.differs()

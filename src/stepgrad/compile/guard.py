@@ -84,7 +84,7 @@ class Guard:
         self._views = [p.values() if isinstance(p, dict) else p for p, _ in self._places]
         self._keys = [[*place] if isinstance(place, dict) else range(len(place)) for place, _ in self._places]
         self._before = self._now()
-        # The memory that native code reads.
+        # Native code, and the memory that it reads: threads that ask at once may have made more than one.
         self._asked, self._kept = 0, list[Any]()
         # Asks whether one of them is another object now.
         self.differs: Callable[[], Any] = self._differs
@@ -124,7 +124,7 @@ class Guard:
         for cell, value in zip(self._cells, before):
             checks.append((interface.cell, id(cell), interface.of_cell, id(value)))
         memory = (ctypes.c_void_p * (4 * len(checks)))(*chain.from_iterable(checks))
-        self._kept.append(memory)
+        self._kept += interface, memory
         return partial(interface.differ, ctypes.addressof(memory), len(checks))
 
 
