@@ -36,8 +36,8 @@ class ByAmx:
         self.plan = plan = AmxContraction(a_buffer, b_buffer, streams)
         self.shape = (plan.rows, plan.columns)
         # Packed by all; then what one thread has.
-        self.own = plan.packed_bytes if plan.is_common else 0
-        self.memory = numpy.full(self.own + plan.own_bytes + 64, CANARY, "uint8")
+        self.own = plan.scratch_bytes - plan.own_bytes
+        self.memory = numpy.full(plan.scratch_bytes + 64, CANARY, "uint8")
         w = Writer()
         with w.function("product", ["ptr"] * 4 + ["i64"] * 2, public=True) as (
             a_base,
@@ -282,6 +282,37 @@ def test_a_step_on_amx_is_the_same_on_any_number_of_threads(monkeypatch):
             numpy.testing.assert_array_equal(one, other)
     for native, eager in zip(weights, trained(compile=False)[1], strict=True):
         numpy.testing.assert_allclose(native, eager, rtol=1e-4, atol=1e-6)
+
+
+@needs_amx
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("rows, hidden", [(64, 64), (37, 50)])
+def test_a_recurrence_on_amx(monkeypatch, kind, rows, hidden):
+    monkeypatch.setattr("stepgrad.compile.assemble.WORK_FOR_THREADS", 0)
+    monkeypatch.setattr(amx, "_SAVED", 0)
+    sg.manual_seed(0)
+    layer, x = kind(20, hidden), sg.randn(9, rows, 20)
+
+    def step(x):
+        layer.zero_grad()
+        y, _ = layer(x)
+        loss = (y * y).mean()
+        loss.backward()
+        return y, *(p.grad for p in layer.parameters())
+
+    def on(number: int) -> list[numpy.ndarray]:
+        monkeypatch.setattr("stepgrad.compile.threads._number", number)
+        compiled = sg.compile(step)
+        found = [y.detach().numpy().copy() for y in compiled(x)]
+        assert compiled.explain().count("rows, in each") == 2
+        assert "AMX" in compiled.explain().partition("rows, in each")[2].splitlines()[0]
+        return found
+
+    native = on(1)
+    for one, other in zip(native, on(2), strict=True):
+        numpy.testing.assert_array_equal(one, other)
+    for one, eager in zip(native, step(x), strict=True):
+        numpy.testing.assert_allclose(one, eager.detach().numpy(), rtol=1e-4, atol=1e-6)
 
 
 def test_it_can_be_done_without(without_amx):

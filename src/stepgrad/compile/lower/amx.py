@@ -77,7 +77,7 @@ class AmxContraction:
     fetches = True
     pitch_b = SIDE
 
-    def __init__(self, a: Buffer, b: Buffer, streams: int = 1) -> None:
+    def __init__(self, a: Buffer, b: Buffer, streams: int = 1, by_rows: bool | None = None) -> None:
         self.a, self.b = a, b
         (self.rows, self.depth), self.columns = a.shape[-2:], b.shape[-1]
         self.batch = b.shape[:-2]
@@ -85,7 +85,7 @@ class AmxContraction:
         self.strips = -(-self.columns // SIDE)
         # The factor with the more elements is packed line by line, and shared by the threads.
         passes_much = streams >= _MANY_STREAMS and _FEWER * self.rows > self.columns
-        self.by_rows = self.rows > self.columns or passes_much
+        self.by_rows = self.rows > self.columns or passes_much if by_rows is None else by_rows
         lines, others = (self.rows, self.columns) if self.by_rows else (self.columns, self.rows)
         self.lines, self.others = -(-lines // SIDE), -(-others // SIDE)
         tiles = -(-others // LINES)
@@ -126,17 +126,24 @@ class AmxContraction:
         return (0, SIDE) if self.by_rows else (SIDE, 0)
 
     @property
+    def scratch_bytes(self) -> int:
+        """The memory that one thread needs that does everything, first `packed_bytes`."""
+        return self.own_bytes + (self.packed_bytes if self.is_common else 0)
+
+    @property
     def packed_elements(self) -> int:
         """How many numbers are packed before."""
         return self.depth * (self.columns if self.by_rows else self.rows)
 
-    @property
-    def cycles(self) -> float:
-        """About how many cycles it takes."""
+    def cycles(self, rounds: int) -> float:
+        """Return about how many cycles it takes, of `rounds` with the same factor packed before."""
         tiles = math.prod(-(-n // LINES) for n in (self.rows, self.columns))
-        packing = self.rows * self.depth * (_PACKING if self.a.strides[-1] == 1 else _TURNING)
-        packing += self.columns * self.depth * (_PACKING if self.b.strides[-1] == 1 else _TURNING)
-        return tiles * self.steps * len(PRODUCTS) * _PRODUCT + packing + _CALL
+        packing = [
+            places * self.depth * (_PACKING if x.strides[-1] == 1 else _TURNING)
+            for places, x in ((self.rows, self.a), (self.columns, self.b))
+        ]
+        line, before = packing if self.by_rows else packing[::-1]
+        return tiles * self.steps * len(PRODUCTS) * _PRODUCT + line + before / rounds + _CALL
 
     def loops(self) -> str:
         """Return the loop nest in words."""
@@ -174,14 +181,18 @@ class AmxContraction:
         w.when(first < last, lambda: write_packing(w, x, region, to))
 
 
-def amx_contraction(a: Buffer, b: Buffer, streams: int, cycles: float) -> AmxContraction | None:
+def amx_contraction(
+    a: Buffer, b: Buffer, streams: int, cycles: float, rounds: int = 1, by_rows: bool | None = None
+) -> AmxContraction | None:
     """Return how AMX computes a product that takes `cycles` with vectors; None where it cannot or is not
     sooner.
+
+    `rounds`: so many have the same factor that is packed before: B with `by_rows`, A without.
     """
     for x in (a, b):
         if x.dtype.name != "float32" or 1 not in x.strides[-2:] or min(x.strides[-2:]) < 1:
             return None
     if len(a.shape) != len(b.shape) or math.prod(b.shape[:-2]) != 1:
         return None
-    plan = AmxContraction(a, b, streams)
-    return plan if _SAVED * plan.cycles < cycles else None
+    plan = AmxContraction(a, b, streams, by_rows)
+    return plan if _SAVED * plan.cycles(rounds) < cycles else None

@@ -2,7 +2,8 @@
 
 The rows of the batch are independent of each other, so each part of the work is some rows through all of
 time, and threads need not meet in between. The product of a step goes to a piece of scratch memory that stays
-in the cache; the cell's formulas, which `ops.cells` states, read it from there.
+in the cache; the cell's formulas, which `ops.cells` states, read it from there. Where AMX computes the
+products, the weights are packed once for all steps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
+from stepgrad.compile.lower.amx_product import write_amx_product
 from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernels import Kernel, Task
@@ -18,6 +21,7 @@ from stepgrad.compile.lower.loops import in_vectors, lanes_for
 from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.packing import scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
+from stepgrad.compile.machine import has_amx
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.schedule import Cluster
 from stepgrad.compile.strides import row_major
@@ -48,6 +52,7 @@ def write_recurrent(w: Writer, name: str, task: Task, scratch: Callable[[int], S
     room = scratch(loop.scratch_bytes())
     kernel = Kernel(name, [*storages, room])
     kernel.units = -(-loop.rows // loop.part)
+    kernel.loops = f"{loop.steps} steps of {loop.part} rows, in each {loop.plans[loop.part].loops()}"
     kernel.work = 2.0 * loop.steps * loop.rows * loop.hidden * loop.cell.gates * loop.hidden
     with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
         w.real = loop.element
@@ -94,8 +99,17 @@ class _Loop:
     def _measure(self) -> None:
         raise NotImplementedError
 
-    def _plan(self, rows: int) -> Contraction:
+    def _states(self, rows: int) -> Buffer:
+        """Return what is multiplied by the weights in a step."""
         raise NotImplementedError
+
+    def _plan(self, rows: int) -> Contraction | AmxContraction:
+        """Return how the product of a step is computed."""
+        states, weight = self._states(rows), self.inputs["weight"]
+        plan, amx = Contraction(states, weight, self.vector_bytes), None
+        if self.vector_bytes == 64 and has_amx():
+            amx = amx_contraction(states, weight, 1, plan.cycles, rounds=self.steps, by_rows=True)
+        return amx or plan
 
     def _through_time(self, rows: int, first: Register) -> None:
         raise NotImplementedError
@@ -107,6 +121,10 @@ class _Loop:
     def scratch_bytes(self) -> int:
         """Return the size of the scratch memory."""
         return self.own_bytes() + max(plan.scratch_bytes for plan in self.plans.values())
+
+    def _packing(self) -> Register:
+        """Return the address of the memory for the product."""
+        return self.w.pointer(self.room, self.own_bytes(), "i8")
 
     # ------------------------------------------------------------------------------------ parts
 
@@ -143,12 +161,23 @@ class _Loop:
 
         self.w.loop(0, rows, 1, row)
 
+    def _pack_weights(self, rows: int) -> None:
+        """Write the packing of the weights, where that is done once for all steps."""
+        w, plan, at = self.w, self.plans[rows], self.bases[self.inputs["weight"].storage]
+        if isinstance(plan, AmxContraction):
+            every = w.constant(0, "i64"), w.constant(plan.packing_units, "i64")
+            plan.write_packing(w, at, at, self._packing(), every)
+
     def _product(self, rows: int, a: Register, epilogue: Any) -> None:
         """Write the product of some rows with the weights."""
-        weight = self.inputs["weight"]
-        plan = self.plans[rows]
-        packing = self.w.pointer(self.room, self.own_bytes(), "i8")
-        plan.write(self.w, a, self.bases[weight.storage], epilogue, packing)
+        w, plan, packing = self.w, self.plans[rows], self._packing()
+        factors = a, self.bases[self.inputs["weight"].storage]
+        if isinstance(plan, AmxContraction):
+            own = w.pointer(packing, plan.scratch_bytes - plan.own_bytes, "i8")
+            every = w.constant(0, "i64"), w.constant(plan.units, "i64")
+            write_amx_product(plan, w, factors, (packing, own), every, epilogue, None)
+        else:
+            plan.write(w, *factors, epilogue, packing)
 
     def _going(self, t: Register, row: Register) -> Register | None:
         """Return whether a row has a step t; None if all rows have."""
@@ -199,9 +228,8 @@ class _Forward(_Loop):
         self.y = self._part(self.cell.states, self.steps + 1, self.rows, self.hidden)
         self.a = self._part(self.steps, self.rows, self.cell.inputs * self.hidden)
 
-    def _plan(self, rows: int) -> Contraction:
-        states = Buffer(self.out.storage, (rows, self.hidden), self.y.strides[2:], 0)
-        return Contraction(states, self.inputs["weight"], self.vector_bytes)
+    def _states(self, rows: int) -> Buffer:
+        return Buffer(self.out.storage, (rows, self.hidden), self.y.strides[2:], 0)
 
     def own_bytes(self) -> int:
         return -(-self.part * self.width * BYTES[self.element] // 64) * 64
@@ -216,6 +244,7 @@ class _Forward(_Loop):
                 w.store(x, self._at(out, k, begin, first + r, j), mask)
 
         self._over_rows(rows, begun)
+        self._pack_weights(rows)
 
         def keep(_: Any, m: Register, n: Register, sums: Register, mask: int | None) -> None:
             w.store(sums, w.pointer(self._scratch(m, self.width), n, self.element), mask)
@@ -256,9 +285,8 @@ class _Backward(_Loop):
         self.ga = self._part(self.steps, self.rows, self.width)
         self.gs = self._part(self.cell.states, self.rows, self.hidden)
 
-    def _plan(self, rows: int) -> Contraction:
-        into = Buffer(self.out.storage, (rows, self.cell.gates * self.hidden), self.ga.strides[1:], 0)
-        return Contraction(into, self.inputs["weight"], self.vector_bytes)
+    def _states(self, rows: int) -> Buffer:
+        return Buffer(self.out.storage, (rows, self.cell.gates * self.hidden), self.ga.strides[1:], 0)
 
     def own_bytes(self) -> int:
         return -(-self.cell.states * self.part * self.hidden * BYTES[self.element] // 64) * 64
@@ -277,6 +305,7 @@ class _Backward(_Loop):
                 w.store(zero, self._carried(k, r, j), mask)
 
         self._over_rows(rows, begun)
+        self._pack_weights(rows)
 
         def add(_: Any, m: Register, n: Register, sums: Register, mask: int | None) -> None:
             at = self._carried(0, m, n)
