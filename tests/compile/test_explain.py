@@ -136,16 +136,19 @@ def test_a_fault_is_named(monkeypatch):
     assert [p.tolist() for p in model.parameters()] == before
 
 
-def test_what_counts_as_a_difference():
+def test_what_counts_as_a_difference(monkeypatch):
+    monkeypatch.setattr(check, "has_amx", lambda: False)
     right = numpy.array([1.0, -2.0, numpy.inf, numpy.nan], "float32")
     near = right * numpy.float32(1 + 1e-6)
     assert not check.differ(right, near)
     assert check.differ(right, right.astype("float64"))
     assert check.differ(right, right[:3])
-    for i, value in enumerate((1.01, -2.01, 5.0, 0.0)):
+    for i, value in enumerate((1.01, -2.01, numpy.nan, 0.0)):
         other = right.copy()
         other[i] = value
         assert check.differ(right, other)
+    assert check.differ(right[:2], right[2:])
+    assert check.differ(right[:2], numpy.array([1.0, numpy.nan], "float32"))
     assert check.difference(right, numpy.array([1.0, -3.0, numpy.inf, numpy.nan], "float32")) == (
         "-3.0 natively, -2.0 eagerly at [1]"
     )
@@ -156,3 +159,14 @@ def test_what_counts_as_a_difference():
     turned[0] = True
     assert not check.differ(flags, turned)  # a comparison that turned over by rounding
     assert check.differ(flags, ~flags)
+
+
+def test_on_amx_an_infinity_may_be_nan(monkeypatch):
+    monkeypatch.setattr(check, "has_amx", lambda: True)
+    infinite = numpy.array([numpy.inf, -numpy.inf, 1.0], "float32")
+    not_numbers = numpy.array([numpy.nan, numpy.nan, 1.0], "float32")
+    assert not check.differ(infinite, not_numbers)
+    assert check.differ(not_numbers, infinite)
+    assert check.differ(infinite, -infinite)
+    assert check.differ(infinite, numpy.full(3, numpy.nan, "float32"))
+    assert check.differ(infinite.astype("float64"), not_numbers.astype("float64"))

@@ -70,7 +70,7 @@ def has_amx() -> bool:
 
     STEPGRAD_AMX=0 does without.
     """
-    text = os.environ.get("STEPGRAD_AMX", "1")
+    text = os.environ.get("STEPGRAD_AMX") or "1"
     if text not in ("0", "1"):
         raise ArgumentError(f"STEPGRAD_AMX is 0 or 1, not {text!r}.")
     _, features = host()

@@ -220,6 +220,19 @@ def test_what_is_not_finite_stays_in_its_row_and_column(bad):
     numpy.testing.assert_array_equal(numpy.isnan(found), spoilt)
 
 
+@needs_amx
+def test_what_overflows_and_what_is_denormal():
+    one = numpy.ones((40, 40), "float32")
+    # A little more than float32 has, and so much more that a negative part is infinite, too.
+    for size, finds in ((1e20, numpy.isinf), (1e25, numpy.isnan)):
+        a, b = (1.003 * size * one).astype("float32"), (1.001 * size * one).astype("float32")
+        assert finds(ByAmx(a[:, :1].copy(), b[:1])()).all()
+    small = one * numpy.float32(1e-19)
+    assert (ByAmx(small, small)() == 0).all()
+    a, b = factors(60, 100, 60, ("rows", "rows"))
+    assert errors(ByAmx(a * numpy.float32(1e-30), b)(), a * numpy.float32(1e-30), b).max() <= 8
+
+
 def buffers(*arrays: numpy.ndarray) -> list[Any]:
     return [buffer_of(x)[0] for x in arrays]
 
@@ -322,6 +335,10 @@ def test_it_can_be_done_without(without_amx):
     assert "AMX" not in text
     for native, eager in zip(weights, trained(compile=False)[1], strict=True):
         numpy.testing.assert_allclose(native, eager, rtol=1e-4, atol=1e-6)
+    without_amx("")
+    on_its_own = machine.has_amx()
+    without_amx("1")
+    assert machine.has_amx() == on_its_own
     without_amx("yes")
     with pytest.raises(ArgumentError, match="STEPGRAD_AMX is 0 or 1, not 'yes'"):
         machine.has_amx()

@@ -8,8 +8,9 @@ The unit multiplies tiles of bfloat16 and sums in float32. A float32 is the sum 
 are summed, each of them exact; the other three are together below 2⁻²³ |a·b|. So the error of an element
 has a bound of the form that it has for sums in float32, c Σₖ|aₖbₖ|; measured, it is smaller (G. Henry, P.
 T. P. Tang, A. Heinecke, "Leveraging the bfloat16 artificial intelligence datatype for higher-precision
-computations", 2019). Other than in float32: with an infinite number, or one above 3.39·10³⁸, comes NaN;
-numbers below 10⁻³³ lose their last bits, and results below 10⁻³⁷ may be 0.
+computations", 2019). Other than in float32: NaN may come where an infinity would, of an infinite number, of
+one above 3.39·10³⁸, and of products far beyond, whose parts are infinities of both signs. And parts, products
+and sums below 1.2·10⁻³⁸ count as 0, so numbers and results lose their last bits from about 10⁻³¹ down.
 
 A block of the result, 32 × 32, is four tiles of sums, in which two tiles of A and two of B meet. One factor
 is packed before, by each thread for itself, or by all together where that is much. Of the other one a
