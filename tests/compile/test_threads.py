@@ -1,6 +1,7 @@
 """Steps on one thread and on several: the same bits; and steps too small for several."""
 
 import ctypes
+import sys
 from threading import Thread
 
 import numpy
@@ -115,3 +116,47 @@ def test_every_unit_is_done_once(units, grain, count):
     for thread in reversed(range(count)):
         share(done.ctypes.data, thread, count, meeting.ctypes.data)
         assert (done == 51).all()
+
+
+def test_an_interrupt_leaves_no_thread_waiting_for_the_others():
+    """Wherever it comes while a run is begun, all threads do their part, or none does."""
+    came = []
+
+    def part(table, steps, number, count, meeting):
+        came.append(number)
+
+    def interrupt_after(instructions):
+        def trace(frame, event, _):
+            nonlocal instructions
+            if frame.f_globals["__name__"] != threads.__name__:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                instructions -= 1
+                if instructions == 0:
+                    raise KeyboardInterrupt
+            return trace
+
+        return trace
+
+    threads.run_together(part, None, 1, 3, 0)
+    was_interrupted, instructions, before = True, 0, sys.gettrace()
+    while was_interrupted:
+        came.clear()
+        instructions += 1
+        sys.settrace(interrupt_after(instructions))
+        try:
+            threads.run_together(part, None, 1, 3, 0)
+            was_interrupted = False
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(before)
+        # Left locked, it costs speed alone.
+        if threads._in_use.locked():
+            threads._in_use.release()
+        # Helpers do one thing after the other, so they have done theirs when this is done.
+        begun = list(came)
+        threads.run_together(part, None, 1, 3, 0)
+        assert sorted(came) in ([0, 1, 2], [0, 0, 1, 1, 2, 2]), (instructions, begun)
+    assert instructions > 20

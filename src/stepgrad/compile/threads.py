@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
+from functools import partial
+from operator import call
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -152,20 +155,16 @@ class _Helper:
     """A thread that waits for work."""
 
     def __init__(self, number: int) -> None:
-        self._work: SimpleQueue[Any] = SimpleQueue()
-        self.done: SimpleQueue[None] = SimpleQueue()
+        # What to call, and where to say that it is done.
+        self.work: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[None]]] = SimpleQueue()
         thread = threading.Thread(target=self._serve, name=f"stepgrad-{number}", daemon=True)
         thread.start()
 
-    def start(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Let the thread call a function."""
-        self._work.put((function, arguments))
-
     def _serve(self) -> None:
         while True:
-            function, arguments = self._work.get()
-            function(*arguments)
-            self.done.put(None)
+            function, done = self.work.get()
+            function()
+            done.put(None)
 
 
 def run_together(function: Callable[..., Any], table: Any, steps: int, count: int, meeting: int) -> None:
@@ -181,11 +180,14 @@ def run_together(function: Callable[..., Any], table: Any, steps: int, count: in
         while len(_helpers) < count - 1:
             _helpers.append(_Helper(len(_helpers) + 1))
         helpers = _helpers[: count - 1]
-        for number, helper in enumerate(helpers, 1):
-            helper.start(function, table, steps, number, count, meeting)
-        function(table, steps, 0, count, meeting)
-        for helper in helpers:
-            helper.done.get()
+        own, *theirs = (partial(function, table, steps, n, count, meeting) for n in range(count))
+        done: SimpleQueue[None] = SimpleQueue()
+        begun = [partial(h.work.put, (f, done)) for h, f in zip(helpers, theirs, strict=True)]
+        # All in one instruction of Python: a signal's handler that raised between two threads' beginning
+        # would leave one of them waiting for the others, in memory that is soon someone else's.
+        deque(map(call, [*begun, own]), maxlen=0)
+        for _ in helpers:
+            done.get()
     finally:
         _in_use.release()
 
