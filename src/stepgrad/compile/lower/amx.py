@@ -63,7 +63,7 @@ _MANY_STREAMS, _FEWER = 5, 4
 _PRODUCT, _PACKING, _TURNING, _CALL = 26.0, 0.5, 0.65, 2000.0
 # By so much it must be sooner, since what follows the sums, and what threads read of each other, takes
 # longer.
-_SAVED = 1.35
+_SAVED = 1.15
 
 
 class AmxContraction:
