@@ -13,7 +13,8 @@ from stepgrad.compile.value import Value
 class Storage:
     """A piece of memory that the compiled code gets a pointer to.
 
-    `kind`: "argument", "slot", "constant" (arrays from outside), "scratch" (in the arena) or "output".
+    `kind`: "argument", "slot", "constant" (arrays from outside), "scratch" (in the arena), "packing" (for
+    what kernels pack), "output", "status" or "mode" (what the code tells, and how it is to compute).
     """
 
     __slots__ = ("dtype", "first", "kind", "last", "number", "offset", "size", "source")

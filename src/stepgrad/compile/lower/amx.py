@@ -84,7 +84,7 @@ class AmxContraction:
         self.batch = b.shape[:-2]
         self.steps = -(-self.depth // STEP)
         self.strips = -(-self.columns // SIDE)
-        # The factor with the more elements is packed line by line, and shared by the threads.
+        # The longer factor is packed line by line, and shared by the threads; A where much is passed over.
         passes_much = streams >= _MANY_STREAMS and _FEWER * self.rows > self.columns
         self.by_rows = self.rows > self.columns or passes_much if by_rows is None else by_rows
         lines, others = (self.rows, self.columns) if self.by_rows else (self.columns, self.rows)

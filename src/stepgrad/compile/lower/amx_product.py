@@ -21,6 +21,9 @@ from stepgrad.compile.lower.packing import divided, scaled, write_ranges
 from stepgrad.compile.lower.register import Register
 from stepgrad.compile.lower.tiles import Epilogue
 
+# The first of some, and the one after the last.
+_Range = tuple[Register, Register]
+
 _LANES = 16
 _SUMS_PITCH = 4 * SIDE
 # The tiles of sums are numbered first, then those of A, then those of B.
@@ -32,7 +35,7 @@ def write_amx_product(
     w: Writer,
     factors: tuple[Register, Register],
     memory: tuple[Register, Register],
-    part: tuple[Register, Register],
+    part: _Range,
     epilogue: Epilogue,
     places: Places | None,
 ) -> None:
@@ -91,32 +94,41 @@ class _Product:
         if plan.lines % plan.panel:
             last = w.least(last, plan.lines)
 
-        def group(start: Register, stop: Register) -> None:
-            def depth(index: Register, _: list[Register]) -> None:
-                w.loop(first, last, 1, lambda i, _: self._pack_line(i, index, i - first))
-
-                def some(begin: Register, end: Register) -> None:
-                    base = start if plan.blocks > 1 else begin
-
-                    def other(j: Register, _: list[Register]) -> None:
-                        w.loop(first, last, 1, lambda i, _: self._block(
-                            i, j, index, self._line(i - first), self._sums(i - first, j - base)))  # fmt: skip
-
-                    w.loop(begin, end, 1, other)
-                    self._when(
-                        self._is_last(index), lambda: self._finish_blocks((first, last), (begin, end), base)
-                    )
-
-                write_ranges(w, start, stop, plan.finished, some)
-
-            w.loop(0, plan.blocks, 1, depth)
+        def group(begin: Register, end: Register) -> None:
+            self._group((first, last), (begin, end))
 
         write_ranges(w, w.constant(0, "i64"), w.constant(plan.others, "i64"), plan.group, group)
 
-    def _finish_blocks(
-        self, lines: tuple[Register, Register], others: tuple[Register, Register], base: Register
-    ) -> None:
-        """Write the code that finishes some blocks of lines; the sums in memory begin with block `base`."""
+    def _group(self, lines: _Range, others: _Range) -> None:
+        """Write the loop over blocks of the depth: the lines are packed, and meet the others."""
+        plan, w = self.plan, self.w
+
+        def depth(index: Register, _: list[Register]) -> None:
+            w.loop(*lines, 1, lambda i, _: self._pack_line(i, index, i - lines[0]))
+
+            def some(begin: Register, end: Register) -> None:
+                self._some(lines, (begin, end), index, others[0] if plan.blocks > 1 else begin)
+
+            write_ranges(w, *others, plan.finished, some)
+
+        w.loop(0, plan.blocks, 1, depth)
+
+    def _some(self, lines: _Range, others: _Range, index: Register, base: Register) -> None:
+        """Write the code for some blocks of lines; the sums in memory begin with block `base`."""
+        w = self.w
+
+        def other(j: Register, _: list[Register]) -> None:
+            def line(i: Register, _: list[Register]) -> None:
+                number = i - lines[0]
+                self._block(i, j, index, self._line(number), self._sums(number, j - base))
+
+            w.loop(*lines, 1, line)
+
+        w.loop(*others, 1, other)
+        w.when(self._is_last(index), lambda: self._finish_blocks(lines, others, base))
+
+    def _finish_blocks(self, lines: _Range, others: _Range, base: Register) -> None:
+        """Write the code that finishes some blocks of lines."""
         w, start = self.w, others[0] - base
         if self.plan.by_rows:
             w.loop(*lines, 1, lambda i, _: self._finish(i, others, self._sums(i - lines[0], start), 1))
@@ -126,12 +138,6 @@ class _Product:
     def _is_last(self, index: Register) -> bool | Register:
         """Return whether a block of the depth is the last one."""
         return index == self.plan.blocks - 1 if self.plan.blocks > 1 else True
-
-    def _when(self, condition: bool | Register, body: Callable[[], None]) -> None:
-        if isinstance(condition, Register):
-            self.w.when(condition, body)
-        else:
-            body()
 
     # ------------------------------------------------------------------------------------- blocks
 
@@ -147,7 +153,7 @@ class _Product:
         """Write the code that packs the tiles of a line of blocks, over a block of the depth."""
         plan, w = self.plan, self.w
 
-        def span(first: Register, size: int, most: int) -> tuple[Register, Register]:
+        def span(first: Register, size: int, most: int) -> _Range:
             end = first + size
             return first, w.least(end, most) if most % size else end
 
@@ -181,9 +187,9 @@ class _Product:
                     w.call(name, [*a, *b, before, apart, sums, steps, *fetched])
 
                 def inside(condition: bool | Register = when_s, call: Callable[[], None] = call) -> None:
-                    self._when(condition, call)
+                    w.when(condition, call)
 
-                self._when(when_t, inside)
+                w.when(when_t, inside)
 
     def _fetched(self, t: Register, s: Register, index: Register) -> list[Register]:
         """Return what the epilogue touches of a block: addresses, each with the distance of rows in bytes."""
@@ -199,7 +205,7 @@ class _Product:
 
     # ------------------------------------------------------------------------------------- finish
 
-    def _finish(self, t: Register, strips: tuple[Register, Register], sums: Register, apart: int) -> None:
+    def _finish(self, t: Register, strips: _Range, sums: Register, apart: int) -> None:
         """Hand the sums of blocks beside each other, which rest so many blocks apart, to the epilogue."""
         plan, w = self.plan, self.w
         begin, end = strips

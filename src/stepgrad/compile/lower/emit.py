@@ -333,8 +333,15 @@ class Writer(Functions):
             f"{_mask(lanes, lanes if mask is None else mask)})"
         )
 
-    def when(self, condition: Register, body: Callable[[], Any]) -> None:
-        """Write code that runs only where a condition holds; it hands nothing on."""
+    def when(self, condition: Register | bool, body: Callable[[], Any]) -> None:
+        """Write code that runs only where a condition holds; it hands nothing on.
+
+        A condition that is known already leaves no trace.
+        """
+        if not isinstance(condition, Register):
+            if condition:
+                body()
+            return
         tag = self.number()
         then, after = f"t{tag}", f"w{tag}"
         self.line(f"br i1 {condition.text}, label %{then}, label %{after}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepgrad.compile.lower.emit import Writer
@@ -53,13 +52,6 @@ class Factors:
         return divided(self.w, x, n)[0] if isinstance(x, Register) else x // n
 
     # -------------------------------------------------------------------------------------- kinds
-
-    def _when(self, condition: bool | Register, body: Callable[[], None]) -> None:
-        """Write code under a condition; one that is known already leaves no trace."""
-        if isinstance(condition, Register):
-            self.w.when(condition, body)
-        elif condition:
-            body()
 
     def _strip_kinds(self, s: Register) -> list[Kind]:
         """Return the kinds that a strip may be of, the last strip's last."""
@@ -154,7 +146,7 @@ class Factors:
             def pack(panel: Panel = panel) -> None:
                 write_packing(self.w, panel, self.element, plan.lanes_a, to, plan.pitch_a)
 
-            self._when(condition, pack)
+            self.w.when(condition, pack)
 
     def _vectors(self, s: Register, block: Block) -> Register:
         """Return the address of the first vector of a strip, which is packed first if need be."""
@@ -182,7 +174,7 @@ class Factors:
             def pack(panel: Panel = panel) -> None:
                 write_packing(self.w, panel, self.element, self.lanes, to, plan.pitch_b)
 
-            self._when(condition, pack)
+            self.w.when(condition, pack)
 
     # -------------------------------------------------------------------------------------- before
 

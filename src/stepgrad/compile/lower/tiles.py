@@ -196,9 +196,9 @@ class Matrix(Factors):
                         self._products(a, b, rows, kind, block, slot, ahead)
 
                 def within(kind: Kind = kind, write: Callable[[], None] = write) -> None:
-                    self._when(kind.condition, write)
+                    self.w.when(kind.condition, write)
 
-                self._when(is_tile, within)
+                self.w.when(is_tile, within)
 
     def _products(
         self, a: Register, b: Register, rows: int, kind: Kind, block: Block, slot: Register,
@@ -357,7 +357,7 @@ class Matrix(Factors):
         def row(r: Register, _: list[Register]) -> None:
             w.loop(0, count, 1, lambda v, _: one(r, v, None))
             if mask:
-                self._when(condition, lambda: one(r, w.constant(whole, "i64"), mask))
+                self.w.when(condition, lambda: one(r, w.constant(whole, "i64"), mask))
 
         w.loop(0, rows, 1, row)
 
