@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stepgrad.compile import machine
-from stepgrad.compile.lower import contract
+from stepgrad.compile.lower import contract, tiles
 from stepgrad.compile.lower.ahead import Ahead
 from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
@@ -302,6 +302,18 @@ def test_fetching_the_next_rows_changes_no_bit(monkeypatch, shape, dtype):
     whole = compiled(bias)
     assert_right(whole, a, b, numpy.maximum(a.astype("float64") @ b + bias, 0))
     numpy.testing.assert_array_equal(whole, plain(bias))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 18, 19, 20, 257, 258, 259, 260])
+def test_how_many_go_together_changes_no_bit(monkeypatch, depth):
+    a, b, bias = (numbers(s, "float32", i) for i, s in enumerate([(30, depth), (depth, 70), (70,)]))
+    monkeypatch.setattr(Contraction, "_dot_cycles", lambda self: numpy.inf)
+    for is_fetched in (False, True):
+        monkeypatch.setattr(tiles, "_TOGETHER", 4)
+        whole = Compiled(a, b, 64, is_fetched=is_fetched)(bias)
+        assert_right(whole, a, b, numpy.maximum(a.astype("float64") @ b + bias, 0))
+        monkeypatch.setattr(tiles, "_TOGETHER", 1)
+        numpy.testing.assert_array_equal(Compiled(a, b, 64, is_fetched=is_fetched)(bias), whole)
 
 
 @pytest.mark.parametrize("layout_b", LAYOUTS)

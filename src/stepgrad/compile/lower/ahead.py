@@ -31,10 +31,12 @@ def write_fetching(
     ahead: Sequence[Ahead],
     each: int,
     depth: Any,
+    count: int,
     body: Callable[[Register, list[Register]], list[Register]],
     carried: list[Register],
 ) -> list[Register]:
-    """Write ``for k in range(depth): body(k, carried)``; after `each` of them the next part is fetched.
+    """Write ``for k in range(0, depth, count): body(k, carried)``; after `each` of these k the next part is
+    fetched. `count` divides both numbers.
 
     All at once would take the places in which the lines wait that the products need.
     """
@@ -47,9 +49,9 @@ def write_fetching(
                 w.prefetch(w.pointer(address, i, x.element), second=True)
         if isinstance(depth, Register) or depth % each:
             end = k + each
-            carried = w.loop(k, w.least(end, depth), 1, body, carried)
+            carried = w.loop(k, w.least(end, depth), count, body, carried)
         else:
-            carried = w.loop(0, each, 1, body, carried)
+            carried = w.loop(0, each, count, body, carried)
         pairs = zip(ahead, addresses, strict=True)
         return [*(w.pointer(at, x.step, x.element) for x, at in pairs), *carried]
 

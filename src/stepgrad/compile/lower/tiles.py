@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ Epilogue = Callable[[list[Register], Register, Register, Register, "int | None"]
 _STRAIGHT = 64
 # And so many where the depth has lines, whose ends would interrupt a loop.
 _STRAIGHT_LINES = 192
+# So many k in each round of a loop, whose own instructions take the places of others.
+_TOGETHER = 4
 # So many k before they are needed vectors are fetched.
 _AHEAD = 32
 # Up to so many vectors of a lone tile go to the epilogue from their registers; else it is written in a loop.
@@ -253,17 +256,30 @@ class Matrix(Factors):
                     results.append(w.intrinsic("fmuladd", x, y, sums[len(results)]))
             return results
 
-        def body(_: Register, carried: list[Register]) -> list[Register]:
-            a, b, *sums = carried
-            return [self._at(a, along_a), self._at(b, along_b), *step(a, b, sums)]
+        def rounds(count: int) -> Callable[[Register, list[Register]], list[Register]]:
+            """Return the body of a loop that goes on by `count` k."""
+
+            def body(_: Register, carried: list[Register]) -> list[Register]:
+                a, b, *sums = carried
+                for k in range(count):
+                    sums = step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
+                return [self._at(a, count, along_a), self._at(b, count, along_b), *sums]
+
+            return body
 
         def along(a: Register, b: Register, depth: Any, sums: list[Register]) -> list[Register]:
             if ahead:
                 each = plan.line_elements if self.places is None else -(-plan.block // rows)
-                return write_fetching(w, ahead, each, depth, body, [a, b, *sums])[2:]
-            if isinstance(depth, Register) or depth * len(sums) > _STRAIGHT:
-                return w.loop(0, depth, 1, body, [a, b, *sums])[2:]
-            for k in range(depth):
+                count = 1 if isinstance(depth, Register) else math.gcd(depth, _TOGETHER)
+                each = -(-each // count) * count
+                return write_fetching(w, ahead, each, depth, count, rounds(count), [a, b, *sums])[2:]
+            if isinstance(depth, Register):
+                return w.loop(0, depth, 1, rounds(1), [a, b, *sums])[2:]
+            rest = depth
+            if depth * len(sums) > _STRAIGHT:
+                rest = depth % _TOGETHER
+                a, b, *sums = w.loop(0, depth - rest, _TOGETHER, rounds(_TOGETHER), [a, b, *sums])
+            for k in range(rest):
                 sums = step(self._at(a, k, along_a), self._at(b, k, along_b), sums)
             return sums
 
