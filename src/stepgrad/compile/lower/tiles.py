@@ -359,21 +359,22 @@ class Matrix(Factors):
             rows = w.select(self._in_line(t)[0] < plan.tiles.longer, w.constant(rows + 1, "i64"), rows)
         kinds = self._strip_kinds(s)
         condition, vectors, mask = kinds[-1]
-        whole = vectors - (mask is not None)
-        count: Any = whole
+        whole = (vectors - (mask is not None)) * self.lanes
+        columns: Any = whole
         if isinstance(condition, Register):
-            count = w.select(condition, w.constant(whole, "i64"), plan.strip)
+            columns = w.select(condition, w.constant(whole, "i64"), plan.pitch_b)
         first, column = self._first_row(t), scaled(w, s, plan.pitch_b)
 
-        def one(r: Register, v: Register, mask: int | None) -> None:
-            place = scaled(w, r, plan.strip) + v
-            x = w.load(self._at(slot, place, self.lanes), self.element, self.lanes)
-            self.epilogue(self.batch, first + r, column + scaled(w, v, self.lanes), x, mask)
-
         def row(r: Register, _: list[Register]) -> None:
-            w.loop(0, count, 1, lambda v, _: one(r, v, None))
+            at_rest = self._at(slot, r, plan.pitch_b)
+
+            def one(n: Register, mask: int | None = None) -> None:
+                x = w.load(self._at(at_rest, n), self.element, self.lanes)
+                self.epilogue(self.batch, first + r, column + n, x, mask)
+
+            w.loop(0, columns, self.lanes, lambda n, _: one(n))
             if mask:
-                self.w.when(condition, lambda: one(r, w.constant(whole, "i64"), mask))
+                self.w.when(condition, lambda: one(w.constant(whole, "i64"), mask))
 
         w.loop(0, rows, 1, row)
 
