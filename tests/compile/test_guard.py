@@ -4,7 +4,7 @@ import gc
 import sys
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 
 import pytest
 
@@ -152,7 +152,8 @@ def test_asking_counts_no_references():
 
 def test_dicts_of_odd_kinds_are_asked_in_python():
     class Key:
-        pass
+        def __hash__(self):
+            return 1
 
     for place in (OrderedDict(a=1), {Key(): 1}):
         guard = Guard([(place, ())])
@@ -161,6 +162,21 @@ def test_dicts_of_odd_kinds_are_asked_in_python():
         assert guard.differs == guard._differs
         place.clear()
         assert guard.differs()
+
+
+def test_dicts_by_tensor_are_asked_natively():
+    """As the state of an optimizer, which is by parameter."""
+    place = defaultdict(dict, {sg.ones(2): {}, sg.ones(2): {}})
+    guard = Guard([(place, ())])
+    for _ in range(PATIENCE + 2):
+        assert not guard.differs()
+    assert guard.differs != guard._differs
+    place[sg.ones(2)]
+    assert guard.differs()
+    place.popitem()
+    assert not guard.differs()
+    place[next(iter(place))] = {}
+    assert guard.differs()
 
 
 class Scaled(nn.Module):

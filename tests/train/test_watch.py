@@ -323,7 +323,7 @@ CHANGES = {
     "momentum of the optimizer (SGD)": lambda trainer, thing: trainer.optimizer.param_groups[0].update(
         momentum=0.5
     ),
-    "the groups of the optimizer": lambda trainer, thing: trainer.optimizer.add_param_group(
+    "entry 1 of the groups of the optimizer (SGD)": lambda trainer, thing: trainer.optimizer.add_param_group(
         {"params": [sg.zeros(1, requires_grad=True)]}
     ),
     "the model, loss, optimizer or clipping": lambda trainer, thing: setattr(trainer, "clip_norm", 2.0),

@@ -42,6 +42,7 @@ class Recording(list[Node]):
     * `renamed`: for each write whether the tensor has the history of the result from then on.
     * `constants`: tensors that were made of numbers meanwhile. `arguments`: the ids of those handed in.
     * `added_to`: gradients from before to which more was added.
+    * `alike`: (optimizer, counts) for counts of steps that were the same, so that one stands for all.
     * `read`: (tensor, array) for each other tensor whose value was asked for (with `values_hidden`).
     * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
     * `values_hidden`: whether the values of results must not be looked at, since the step will run with
@@ -61,6 +62,7 @@ class Recording(list[Node]):
         self.arguments: set[int] = set()
         self.read: list[tuple[Any, Any]] = []
         self.added_to: list[Any] = []
+        self.alike: list[tuple[Any, list[Any]]] = []
         self._results: list[weakref.ref[Any]] = []
         self.is_first = False
         self.values_hidden = values_hidden

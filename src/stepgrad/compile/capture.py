@@ -122,6 +122,8 @@ class Capture:
 
     * `slots`: all slots by the order in which they were found; `numbers`: those of Python numbers.
     * `modules`: modules and modes that the step ran with. `effects`: what it did besides operations.
+    * `learned`: the tensors that it found, and whether each required gradients.
+    * `alike`: optimizers, each with counts of steps of which the program takes one for all.
     * `is_first`: whether the step made state that the next one will find; then there is no program, and
       the next call is to be captured.
     * `reason`: why there is no program, if it cannot be compiled.
@@ -190,7 +192,7 @@ class Capture:
         for module in dict.fromkeys(m for m, _ in recording.modules):  # those outside of others come first
             for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
                 self._names.setdefault(id(tensor), name)
-        self.modules, self.effects = recording.modules, recording.effects
+        self.modules, self.effects, self.alike = recording.modules, recording.effects, recording.alike
         self._asked = {id(tensor): (i, ask) for i, (tensor, ask) in enumerate(recording.numbers)}
         self._open_streams(recording)
         if recording.added_to:
@@ -208,6 +210,8 @@ class Capture:
         while pending:
             self._write(*pending.popleft())
         writes = self._writes()
+        found = [t for s in self.slots.values() if s.position is None for t in (s.tensor, *s.others)]
+        self.learned = [(tensor, tensor.requires_grad) for tensor in found]
         outputs: list[Value] = []
         self.output_form = self._form(self.result, outputs)
         for node, copy in zip(recording, getattr(recording, "copies", ())):

@@ -38,6 +38,7 @@ class Compiled:
         self.capture = capture
         self.native = Native(capture.program)
         self._lock = threading.Lock()
+        self._mark = object()
         self._arguments: list[tuple[int, TensorSlot]] = []
         self._found: list[tuple[int, TensorSlot]] = []
         self._numbers: list[tuple[int, NumberSlot]] = []
@@ -63,10 +64,13 @@ class Compiled:
 
     def _point_to_found(self) -> None:
         # What `holds` looks at before each call.
+        self._sign()
         together = [t for _, slot in self._found for t in (slot.tensor, *slot.others)]
         self._guard = Guard(entries=[
             *((vars(module), ("training",)) for module, _ in self.capture.modules),
             *((vars(tensor), ("_array",)) for tensor in together),
+            *((vars(tensor), ("requires_grad",)) for tensor, _ in self.capture.learned),
+            *((vars(optimizer), ("_stepped_by",)) for optimizer, _ in self.capture.alike),
         ])  # fmt: skip
         for entry, slot in self._found:
             self.native.table[entry] = address_of(slot.tensor._array)
@@ -75,9 +79,23 @@ class Compiled:
         """Return whether modes and memory are as they were when the step was captured."""
         return (not self._guard.differs() or self._still_holds()) and self.capture.reads_the_same()
 
+    def _sign(self) -> None:
+        """Note in the optimizers that this code takes their steps: other steps may count for some parameters
+        alone.
+        """
+        for optimizer, _ in self.capture.alike:
+            optimizer._stepped_by = self._mark
+
     def _still_holds(self) -> bool:
-        """Return whether modes are the same and tensors alike, in other memory perhaps."""
+        """Return whether modes and counts are the same and tensors alike, in other memory perhaps."""
+        if any(count._array != counts[0]._array for _, counts in self.capture.alike for count in counts[1:]):
+            return False
+        self._sign()
+        if not self._guard.differs():
+            return True
         if any(module.training is not mode for module, mode in self.capture.modules):
+            return False
+        if any(tensor.requires_grad is not is_learned for tensor, is_learned in self.capture.learned):
             return False
         for _, slot in self._found:
             array = slot.tensor._array
@@ -324,7 +342,9 @@ class CompiledFunction:
         hooked = next((m for m, _ in capture.modules if m._forward_hooks or m._forward_pre_hooks), None)
         if hooked is not None:
             raise NotCompiled(f"{type(hooked).__name__} has a hook, which is to be called in every step")
-        if change := watch.change():
+        change = watch.change() or watch.follow_state()
+        # What the step moves itself is put back, or done in every run, if it is an effect.
+        if change or (not capture.effects and (change := watch.moved_rate())):
             raise NotCompiled(f"the step changes {change}, which compiled code could not")
         count = self._compilations[key] = self._compilations.get(key, 0) + 1
         if count > MOST_COMPILATIONS:

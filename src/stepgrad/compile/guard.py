@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from itertools import chain, repeat
@@ -131,7 +132,15 @@ class Guard:
 def _is_plain(entry: tuple[Place, Iterable[Any]]) -> bool:
     """Return whether no Python of a class runs where a dict or list is read."""
     place, _ = entry
-    return type(place) is list or (type(place) is dict and all(type(key) in (str, int) for key in place))
+    if type(place) is list:
+        return True
+    return type(place) in (dict, defaultdict) and all(map(_is_plain_key, place))
+
+
+def _is_plain_key(key: Any) -> bool:
+    """Return whether a key is found without Python code: a text, a number, or told apart by identity."""
+    way: Any = type(key).__hash__
+    return type(key) in (str, int) or way is object.__hash__
 
 
 class _Interface:

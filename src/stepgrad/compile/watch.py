@@ -23,9 +23,10 @@ from stepgrad.tensor import Tensor
 
 _PLAIN = (int, float, str)
 # What a step changes in a way that compiled code follows: rates, modes, the names of a recording.
-_FOLLOWED_IN_GROUP = {"params", "param_names", "initial_lr"}
+_FOLLOWED_IN_GROUP = {"param_names", "initial_lr"}
 _FOLLOWED_IN_MODULE = {"training", "_recorded_name"}
-_MOST_TABLES, _MOST_ENTRIES = 2_000, 1_000
+# Ten tables for a module: more of them than networks have modules.
+_MOST_TABLES, _MOST_ENTRIES = 100_000, 1_000
 
 
 class Table:
@@ -72,8 +73,9 @@ class Table:
 class Watch:
     """The Python values within reach of some objects, by the name of each, as they are now.
 
-    Followed are attributes of modules, hyperparameters of optimizers, and what functions and methods written
-    by a person read: closures, globals, attributes, entries of lists and dicts.
+    Followed are attributes of modules, groups and hyperparameters of optimizers, and what functions and
+    methods written by a person read: closures, globals, attributes, entries of lists and dicts; after
+    `follow_state` also which tensors are the state of optimizers.
     """
 
     def __init__(self, roots: dict[str, Any]) -> None:
@@ -83,6 +85,9 @@ class Watch:
         # Names that the functions found so far use; objects with methods, of which those so named are read.
         self._names: set[str] = {"forward", "__call__"}
         self._objects: list[tuple[str, Any]] = []
+        # Optimizers with what their states held; what compiled code asks for in each step, as rates.
+        self._optimizers: list[tuple[str, Optimizer, dict[str, Any]]] = []
+        self._rates: list[Table] = []
         # Tables of which some names are read, and cells of closures.
         self._picked: list[tuple[dict[str, Any], tuple[str, ...]]] = []
         self._cells: list[CellType] = []
@@ -92,9 +97,12 @@ class Watch:
         for name, x in self._objects:
             self._add(Table(name, partial(_chosen, vars(x), self._names)))
             self._picked.append((vars(x), tuple(self._names)))
-        # All values are looked at at once: this runs before every step.
+        self._look()
+
+    def _look(self, further: Iterable[Any] = ()) -> None:
+        """Make the guard that looks at all values at once, before every step."""
         places = [(table.place, table.followed) for table in self._tables if not callable(table.place)]
-        self._guard = Guard(places, self._picked, self._cells)
+        self._guard = Guard([*places, *((place, ()) for place in further)], self._picked, self._cells)
 
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
@@ -103,6 +111,26 @@ class Watch:
         for table in self._tables:
             if change := table.change():
                 return change
+        return ""
+
+    def moved_rate(self) -> str:
+        """Say which number that compiled code asks for in each step is another one now."""
+        return next(filter(None, (table.change() for table in self._rates)), "")
+
+    def follow_state(self) -> str:
+        """Follow from now on which tensors are the state of the optimizers. Return what else than tensors was
+        put there, or in the place of others, since the watch began; an empty text if nothing was.
+        """
+        places: list[Any] = []
+        for name, optimizer, before in self._optimizers:
+            now = _state(optimizer)
+            for key, value in now.items():
+                if value is not before.get(key, value) or not (key in before or isinstance(value, Tensor)):
+                    return f"{key} of {name}"
+            self._add(Table(name, partial(_state, optimizer)))
+            self._picked.append((vars(optimizer), ("state", "param_groups")))
+            places += [optimizer.state, *(x for x in optimizer.state.values() if isinstance(x, dict))]
+        self._look(places)
         return ""
 
     def restore(self) -> None:
@@ -126,9 +154,7 @@ class Watch:
         if isinstance(x, Module):
             self._find_module(x, name)
         elif isinstance(x, Optimizer):
-            for group in x.param_groups:
-                followed = _FOLLOWED_IN_GROUP | set(x.changing)
-                self._add(Table(f"{name} ({type(x).__name__})", group, followed))
+            self._find_optimizer(x, f"{name} ({type(x).__name__})")
         elif isinstance(x, (dict, list, tuple)):
             self._find_entries(x, name)
         elif isinstance(x, FunctionType):
@@ -142,6 +168,16 @@ class Watch:
             self._generators.append((x, x.get_state()))
         elif not _is_library(type(x)) and hasattr(x, "__dict__"):
             self._objects.append((name, x))
+
+    def _find_optimizer(self, optimizer: Optimizer, name: str) -> None:
+        self._optimizers.append((name, optimizer, _state(optimizer)))
+        # A rule is handed what changes from step to step; a `step` of one's own reads it as any number.
+        changing = set(optimizer.changing) if type(optimizer).step is Optimizer.step else set()
+        self._add(Table(f"the groups of {name}", optimizer.param_groups))
+        for group in optimizer.param_groups:
+            self._add(Table(name, group, _FOLLOWED_IN_GROUP | changing))
+            self._add(Table(f"the parameters of {name}", group["params"]))
+            self._rates.append(Table(name, partial(_chosen, group, changing)))
 
     def _find_module(self, module: Module, name: str) -> None:
         label = f"{name} ({type(module).__name__})"
@@ -203,6 +239,17 @@ class Watch:
                 function = getattr(member, "fget", None) or getattr(member, "__func__", member)
                 if name in self._names and isinstance(function, FunctionType):
                     self._find(function, name)
+
+
+def _state(optimizer: Optimizer) -> dict[str, Any]:
+    """Return what stands in the state of an optimizer, by names that tell the parameters apart."""
+    found: dict[str, Any] = {}
+    for i, (parameter, own) in enumerate(optimizer.state.items()):
+        if isinstance(own, dict):
+            found |= {f"{key} of parameter {i}": value for key, value in own.items()}
+        else:
+            found[str(parameter)] = own
+    return found
 
 
 def _is_library(x: Any) -> bool:

@@ -81,6 +81,7 @@ class Optimizer:
     _step_pre_hooks: Any = ()
     _step_post_hooks: Any = ()
     _is_hooked = False  # while a step with hooks runs
+    _stepped_by: Any = None  # which compiled step took the last one; None if none did
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -131,6 +132,7 @@ class Optimizer:
             for i, group in enumerate(self.param_groups):
                 recorded_step(self, group, self._changing_numbers(i))
             return loss
+        self._stepped_by = None
         # All gradients are looked at before the first number changes.
         plans = [self._plan(i, group) for i, group in enumerate(self.param_groups)]
         with numpy.errstate(all="ignore"):
@@ -333,7 +335,7 @@ class Optimizer:
 
     def __getstate__(self) -> dict[str, Any]:
         # A plan holds memory shared with the state, which a copy must not share.
-        left_out = ("_plans", "_step_pre_hooks", "_step_post_hooks")
+        left_out = ("_plans", "_stepped_by", "_step_pre_hooks", "_step_post_hooks")
         return {name: value for name, value in vars(self).items() if name not in left_out}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -26,12 +26,15 @@ def recorded_step(optimizer: Optimizer, group: dict[str, Any], numbers: dict[str
     try:
         with no_grad():
             counts: dict[float, Tensor] = {}
+            alike: dict[float, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     own = optimizer.state[parameter]
                     _complete_unrecorded(own, parameter, start, optimizer)
-                    step = _counted(own, counts) if "step" in start else None
+                    step = _counted(own, counts, alike) if "step" in start else None
                     _update(optimizer, parameter, own, step, hyperparameters)
+            if state.recorder is not None:
+                state.recorder.alike += [(optimizer, same) for same in alike.values() if len(same) > 1]
     finally:
         state.phase = outer
 
@@ -47,9 +50,12 @@ def _complete_unrecorded(
         state.recorder = recorder
 
 
-def _counted(own: dict[str, Any], counts: dict[float, Tensor]) -> Tensor:
-    """Return the number of this step as a tensor, the same one for all parameters that have taken as many."""
+def _counted(own: dict[str, Any], counts: dict[float, Tensor], alike: dict[float, list[Tensor]]) -> Tensor:
+    """Return the number of this step as a tensor, the same one for all parameters that have taken as many;
+    put the counts that are `alike` together.
+    """
     before = float(own["step"]._array)
+    alike.setdefault(before, []).append(own["step"])
     if before not in counts:
         counts[before] = own["step"] + 1
     own["step"]._become(counts[before])

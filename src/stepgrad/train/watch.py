@@ -25,7 +25,6 @@ class TrainerWatch:
         self._learned = [
             (p, p.requires_grad) for m in modules for p in m._parameters.values() if p is not None
         ]
-        self._groups = [*trainer.optimizer.param_groups]
         self._own = _own(trainer)
 
     def change(self) -> str:
@@ -35,8 +34,6 @@ class TrainerWatch:
             return change
         if any(p.requires_grad is not learned for p, learned in self._learned):
             return "which parameters are trained"
-        if not _are(trainer.optimizer.param_groups, self._groups):
-            return "the groups of the optimizer"
         return "" if _are(_own(trainer), self._own) else "the model, loss, optimizer or clipping"
 
     def restore(self) -> None:
