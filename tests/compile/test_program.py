@@ -133,3 +133,23 @@ def test_simplifications_do_not_change_a_bit(name: str, dtype: Any):
         numpy.testing.assert_array_equal(
             numpy.signbit(a)[there], numpy.signbit(b)[there], err_msg=f"{name}, {i}"
         )
+
+
+# ------------------------------------------------------------------------------- what is seldom there
+
+
+def test_booleans_added_to_booleans_stay_in_their_places():
+    def step(x: Tensor, places: Tensor, added: Tensor) -> Any:
+        rows = sg.stack([x, x]).index_add(1, places, sg.stack([added, added]))
+        return x.index_put((places,), added, accumulate=True), x.scatter_add(0, places, added), rows
+
+    x, added = sg.tensor([True, False, True] * 6), sg.tensor([True, True, False, True, False])
+    native, eager = compiled_and_eager(step, [x, sg.tensor([0, 0, 5, 7, 8]), added])
+    for ours, right in zip(native, eager, strict=True):
+        numpy.testing.assert_array_equal(ours.numpy(), right.numpy())
+
+
+@pytest.mark.parametrize("shape", [(0,), (2, 0), (2, 3, 0), (0, 3, 0)])
+def test_a_linear_layer_of_no_inputs(shape: tuple[int, ...]):
+    native, eager = compiled_and_eager(sg.nn.functional.linear, [sg.ones(shape), sg.ones(4, 0), sg.rand(4)])
+    numpy.testing.assert_array_equal(native.numpy(), eager.numpy())

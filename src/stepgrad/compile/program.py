@@ -368,7 +368,8 @@ class Builder(Indexing):
         operands = promoted(self, op, (x, weight) if bias is None else (x, weight, bias))
         x, weight = operands[:2]
         shape = x.shape
-        flat = x if x.ndim == 2 else self._reshape(find("reshape"), x, shape=(x.size // shape[-1], shape[-1]))
+        rows = math.prod(shape[:-1])
+        flat = x if x.ndim == 2 else self._reshape(find("reshape"), x, shape=(rows, shape[-1]))
         y = self._matmul(find("matmul"), flat, self._permute(find("permute"), weight, dims=(1, 0)))
         if bias is not None:
             y = y + operands[2]

@@ -100,10 +100,15 @@ class InPlaceMethods(TensorBase):
 
     def _in_base(self, result: Tensor) -> tuple[Tensor, Tensor]:
         """Return the tensor that this is a view of, and what it becomes when this becomes `result`."""
-        tensor = self._as_tensor()
+        tensor, views, changed = self._as_tensor(), list[Any](), result
         while tensor._viewed is not None:
+            is_seen_once = not views or not _repeats(tensor._array)
             tensor, op, attrs = tensor._viewed
-            if op.name == "slice" and state.recorder is None:
+            views.append((op, attrs))
+            if not is_seen_once:
+                # Of windows that overlap, one has changed: what others show of it is not what it becomes.
+                result = _put_where_seen(tensor, views, changed)
+            elif op.name == "slice" and state.recorder is None:
                 # What it computes is in the memory already.
                 place = {"spec": attrs["index"], "accumulate": False}
                 result = engine.in_memory(_put, (tensor, result), place, tensor._array)
@@ -309,3 +314,13 @@ def _places(array: Any) -> int:
     for n, stride in zip(array.shape, array.strides, strict=True):
         places = places[..., None] + numpy.arange(n) * stride
     return int(numpy.unique(places).size)
+
+
+def _put_where_seen(tensor: Tensor, views: list[tuple[Any, dict[str, Any]]], value: Tensor) -> Tensor:
+    """Return what a tensor becomes where views of views, the last of them first, show it as `value`."""
+    np, shape = devices.module_of(tensor._array), tensor.shape
+    places = np.arange(tensor.numel()).reshape(shape)
+    for op, attrs in reversed(views):
+        places = op.forward(np, places, **attrs)
+    index = type(tensor)._of(np.ascontiguousarray(places))
+    return apply(_put, tensor.reshape(-1), value, index, spec=("tensor",), accumulate=False).reshape(shape)

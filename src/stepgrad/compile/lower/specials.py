@@ -330,7 +330,8 @@ def _add(w: Writer, source: Buffer, source_row: Register, target: Buffer, target
         for i, s, t in zip(place, source.strides, target.strides):
             a = w.pointer(a, i * t, element)
             b = w.pointer(b, i * s, element)
-        w.store(w.load(a, element) + w.load(b, element), a)
+        # The sum of booleans is an integer.
+        w.store(w.convert(w.load(a, element) + w.load(b, element), element), a)
 
     _over(w, list(target.shape), body)
 
