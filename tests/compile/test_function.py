@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy
 import pytest
 
 import stepgrad as sg
-from stepgrad import nn
+from stepgrad import nn, optim
 from stepgrad.errors import CaptureError, GradientError
 from stepgrad.nn import functional as F
 from stepgrad.tensor import Tensor
@@ -250,6 +251,77 @@ def test_gradients_from_before_the_step_run_eagerly():
     run.model.zero_grad()
     accumulate(run.x[0], run.classes[0])
     numpy.testing.assert_allclose(once.numpy(), 2 * run.model.weight.grad.numpy())
+
+
+GRADIENTS = {
+    "backward alone": "leaves gradients in .grad that nothing in it uses",
+    "backward and clipping": "leaves gradients in .grad that nothing in it uses",
+    "update alone": "uses gradients that were there before it",
+    "update, then none": "uses gradients that were there before it",
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_a_step_that_is_only_a_part_runs_eagerly(name: str):
+    """Its gradients come from outside, or are used there."""
+    found = []
+    for compiled in (False, True):
+        sg.manual_seed(0)
+        model = nn.Linear(3, 1)
+        optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+        def learn(x: Tensor, model=model, optimizer=optimizer) -> Tensor:
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            loss.backward()
+            if name == "backward and clipping":
+                nn.utils.clip_grad_norm_(model.parameters(), 0.1)
+            return loss
+
+        def update(optimizer=optimizer) -> None:
+            optimizer.step()
+            if name == "update, then none":
+                optimizer.zero_grad()
+
+        parts: list[Any] = [learn, update]
+        if compiled:
+            which = name.startswith("update")
+            parts[which] = sg.compile(parts[which])
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for i in range(5):
+                parts[0](sg.full((2, 3), i + 1.0))
+                parts[1]()
+        assert len(caught) == compiled
+        assert all(GRADIENTS[name] in str(warning.message) for warning in caught)
+        found.append(model.weight.tolist())
+    assert found[0] == found[1]
+
+
+def test_gradients_may_be_left_if_others_are_used_or_they_are_returned():
+    sg.manual_seed(0)
+    made, judge = nn.Linear(2, 2), nn.Linear(2, 1)
+    optimizer = optim.SGD(made.parameters(), lr=0.1)
+
+    def generator_step(x: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss = judge(made(x)).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def with_gradients(x: Tensor) -> Any:
+        judge.zero_grad()
+        judge(x).square().mean().backward()
+        return judge.weight.grad
+
+    for step in (generator_step, with_gradients):
+        compiled = sg.compile(step)
+        first = compiled(sg.ones(3, 2))
+        assert compiled.programs
+        assert not compiled.runs_eagerly
+        assert judge.weight.grad is None
+    numpy.testing.assert_allclose(first.numpy(), with_gradients(sg.ones(3, 2)).numpy(), rtol=1e-6)
 
 
 def test_arrays_as_arguments_are_an_error():

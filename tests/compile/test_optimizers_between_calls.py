@@ -48,7 +48,7 @@ def train_fewer(model, optimizer, kept):
 
 
 def train_fewer_in_place(model, optimizer, kept):
-    optimizer.param_groups[0]["params"][:2] = []
+    optimizer.param_groups[0]["params"][:1] = []
 
 
 def add_a_group(model, optimizer, kept):
@@ -158,6 +158,31 @@ def slower(model, optimizer, kept):
 def test_the_rate_of_an_optimizer_with_a_step_of_its_own():
     step = compared(lambda params: Scaled(params, lr=0.1), slower)
     assert len(step.programs) == 3
+
+
+def test_a_rate_in_a_tensor_is_read_in_every_step():
+    rates = []
+
+    def made(params):
+        rates.append(sg.tensor(0.1, dtype=sg.float64))
+        return optim.SGD(params, lr=rates[-1])
+
+    def slower_still(model, optimizer, kept):
+        rates[-1].mul_(0.5)
+
+    step = compared(made, slower_still, range(1, STEPS))
+    assert len(step.programs) == 1
+
+
+def test_a_rate_in_a_tensor_that_the_step_changes_runs_eagerly():
+    rate, weight = sg.tensor(0.1), sg.ones(2, requires_grad=True)
+    optimizer = optim.SGD([weight], lr=rate)
+    step = sg.compile(a_step(lambda x: weight * x, optimizer, lambda: rate.mul_(0.5)))
+    with pytest.warns(UserWarning, match="asks for the value of a tensor that it changes"):
+        step(sg.ones(2), sg.zeros(2))
+    step(sg.ones(2), sg.zeros(2))
+    assert rate.item() == pytest.approx(0.025)
+    assert weight.tolist() == pytest.approx([0.9 * 0.95] * 2)
 
 
 def test_a_count_in_the_state_runs_eagerly():

@@ -202,6 +202,25 @@ def test_a_value_that_always_changes_ends_in_eager_runs():
     assert compiled.runs_eagerly
 
 
+def test_a_number_handed_in_that_always_changes_ends_in_eager_runs():
+    """Those that it was compiled for stay native; a number of each kind of arguments counts for itself."""
+    compiled = sg.compile(lambda x, i, *, scale=1.0: x * i * scale)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for i in [*range(30), 3]:
+            assert compiled(X, i).tolist() == [i, 2 * i]
+    assert len(caught) == 1
+    assert "compiled 16 times and something else has changed again (a number that is handed in)" in str(
+        caught[0].message
+    )
+    assert len(compiled.programs) == 16
+    assert compiled(X, 2, scale=0.5).tolist() == [1, 2]
+    assert len(compiled.programs) == 17
+    for n in range(3, 23):  # lengths are no such numbers
+        compiled(sg.ones(n), 1)
+    assert len(compiled.programs) == 37
+
+
 def test_a_hook_is_called_in_every_step():
     calls = []
     model = nn.Linear(2, 1)

@@ -44,6 +44,7 @@ class Recording(list[Node]):
     * `added_to`: gradients from before to which more was added.
     * `alike`: (optimizer, counts) for counts of steps that were the same, so that one stands for all.
     * `read`: (tensor, array) for each other tensor whose value was asked for (with `values_hidden`).
+    * `rates`: the same for those that are asked for in every step, as one of `numbers`.
     * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
     * `values_hidden`: whether the values of results must not be looked at, since the step will run with
       others.
@@ -61,6 +62,7 @@ class Recording(list[Node]):
         self.constants: dict[int, Any] = {}
         self.arguments: set[int] = set()
         self.read: list[tuple[Any, Any]] = []
+        self.rates: list[tuple[Any, Any]] = []
         self.added_to: list[Any] = []
         self.alike: list[tuple[Any, list[Any]]] = []
         self._results: list[weakref.ref[Any]] = []

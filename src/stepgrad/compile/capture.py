@@ -200,6 +200,11 @@ class Capture:
                 "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the "
                 "step, before backward()"
             )
+        if not self._uses_gradients(recording):
+            raise NotCompiled(
+                "the step leaves gradients in .grad that nothing in it uses, and compiled code keeps none; "
+                "call optimizer.step() inside the step, or return the gradients"
+            )
         pending = deque(zip(recording.places, recording.writes, recording.renamed))
         for i, node in enumerate(recording):
             while pending and pending[0][0][0] <= i:
@@ -219,6 +224,23 @@ class Capture:
                 self.exposed.append((node, copy))
                 outputs.append(self._own(self._values[node]))
         self.program = Program(outputs, writes, self.builder)
+
+    def _uses_gradients(self, recording: Recording) -> bool:
+        """Return whether one of the gradients that the step leaves was read after backward, if there are any.
+
+        Those of parameters that another step trains may be left, as a generator's step leaves those of the
+        discriminator.
+        """
+        nodes, left = set(recording), {}
+        for node in recording:
+            for x in node.inputs:
+                if isinstance(x, Tensor) and x.grad is not None and x.grad._node in nodes:
+                    left[x.grad._node] = place_of(x.grad._array)
+        used = {x for node in recording if node.phase != "backward" for x in node.inputs if x in left}
+        used |= {t._node for t in tensors_in(self.result)}
+        places = set(left.values())
+        used |= {node for tensor, node in recording.writes if place_of(tensor._array) not in places}
+        return not left or not used.isdisjoint(left)
 
     def reads_the_same(self) -> bool:
         """Return whether the values that the step asked for are as they were."""
@@ -345,7 +367,7 @@ class Capture:
         check_apart(
             [s.tensor._array for s in self.slots.values()], [t._array for t in self._written.values()]
         )
-        for tensor, _ in self._read:
+        for tensor, _ in (*self._read, *self._recording.rates):
             if place_of(tensor._array) in self._written:
                 raise NotCompiled("the step asks for the value of a tensor that it changes")
         writes = []

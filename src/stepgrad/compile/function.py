@@ -201,7 +201,7 @@ class CompiledFunction:
         key = (len(args), *kinds, state.grad_enabled, _repeated(arguments))
         compiled = self._current(key)
         if compiled is None:
-            if key in self._not_compiled:
+            if key in self._not_compiled or _without_numbers(key) in self._not_compiled:
                 return self._eager(*args, **kwargs)
             capture, compiled = self._compile(key, args, kwargs)
             if compiled is None:
@@ -342,14 +342,22 @@ class CompiledFunction:
         hooked = next((m for m, _ in capture.modules if m._forward_hooks or m._forward_pre_hooks), None)
         if hooked is not None:
             raise NotCompiled(f"{type(hooked).__name__} has a hook, which is to be called in every step")
+        if any(id(tensor) in watch.gradients for tensor, _ in capture.learned):
+            raise NotCompiled(
+                "the step uses gradients that were there before it; call backward() inside the step, after "
+                "optimizer.zero_grad()"
+            )
         change = watch.change() or watch.follow_state()
         # What the step moves itself is put back, or done in every run, if it is an effect.
         if change or (not capture.effects and (change := watch.moved_rate())):
             raise NotCompiled(f"the step changes {change}, which compiled code could not")
-        count = self._compilations[key] = self._compilations.get(key, 0) + 1
+        kind = _without_numbers(key)
+        count = self._compilations[kind] = self._compilations.get(kind, 0) + 1
         if count > MOST_COMPILATIONS:
+            self._not_compiled.add(kind)
             changes = (other.change() for _, other in self._variants.get(key, ()))
-            what = next(filter(None, changes), "the memory or the mode of what it uses")
+            usual = "the memory or the mode of what it uses" if kind == key else "a number that is handed in"
+            what = next(filter(None, changes), usual)
             raise NotCompiled(
                 f"it was compiled {count - 1} times and something else has changed again ({what}); a number "
                 f"that changes is best handed in as a tensor"
@@ -404,6 +412,15 @@ def _key(x: Any, tensors: list[Tensor]) -> Any:
     return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
 
 
+def _without_numbers(key: Any) -> Any:
+    """Return a key without the values of Python numbers, of which there may be a new one in each call."""
+    if not isinstance(key, tuple):
+        return key
+    if len(key) == 2 and key[0] in ("int", "float"):
+        return key[0]
+    return tuple(map(_without_numbers, key))
+
+
 def _repeated(arguments: list[Tensor]) -> tuple[int, ...]:
     """Return, where a tensor is handed in more than once, which arguments are the same."""
     if len(set(map(id, arguments))) == len(arguments):
@@ -428,12 +445,15 @@ class _Same:
 def compile(function: Callable[..., Any], check: bool = False) -> CompiledFunction:
     """Return `function` as one that runs natively: a training step, or a module for inference.
 
-    It is compiled when it is called, for each kind of arguments (shapes, dtypes, other values) once. What it
-    reads besides them may change between calls. Tensors, learning rates and random streams are read by the
-    compiled code itself. Other Python values (attributes of modules and of objects, hyperparameters of
-    optimizers, closures, global variables, entries of lists and dicts) are constants in it: when one has
-    changed, the step is compiled anew, after sixteen times it runs eagerly. What is read from files, clocks
-    or NumPy arrays is not followed: hand it in as a tensor.
+    It is compiled when it is called, for each kind of arguments (shapes, dtypes, other values) once, for
+    sixteen values of a number at most. What it reads besides them may change between calls. Tensors,
+    learning rates and random streams are read by the compiled code itself. Other Python values
+    (attributes of modules and of objects, hyperparameters of optimizers, closures, global variables,
+    entries of lists and dicts) are constants in it: when one has changed, the step is compiled anew,
+    after sixteen times it runs eagerly. What is read from files, clocks or NumPy arrays is not followed:
+    hand it in as a tensor.
+
+    Gradients stay inside: compiled code leaves none in ``.grad``. Return them to look at them.
 
     A module runs natively where no gradients are wanted: after ``eval()`` or under ``no_grad()``. In training
     mode it runs eagerly, with one warning, so that loops written around it train as ever. Its attributes

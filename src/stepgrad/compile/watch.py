@@ -88,6 +88,8 @@ class Watch:
         # Optimizers with what their states held; what compiled code asks for in each step, as rates.
         self._optimizers: list[tuple[str, Optimizer, dict[str, Any]]] = []
         self._rates: list[Table] = []
+        # The gradients of their parameters, by identity.
+        self.gradients: dict[int, Tensor] = {}
         # Tables of which some names are read, and cells of closures.
         self._picked: list[tuple[dict[str, Any], tuple[str, ...]]] = []
         self._cells: list[CellType] = []
@@ -178,6 +180,7 @@ class Watch:
             self._add(Table(name, group, _FOLLOWED_IN_GROUP | changing))
             self._add(Table(f"the parameters of {name}", group["params"]))
             self._rates.append(Table(name, partial(_chosen, group, changing)))
+            self.gradients |= {id(p.grad): p.grad for p in group["params"] if p.grad is not None}
 
     def _find_module(self, module: Module, name: str) -> None:
         label = f"{name} ({type(module).__name__})"

@@ -171,7 +171,7 @@ class Optimizer:
         def ask(name: str, *place: int) -> Callable[[], float]:
             def asked() -> float:
                 value = self.param_groups[i][name]
-                return value[place[0]] if place else number_of(value)
+                return value[place[0]] if place else _rate(value)
 
             return asked
 
@@ -395,8 +395,19 @@ def _listed(params: Any, owner: str) -> list[Any]:
     return list(params)
 
 
+def _rate(value: Any) -> Any:
+    """Return the number that a rate is now; a Tensor that a captured step asks for is one of its `rates`."""
+    recorder = engine_state.recorder
+    known = 0 if recorder is None else len(recorder.read)
+    number = number_of(value)
+    if recorder is not None:
+        recorder.rates += recorder.read[known:]
+        del recorder.read[known:]
+    return number
+
+
 def _number(value: Any, name: str, optimizer: Optimizer) -> Any:
-    value = number_of(value) if name in optimizer.changing else plain(value)
+    value = _rate(value) if name in optimizer.changing else plain(value)
     if isinstance(value, Tensor):
         raise ArgumentError(
             f"{type(optimizer).__name__} takes {name} as a number, not a Tensor; use .item()."
