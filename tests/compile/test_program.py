@@ -153,3 +153,15 @@ def test_booleans_added_to_booleans_stay_in_their_places():
 def test_a_linear_layer_of_no_inputs(shape: tuple[int, ...]):
     native, eager = compiled_and_eager(sg.nn.functional.linear, [sg.ones(shape), sg.ones(4, 0), sg.rand(4)])
     numpy.testing.assert_array_equal(native.numpy(), eager.numpy())
+
+
+@pytest.mark.parametrize("dtype", [sg.bool, sg.uint8, sg.int32, sg.int64])
+@pytest.mark.parametrize("value", [0, 1])
+def test_largest_and_smallest_of_what_is_all_the_same(dtype: Any, value: int):
+    def step(x: Tensor) -> list[Tensor]:
+        return [f(x, d) for f in (sg.amax, sg.amin, sg.any, sg.all) for d in ((), 0, 1, (0, 2))]
+
+    native, eager = compiled_and_eager(step, [sg.full((3, 7, 17), value, dtype=dtype)])
+    for ours, right in zip(native, eager, strict=True):
+        assert ours.dtype is right.dtype
+        numpy.testing.assert_array_equal(ours.numpy(), right.numpy())

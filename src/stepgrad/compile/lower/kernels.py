@@ -397,7 +397,9 @@ class _Reduction:
     def _neutral(self, lanes: int) -> Register:
         how, dtype = self.anchor.attrs["how"], self.anchor.dtype
         value: Any = _NEUTRAL[how]
-        if dtype.kind in "iu" and how in ("max", "min"):
+        if dtype.kind == "b":
+            value = how in ("min", "all")
+        elif dtype.kind in "iu" and how in ("max", "min"):
             import numpy
 
             limits = numpy.iinfo(dtype)
