@@ -1,5 +1,6 @@
 """A compiled step follows the Python values that it reads: it is compiled anew when one has changed."""
 
+import argparse
 import sys
 import types
 import warnings
@@ -137,6 +138,76 @@ def test_attributes_of_objects_and_no_others():
     assert len(compiled.programs) == 1
     stepper.rate = 3.0
     assert compiled(X).tolist() == [3, 6]
+
+
+class Settings:
+    scale = 1.0
+    nested = types.SimpleNamespace(by=1.0)
+
+
+class Inherited(Settings):
+    pass
+
+
+@pytest.mark.parametrize(
+    "make",
+    [types.SimpleNamespace, argparse.Namespace, Settings, Inherited, lambda: Inherited],
+    ids=["namespace", "arguments", "object", "inherited", "class"],
+)
+def test_where_people_keep_settings(make, monkeypatch):
+    for kind in (Settings, Inherited):
+        monkeypatch.setattr(kind, "scale", 1.0, raising=False)
+    settings = make()
+    settings.scale = 2.0
+    compiled = sg.compile(lambda x: x * settings.scale * getattr(settings, "further", 1.0))
+    for scale in range(12):
+        settings.scale = float(scale % 2)
+        assert compiled(X).tolist() == [scale % 2, 2 * (scale % 2)]
+    assert len(compiled.programs) == 2
+    settings.further = 3.0
+    assert compiled(X).tolist() == [3, 6]
+    if make is not Inherited:
+        del settings.further
+
+
+def test_attributes_of_classes(monkeypatch):
+    """Of that of an object, of those above, of modules; also what stands in what they hold."""
+
+    class Net(nn.Module):
+        scale = 1.0
+
+        def forward(self, x):
+            return x * self.scale * Settings.nested.by * Inherited.scale
+
+    compiled = sg.compile(Net().eval())
+    assert compiled(X).tolist() == [1, 2]
+    for holder, name in ((Net, "scale"), (Settings.nested, "by"), (Settings, "scale")):
+        with monkeypatch.context() as patch:
+            patch.setattr(holder, name, 3.0)
+            assert compiled(X).tolist() == [3, 6]
+        assert compiled(X).tolist() == [1, 2]
+    assert len(compiled.programs) == 4
+
+
+def test_hooks_of_parameters_that_come_and_go():
+    weight = sg.ones(2, requires_grad=True)
+    optimizer = optim.SGD([weight], lr=1.0)
+
+    def step(x):
+        optimizer.zero_grad()
+        (weight * x).sum().backward()
+        optimizer.step()
+        return weight.sum()
+
+    compiled = sg.compile(step)
+    found = [compiled(sg.ones(2)).item()]
+    handles = []
+    for factor in (0.5, 0.0):
+        handles.append(weight.register_hook(lambda g, factor=factor: g * factor))
+        found.append(compiled(sg.ones(2)).item())
+    handles[1].remove()
+    found.append(compiled(sg.ones(2)).item())
+    assert found == [0, -1, -1, -2]
 
 
 def test_hyperparameters_of_optimizers():

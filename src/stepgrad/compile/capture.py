@@ -122,7 +122,7 @@ class Capture:
 
     * `slots`: all slots by the order in which they were found; `numbers`: those of Python numbers.
     * `modules`: modules and modes that the step ran with. `effects`: what it did besides operations.
-    * `learned`: the tensors that it found, and whether each required gradients.
+    * `learned`: the tensors that it found, and how each is learned.
     * `alike`: optimizers, each with counts of steps of which the program takes one for all.
     * `is_first`: whether the step made state that the next one will find; then there is no program, and
       the next call is to be captured.
@@ -216,7 +216,7 @@ class Capture:
             self._write(*pending.popleft())
         writes = self._writes()
         found = [t for s in self.slots.values() if s.position is None for t in (s.tensor, *s.others)]
-        self.learned = [(tensor, tensor.requires_grad) for tensor in found]
+        self.learned = [(tensor, how_learned(tensor)) for tensor in found]
         outputs: list[Value] = []
         self.output_form = self._form(self.result, outputs)
         for node, copy in zip(recording, getattr(recording, "copies", ())):
@@ -439,6 +439,11 @@ class Capture:
             entries = {k: self._form(x, outputs) for k, x in result.items()}
             return lambda arrays: {k: part(arrays) for k, part in entries.items()}
         return lambda arrays: result
+
+
+def how_learned(tensor: Tensor) -> tuple[Any, ...]:
+    """Return whether a tensor requires gradients, and which functions are called with them."""
+    return (tensor.requires_grad, *(tensor._hooks or ()), *(tensor._after_accumulation or ()))
 
 
 def _blocks(node: Node) -> int:

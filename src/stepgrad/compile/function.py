@@ -13,7 +13,7 @@ import numpy
 from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
-from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot
+from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, how_learned
 from stepgrad.compile.explain import explained, log
 from stepgrad.compile.guard import Guard
 from stepgrad.compile.value import NotCompiled
@@ -26,6 +26,7 @@ from stepgrad.tensor import Tensor
 _log = logging.getLogger("stepgrad.compile")
 
 
+_HOOKS = "_hooks", "_after_accumulation"
 MOST_VARIANTS, MOST_COMPILATIONS = 8, 16
 
 
@@ -66,10 +67,11 @@ class Compiled:
         # What `holds` looks at before each call.
         self._sign()
         together = [t for _, slot in self._found for t in (slot.tensor, *slot.others)]
-        self._guard = Guard(entries=[
+        hooks = [hooks for t, _ in self.capture.learned for x in _HOOKS if (hooks := vars(t).get(x))]
+        self._guard = Guard([(x, ()) for x in hooks], entries=[
             *((vars(module), ("training",)) for module, _ in self.capture.modules),
             *((vars(tensor), ("_array",)) for tensor in together),
-            *((vars(tensor), ("requires_grad",)) for tensor, _ in self.capture.learned),
+            *((vars(t), ("requires_grad", *_HOOKS)) for t, _ in self.capture.learned),
             *((vars(optimizer), ("_stepped_by",)) for optimizer, _ in self.capture.alike),
         ])  # fmt: skip
         for entry, slot in self._found:
@@ -95,7 +97,7 @@ class Compiled:
             return True
         if any(module.training is not mode for module, mode in self.capture.modules):
             return False
-        if any(tensor.requires_grad is not is_learned for tensor, is_learned in self.capture.learned):
+        if any(how_learned(tensor) != how for tensor, how in self.capture.learned):
             return False
         for _, slot in self._found:
             array = slot.tensor._array

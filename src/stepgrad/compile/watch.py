@@ -8,11 +8,12 @@ when a step itself changes one, it cannot be compiled.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from gc import get_referents
 from itertools import chain
 from operator import is_
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from stepgrad.arrays.random import Generator
@@ -85,6 +86,8 @@ class Watch:
         # Names that the functions found so far use; objects with methods, of which those so named are read.
         self._names: set[str] = {"forward", "__call__"}
         self._objects: list[tuple[str, Any]] = []
+        # Their classes, and those named; attributes are read as those of objects.
+        self._classes: dict[type, None] = {}
         # Optimizers with what their states held; what compiled code asks for in each step, as rates.
         self._optimizers: list[tuple[str, Optimizer, dict[str, Any]]] = []
         self._rates: list[Table] = []
@@ -99,6 +102,12 @@ class Watch:
         for name, x in self._objects:
             self._add(Table(name, partial(_chosen, vars(x), self._names)))
             self._picked.append((vars(x), tuple(self._names)))
+        for kind in self._classes:
+            table = Table(kind.__name__, partial(_chosen, vars(kind), self._names))
+            self._add(table)
+            # The dict itself, of which `vars` is a view.
+            here = tuple(table.place())
+            self._picked += [(x, here) for x in get_referents(vars(kind)) if type(x) is dict]
         self._look()
 
     def _look(self, further: Iterable[Any] = ()) -> None:
@@ -150,10 +159,12 @@ class Watch:
 
     def _find(self, x: Any, name: str) -> None:
         """Make tables of an object and of what it leads to."""
-        if x is None or isinstance(x, (*_PLAIN, Tensor, type)) or id(x) in self._seen:
+        if x is None or isinstance(x, (*_PLAIN, Tensor)) or id(x) in self._seen:
             return
         self._seen[id(x)] = x
-        if isinstance(x, Module):
+        if isinstance(x, type):
+            self._find_class(x)
+        elif isinstance(x, Module):
             self._find_module(x, name)
         elif isinstance(x, Optimizer):
             self._find_optimizer(x, f"{name} ({type(x).__name__})")
@@ -168,7 +179,7 @@ class Watch:
             self._find_entries([x.func, *x.args, *x.keywords.values()], name)
         elif isinstance(x, Generator):
             self._generators.append((x, x.get_state()))
-        elif not _is_library(type(x)) and hasattr(x, "__dict__"):
+        elif (_is_namespace(x) or not _is_library(type(x))) and hasattr(x, "__dict__"):
             self._objects.append((name, x))
 
     def _find_optimizer(self, optimizer: Optimizer, name: str) -> None:
@@ -195,7 +206,7 @@ class Watch:
                 self._find(value, key)
         for key, child in module.named_children():
             self._find(child, key if name == "the model" else f"{name}.{key}")
-        self._find_class_functions(module)
+        self._find_class(type(module))
 
     def _find_entries(self, x: Any, name: str) -> None:
         if len(x) > _MOST_ENTRIES:
@@ -232,12 +243,18 @@ class Watch:
             for _, x in list(self._objects):
                 for key, value in _chosen(vars(x), list(self._names)).items():
                     self._find(value, key)
-                self._find_class_functions(x)
+                self._find_class(type(x))
+            for kind in list(self._classes):
+                for key, value in _chosen(vars(kind), list(self._names)).items():
+                    self._find(value, key)
+                self._find_class(kind)
 
-    def _find_class_functions(self, x: Any) -> None:
-        for kind in type(x).__mro__:
+    def _find_class(self, of: type) -> None:
+        """Find the functions of a class and of those above it."""
+        for kind in of.__mro__:
             if _is_library(kind):
                 continue
+            self._classes[kind] = None
             for name, member in list(vars(kind).items()):
                 function = getattr(member, "fget", None) or getattr(member, "__func__", member)
                 if name in self._names and isinstance(function, FunctionType):
@@ -261,10 +278,21 @@ def _is_library(x: Any) -> bool:
     return top in ("stepgrad", "numpy") or (top in sys.stdlib_module_names and top != "__main__")
 
 
+def _is_namespace(x: Any) -> bool:
+    """Return whether an object of Python's library is one that a person puts values into."""
+    return isinstance(x, SimpleNamespace) or any(
+        (kind.__module__, kind.__name__) == ("argparse", "Namespace") for kind in type(x).__mro__
+    )
+
+
 def _names_in(code: CodeType) -> Iterator[str]:
-    """Return the names of globals and attributes that code uses, functions inside included."""
+    """Return the names of globals and attributes that code uses, functions inside included, and words that
+    `getattr` may be handed.
+    """
     yield from code.co_names
     for constant in code.co_consts:
+        if isinstance(constant, str) and constant.isidentifier():
+            yield constant
         if isinstance(constant, CodeType):
             yield from _names_in(constant)
 
@@ -295,7 +323,7 @@ def _is_library_module(module: ModuleType) -> bool:
     return top in ("stepgrad", "numpy") or top in sys.stdlib_module_names
 
 
-def _chosen(table: dict[str, Any], names: Iterable[str], prefix: str = "") -> dict[str, Any]:
+def _chosen(table: Mapping[str, Any], names: Iterable[str], prefix: str = "") -> dict[str, Any]:
     return {prefix + name: table[name] for name in names if name in table}
 
 
