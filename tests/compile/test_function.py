@@ -327,6 +327,8 @@ def test_gradients_may_be_left_if_others_are_used_or_they_are_returned():
 def test_arrays_as_arguments_are_an_error():
     with pytest.raises(sg.errors.ArgumentError, match="from_numpy"):
         sg.compile(lambda x: sg.tensor(x) * 2)(numpy.ones(3))
+    with pytest.raises(sg.errors.ArgumentError, match="scan takes tensors, not a ndarray"):
+        sg.compile(lambda x: x * 2).scan(numpy.ones(3))
 
 
 # ------------------------------------------------------------------------------------------- inference

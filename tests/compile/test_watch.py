@@ -244,6 +244,46 @@ def test_going_to_and_fro_between_modes_compiles_each_once():
     assert len(compiled.programs) == 2
 
 
+def sets_first(model, x):
+    model.train()
+    return model(x)
+
+
+def sets_afterwards(model, x):
+    result = model(x)
+    model.train()
+    return result
+
+
+def sets_to_and_fro(model, x):
+    model.eval()
+    result = model(x)
+    model.train()
+    return result + model(x)
+
+
+@pytest.mark.parametrize("function", [sets_first, sets_afterwards, sets_to_and_fro])
+@pytest.mark.parametrize("check", [False, True])
+def test_a_step_that_sets_the_mode(function, check):
+    """Whatever it was before, without being compiled anew each time."""
+    found = []
+    for compile in (False, True):
+        sg.manual_seed(0)
+        model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+        step = partial(function, model)
+        if compile:
+            step = sg.compile(step, check=check)
+        results = []
+        for i in range(40):
+            model.train(i % 3 != 1)
+            results.append([step(sg.tensor([[1.0, 2.0], [float(i), 1.0]])).tolist(), model[1].training])
+        found.append(results)
+    for (eager, mode), (native, native_mode) in zip(*found):
+        assert native == [pytest.approx(row, rel=1e-4, abs=1e-5) for row in eager]
+        assert native_mode == mode
+    assert len(step.programs) == 2
+
+
 def test_a_step_that_counts_runs_eagerly():
     counter = {"n": 0}
 

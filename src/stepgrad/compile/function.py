@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy
@@ -35,8 +36,16 @@ class Compiled:
     others.
     """
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, before: Sequence[tuple[Module, bool]] = ()) -> None:
         self.capture = capture
+        # The modes that the step itself set (`before` are those from before it), and those that it found.
+        self.modes = [(module, module.training) for module, mode in before if module.training is not mode]
+        modes = {id(module): mode for module, mode in before}
+        self._modules = [
+            (module, mode)
+            for module, mode in capture.modules
+            if all(module is not m for m, _ in self.modes) or mode is modes[id(module)]
+        ]
         self.native = Native(capture.program)
         self._lock = threading.Lock()
         self._mark = object()
@@ -61,6 +70,9 @@ class Compiled:
             (entry, value.shape, value.dtype)
             for entry, value in zip(self.native.output_entries, capture.program.outputs)
         ]
+        # As they were before the recorded run; each run sets them.
+        for module, _ in self.modes:
+            module.training = modes[id(module)]
         self._point_to_found()
 
     def _point_to_found(self) -> None:
@@ -69,7 +81,7 @@ class Compiled:
         together = [t for _, slot in self._found for t in (slot.tensor, *slot.others)]
         hooks = [hooks for t, _ in self.capture.learned for x in _HOOKS if (hooks := vars(t).get(x))]
         self._guard = Guard([(x, ()) for x in hooks], entries=[
-            *((vars(module), ("training",)) for module, _ in self.capture.modules),
+            *((vars(module), ("training",)) for module, _ in self._modules),
             *((vars(tensor), ("_array",)) for tensor in together),
             *((vars(t), ("requires_grad", *_HOOKS)) for t, _ in self.capture.learned),
             *((vars(optimizer), ("_stepped_by",)) for optimizer, _ in self.capture.alike),
@@ -95,7 +107,7 @@ class Compiled:
         self._sign()
         if not self._guard.differs():
             return True
-        if any(module.training is not mode for module, mode in self.capture.modules):
+        if any(module.training is not mode for module, mode in self._modules):
             return False
         if any(how_learned(tensor) != how for tensor, how in self.capture.learned):
             return False
@@ -135,6 +147,8 @@ class Compiled:
             table[entry] = address_of(output)
             outputs.append(output)
         native.run(count)
+        for module, mode in self.modes:
+            module.training = mode
         for stream in capture.streams:
             stream.save()
         for version in self._versions:
@@ -163,7 +177,8 @@ class Compiled:
 
     def remember(self) -> list[Callable[[], None]]:
         """Return functions that put back, in this order, what a run changes besides tensors and streams."""
-        return [effect.remember() for effect in self.capture.effects][::-1]
+        modes = [partial(setattr, module, "training", module.training) for module, _ in self.modes]
+        return [*modes, *(effect.remember() for effect in self.capture.effects[::-1])]
 
 
 def _turn(happening: Any) -> float:
@@ -287,6 +302,8 @@ class CompiledFunction:
         key: tuple[Any, ...] = ("scan", state.grad_enabled)
         lengths = set()
         for x in stacked:
+            if not isinstance(x, Tensor):
+                raise ArgumentError(f"scan takes tensors, not a {type(x).__name__}.")
             array = x._array
             shape = array.shape
             lengths.add(shape[0] if shape else 0)
@@ -364,7 +381,7 @@ class CompiledFunction:
                 f"it was compiled {count - 1} times and something else has changed again ({what}); a number "
                 f"that changes is best handed in as a tensor"
             )
-        compiled = Compiled(capture)
+        compiled = Compiled(capture, watch.modes)
         log(compiled)
         return compiled
 

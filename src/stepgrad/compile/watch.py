@@ -88,6 +88,8 @@ class Watch:
         self._objects: list[tuple[str, Any]] = []
         # Their classes, and those named; attributes are read as those of objects.
         self._classes: dict[type, None] = {}
+        # The modules and the mode of each.
+        self.modes: list[tuple[Module, bool]] = []
         # Optimizers with what their states held; what compiled code asks for in each step, as rates.
         self._optimizers: list[tuple[str, Optimizer, dict[str, Any]]] = []
         self._rates: list[Table] = []
@@ -196,6 +198,7 @@ class Watch:
     def _find_module(self, module: Module, name: str) -> None:
         label = f"{name} ({type(module).__name__})"
         attributes = vars(module)
+        self.modes.append((module, module.training))
         self._add(Table(label, attributes, _FOLLOWED_IN_MODULE))
         for key, value in list(attributes.items()):
             if key in ("_modules", "_parameters", "_buffers"):
