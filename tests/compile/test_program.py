@@ -14,7 +14,7 @@ from stepgrad.compile.program import Builder
 from stepgrad.compile.schedule import live_values
 from stepgrad.compile.value import Value
 from stepgrad.tensor import Tensor
-from tests.compile.compiled import compiled_and_eager
+from tests.compile.compiled import compiled_and_eager, vectors_of
 
 # ------------------------------------------------------------------------------------------- building
 
@@ -165,3 +165,22 @@ def test_largest_and_smallest_of_what_is_all_the_same(dtype: Any, value: int):
     for ours, right in zip(native, eager, strict=True):
         assert ours.dtype is right.dtype
         numpy.testing.assert_array_equal(ours.numpy(), right.numpy())
+
+
+@pytest.mark.parametrize("width", [None, 16, 32])
+@pytest.mark.parametrize("kind", ["int32", "int16", "uint8"])
+def test_integers_that_are_cut_are_written_to_their_own_bytes_alone(kind: str, width: int | None):
+    memory = numpy.full((40, 40), 77, kind)
+    targets = [sg.from_numpy(row[: n + 1]) for n, row in enumerate(memory[:34])]
+
+    def step(x: Tensor) -> None:
+        for n, target in enumerate(targets):
+            target.copy_(x[: n + 1])
+
+    with vectors_of(width):
+        compiled = sg.compile(step)
+        compiled(sg.arange(40))
+    assert compiled.programs
+    for n, row in enumerate(memory):
+        expected = [*range(n + 1), *[77] * (39 - n)] if n < 34 else [77] * 40
+        numpy.testing.assert_array_equal(row, expected)

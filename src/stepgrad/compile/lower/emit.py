@@ -280,6 +280,9 @@ class Writer(Functions):
         if x.element == "i1":
             x = self.convert(x, "i8")
         align = BYTES[x.element]
+        if mask == 1:
+            # LLVM's code for one of several lanes writes as many bytes as an integer had before it was cut.
+            x = self._resized(x, 1)
         if mask is None or x.lanes == 1:
             self.line(f"store {x.type} {x.text}, ptr {address.text}, align {align}")
             return
