@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import pickle
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -370,6 +371,23 @@ def test_a_training_loop_around_a_compiled_model_trains_as_ever():
     compiled.eval()
     numpy.testing.assert_allclose(compiled(x).numpy(), plain(x).detach().numpy(), rtol=1e-5)
     assert len(compiled.programs) == 1
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, copy.copy, lambda x: pickle.loads(pickle.dumps(x))],  # noqa: S301 - its own
+    ids=["deep", "same", "file"],
+)
+def test_a_compiled_model_is_copied_without_its_code(copied: Callable[[Any], Any]):
+    compiled = sg.compile(nn.Linear(2, 1).eval())
+    before = compiled(sg.ones(1, 2)).item()
+    other = copied(compiled)
+    assert not other.programs
+    assert other(sg.ones(1, 2)).item() == before
+    with sg.no_grad():
+        compiled.bias.add_(1)
+    assert compiled(sg.ones(1, 2)).item() == pytest.approx(before + 1)
+    assert (other(sg.ones(1, 2)).item() == before) is (copied is not copy.copy)
 
 
 def test_what_is_said_of_a_compiled_model_in_evaluation_mode():

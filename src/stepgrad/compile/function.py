@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import warnings
@@ -70,8 +71,7 @@ class Compiled:
             (entry, value.shape, value.dtype)
             for entry, value in zip(self.native.output_entries, capture.program.outputs)
         ]
-        # As they were before the recorded run; each run sets them.
-        for module, _ in self.modes:
+        for module, _ in self.modes:  # as before the recorded run; each run sets them
             module.training = modes[id(module)]
         self._point_to_found()
 
@@ -234,6 +234,12 @@ class CompiledFunction:
         if self.__dict__.get("_is_module") and not name.startswith("_"):
             return getattr(self.function, name)
         raise MissingNameError(f"a compiled function has no {name!r}.")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
+        return type(self)(copy.deepcopy(self.function, memo), self._check)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.function, self._check)
 
     def _is_trained(self) -> bool:
         """Return whether the results of a module need gradients, which native results do not have."""
