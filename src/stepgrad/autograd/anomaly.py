@@ -31,6 +31,8 @@ class _Watch:
     def check(self, node: Node, gradients: Sequence[Any]) -> None:
         """Look at the gradients of a node's inputs. Raises `GradientError` where one has a NaN."""
         state.anomaly = self
+        if self.check_nan and hides_values() and state.recorder is not None:
+            state.recorder.looks_for_nan = True
         for i, gradient in enumerate(gradients if self.check_nan and not hides_values() else ()):
             array = getattr(gradient, "_array", gradient)
             if array is None or not (count := int(devices.module_of(array).isnan(array).sum())):

@@ -200,6 +200,10 @@ class Capture:
                 "the step adds to gradients that were there before it; call optimizer.zero_grad() inside the "
                 "step, before backward()"
             )
+        if recording.looks_for_nan:
+            raise NotCompiled(
+                "it looks for NaN in derivatives (detect_anomaly), which compiled code does not"
+            )
         if not self._uses_gradients(recording):
             raise NotCompiled(
                 "the step leaves gradients in .grad that nothing in it uses, and compiled code keeps none; "

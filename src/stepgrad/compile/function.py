@@ -18,6 +18,7 @@ from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, how_learned
 from stepgrad.compile.explain import explained, log
 from stepgrad.compile.guard import Guard
+from stepgrad.compile.keys import key_of, objects_in, repeated, without_numbers
 from stepgrad.compile.value import NotCompiled
 from stepgrad.compile.watch import Watch
 from stepgrad.errors import ArgumentError, IndexShapeError, MissingNameError
@@ -79,8 +80,8 @@ class Compiled:
         # What `holds` looks at before each call.
         self._sign()
         together = [t for _, slot in self._found for t in (slot.tensor, *slot.others)]
-        hooks = [hooks for t, _ in self.capture.learned for x in _HOOKS if (hooks := vars(t).get(x))]
-        self._guard = Guard([(x, ()) for x in hooks], entries=[
+        hooks = [vars(t).get(x) for t, _ in self.capture.learned for x in _HOOKS]
+        self._guard = Guard([(x, ()) for x in hooks if x is not None], entries=[
             *((vars(module), ("training",)) for module, _ in self._modules),
             *((vars(tensor), ("_array",)) for tensor in together),
             *((vars(t), ("requires_grad", *_HOOKS)) for t, _ in self.capture.learned),
@@ -211,14 +212,16 @@ class CompiledFunction:
         if self._is_module and self._is_trained():
             self._tell_of_training()
             return self.function(*args, **kwargs)
+        if state.anomaly is not None:
+            return self._eager(*args, **kwargs)
         arguments: list[Tensor] = []
-        kinds = [_key(x, arguments) for x in args]
+        kinds = [key_of(x, arguments) for x in args]
         if kwargs:
-            kinds.append(_key(kwargs, arguments))
-        key = (len(args), *kinds, state.grad_enabled, _repeated(arguments))
+            kinds.append(key_of(kwargs, arguments))
+        key = (len(args), *kinds, state.grad_enabled, repeated(arguments))
         compiled = self._current(key)
         if compiled is None:
-            if key in self._not_compiled or _without_numbers(key) in self._not_compiled:
+            if key in self._not_compiled or without_numbers(key) in self._not_compiled:
                 return self._eager(*args, **kwargs)
             capture, compiled = self._compile(key, args, kwargs)
             if compiled is None:
@@ -318,6 +321,8 @@ class CompiledFunction:
             raise ArgumentError(
                 "scan takes tensors whose first dimension has one length for all, at least 1."
             )
+        if state.anomaly is not None:
+            return _stacked([self._eager(*entries) for entries in zip(*stacked)])
         compiled = self._current(key)
         if compiled is None:
             return self._first_scan(key, [x.detach() for x in stacked])
@@ -344,7 +349,8 @@ class CompiledFunction:
         self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], advance: dict[int, int] | None = None
     ) -> tuple[Capture, Compiled | None]:
         """Capture and compile. Without code in what is returned, the run that was captured stands."""
-        watch = Watch({"the step": self.function})
+        handed_in = {f"object {i} of the arguments": x for i, x in enumerate(objects_in(key), 1)}
+        watch = Watch({"the step": self.function, **handed_in})
         capture = Capture(self._eager, args, kwargs, advance, again=key in self._begun)
         if capture.is_first:
             self._begun.add(key)
@@ -376,7 +382,7 @@ class CompiledFunction:
         # What the step moves itself is put back, or done in every run, if it is an effect.
         if change or (not capture.effects and (change := watch.moved_rate())):
             raise NotCompiled(f"the step changes {change}, which compiled code could not")
-        kind = _without_numbers(key)
+        kind = without_numbers(key)
         count = self._compilations[kind] = self._compilations.get(kind, 0) + 1
         if count > MOST_COMPILATIONS:
             self._not_compiled.add(kind)
@@ -416,67 +422,16 @@ def _stacked(results: list[Any], rest: Any = None) -> Any:
     return first
 
 
-def _key(x: Any, tensors: list[Tensor]) -> Any:
-    """Return what of an argument a compiled step depends on: shapes, dtypes and layouts of tensors, the
-    values of all else. Its tensors are appended to `tensors`.
-    """
-    if isinstance(x, Tensor):
-        tensors.append(x)
-        array = x._array
-        layout = None if array.flags.c_contiguous else array.strides
-        return (array.shape, array.dtype, x.requires_grad, layout)
-    if isinstance(x, (list, tuple)):
-        return (type(x).__name__, tuple([_key(part, tensors) for part in x]))
-    if isinstance(x, dict):
-        return tuple([(k, _key(v, tensors)) for k, v in x.items()])
-    if isinstance(x, numpy.ndarray):
-        raise ArgumentError(
-            "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
-            "arrays; use stepgrad.from_numpy(…)."
-        )
-    return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
-
-
-def _without_numbers(key: Any) -> Any:
-    """Return a key without the values of Python numbers, of which there may be a new one in each call."""
-    if not isinstance(key, tuple):
-        return key
-    if len(key) == 2 and key[0] in ("int", "float"):
-        return key[0]
-    return tuple(map(_without_numbers, key))
-
-
-def _repeated(arguments: list[Tensor]) -> tuple[int, ...]:
-    """Return, where a tensor is handed in more than once, which arguments are the same."""
-    if len(set(map(id, arguments))) == len(arguments):
-        return ()
-    ids = [id(t) for t in arguments]
-    return tuple(map(ids.index, ids))
-
-
-class _Same:
-    """An object as a key that equals itself alone, and stays alive as long as the key."""
-
-    def __init__(self, thing: Any) -> None:
-        self._thing = thing
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other._thing is self._thing
-
-    def __hash__(self) -> int:
-        return id(self._thing)
-
-
 def compile(function: Callable[..., Any], check: bool = False) -> CompiledFunction:
     """Return `function` as one that runs natively: a training step, or a module for inference.
 
     It is compiled when it is called, for each kind of arguments (shapes, dtypes, other values) once, for
     sixteen values of a number at most. What it reads besides them may change between calls. Tensors,
     learning rates and random streams are read by the compiled code itself. Other Python values
-    (attributes of modules and of objects, hyperparameters of optimizers, closures, global variables,
-    entries of lists and dicts) are constants in it: when one has changed, the step is compiled anew,
-    after sixteen times it runs eagerly. What is read from files, clocks or NumPy arrays is not followed:
-    hand it in as a tensor.
+    (hooks on parameters, attributes of modules and of objects, hyperparameters of optimizers, closures,
+    global variables, entries of lists and dicts) are constants in it: when one has changed, the step is
+    compiled anew, after sixteen times it runs eagerly. What is read from files, clocks or NumPy arrays is
+    not followed: hand it in as a tensor.
 
     Gradients stay inside: compiled code leaves none in ``.grad``. Return them to look at them.
 
@@ -487,6 +442,8 @@ def compile(function: Callable[..., Any], check: bool = False) -> CompiledFuncti
     With `check`, every call runs eagerly as well; `DifferenceError` names the first operation that differs by
     more than rounding can. With STEPGRAD_LOG=compile in the environment, graph, kernels, LLVM's text and the
     time of each stage are logged on standard error; ``explain()`` of the result tells the same.
+
+    While anomalies are looked for (`autograd.detect_anomaly`) every call runs eagerly.
 
     The step runs eagerly, with one warning that names the reason, if it cannot be compiled. It raises
     `CaptureError` if it asks for a value that it computes, by ``.item()`` or ``if``.

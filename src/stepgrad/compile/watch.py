@@ -22,6 +22,7 @@ from stepgrad.nn.module import Module
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 
+_HOOKS = ("_step_pre_hooks", "_step_post_hooks")  # of an optimizer
 _PLAIN = (int, float, str)
 # What a step changes in a way that compiled code follows: rates, modes, the names of a recording.
 _FOLLOWED_IN_GROUP = {"param_names", "initial_lr"}
@@ -141,7 +142,8 @@ class Watch:
                 if value is not before.get(key, value) or not (key in before or isinstance(value, Tensor)):
                     return f"{key} of {name}"
             self._add(Table(name, partial(_state, optimizer)))
-            self._picked.append((vars(optimizer), ("state", "param_groups")))
+            self._picked.append((vars(optimizer), ("state", "param_groups", *_HOOKS)))
+            places += [hooks for name in _HOOKS if isinstance(hooks := getattr(optimizer, name), list)]
             places += [optimizer.state, *(x for x in optimizer.state.values() if isinstance(x, dict))]
         self._look(places)
         return ""
@@ -186,6 +188,8 @@ class Watch:
 
     def _find_optimizer(self, optimizer: Optimizer, name: str) -> None:
         self._optimizers.append((name, optimizer, _state(optimizer)))
+        for hooks in _HOOKS:
+            self._add(Table(name, partial(_entries_of, optimizer, hooks)))
         # A rule is handed what changes from step to step; a `step` of one's own reads it as any number.
         changing = set(optimizer.changing) if type(optimizer).step is Optimizer.step else set()
         self._add(Table(f"the groups of {name}", optimizer.param_groups))
@@ -273,6 +277,10 @@ def _state(optimizer: Optimizer) -> dict[str, Any]:
         else:
             found[str(parameter)] = own
     return found
+
+
+def _entries_of(x: Any, name: str) -> dict[str, Any]:
+    return {f"{name} {i}": value for i, value in enumerate(getattr(x, name))}
 
 
 def _is_library(x: Any) -> bool:

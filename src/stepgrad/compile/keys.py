@@ -1,0 +1,71 @@
+"""Kinds of arguments: what a compiled step depends on, as keys of the code that is kept for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy
+
+from stepgrad.errors import ArgumentError
+from stepgrad.tensor import Tensor
+
+
+def key_of(x: Any, tensors: list[Tensor]) -> Any:
+    """Return what of an argument a compiled step depends on: shapes, dtypes and layouts of tensors, the
+    values of all else. Its tensors are appended to `tensors`.
+    """
+    if isinstance(x, Tensor):
+        tensors.append(x)
+        array = x._array
+        layout = None if array.flags.c_contiguous else array.strides
+        return (array.shape, array.dtype, x.requires_grad, layout)
+    if isinstance(x, (list, tuple)):
+        return (type(x).__name__, tuple([key_of(part, tensors) for part in x]))
+    if isinstance(x, dict):
+        return tuple([(k, key_of(v, tensors)) for k, v in x.items()])
+    if isinstance(x, numpy.ndarray):
+        raise ArgumentError(
+            "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
+            "arrays; use stepgrad.from_numpy(…)."
+        )
+    return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
+
+
+def without_numbers(key: Any) -> Any:
+    """Return a key without the values of Python numbers, of which there may be a new one in each call."""
+    if not isinstance(key, tuple):
+        return key
+    if len(key) == 2 and key[0] in ("int", "float"):
+        return key[0]
+    return tuple(map(without_numbers, key))
+
+
+def objects_in(key: Any) -> Iterator[Any]:
+    """Return the objects in a key that equal themselves alone."""
+    if isinstance(key, _Same):
+        yield key.thing
+    elif isinstance(key, tuple):
+        for part in key:
+            yield from objects_in(part)
+
+
+def repeated(arguments: list[Tensor]) -> tuple[int, ...]:
+    """Return, where a tensor is handed in more than once, which arguments are the same."""
+    if len(set(map(id, arguments))) == len(arguments):
+        return ()
+    ids = [id(t) for t in arguments]
+    return tuple(map(ids.index, ids))
+
+
+class _Same:
+    """An object as a key that equals itself alone, and stays alive as long as the key."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.thing is self.thing
+
+    def __hash__(self) -> int:
+        return id(self.thing)

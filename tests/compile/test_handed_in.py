@@ -1,0 +1,118 @@
+"""Compiled steps follow objects that are handed in, hooks, and whether NaN are looked for."""
+
+import pytest
+
+import stepgrad as sg
+from stepgrad import nn, optim
+from stepgrad.errors import CaptureError, GradientError
+
+X = sg.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 2.0]])
+
+
+def update(model, optimizer, x):
+    loss = model(x).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def both(change, kind=optim.SGD):
+    """Compare a step that is handed model and optimizer, eager and compiled, with a change in between."""
+    losses = []
+    for step in (update, sg.compile(update)):
+        sg.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.0), nn.Linear(4, 1))
+        optimizer = kind(model.parameters(), lr=0.1, weight_decay=0.1)
+        for i in range(6):
+            if i == 3:
+                change(model, optimizer)
+            losses.append(float(step(model, optimizer, X)))
+    assert losses[6:] == pytest.approx(losses[:6], rel=1e-5)
+
+
+def test_hyperparameters_of_an_optimizer_that_is_handed_in():
+    both(lambda model, optimizer: optimizer.param_groups[0].update(weight_decay=5.0))
+
+
+def test_attributes_of_a_model_that_is_handed_in():
+    both(lambda model, optimizer: setattr(model[1], "p", 1.0))
+
+
+def test_layers_of_a_model_that_is_handed_in():
+    both(lambda model, optimizer: model.__setitem__(1, nn.Tanh()))
+
+
+def test_attributes_of_an_object_that_is_handed_in():
+    class Batch:
+        x, factors = sg.ones(2), (2.0,)
+
+    batch, compiled = Batch(), sg.compile(lambda batch: batch.x * batch.factors[0])
+    for x, factor in ((1.0, 2.0), (1.0, 2.0), (3.0, 2.0), (3.0, 5.0), (3.0, 5.0)):
+        if float(batch.x[0]) != x:
+            batch.x = sg.full((2,), x)
+        batch.factors = (factor,)
+        assert compiled(batch).tolist() == [x * factor] * 2
+
+
+@pytest.mark.parametrize("kind", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_hooks_on_parameters_that_come_and_go(kind):
+    hook = (lambda g: g * 3) if kind == "register_hook" else (lambda p: p.grad.mul_(3))
+    runs = []
+    for compile in (lambda f: f, sg.compile):
+        sg.manual_seed(0)
+        model = nn.Linear(3, 1)
+        optimizer = optim.SGD(model.parameters(), lr=0.01)
+        step, runs = compile(lambda x, m=model, o=optimizer: update(m, o, x)), [*runs, []]
+        handles = []
+        for i in range(14):
+            if i in (2, 5, 12):
+                handles.append(getattr(model.weight, kind)(hook))
+            if i in (8, 10):
+                handles.pop().remove()
+            runs[-1].append(float(step(X)))
+    assert runs[1] == pytest.approx(runs[0], rel=1e-5)
+
+
+@pytest.mark.parametrize("register", ["register_step_pre_hook", "register_step_post_hook"])
+def test_hooks_of_an_optimizer_that_come_and_go(register):
+    model = nn.Linear(3, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.01)
+    step = sg.compile(lambda x: update(model, optimizer, x))
+    for _ in range(2):
+        step(X)
+        handle = getattr(optimizer, register)(lambda *_: None)
+        with pytest.raises(CaptureError, match="SGD has hooks around its step"):
+            step(X)
+        handle.remove()
+
+
+def test_while_anomalies_are_looked_for_calls_run_eagerly():
+    x = sg.ones(2, requires_grad=True)
+
+    def step(y):
+        loss = ((x * y).sqrt() * 0).sum()
+        (gradient,) = sg.autograd.grad(loss, x)
+        return gradient
+
+    compiled, y = sg.compile(step), sg.zeros(2)
+    assert compiled(y).isnan().all()
+    with sg.autograd.detect_anomaly(), pytest.raises(GradientError, match="the derivative of sqrt"):
+        compiled(y)
+    with sg.autograd.detect_anomaly(), pytest.raises(GradientError, match="the derivative of sqrt"):
+        compiled.scan(y[None])
+    assert compiled(y).isnan().all()
+
+
+def test_a_step_that_looks_for_anomalies_runs_eagerly():
+    x = sg.ones(2, requires_grad=True)
+
+    def step(y):
+        with sg.autograd.detect_anomaly():
+            return sg.autograd.grad(((x * y).sqrt() * 0).sum(), x)[0]
+
+    compiled = sg.compile(step)
+    with pytest.warns(UserWarning, match="runs eagerly: it looks for NaN in derivatives"):
+        compiled(sg.ones(2))
+    with pytest.raises(GradientError, match="the derivative of sqrt"):
+        compiled(sg.zeros(2))
