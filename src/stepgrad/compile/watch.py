@@ -167,7 +167,7 @@ class Watch:
             return
         self._seen[id(x)] = x
         if isinstance(x, type):
-            self._find_class(x)
+            self._classes |= {kind: None for kind in x.__mro__ if not _is_library(kind)}
         elif isinstance(x, Module):
             self._find_module(x, name)
         elif isinstance(x, Optimizer):
@@ -253,8 +253,8 @@ class Watch:
                 self._find_class(type(x))
             for kind in list(self._classes):
                 for key, value in _chosen(vars(kind), list(self._names)).items():
-                    self._find(value, key)
-                self._find_class(kind)
+                    if _is_namespace(value):
+                        self._find(value, key)
 
     def _find_class(self, of: type) -> None:
         """Find the functions of a class and of those above it."""
@@ -302,7 +302,7 @@ def _names_in(code: CodeType) -> Iterator[str]:
     """
     yield from code.co_names
     for constant in code.co_consts:
-        if isinstance(constant, str) and constant.isidentifier():
+        if isinstance(constant, str) and constant.isidentifier() and "getattr" in code.co_names:
             yield constant
         if isinstance(constant, CodeType):
             yield from _names_in(constant)
