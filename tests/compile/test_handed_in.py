@@ -116,3 +116,15 @@ def test_a_step_that_looks_for_anomalies_runs_eagerly():
         compiled(sg.ones(2))
     with pytest.raises(GradientError, match="the derivative of sqrt"):
         compiled(sg.zeros(2))
+
+
+def test_a_new_object_in_every_call_ends_in_eager_runs():
+    class Batch:
+        def __init__(self, x):
+            self.x = x
+
+    compiled = sg.compile(lambda batch, y: batch.x * y)
+    with pytest.warns(UserWarning, match=r"compiled 16 times.* \(what is handed in\)"):
+        results = [compiled(Batch(sg.full((2,), float(i))), sg.ones(2)).tolist() for i in range(20)]
+    assert results == [[i, i] for i in range(20)]
+    assert len(compiled.programs) == 16

@@ -321,7 +321,7 @@ def test_a_number_handed_in_that_always_changes_ends_in_eager_runs():
         for i in [*range(30), 3]:
             assert compiled(X, i).tolist() == [i, 2 * i]
     assert len(caught) == 1
-    assert "compiled 16 times and something else has changed again (a number that is handed in)" in str(
+    assert "compiled 16 times and something else has changed again (what is handed in)" in str(
         caught[0].message
     )
     assert len(compiled.programs) == 16

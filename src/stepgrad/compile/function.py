@@ -387,7 +387,7 @@ class CompiledFunction:
         if count > MOST_COMPILATIONS:
             self._not_compiled.add(kind)
             changes = (other.change() for _, other in self._variants.get(key, ()))
-            usual = "the memory or the mode of what it uses" if kind == key else "a number that is handed in"
+            usual = "the memory or the mode of what it uses" if kind == key else "what is handed in"
             what = next(filter(None, changes), usual)
             raise NotCompiled(
                 f"it was compiled {count - 1} times and something else has changed again ({what}); a number "

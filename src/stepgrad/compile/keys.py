@@ -33,7 +33,9 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
 
 
 def without_numbers(key: Any) -> Any:
-    """Return a key without the values of Python numbers, of which there may be a new one in each call."""
+    """Return a key without the values of numbers and objects, of which there may be new ones in each call."""
+    if isinstance(key, _Same):
+        return type(key.thing)
     if not isinstance(key, tuple):
         return key
     if len(key) == 2 and key[0] in ("int", "float"):
