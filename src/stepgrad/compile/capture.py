@@ -389,7 +389,7 @@ class Capture:
     def _own(self, value: Value) -> Value:
         """Return a value that a kernel computes: a copy of what is only a view, a leaf or a number."""
         if value.kind in ("view", "leaf", "number"):
-            return self.builder._copy(value)
+            return self.builder.copied(value)
         return value
 
     # ----------------------------------------------------------------------------------- random

@@ -54,7 +54,6 @@ class Compiled:
         self._arguments: list[tuple[int, TensorSlot]] = []
         self._found: list[tuple[int, TensorSlot]] = []
         self._numbers: list[tuple[int, NumberSlot]] = []
-        self._arrays: list[Any] = []
         for entry, slot in self.native.slots:
             if isinstance(slot, TensorSlot):
                 (self._found if slot.position is None else self._arguments).append((entry, slot))

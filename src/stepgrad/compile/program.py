@@ -242,13 +242,9 @@ class Builder(Indexing):
 
     def _stored(self, x: Value) -> Value:
         """Return x as a value that has a place in memory, which a number has not."""
-        return self._copy(x) if x.kind == "number" else x
+        return self.copied(x) if x.kind == "number" else x
 
     def copied(self, x: Value) -> Value:
-        """Return x in memory of its own, in row-major order."""
-        return self._copy(x)
-
-    def _copy(self, x: Value) -> Value:
         """Return x in memory of its own, in row-major order."""
         return self._made("map", find("cast"), (x,), {"dtype": x.dtype}, x.shape, x.dtype)
 
@@ -262,7 +258,7 @@ class Builder(Indexing):
         if x.kind == "view" and x.op is op:
             return self._reshape(op, x.inputs[0], shape=shape)
         if x.size and reshaped_strides(x.shape, self.strides_of(x), tuple(shape)) is None:
-            x = self._copy(x)
+            x = self.copied(x)
         return self._made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
 
     def reshapes_freely(self, x: Value, shape: tuple[int, ...]) -> bool:

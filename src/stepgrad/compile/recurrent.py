@@ -29,7 +29,7 @@ def _recurrence(
         expand: Any = find("recurrence").expand
         return expand(builder, x, weight, bias, start, lengths, cell=cell, reverse=reverse)
     # Turned once, so that the products of all steps read it in the order of memory.
-    turned = builder._copy(builder.permute(weight, dims=(1, 0)))
+    turned = builder.copied(builder.permute(weight, dims=(1, 0)))
     inputs = (_in_rows(builder, x), turned, _in_rows(builder, start))
     size = math.prod(shape)
     whole = (size + x.size // kind.gates * kind.inputs,)
@@ -54,7 +54,7 @@ def _recurrence_back(
 def _in_rows(builder: Builder, x: Value) -> Value:
     """Return a value whose last dimension lies in memory element by element."""
     if x.kind == "number" or builder.strides_of(x)[-1] != 1:
-        return builder._copy(x)
+        return builder.copied(x)
     return x
 
 
