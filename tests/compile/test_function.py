@@ -480,3 +480,42 @@ def test_results_are_memory_of_their_own():
         assert not numpy.shares_memory(a.numpy(), arena)
         for b in tensors[:i]:
             assert not numpy.shares_memory(a.numpy(), b.numpy())
+
+
+class Learner:
+    """A model with its step as a compiled method."""
+
+    def __init__(self, rate):
+        self.weight = sg.ones(3, requires_grad=True)
+        self.optimizer = sg.optim.SGD([self.weight], lr=rate)
+
+    @sg.compile
+    def step(self, x):
+        """The usual step."""
+        self.optimizer.zero_grad()
+        loss = (self.weight * x).sum()
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    @sg.compile(check=True)
+    def twice(self, x, times=2):
+        """A function of the weight."""
+        return (self.weight * x).detach() * times
+
+
+def test_methods():
+    slow, fast = Learner(0.1), Learner(1.0)
+    for _ in range(3):
+        slow.step(sg.ones(3))
+        fast.step(sg.ones(3))
+    numpy.testing.assert_allclose(slow.weight.detach().numpy(), 0.7, rtol=1e-6)
+    numpy.testing.assert_allclose(fast.weight.detach().numpy(), -2, rtol=1e-6)
+    numpy.testing.assert_allclose(slow.twice(sg.ones(3)).numpy(), 1.4, rtol=1e-6)
+    numpy.testing.assert_allclose(slow.twice(sg.ones(3), times=3).numpy(), 2.1, rtol=1e-6)
+    assert len(Learner.step.programs) == 2
+    assert not Learner.step.runs_eagerly
+    assert "kernels" in slow.step.explain()
+    model = sg.nn.Linear(3, 3).eval()
+    Learner.model = sg.compile(model)
+    assert slow.model.weight is model.weight

@@ -8,7 +8,8 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from types import FunctionType, MethodType
+from typing import Any, overload
 
 import numpy
 
@@ -237,6 +238,11 @@ class CompiledFunction:
             return getattr(self.function, name)
         raise MissingNameError(f"a compiled function has no {name!r}.")
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        # A function in a class is a method, also when it is compiled.
+        is_bound = instance is not None and isinstance(self.function, FunctionType)
+        return MethodType(self, instance) if is_bound else self
+
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledFunction:
         return type(self)(copy.deepcopy(self.function, memo), self._check)
 
@@ -421,7 +427,17 @@ def _stacked(results: list[Any], rest: Any = None) -> Any:
     return first
 
 
-def compile(function: Callable[..., Any], check: bool = False) -> CompiledFunction:
+@overload
+def compile(function: Callable[..., Any], check: bool = False) -> CompiledFunction: ...
+
+
+@overload
+def compile(
+    function: None = None, check: bool = False
+) -> Callable[[Callable[..., Any]], CompiledFunction]: ...
+
+
+def compile(function: Callable[..., Any] | None = None, check: bool = False) -> Any:
     """Return `function` as one that runs natively: a training step, or a module for inference.
 
     It is compiled when it is called, for each kind of arguments (shapes, dtypes, other values) once, for
@@ -438,6 +454,8 @@ def compile(function: Callable[..., Any], check: bool = False) -> CompiledFuncti
     mode it runs eagerly, with one warning, so that loops written around it train as ever. Its attributes
     (``parameters()``, ``state_dict()``, ``train()``) are there as well.
 
+    As a decorator it may stand before methods too, with or without ``check=True``.
+
     With `check`, every call runs eagerly as well; `DifferenceError` names the first operation that differs by
     more than rounding can. With STEPGRAD_LOG=compile in the environment, graph, kernels, LLVM's text and the
     time of each stage are logged on standard error; ``explain()`` of the result tells the same.
@@ -452,4 +470,4 @@ def compile(function: Callable[..., Any], check: bool = False) -> CompiledFuncti
     >>> f(sg.zeros(3)), f(sg.zeros(3))
     (tensor([0.5000, 0.5000, 0.5000]), tensor([0.5000, 0.5000, 0.5000]))
     """
-    return CompiledFunction(function, check)
+    return partial(compile, check=check) if function is None else CompiledFunction(function, check)
