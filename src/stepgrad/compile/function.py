@@ -76,6 +76,11 @@ class Compiled:
             module.training = modes[id(module)]
         self._point_to_found()
 
+    @property
+    def found(self) -> list[Tensor]:
+        """The tensors besides the arguments that the step reads."""
+        return [slot.tensor for _, slot in self._found]
+
     def _point_to_found(self) -> None:
         # What `holds` looks at before each call.
         self._sign()
