@@ -519,3 +519,42 @@ def test_methods():
     model = sg.nn.Linear(3, 3).eval()
     Learner.model = sg.compile(model)
     assert slow.model.weight is model.weight
+
+
+@pytest.mark.parametrize("clears", ["inside", "by hand", "outside", "after", "never"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_where_gradients_are_cleared(clears, momentum):
+    ends = []
+    for is_compiled in (False, True):
+        sg.manual_seed(0)
+        model = nn.Linear(3, 2)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
+
+        def step(x, model=model, optimizer=optimizer):
+            if clears == "inside":
+                optimizer.zero_grad()
+            elif clears == "by hand":
+                for p in model.parameters():
+                    p.grad = None
+            loss = model(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            if clears == "after":
+                model.zero_grad()
+            return loss
+
+        run = sg.compile(step) if is_compiled else step
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            for i in range(5):
+                if clears == "outside":
+                    optimizer.zero_grad()
+                run(sg.full((4, 3), 1.0 + i))
+        if is_compiled:
+            assert run.runs_eagerly is (clears == "never")
+            assert len(run.programs) == (clears != "never")
+            texts = [str(w.message) for w in told]
+            assert len(texts) == (clears == "never")
+            assert all("adds to gradients that were there before it; call" in t for t in texts)
+        ends.append(model.weight.detach().numpy())
+    numpy.testing.assert_allclose(*ends, rtol=1e-5)

@@ -16,7 +16,7 @@ from tests.compile.compiled import assert_close, compiled_and_eager
 
 def captured(step: Callable[..., Any], tensors: list[Tensor]) -> Any:
     """The program of a step, and its schedule."""
-    capture = Capture(step, tuple(tensors), {})
+    capture = Capture(step, tuple(tensors), {}, again=True)
     assert capture.reason is None
     assert not capture.is_first
     program = capture.program
@@ -83,7 +83,7 @@ def test_the_schedule_of_a_training_step():
 
 def test_updates_need_no_copies():
     """Where every parameter is overwritten by the last value computed of it, all is done in place."""
-    capture = Capture(training_step, tuple([sg.ones(5, 4)] * 2), {})
+    capture = Capture(training_step, tuple([sg.ones(5, 4)] * 2), {}, again=True)
     program = capture.program
     capture.undo()
     assert writes_without_conflict(program.outputs, program.writes) == program.writes

@@ -461,7 +461,7 @@ def _store(tensor: Any, g: Any, as_graph: bool) -> None:
     if before is None:
         tensor.grad = _owned(g, tensor, as_graph)
     elif as_graph:
-        if state.recorder is not None and before._node is None:
+        if state.recorder is not None and (before._node is None or before._node not in state.recorder):
             state.recorder.added_to.append(before)
         tensor.grad = before + g
     elif before._node is not None:

@@ -124,8 +124,8 @@ class Capture:
     * `modules`: modules and modes that the step ran with. `effects`: what it did besides operations.
     * `learned`: the tensors that it found, and how each is learned.
     * `alike`: optimizers, each with counts of steps of which the program takes one for all.
-    * `is_first`: whether the step made state that the next one will find; then there is no program, and
-      the next call is to be captured.
+    * `is_first`: whether the step made state that the next one will find, or left gradients to which the
+      next one may add; then there is no program, and the next call is to be captured.
     * `reason`: why there is no program, if it cannot be compiled.
     * `exposed`: with `expose`, the nodes of the step with copies of their values in the recorded run; the
       program has the same as further outputs.
@@ -153,7 +153,9 @@ class Capture:
                 self.undo()
                 raise
             kept = self._kept()
-            self.is_first = self._recording.is_first or (bool(kept) and not again)
+            self.is_first = self._recording.is_first or (
+                not again and bool(kept or self._may_add(self._recording))
+            )
             if not self.is_first:
                 try:
                     self._translate(self._recording, kept)
@@ -229,17 +231,25 @@ class Capture:
                 outputs.append(self._own(self._values[node]))
         self.program = Program(outputs, writes, self.builder)
 
+    def _may_add(self, recording: Recording) -> bool:
+        """Return whether the next step may add to gradients that this one leaves: the next one will show."""
+        is_told = recording.clears_gradients or recording.added_to
+        return not is_told and bool(self._left_gradients(recording))
+
+    def _left_gradients(self, recording: Recording) -> dict[Any, Any]:
+        """Return the nodes of gradients that the step leaves with their places in memory."""
+        nodes = set(recording)
+        learned = (x for node in recording for x in node.inputs if isinstance(x, Tensor))
+        made = (x.grad for x in learned if x.grad is not None and x.grad._node in nodes)
+        return {grad._node: place_of(grad._array) for grad in made}
+
     def _uses_gradients(self, recording: Recording) -> bool:
         """Return whether one of the gradients that the step leaves was read after backward, if there are any.
 
         Those of parameters that another step trains may be left, as a generator's step leaves those of the
         discriminator.
         """
-        nodes, left = set(recording), {}
-        for node in recording:
-            for x in node.inputs:
-                if isinstance(x, Tensor) and x.grad is not None and x.grad._node in nodes:
-                    left[x.grad._node] = place_of(x.grad._array)
+        left = self._left_gradients(recording)
         used = {x for node in recording if node.phase != "backward" for x in node.inputs if x in left}
         used |= {t._node for t in tensors_in(self.result)}
         places = set(left.values())

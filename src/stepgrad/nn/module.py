@@ -329,6 +329,8 @@ class Module(StateMethods):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters (or set them to 0)."""
+        if engine_state.recorder is not None:
+            engine_state.recorder.clears_gradients = True
         for p in self.parameters():
             p.grad = None if set_to_none or p.grad is None else p.grad.detach().zero_()
 

@@ -206,6 +206,8 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters; with `set_to_none` False, set those that are there to 0."""
+        if engine_state.recorder is not None:
+            engine_state.recorder.clears_gradients = True
         for group in self.param_groups:
             for parameter in group["params"]:
                 if set_to_none or parameter.grad is None:
