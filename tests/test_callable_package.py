@@ -25,5 +25,5 @@ def test_a_package_shows_the_signature_and_help_of_its_function(package, functio
 
 def test_a_package_is_called_as_its_function():
     assert sg.compile(lambda x: x + 1)(sg.zeros(2)).tolist() == [1.0, 1.0]
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'function'"):
-        sg.compile()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'checks'"):
+        sg.compile(lambda x: x, checks=True)
