@@ -27,12 +27,12 @@ def native_of(step: Callable[..., Any], *tensors: Tensor) -> tuple[Native, Any]:
 
 def stored(native: Native) -> list[str]:
     """The names of the operations whose results some kernel writes to memory."""
-    return [value.op.name for targets in native._targets.values() for value, _ in targets]
+    return [value.op.name for targets in native.placement.targets.values() for value, _ in targets]
 
 
 def in_arena(native: Native) -> list[Any]:
     """The values that lie between kernels."""
-    pairs = [pair for targets in native._targets.values() for pair in targets]
+    pairs = [pair for targets in native.placement.targets.values() for pair in targets]
     return [value for value, buffer in pairs if buffer.storage.kind == "scratch"]
 
 

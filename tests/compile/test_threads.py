@@ -10,6 +10,7 @@ import pytest
 import stepgrad as sg
 from stepgrad import nn, optim
 from stepgrad.compile import assemble, threads
+from stepgrad.compile.lower import kernel
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.machine import Module
 from tests.compile.compiled import vectors_of
@@ -19,7 +20,7 @@ from tests.compile.compiled import vectors_of
 def eager_threads(monkeypatch):
     """Threads are used however little there is to do."""
     monkeypatch.setattr(assemble, "WORK_FOR_THREADS", 0)
-    monkeypatch.setattr(assemble, "SHARED_WORK", 0)
+    monkeypatch.setattr(kernel, "SHARED_WORK", 0)
     before = sg.get_num_threads()
     yield
     sg.set_num_threads(before)
@@ -49,7 +50,7 @@ def trained(shape, threads, compile=True):
     if compile:
         native = run.programs[0].native
         assert native._is_shared
-        assert sum(kernel.is_shared for kernel in native.kernels) >= 3
+        assert sum(k.is_shared for k in native.kernels) >= 3
     return [losses, *(p.detach().numpy() for p in model.parameters())]
 
 

@@ -18,9 +18,9 @@ import numpy
 
 from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
-from stepgrad.compile.assemble import Program, Slot
 from stepgrad.compile.contents import Contents, Trace, check_apart, place_of
-from stepgrad.compile.program import Builder
+from stepgrad.compile.memory import Slot
+from stepgrad.compile.program import Builder, Program
 from stepgrad.compile.value import NotCompiled, Value
 from stepgrad.graph import Node
 from stepgrad.tensor import Tensor

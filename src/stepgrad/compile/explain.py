@@ -7,8 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from stepgrad.compile.assemble import Native, Slot
-from stepgrad.compile.lower.kernels import Kernel
+from stepgrad.compile.assemble import Native
+from stepgrad.compile.lower.kernel import Kernel
+from stepgrad.compile.memory import Slot
 from stepgrad.compile.schedule import Cluster, live_values
 from stepgrad.compile.value import Value
 

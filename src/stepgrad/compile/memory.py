@@ -1,13 +1,29 @@
-"""Where values live: storages, and buffers, which are views of a storage."""
+"""Where values live: slots, storages, and buffers, which are views of a storage."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
 
 from stepgrad.compile.strides import row_major, viewed_strides
 from stepgrad.compile.value import Value
+
+
+@dataclass
+class Slot:
+    """A leaf with memory of its own that the code reads and may write: an argument, a parameter, a state.
+
+    `strides` in elements. `advance`: by how many elements its pointer moves on from one step of a run to
+    the next.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+    strides: tuple[int, ...]
+    advance: int = 0
 
 
 class Storage:

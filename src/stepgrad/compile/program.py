@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy
@@ -48,6 +49,17 @@ _RULES = sliding.RULES | recurrent.RULES | SCANS
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 # From so many numbers to less than so many results a reduction is done in two steps.
 _LARGE_SUM, _FEW_SUMS = 1 << 16, 256
+
+
+@dataclass
+class Program:
+    """A step: what it hands out (`outputs`), and what it writes where (`writes`: pairs of slot leaf and
+    value).
+    """
+
+    outputs: list[Value]
+    writes: list[tuple[Value, Value]]
+    builder: Any = field(repr=False, default=None)
 
 
 class Builder(Indexing):

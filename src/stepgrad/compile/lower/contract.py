@@ -174,7 +174,7 @@ class Contraction:
         self.tiles_first = passes_much and is_shallow and not self.dot and self.strips > 1
         self._choose_fetching()
         self._choose_units(passes_much)
-        self.packs_before = False
+        self.packs_before, self.packing_units = False, 0
         self._lay_out()
 
     def pack_before(self) -> None:
@@ -391,13 +391,15 @@ class Contraction:
         w.loop(begin, end, 1, one)
 
     def write_packing(
-        self, w: Writer, a_base: Register, b_base: Register, scratch: Register,
-        part: tuple[Register, Register],
-    ) -> None:  # fmt: skip
-        """Write the code that packs before, into the function that is open; arguments as of `write`."""
+        self, w: Writer, a_base: Register, b_base: Register, to: Register, part: tuple[Register, Register]
+    ) -> None:
+        """Write the code that packs before, a range of `packing_units`, into the function that is open.
+
+        `a_base`, `b_base`: addresses of the storages. `to`: the address of `scratch_bytes`.
+        """
         a = w.pointer(a_base, self.a.offset, self.element)
         b = w.pointer(b_base, self.b.offset, self.element)
-        Factors(self, w, a, b, scratch).write_packing(part)
+        Factors(self, w, a, b, to).write_packing(part)
 
     def _moved(self, w: Writer, at: Register, x: Buffer, place: list[Register]) -> Register:
         """Return the address of one matrix of a batch."""

@@ -40,20 +40,21 @@ class Factors:
         self.element, self.lanes = plan.element, plan.lanes
         if scratch is not None:
             self.packed_a, self.packed_b, self.sums = (
-                self._at(scratch, place) for place in (plan.place_a, plan.place_b, plan.place_sums)
+                self.at(scratch, place) for place in (plan.place_a, plan.place_b, plan.place_sums)
             )
 
-    def _at(self, base: Register, index: Any, stride: int = 1) -> Register:
+    def at(self, base: Register, index: Any, stride: int = 1) -> Register:
         """Return the address of an element."""
         where = scaled(self.w, index, stride) if isinstance(index, Register) else index * stride
         return self.w.pointer(base, where, self.element)
 
-    def _quotient(self, x: Any, n: int) -> Any:
+    def quotient(self, x: Any, n: int) -> Any:
+        """Return the quotient of a number, or of a register, by a number."""
         return divided(self.w, x, n)[0] if isinstance(x, Register) else x // n
 
     # -------------------------------------------------------------------------------------- kinds
 
-    def _strip_kinds(self, s: Register) -> list[Kind]:
+    def strip_kinds(self, s: Register) -> list[Kind]:
         """Return the kinds that a strip may be of, the last strip's last."""
         plan = self.plan
         if not plan.edge:
@@ -63,15 +64,15 @@ class Factors:
         last = plan.strips - 1
         return [Kind(s < last, plan.strip, None), Kind(s == last, plan.edge, plan.mask)]
 
-    def _tile_kinds(self, t: Register) -> list[tuple[bool | Register, int]]:
+    def tile_kinds(self, t: Register) -> list[tuple[bool | Register, int]]:
         """Return the numbers of rows that a tile may have, each with its condition."""
         tiles = self.plan.tiles
         if not tiles.longer:
             return [(True, tiles.size)]
-        place, _ = self._in_line(t)
+        place, _ = self.in_line(t)
         return [(place < tiles.longer, tiles.size + 1), (place >= tiles.longer, tiles.size)]
 
-    def _in_line(self, t: Register) -> tuple[Register, Register]:
+    def in_line(self, t: Register) -> tuple[Register, Register]:
         """Return the number of a tile in its line of rows, and the number of the line."""
         tiles = self.plan.tiles
         if tiles.lines == 1:
@@ -83,46 +84,47 @@ class Factors:
         first = scaled(self.w, place, tiles.size)
         return first + self.w.least(place, tiles.longer) if tiles.longer else first
 
-    def _first_row(self, t: Register) -> Register:
+    def first_row(self, t: Register) -> Register:
+        """Return the first row of a tile."""
         tiles = self.plan.tiles
-        place, line = self._in_line(t)
+        place, line = self.in_line(t)
         first = self._first_in_line(place)
         return first if tiles.lines == 1 else scaled(self.w, line, tiles.length) + first
 
     # ------------------------------------------------------------------------------------ factors
 
-    def _rows(self, t: Register, block: Block) -> Register:
+    def rows(self, t: Register, block: Block) -> Register:
         """Return the address of the first row of a tile, at the first k of a block (where k has lines: of
         all).
         """
         plan, axis = self.plan, self.plan.row_axis
-        place, line = self._in_line(t)
-        at = self._at(self.a, self._first_in_line(place), axis.stride)
+        place, line = self.in_line(t)
+        at = self.at(self.a, self._first_in_line(place), axis.stride)
         outer = list(axis.outer)
         if plan.joined > 1:
             n, step = outer[-1]
             outer[-1] = (n // plan.joined, step * plan.joined)
         if plan.tiles.lines > 1:
-            at = self._moved_by(at, line, outer)
-        return at if plan.depth_axis.outer else self._at(at, block.start, plan.depth_axis.stride)
+            at = self.moved_by(at, line, outer)
+        return at if plan.depth_axis.outer else self.at(at, block.start, plan.depth_axis.stride)
 
-    def _moved_by(self, at: Register, place: Register, dims: list[tuple[int, int]]) -> Register:
+    def moved_by(self, at: Register, place: Register, dims: list[tuple[int, int]]) -> Register:
         """Return an address moved to a place of several dimensions, (size, stride) each, counted through."""
         for n, step in reversed(dims[1:]):
             place, index = divided(self.w, place, n)
-            at = self._at(at, index, step)
-        return self._at(at, place, dims[0][1])
+            at = self.at(at, index, step)
+        return self.at(at, place, dims[0][1])
 
-    def _packed_tile(self, t: Register, tiles: tuple[Any, Any]) -> Register:
+    def packed_tile(self, t: Register, tiles: tuple[Any, Any]) -> Register:
         """Return where a tile lies packed: all tiles, or those of a range, lie one after the other."""
         place = t if self.plan.packs_before else t - tiles[0]
-        return self._at(self.packed_a, place, self.plan.block * self.plan.pitch_a)
+        return self.at(self.packed_a, place, self.plan.block * self.plan.pitch_a)
 
-    def _packed_strip(self, s: Register) -> Register:
+    def packed_strip(self, s: Register) -> Register:
         """Return where a strip lies packed if all of them are."""
-        return self._at(self.packed_b, s, self.plan.block * self.plan.pitch_b)
+        return self.at(self.packed_b, s, self.plan.block * self.plan.pitch_b)
 
-    def _pack_rows(self, tiles: tuple[Any, Any], block: Block) -> None:
+    def pack_rows(self, tiles: tuple[Any, Any], block: Block) -> None:
         """Pack the rows of tiles; where those of several share a line of the cache, some k at a time."""
         plan, w = self.plan, self.w
 
@@ -130,7 +132,7 @@ class Factors:
             part = Block(block.start + first, end - first)
 
             def tile(t: Register, _: list[Register]) -> None:
-                self._pack_a(t, self._at(self._packed_tile(t, tiles), first, plan.pitch_a), part)
+                self._pack_a(t, self.at(self.packed_tile(t, tiles), first, plan.pitch_a), part)
 
             w.loop(*tiles, 1, tile)
 
@@ -139,35 +141,37 @@ class Factors:
     def _pack_a(self, t: Register, to: Register, block: Block) -> None:
         plan = self.plan
         across, along = plan.row_axis.stride, plan.depth_axis.stride
-        source = self._at(self.a, block.start, along)
-        for condition, rows in self._tile_kinds(t):
-            panel = Panel(plan.a, source, across, along, self._first_row(t), rows, plan.rows, block.depth)
+        source = self.at(self.a, block.start, along)
+        for condition, rows in self.tile_kinds(t):
+            panel = Panel(plan.a, source, across, along, self.first_row(t), rows, plan.rows, block.depth)
 
             def pack(panel: Panel = panel) -> None:
                 write_packing(self.w, panel, self.element, plan.lanes_a, to, plan.pitch_a)
 
             self.w.when(condition, pack)
 
-    def _vectors(self, s: Register, block: Block) -> Register:
+    def vectors(self, s: Register, block: Block) -> Register:
         """Return the address of the first vector of a strip, which is packed first if need be."""
         if not self.plan.packs_b:
-            return self._unpacked(s, block)
+            return self.unpacked(s, block)
         if self.plan.packs_before:
-            return self._packed_strip(s)
-        self._pack_b(s, block, self.packed_b)
+            return self.packed_strip(s)
+        self.pack_b(s, block, self.packed_b)
         return self.packed_b
 
-    def _unpacked(self, s: Register, block: Block) -> Register:
+    def unpacked(self, s: Register, block: Block) -> Register:
+        """Return the address of the first vector of a strip, where it lies."""
         along, across = self.plan.b.strides[-2:]
         first = scaled(self.w, s, self.plan.pitch_b)
-        return self._at(self._at(self.b, block.start, along), first, across)
+        return self.at(self.at(self.b, block.start, along), first, across)
 
-    def _pack_b(self, s: Register, block: Block, to: Register) -> None:
+    def pack_b(self, s: Register, block: Block, to: Register) -> None:
+        """Write the code that packs a strip."""
         plan = self.plan
         along, across = plan.b.strides[-2:]
-        source = self._at(self.b, block.start, along)
+        source = self.at(self.b, block.start, along)
         first = scaled(self.w, s, plan.pitch_b)
-        for condition, vectors, mask in self._strip_kinds(s):
+        for condition, vectors, mask in self.strip_kinds(s):
             width = vectors * self.lanes - (self.lanes - mask if mask else 0)
             panel = Panel(plan.b, source, across, along, first, width, plan.columns, block.depth)
 
@@ -184,11 +188,11 @@ class Factors:
         block = Block(w.constant(0, "i64"), plan.block)
 
         def unit(u: Register, _: list[Register]) -> None:
-            w.when(u < plan.strips, lambda: self._pack_b(u, block, self._packed_strip(u)))
+            w.when(u < plan.strips, lambda: self.pack_b(u, block, self.packed_strip(u)))
             if plan.packs_a:
                 first = (u - plan.strips) * PACKED_TILES
                 end = first + PACKED_TILES
                 last = w.least(end, plan.tiles.count)
-                w.when(u >= plan.strips, lambda: self._pack_rows((first, last), block))
+                w.when(u >= plan.strips, lambda: self.pack_rows((first, last), block))
 
         w.loop(*part, 1, unit)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from stepgrad.compile.lower.ahead import Ahead
@@ -11,8 +9,9 @@ from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
 from stepgrad.compile.lower.amx_product import write_amx_product
 from stepgrad.compile.lower.contract import MUCH_MEMORY, Contraction
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.kernels import Kernel, Task
+from stepgrad.compile.lower.kernel import Kernel, Packing, Task, kernel_function
 from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, store
+from stepgrad.compile.lower.plan import ProductPlan
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.machine import has_amx
 from stepgrad.compile.memory import Buffer, Storage
@@ -22,11 +21,8 @@ from stepgrad.compile.value import Value
 _PACKING_WORK = 30.0
 
 
-def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
-    """Write the function of a contraction cluster, and that of the packing before it if there is one.
-
-    ``scratch(bytes, is_common)`` returns a storage for packing: one of all threads, or one of each.
-    """
+def write_product(w: Writer, name: str, task: Task, packing: Packing) -> Kernel:
+    """Write the function of a contraction cluster, and that of the packing before it if there is one."""
     cluster = task.cluster
     anchor = cluster.anchor
     assert anchor is not None
@@ -44,63 +40,52 @@ def write_product(w: Writer, name: str, task: Task, scratch: Any) -> Kernel:
     amx = None
     if rows is None and task.vector_bytes == 64 and has_amx():
         amx = amx_contraction(a, b, streams, plan.cycles)
+    work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
     if amx is None:
-        kernel = _write_by_vectors(w, name, task, plan, swapped, scratch)
-    else:
-        kernel = _write_by_amx(w, name, task, amx, swapped, scratch)
-    kernel.loops = (amx or plan).loops()
-    kernel.work = float(anchor.size) * (2 * plan.depth + len(cluster.members) - 1)
-    return kernel
+        return _write_by_vectors(w, name, task, plan, swapped, packing, work)
+    return _write_by_amx(w, name, task, amx, swapped, packing, work)
 
 
 def _write_by_vectors(
-    w: Writer, name: str, task: Task, plan: Contraction, swapped: bool, scratch: Any
+    w: Writer, name: str, task: Task, plan: Contraction, swapped: bool, packing: Packing, work: float
 ) -> Kernel:
     if plan.may_pack_before:
         plan.pack_before()
-    packing = [scratch(plan.scratch_bytes, plan.packs_before)] if plan.scratch_bytes else []
-    kernel = Kernel(name, [*task.storages(), *packing], plan.units, plan.grain)
-    with _function(w, kernel) as (bases, part):
+    packed = [packing(plan.scratch_bytes, plan.packs_before)] if plan.scratch_bytes else []
+    storages, before = [*task.storages(), *packed], None
+    with kernel_function(w, name, storages) as (bases, part):
         epilogue = _Epilogue(w, task, bases, swapped, plan)
         a, b = bases[plan.a.storage], bases[plan.b.storage]
-        where = bases[packing[0]] if packing else None
-        plan.write(w, a, b, epilogue, where, part if kernel.units else None, epilogue.places)
+        where = bases[packed[0]] if packed else None
+        plan.write(w, a, b, epilogue, where, part if plan.units else None, epilogue.places)
     if plan.packs_before:
-        kernel.before = _packing(w, f"{name}_packing", plan, packing[0])
-    return kernel
+        before = _packing(w, f"{name}_packing", task, plan, packed[0])
+    return Kernel(name, storages, task.starts, plan.units, plan.grain, work, plan.loops(), before)
 
 
 def _write_by_amx(
-    w: Writer, name: str, task: Task, plan: AmxContraction, swapped: bool, scratch: Any
+    w: Writer, name: str, task: Task, plan: AmxContraction, swapped: bool, packing: Packing, work: float
 ) -> Kernel:
-    own = scratch(plan.own_bytes, False)
-    packed = scratch(plan.packed_bytes, True) if plan.is_common else own
-    kernel = Kernel(name, list(dict.fromkeys((*task.storages(), packed, own))), plan.units)
-    with _function(w, kernel) as (bases, part):
+    own = packing(plan.own_bytes, False)
+    packed = packing(plan.packed_bytes, True) if plan.is_common else own
+    storages = list(dict.fromkeys((*task.storages(), packed, own)))
+    with kernel_function(w, name, storages) as (bases, part):
         epilogue = _Epilogue(w, task, bases, swapped, plan)
         factors, memory = (bases[plan.a.storage], bases[plan.b.storage]), (bases[packed], bases[own])
         write_amx_product(plan, w, factors, memory, part, epilogue, epilogue.places)
-    kernel.before = _packing(w, f"{name}_packing", plan, packed)
-    kernel.before.is_private = not plan.is_common
-    return kernel
+    before = _packing(w, f"{name}_packing", task, plan, packed, is_private=not plan.is_common)
+    return Kernel(name, storages, task.starts, plan.units, 1, work, plan.loops(), before)
 
 
-def _packing(w: Writer, name: str, plan: Contraction | AmxContraction, packed: Storage) -> Kernel:
+def _packing(
+    w: Writer, name: str, task: Task, plan: ProductPlan, packed: Storage, is_private: bool = False
+) -> Kernel:
     """Write the function that packs factors of a product before it."""
     storages = list(dict.fromkeys((plan.a.storage, plan.b.storage, packed)))
-    kernel = Kernel(name, storages, plan.packing_units, work=_PACKING_WORK * plan.packed_elements)
-    with _function(w, kernel) as (bases, part):
+    with kernel_function(w, name, storages) as (bases, part):
         plan.write_packing(w, bases[plan.a.storage], bases[plan.b.storage], bases[packed], part)
-    return kernel
-
-
-@contextmanager
-def _function(
-    w: Writer, kernel: Kernel
-) -> Iterator[tuple[dict[Storage, Register], tuple[Register, Register]]]:
-    """Write the function of a kernel; yields the addresses of its storages, and its range of units."""
-    with w.function(kernel.name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as (*addresses, begin, end):
-        yield dict(zip(kernel.storages, addresses, strict=True)), (begin, end)
+    work = _PACKING_WORK * plan.packed_elements
+    return Kernel(name, storages, task.starts, plan.packing_units, work=work, is_private=is_private)
 
 
 def _batched(x: Buffer, shape: tuple[int, ...]) -> Buffer:
@@ -139,7 +124,7 @@ class _Epilogue:
         task: Task,
         bases: dict[Storage, Register],
         swapped: bool,
-        plan: Contraction | AmxContraction,
+        plan: ProductPlan,
     ) -> None:
         self.w, self.cluster, self.swapped, self.plan = w, task.cluster, swapped, plan
         shape = self.cluster.shape

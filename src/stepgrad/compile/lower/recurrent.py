@@ -16,7 +16,7 @@ from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
 from stepgrad.compile.lower.amx_product import write_amx_product
 from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.kernels import Kernel, Task
+from stepgrad.compile.lower.kernel import Kernel, Packing, Task, kernel_function
 from stepgrad.compile.lower.loops import in_vectors, lanes_for
 from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.packing import scaled
@@ -39,27 +39,23 @@ def is_recurrent(cluster: Cluster) -> bool:
     return op is not None and op.name in ("recurrence", "recurrence_back")
 
 
-def write_recurrent(w: Writer, name: str, task: Task, scratch: Callable[[int], Storage]) -> Kernel:
-    """Write the function of a recurrence, or of the way back. ``scratch(bytes)`` returns a storage that a
-    thread has to itself.
-    """
+def write_recurrent(w: Writer, name: str, task: Task, packing: Packing) -> Kernel:
+    """Write the function of a recurrence, or of the way back."""
     anchor = task.cluster.anchor
     assert anchor is not None
     assert anchor.op is not None
     kind = _Forward if anchor.op.name == "recurrence" else _Backward
     loop = kind(w, task)
-    storages = list(dict.fromkeys([*(b.storage for b in loop.inputs.values()), loop.out.storage]))
-    room = scratch(loop.scratch_bytes())
-    kernel = Kernel(name, [*storages, room])
-    kernel.units = -(-loop.rows // loop.part)
-    kernel.loops = f"{loop.steps} steps of {loop.part} rows, in each {loop.plans[loop.part].loops()}"
-    kernel.work = 2.0 * loop.steps * loop.rows * loop.hidden * loop.cell.gates * loop.hidden
-    with w.function(name, ["ptr"] * len(kernel.storages) + ["i64", "i64"]) as arguments:
+    room = packing(loop.scratch_bytes(), False)
+    storages = list(dict.fromkeys([*(b.storage for b in loop.inputs.values()), loop.out.storage, room]))
+    with kernel_function(w, name, storages) as (bases, part):
         w.real = loop.element
-        loop.bases = dict(zip(storages, arguments))
-        loop.room = arguments[len(storages)]
-        w.loop(arguments[-2], arguments[-1], 1, loop.write_part)
-    return kernel
+        loop.bases, loop.room = bases, bases[room]
+        w.loop(*part, 1, loop.write_part)
+    units = -(-loop.rows // loop.part)
+    words = f"{loop.steps} steps of {loop.part} rows, in each {loop.plans[loop.part].loops()}"
+    work = 2.0 * loop.steps * loop.rows * loop.hidden * loop.cell.gates * loop.hidden
+    return Kernel(name, storages, task.starts, units, work=work, loops=words)
 
 
 class _Loop:

@@ -32,7 +32,7 @@ _AHEAD = 32
 _DIRECT = 4
 
 
-class Matrix(Factors):
+class Matrix:
     """Writes the code for one matrix of the batch; `a` and `b` are the addresses of A[0, 0] and B[0, 0]."""
 
     def __init__(
@@ -46,14 +46,18 @@ class Matrix(Factors):
         batch: list[Register],
         places: Places | None = None,
     ) -> None:
-        super().__init__(plan, w, a, b, scratch)
+        self.plan, self.w, self.element, self.lanes = plan, w, plan.element, plan.lanes
+        self.factors = Factors(plan, w, a, b, scratch)
+        self._at = self.factors.at
         self.places = places if plan.fetches else None
         self.epilogue, self.batch = epilogue, batch
         # The range of parts of strips, if not all.
         self.part: tuple[Register, Register] | None = None
         is_lone = plan.tiles.count == plan.strips == plan.blocks == 1
         self.is_direct = is_lone and not plan.dot and plan.rows * plan.strip <= _DIRECT
-        if plan.blocks == 1 and not self.is_direct:
+        if plan.blocks > 1:
+            self.sums = self.factors.sums
+        elif not self.is_direct:
             self.sums = w.scratch(self.element, plan.slot)
 
     # -------------------------------------------------------------------------------------- order
@@ -72,8 +76,8 @@ class Matrix(Factors):
             else:
                 self.part = part
                 strips = (
-                    self._quotient(part[0], plan.parts),
-                    self._quotient(part[1] + (plan.parts - 1), plan.parts),
+                    self.factors.quotient(part[0], plan.parts),
+                    self.factors.quotient(part[1] + (plan.parts - 1), plan.parts),
                 )
 
         def groups(first: Any, last: Any) -> None:
@@ -104,17 +108,17 @@ class Matrix(Factors):
         def over_blocks(index: Register, _: list[Register]) -> None:
             block = self._block(index)
             if plan.packs_a and not plan.packs_before:
-                self._pack_rows(tiles, block)
+                self.factors.pack_rows(tiles, block)
 
             if plan.tiles_first:
                 self._tiles_first(tiles, strips, block)
                 return
 
             def over_strips(s: Register, _: list[Register]) -> None:
-                b = self._vectors(s, block)
+                b = self.factors.vectors(s, block)
 
                 def over_tiles(t: Register, _: list[Register]) -> None:
-                    a = self._packed_tile(t, tiles) if plan.packs_a else self._rows(t, block)
+                    a = self.factors.packed_tile(t, tiles) if plan.packs_a else self.factors.rows(t, block)
                     if self.is_direct:
                         self._hand_on(s, a, b, block)
                         return
@@ -141,7 +145,7 @@ class Matrix(Factors):
         begin, end = (x - s * plan.parts for x in self.part)
         begin = w.select(begin > 0, begin, 0)
         end = w.least(end, plan.parts)
-        first, last = (self._quotient(x * plan.tiles.count, plan.parts) for x in (begin, end))
+        first, last = (self.factors.quotient(x * plan.tiles.count, plan.parts) for x in (begin, end))
         return first, last
 
     def _tiles_first(self, tiles: tuple[Any, Any], strips: tuple[Any, Any], block: Block) -> None:
@@ -149,13 +153,13 @@ class Matrix(Factors):
         plan, w = self.plan, self.w
 
         if plan.packs_b and not plan.packs_before:
-            w.loop(*strips, 1, lambda s, _: self._pack_b(s, block, self._packed_strip(s)))
+            w.loop(*strips, 1, lambda s, _: self.factors.pack_b(s, block, self.factors.packed_strip(s)))
 
         def over_tiles(t: Register, _: list[Register]) -> None:
-            a = self._packed_tile(t, tiles) if plan.packs_a else self._rows(t, block)
+            a = self.factors.packed_tile(t, tiles) if plan.packs_a else self.factors.rows(t, block)
 
             def over_strips(s: Register, _: list[Register]) -> None:
-                b = self._packed_strip(s) if plan.packs_b else self._unpacked(s, block)
+                b = self.factors.packed_strip(s) if plan.packs_b else self.factors.unpacked(s, block)
                 self._tile(t, s, a, b, block, self.sums)
                 self._finish(t, s, self.sums)
 
@@ -180,7 +184,7 @@ class Matrix(Factors):
             stride = self.plan.row_axis.stride
             offsets = range(0, self.plan.tiles.largest * stride, stride)
             return [Ahead(self._at(a, offsets.stop), self.plan.line_elements, offsets, self.element)]
-        return self.places(self.batch, self._first_row(t), scaled(self.w, s, self.plan.pitch_b))
+        return self.places(self.batch, self.factors.first_row(t), scaled(self.w, s, self.plan.pitch_b))
 
     # -------------------------------------------------------------------------------------- tiles
 
@@ -189,8 +193,8 @@ class Matrix(Factors):
         ahead: Sequence[Ahead] = (),
     ) -> None:  # fmt: skip
         """Compute the sums of a tile over one block; they come to rest in the slot."""
-        for is_tile, rows in self._tile_kinds(t):
-            for kind in self._strip_kinds(s):
+        for is_tile, rows in self.factors.tile_kinds(t):
+            for kind in self.factors.strip_kinds(s):
 
                 def write(rows: int = rows, kind: Kind = kind) -> None:
                     if self.plan.dot:
@@ -290,13 +294,13 @@ class Matrix(Factors):
             for k in range(plan.depth):
                 sums = step(self._at(a, axis.offset(k)), self._at(b, k, along_b), sums)
             return sums
-        first = self._quotient(block.start, axis.length)
+        first = self.factors.quotient(block.start, axis.length)
 
         def line(u: Register, sums: list[Register]) -> list[Register]:
-            a_here = self._moved_by(a, first + u if plan.blocks > 1 else u, axis.outer)
+            a_here = self.factors.moved_by(a, first + u if plan.blocks > 1 else u, axis.outer)
             return along(a_here, self._at(b, u, axis.length * along_b), axis.length, sums)
 
-        return w.loop(0, self._quotient(block.depth, axis.length), 1, line, sums)
+        return w.loop(0, self.factors.quotient(block.depth, axis.length), 1, line, sums)
 
     def _dots(self, s: Register, a: Register, b: Register, rows: int, slot: Register) -> None:
         """Compute a tile of one vector with the vectors along k, `plan.dots` columns at a time."""
@@ -334,7 +338,7 @@ class Matrix(Factors):
 
     def _lanes_of(self, s: Register) -> Any:
         """Return how many lanes of a strip's only vector count."""
-        *_, last = self._strip_kinds(s)
+        *_, last = self.factors.strip_kinds(s)
         if last.mask is None or not isinstance(last.condition, Register):
             return last.mask or self.lanes
         return self.w.select(last.condition, self.w.constant(last.mask, "i64"), self.lanes)
@@ -343,7 +347,7 @@ class Matrix(Factors):
 
     def _hand_on(self, s: Register, a: Register, b: Register, block: Block) -> None:
         """Compute a small tile and hand its sums to the epilogue out of their registers."""
-        w, (kind,) = self.w, self._strip_kinds(s)
+        w, (kind,) = self.w, self.factors.strip_kinds(s)
         rows = self.plan.rows
         zeros = [w.constant(0, self.element, self.lanes)] * (rows * kind.vectors)
         for i, x in enumerate(self._summed(a, b, rows, kind, block, zeros)):
@@ -356,14 +360,14 @@ class Matrix(Factors):
         plan, w = self.plan, self.w
         rows: Any = plan.tiles.size
         if plan.tiles.longer:
-            rows = w.select(self._in_line(t)[0] < plan.tiles.longer, w.constant(rows + 1, "i64"), rows)
-        kinds = self._strip_kinds(s)
+            rows = w.select(self.factors.in_line(t)[0] < plan.tiles.longer, w.constant(rows + 1, "i64"), rows)
+        kinds = self.factors.strip_kinds(s)
         condition, vectors, mask = kinds[-1]
         whole = (vectors - (mask is not None)) * self.lanes
         columns: Any = whole
         if isinstance(condition, Register):
             columns = w.select(condition, w.constant(whole, "i64"), plan.pitch_b)
-        first, column = self._first_row(t), scaled(w, s, plan.pitch_b)
+        first, column = self.factors.first_row(t), scaled(w, s, plan.pitch_b)
 
         def row(r: Register, _: list[Register]) -> None:
             at_rest = self._at(slot, r, plan.pitch_b)
