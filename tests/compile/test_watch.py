@@ -1,6 +1,7 @@
 """A compiled step follows the Python values that it reads: it is compiled anew when one has changed."""
 
 import argparse
+import dataclasses
 import sys
 import types
 import warnings
@@ -168,6 +169,94 @@ def test_where_people_keep_settings(make, monkeypatch):
     assert compiled(X).tolist() == [3, 6]
     if make is not Inherited:
         del settings.further
+
+
+class Slotted:
+    __slots__ = ("__hidden", "never", "rate")
+
+    def __init__(self):
+        self.rate, self.__hidden = 1.0, 1.0
+
+    def hide(self, value):
+        self.__hidden = value
+
+    def step(self, x):
+        return x if hasattr(self, "never") else x * self.rate * self.__hidden
+
+
+@dataclasses.dataclass(slots=True)
+class InSlots:
+    scale: float = 1.0
+    inner: Slotted = dataclasses.field(default_factory=Slotted)
+
+
+def test_attributes_in_slots():
+    settings = InSlots()
+    compiled = sg.compile(lambda x: settings.inner.step(x) * settings.scale)
+    assert compiled(X).tolist() == [1, 2]
+    assert compiled(X).tolist() == [1, 2]
+    assert len(compiled.programs) == 1
+    settings.scale = 2.0
+    assert compiled(X).tolist() == [2, 4]
+    settings.inner.rate = 3.0
+    assert compiled(X).tolist() == [6, 12]
+    settings.inner.hide(10.0)
+    assert compiled(X).tolist() == [60, 120]
+    settings.inner.never = 1
+    assert compiled(X).tolist() == [2, 4]
+    settings.inner = Slotted()
+    assert compiled(X).tolist() == [2, 4]
+
+
+def test_sets_that_change_in_place():
+    frozen = {"a"}
+    compiled = sg.compile(lambda x: x * (0.0 if "a" in frozen else 1.0) * len(frozen))
+    assert compiled(X).tolist() == [0, 0]
+    frozen.add("b")
+    assert compiled(X).tolist() == [0, 0]
+    frozen.remove("a")
+    assert compiled(X).tolist() == [1, 2]
+    frozen.remove("b")
+    frozen.add("a")  # as many as before
+    assert compiled(X).tolist() == [0, 0]
+    assert not compiled.runs_eagerly
+
+
+def test_a_step_that_fills_a_set_runs_eagerly():
+    seen = set()
+
+    def step(x):
+        seen.add(len(seen))
+        return x * len(seen)
+
+    compiled = sg.compile(step)
+    with pytest.warns(UserWarning, match="the step changes 0 of seen"):
+        assert compiled(X).tolist() == [1, 2]
+    assert compiled(X).tolist() == [2, 4]
+
+
+@pytest.mark.parametrize("register", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_what_the_hooks_of_parameters_read(register):
+    net, by = nn.Linear(2, 1, bias=False), {"": 1.0}
+
+    def scale(g):
+        return g * by[""]
+
+    def scale_in_place(p):
+        p.grad *= by[""]
+
+    getattr(net.weight, register)(scale if register == "register_hook" else scale_in_place)
+
+    def step(x):
+        net.zero_grad()
+        net(x).sum().backward()
+        return net.weight.grad.clone()
+
+    compiled = sg.compile(step)
+    assert compiled(X).tolist() == [[1, 2]]
+    by[""] = 3.0
+    assert compiled(X).tolist() == [[3, 6]]
+    assert not compiled.runs_eagerly
 
 
 def test_attributes_of_classes(monkeypatch):

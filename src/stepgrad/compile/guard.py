@@ -72,7 +72,8 @@ class Guard:
     """Dicts, lists, entries of dicts and contents of cells, with the objects that they hold now.
 
     `places`: dicts and lists, each with the keys whose values need not be asked for. `entries`: dicts, each
-    with keys of interest, which may be missing.
+    with keys of interest, which may be missing. `others`: functions that return objects kept in another way;
+    where there are any, all is asked in Python.
     """
 
     def __init__(
@@ -80,8 +81,9 @@ class Guard:
         places: Iterable[tuple[Place, Iterable[Any]]] = (),
         entries: Iterable[tuple[dict[str, Any], Iterable[str]]] = (),
         cells: Iterable[CellType] = (),
+        others: Iterable[Callable[[], Iterable[Any]]] = (),
     ) -> None:
-        self._places, self._entries, self._cells = [*places], [*entries], [*cells]
+        self._places, self._entries, self._cells, self._others = [*places], [*entries], [*cells], [*others]
         self._views = [p.values() if isinstance(p, dict) else p for p, _ in self._places]
         self._keys = [[*place] if isinstance(place, dict) else range(len(place)) for place, _ in self._places]
         self._before = self._now()
@@ -96,6 +98,8 @@ class Guard:
         for table, names in self._entries:
             now += map(table.get, names, repeat(_MISSING))
         now += [cell.cell_contents for cell in self._cells]
+        for others in self._others:
+            now += others()
         return now
 
     def _differs(self) -> bool:
@@ -108,7 +112,7 @@ class Guard:
     def _native(self) -> Callable[[], Any] | None:
         """Return a native function that says the same; None if there cannot be one."""
         interface = _interface()
-        if interface is None or not all(map(_is_plain, self._places)):
+        if interface is None or self._others or not all(map(_is_plain, self._places)):
             return None
         before, checks = iter(self._before), []
         for (place, free), keys in zip(self._places, self._keys):

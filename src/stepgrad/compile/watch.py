@@ -8,12 +8,20 @@ when a step itself changes one, it cannot be compiled.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from gc import get_referents
 from itertools import chain
 from operator import is_
-from types import CellType, CodeType, FunctionType, MethodType, ModuleType, SimpleNamespace
+from types import (
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)  # fmt: skip
 from typing import Any
 
 from stepgrad.arrays.random import Generator
@@ -24,6 +32,7 @@ from stepgrad.tensor import Tensor
 
 _HOOKS = ("_step_pre_hooks", "_step_post_hooks")  # of an optimizer
 _PLAIN = (int, float, str)
+_NOTHING = object()
 # What a step changes in a way that compiled code follows: rates, modes, the names of a recording.
 _FOLLOWED_IN_GROUP = {"param_names", "initial_lr"}
 _FOLLOWED_IN_MODULE = {"training", "_recorded_name"}
@@ -99,12 +108,13 @@ class Watch:
         # Tables of which some names are read, and cells of closures.
         self._picked: list[tuple[dict[str, Any], tuple[str, ...]]] = []
         self._cells: list[CellType] = []
+        # What is neither in a dict or list nor in a cell: attributes in slots, elements of sets.
+        self._others: list[Callable[[], Iterable[Any]]] = []
         for name, x in roots.items():
             self._find(x, name)
         self._follow_names()
         for name, x in self._objects:
-            self._add(Table(name, partial(_chosen, vars(x), self._names)))
-            self._picked.append((vars(x), tuple(self._names)))
+            self._follow_object(x, name)
         for kind in self._classes:
             table = Table(kind.__name__, partial(_chosen, vars(kind), self._names))
             self._add(table)
@@ -116,7 +126,8 @@ class Watch:
     def _look(self, further: Iterable[Any] = ()) -> None:
         """Make the guard that looks at all values at once, before every step."""
         places = [(table.place, table.followed) for table in self._tables if not callable(table.place)]
-        self._guard = Guard([*places, *((place, ()) for place in further)], self._picked, self._cells)
+        every = [*places, *((place, ()) for place in further)]
+        self._guard = Guard(every, self._picked, self._cells, self._others)
 
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
@@ -163,6 +174,9 @@ class Watch:
 
     def _find(self, x: Any, name: str) -> None:
         """Make tables of an object and of what it leads to."""
+        if isinstance(x, Tensor):
+            for hook in (*(x._hooks or ()), *(x._after_accumulation or ())):
+                self._find(hook, f"a hook of {name}")
         if x is None or isinstance(x, (*_PLAIN, Tensor)) or id(x) in self._seen:
             return
         self._seen[id(x)] = x
@@ -183,7 +197,9 @@ class Watch:
             self._find_entries([x.func, *x.args, *x.keywords.values()], name)
         elif isinstance(x, Generator):
             self._generators.append((x, x.get_state()))
-        elif (_is_namespace(x) or not _is_library(type(x))) and hasattr(x, "__dict__"):
+        elif isinstance(x, set):
+            self._find_elements(x, name)
+        elif _is_namespace(x) or not _is_library(type(x)):
             self._objects.append((name, x))
 
     def _find_optimizer(self, optimizer: Optimizer, name: str) -> None:
@@ -197,6 +213,8 @@ class Watch:
             self._add(Table(name, group, _FOLLOWED_IN_GROUP | changing))
             self._add(Table(f"the parameters of {name}", group["params"]))
             self._rates.append(Table(name, partial(_chosen, group, changing)))
+            for parameter in group["params"]:
+                self._find(parameter, f"a parameter of {name}")
             self.gradients |= {id(p.grad): p.grad for p in group["params"] if p.grad is not None}
 
     def _find_module(self, module: Module, name: str) -> None:
@@ -207,6 +225,9 @@ class Watch:
         for key, value in list(attributes.items()):
             if key in ("_modules", "_parameters", "_buffers"):
                 self._add(Table(label, value))
+                for name_within, x in value.items():
+                    if isinstance(x, Tensor):
+                        self._find(x, name_within)
             elif isinstance(value, (dict, list)):
                 self._find_entries(value, f"{key.lstrip('_')} of {label}")
             else:
@@ -228,6 +249,22 @@ class Watch:
         for key, value in entries:
             self._find(value, str(key))
 
+    def _find_elements(self, x: set[Any], name: str) -> None:
+        if len(x) > _MOST_ENTRIES:
+            return
+        self._add(Table(name, partial(_elements, x)))
+        self._others.append(partial(list, x))
+        for element in list(x):
+            self._find(element, name)
+
+    def _follow_object(self, x: Any, name: str) -> None:
+        """Follow the attributes of an object that have one of the names."""
+        self._add(Table(name, partial(_attributes, x, self._names)))
+        if hasattr(x, "__dict__"):
+            self._picked.append((vars(x), tuple(self._names)))
+        if slots := _slots_of(x) & self._names:
+            self._others.append(lambda: [getattr(x, slot, _NOTHING) for slot in slots])
+
     def _find_function(self, function: FunctionType) -> None:
         if _is_library(function):
             return
@@ -248,7 +285,7 @@ class Watch:
         while known != len(self._seen):
             known = len(self._seen)
             for _, x in list(self._objects):
-                for key, value in _chosen(vars(x), list(self._names)).items():
+                for key, value in _attributes(x, list(self._names)).items():
                     self._find(value, key)
                 self._find_class(type(x))
             for kind in list(self._classes):
@@ -298,11 +335,12 @@ def _is_namespace(x: Any) -> bool:
 
 def _names_in(code: CodeType) -> Iterator[str]:
     """Return the names of globals and attributes that code uses, functions inside included, and words that
-    `getattr` may be handed.
+    `getattr` and `hasattr` may be handed.
     """
     yield from code.co_names
+    asks = not {"getattr", "hasattr"}.isdisjoint(code.co_names)
     for constant in code.co_consts:
-        if isinstance(constant, str) and constant.isidentifier() and "getattr" in code.co_names:
+        if asks and isinstance(constant, str) and constant.isidentifier():
             yield constant
         if isinstance(constant, CodeType):
             yield from _names_in(constant)
@@ -332,6 +370,22 @@ def _is_filled(cell: CellType) -> bool:
 def _is_library_module(module: ModuleType) -> bool:
     top = module.__name__.partition(".")[0]
     return top in ("stepgrad", "numpy") or top in sys.stdlib_module_names
+
+
+def _attributes(x: Any, names: Iterable[str]) -> dict[str, Any]:
+    """Return the attributes that an object holds itself, in its dict or in slots, if they have such names."""
+    slots = (name for name in _slots_of(x).intersection(names) if hasattr(x, name))
+    return _chosen(getattr(x, "__dict__", {}), names) | {name: getattr(x, name) for name in slots}
+
+
+def _slots_of(x: Any) -> set[str]:
+    """Return the names for which an object has slots, filled or not."""
+    kinds = (kind for kind in type(x).__mro__ if not _is_library(kind))
+    return {name for kind in kinds for name, x in vars(kind).items() if isinstance(x, MemberDescriptorType)}
+
+
+def _elements(x: set[Any]) -> dict[Any, Any]:
+    return {element: element for element in x}
 
 
 def _chosen(table: Mapping[str, Any], names: Iterable[str], prefix: str = "") -> dict[str, Any]:
