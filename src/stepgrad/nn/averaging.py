@@ -67,15 +67,11 @@ class AveragedModel(Module):
             averaged = [x.detach() for x in self._averaged(self.module)]
             new = [x.detach().to(own.device) for x, own in zip(self._averaged(model), averaged, strict=True)]
             n = self.n_averaged
-            if not n.item():
-                for own, x in zip(averaged, new):
-                    own.copy_(x)
-            elif self.multi_avg_fn is not None:
-                self.multi_avg_fn(averaged, new, n)
-            else:
-                average = self.avg_fn or get_swa_avg_fn()
-                for own, x in zip(averaged, new):
-                    own.copy_(average(own, x, n))
+            # Also at first, when nothing of it is kept: so nobody asks for n, and a step can be compiled.
+            update = self.multi_avg_fn or _for_each(self.avg_fn or get_swa_avg_fn())
+            update(averaged, new, n)
+            for own, x in zip(averaged, new):
+                own.copy_(x.where(n == 0, own))
             if not self.use_buffers:
                 for buffer, x in zip(self.module.buffers(), model.buffers(), strict=True):
                     buffer.detach().copy_(x.detach().to(buffer.device))
