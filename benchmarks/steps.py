@@ -23,8 +23,7 @@ EPOCHS_BETWEEN_RESETS = 20
 # own.
 TOLERANCE = 1e-3
 # Gradients of convolutions are sums of thousands of numbers, of which Adam takes little more than the sign
-# where
-# they nearly cancel: so much does another order of these sums change.
+# where they nearly cancel: so much does another order of these sums change.
 CONVOLUTION_TOLERANCE = 2e-2
 
 

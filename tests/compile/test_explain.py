@@ -99,6 +99,7 @@ def test_the_environment_asks_for_the_log(asked):
     )
     assert done.stdout == ""
     assert ("stepgrad.compile: LLVM:" in done.stderr) is ("compile" in asked)
+    assert ("STEPGRAD_LOG knows the word 'compile', not 'other'." in done.stderr) is ("other" in asked)
 
 
 def test_a_checked_step_is_the_eager_step():

@@ -100,3 +100,13 @@ def test_each_raises_what_one_raised(threads):
     with pytest.raises(ValueError, match="one"):
         each(function, [0, 1, 2, 3])
     assert sorted(done) == [0, 2, 3]
+
+
+def test_a_cpu_that_llvm_does_not_know(monkeypatch):
+    monkeypatch.setenv("STEPGRAD_CPU", "nonsense")
+    machine.host.cache_clear()
+    try:
+        with pytest.raises(sg.errors.ArgumentError, match=r"STEPGRAD_CPU .*, not 'nonsense'"):
+            sg.compile(lambda x: x * 2)(sg.ones(2))
+    finally:
+        machine.host.cache_clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from stepgrad.compile.assemble import Native
@@ -81,7 +82,11 @@ def log(compiled: Compiled) -> None:
 
 def log_if_asked() -> None:
     """Let the compiler's log go to standard error if STEPGRAD_LOG holds the word "compile"."""
-    if "compile" not in os.environ.get("STEPGRAD_LOG", "").replace(",", " ").split():
+    words = os.environ.get("STEPGRAD_LOG", "").replace(",", " ").split()
+    for word in words:
+        if word != "compile":
+            warnings.warn(f"STEPGRAD_LOG knows the word 'compile', not {word!r}.", stacklevel=2)
+    if "compile" not in words:
         return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))

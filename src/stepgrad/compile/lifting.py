@@ -1,9 +1,9 @@
 """Work on what permute and reshape show, done on what lies beneath them.
 
 ``relu(permute(x))`` is ``permute(relu(x))``: the second way relu is computed where x is, in one kernel with
-what
-made x and in the order of its memory, and the view is handed on. So the layout that one operation chose for
-its result, such as the channels last of a convolution, spreads over all that follows, and no numbers change.
+what made x and in the order of its memory, and the view is handed on. So the layout that one operation chose
+for its result, such as the channels last of a convolution, spreads over all that follows, and no numbers
+change.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import subprocess
 import sys
 from functools import lru_cache
 from typing import Any
@@ -30,8 +31,24 @@ def host() -> tuple[str, str]:
     """
     llvm = _binding()
     if name := os.environ.get("STEPGRAD_CPU"):
+        _check_name(name)
         return name, ""
     return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def _check_name(name: str) -> None:
+    """Raise `ArgumentError` for a CPU that LLVM does not know.
+
+    LLVM writes that to standard error, and then may end the process: one of its own is asked.
+    """
+    code = (
+        "import llvmlite.binding as llvm, sys; llvm.initialize_native_target(); "
+        "llvm.Target.from_default_triple().create_target_machine(cpu=sys.argv[1])"
+    )
+    asked = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True)
+    if asked.returncode or "not a recognized" in asked.stderr:
+        own = _binding().get_host_cpu_name()
+        raise ArgumentError(f"STEPGRAD_CPU is LLVM's name of a CPU, such as {own!r}, not {name!r}.")
 
 
 @lru_cache(maxsize=1)
