@@ -72,8 +72,8 @@ class Guard:
     """Dicts, lists, entries of dicts and contents of cells, with the objects that they hold now.
 
     `places`: dicts and lists, each with the keys whose values need not be asked for. `entries`: dicts, each
-    with keys of interest, which may be missing. `others`: functions that return objects kept in another way;
-    where there are any, all is asked in Python.
+    with keys of interest, which may be missing. `others`: functions that return objects kept in another way,
+    which are always asked in Python.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Guard:
         self._places, self._entries, self._cells, self._others = [*places], [*entries], [*cells], [*others]
         self._views = [p.values() if isinstance(p, dict) else p for p, _ in self._places]
         self._keys = [[*place] if isinstance(place, dict) else range(len(place)) for place, _ in self._places]
-        self._before = self._now()
+        self._before, self._others_before = self._now(), self._others_now()
         # Native code, and the memory that it reads: threads that ask at once may have made more than one.
         self._asked, self._kept = 0, list[Any]()
         # Asks whether one of them is another object now.
@@ -98,21 +98,24 @@ class Guard:
         for table, names in self._entries:
             now += map(table.get, names, repeat(_MISSING))
         now += [cell.cell_contents for cell in self._cells]
-        for others in self._others:
-            now += others()
         return now
+
+    def _others_now(self) -> list[Any]:
+        return [x for ask in self._others for x in ask()]
 
     def _differs(self) -> bool:
         asked = self._asked = self._asked + 1
         if asked == PATIENCE:
             self.differs = self._native() or self._differs
-        now = self._now()
-        return len(now) != len(self._before) or not all(map(is_, now, self._before))
+        return not _are_same(self._now(), self._before) or self._others_differ()
+
+    def _others_differ(self) -> bool:
+        return not _are_same(self._others_now(), self._others_before)
 
     def _native(self) -> Callable[[], Any] | None:
         """Return a native function that says the same; None if there cannot be one."""
         interface = _interface()
-        if interface is None or self._others or not all(map(_is_plain, self._places)):
+        if interface is None or not all(map(_is_plain, self._places)):
             return None
         before, checks = iter(self._before), []
         for (place, free), keys in zip(self._places, self._keys):
@@ -130,7 +133,12 @@ class Guard:
             checks.append((interface.cell, id(cell), interface.of_cell, id(value)))
         memory = (ctypes.c_void_p * (4 * len(checks)))(*chain.from_iterable(checks))
         self._kept += interface, memory
-        return partial(interface.differ, ctypes.addressof(memory), len(checks))
+        native = partial(interface.differ, ctypes.addressof(memory), len(checks))
+        return native if not self._others else lambda: native() or self._others_differ()
+
+
+def _are_same(now: list[Any], before: list[Any]) -> bool:
+    return len(now) == len(before) and all(map(is_, now, before))
 
 
 def _is_plain(entry: tuple[Place, Iterable[Any]]) -> bool:

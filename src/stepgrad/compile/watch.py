@@ -230,7 +230,7 @@ class Watch:
                         self._find(x, name_within)
             elif isinstance(value, (dict, list)):
                 self._find_entries(value, f"{key.lstrip('_')} of {label}")
-            else:
+            elif key != "_not_saved":  # which no step reads
                 self._find(value, key)
         for key, child in module.named_children():
             self._find(child, key if name == "the model" else f"{name}.{key}")
