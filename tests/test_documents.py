@@ -117,3 +117,19 @@ def test_help_of_every_layer_loss_optimizer_and_schedule_shows_an_example(module
     classes = [c for c in public_classes(module) if not issubclass(c, tuple)]
     assert len(classes) > 10
     assert [c.__name__ for c in classes if ">>> " not in (c.__doc__ or "")] == []
+
+
+def test_the_times_in_the_readme_are_those_of_the_benchmarks():
+    """Each column of the README's table is a row of the page."""
+
+    def cells(text, first):
+        rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+        return [row for row in rows if row[0].startswith(first)]
+
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    page = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    names = "stepgrad compiled", "JAX, lax.scan", "PyTorch eager, fused", "scikit-learn MLP"
+    rows = cells(readme.partition("## Speed")[2], tuple("0123456789"))
+    for name, *times in zip(names, *(row[1:] for row in rows), strict=True):
+        measured = [cell.partition(" (")[0] for cell in cells(page, name)[0][1:]]
+        assert times == measured, name
