@@ -391,6 +391,7 @@ class Tensor(
     def __repr__(self) -> str:
         from stepgrad.methods.text import tensor_text
 
+        check_readable(self)
         return tensor_text(self)
 
     def __format__(self, spec: str) -> str:

@@ -144,6 +144,7 @@ READS: dict[str, Callable[[Tensor], Any]] = {
     "numpy": lambda y: y.detach().numpy(),
     "tolist": lambda y: y.tolist(),
     "format": lambda y: f"{y:.3f}",
+    "print": repr,
     "range": lambda y: list(range(int(y))),
 }
 

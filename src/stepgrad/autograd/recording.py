@@ -164,10 +164,9 @@ def check_readable(tensor: Any) -> None:
         kind = f"{tensor.dtype.name}{list(tensor.shape)}"
         raise CaptureError(
             f"a captured step asks for the value of {tensor._node or f'its argument {kind}'} (by .item(), "
-            f".numpy(), float(), if or an f-string). The compiled step would run with that one value for "
-            f"ever. "
-            f"Return the tensor and look at it outside, or use stepgrad.where for a choice that depends on "
-            f"values."
+            f".numpy(), float(), print, if or an f-string). The compiled step would run with that one value "
+            f"for ever. Return the tensor and look at it outside, or use stepgrad.where for a choice that "
+            f"depends on values."
         )
     if id(tensor) not in recorder.constants:
         recorder.read.append((tensor, tensor._array.copy()))
