@@ -13,8 +13,8 @@ from time import thread_time
 
 import numpy as np
 
-from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.products.contract import Contraction
 from stepgrad.compile.lower.register import Register
 from stepgrad.compile.machine import Module, vector_bytes
 from stepgrad.compile.memory import Buffer, Storage

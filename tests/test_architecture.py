@@ -284,6 +284,17 @@ def test_a_planted_cycle_is_found_also_inside_functions(tmp_path):
     assert set(found[0].removeprefix("import cycle: ").split(" → ")) == {"little.ops.relu", "little.ops.tanh"}
 
 
+def test_the_road_through_the_compiler_names_all_that_is_there():
+    text = TABLE.read_text(encoding="utf-8").partition("## The compiler")[2]
+    named = {name.rstrip("/") for name in re.findall(r"`(\w+(?:\.py|/))`", text)}
+    folder = PACKAGE / "compile"
+    there = {
+        path.name for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert there - named == {"__init__.py"}
+    assert named - there <= {path.name for path in (folder / "lower").iterdir()}
+
+
 def test_importing_stepgrad_loads_nothing_heavy():
     heavy = {
         "asyncio", "click", "concurrent.futures", "cupy", "importlib.metadata", "jax", "llvmlite",

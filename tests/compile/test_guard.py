@@ -10,8 +10,8 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.compile import guard as guards
-from stepgrad.compile.guard import PATIENCE, Guard
+from stepgrad.compile.follow import guard as guards
+from stepgrad.compile.follow.guard import PATIENCE, Guard
 
 X = sg.tensor([1.0, 2.0])
 FACTOR = 1

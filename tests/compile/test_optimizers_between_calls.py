@@ -9,7 +9,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.compile.watch import Watch
+from stepgrad.compile.follow.watch import Watch
 
 STEPS = 8
 

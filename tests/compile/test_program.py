@@ -10,9 +10,9 @@ import numpy
 import pytest
 
 import stepgrad as sg
-from stepgrad.compile.program import Builder
+from stepgrad.compile.program.builder import Builder
+from stepgrad.compile.program.value import Value
 from stepgrad.compile.schedule import live_values
-from stepgrad.compile.value import Value
 from stepgrad.tensor import Tensor
 from tests.compile.compiled import compiled_and_eager, vectors_of
 

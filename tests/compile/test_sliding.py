@@ -8,7 +8,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn
-from stepgrad.compile.lifting import _groups
+from stepgrad.compile.program.lifting import _groups
 from stepgrad.nn import functional as F
 from stepgrad.tensor import Tensor
 from tests.compile.compiled import assert_close, compiled_and_eager, vectors_of

@@ -6,7 +6,7 @@ import numpy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
+from stepgrad.compile.program.strides import reshaped_strides, row_major, viewed_strides
 from stepgrad.ops import find
 
 SIZES = st.lists(st.integers(0, 4), max_size=4).map(tuple)

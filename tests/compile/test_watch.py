@@ -11,7 +11,7 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.compile.watch import Watch
+from stepgrad.compile.follow.watch import Watch
 
 COEFFICIENT = 1.0
 OFFSET = sg.tensor([1.0])

@@ -15,14 +15,14 @@ from stepgrad.compile.calls import own_bytes, write_run
 from stepgrad.compile.lower.elementwise import write_elementwise
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel, Task
-from stepgrad.compile.lower.products import write_product
+from stepgrad.compile.lower.products.product import write_product
 from stepgrad.compile.lower.recurrent import is_recurrent, write_recurrent
 from stepgrad.compile.lower.reductions import write_reduction
 from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module
 from stepgrad.compile.memory import Slot, Storage
 from stepgrad.compile.placement import Placement
-from stepgrad.compile.program import Program
+from stepgrad.compile.program.builder import Program
 from stepgrad.compile.recompute import computed_again
 from stepgrad.compile.schedule import Schedule, uncopied, writes_without_conflict
 

@@ -20,8 +20,8 @@ from stepgrad.arrays import dtypes, random
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.contents import Contents, Trace, check_apart, place_of
 from stepgrad.compile.memory import Slot
-from stepgrad.compile.program import Builder, Program
-from stepgrad.compile.value import NotCompiled, Value
+from stepgrad.compile.program.builder import Builder, Program
+from stepgrad.compile.program.value import NotCompiled, Value
 from stepgrad.graph import Node
 from stepgrad.tensor import Tensor
 from stepgrad.trees import leaves

@@ -119,7 +119,7 @@ def differ(right: Any, found: Any) -> bool:
         return bool((right != found).sum() > _SHARE * right.size)
     finite = numpy.isfinite(right)
     if has_amx() and right.dtype == "float32":
-        # There an infinity may be NaN (`lower.amx`).
+        # There an infinity may be NaN (`lower.products.amx`).
         found = numpy.where(numpy.isnan(found) & numpy.isinf(right), right, found)
     if not numpy.array_equal(right[~finite], found[~finite], equal_nan=True):
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.compile.value import NotCompiled, Value
+from stepgrad.compile.program.value import NotCompiled, Value
 from stepgrad.graph import Node
 
 Place = tuple[Any, ...]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.lower.kernel import Kernel
 from stepgrad.compile.memory import Slot
+from stepgrad.compile.program.value import Value
 from stepgrad.compile.schedule import Cluster, live_values
-from stepgrad.compile.value import Value
 
 if TYPE_CHECKING:
     from stepgrad.compile.capture import Capture

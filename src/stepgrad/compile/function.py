@@ -18,10 +18,10 @@ from stepgrad.autograd.modes import no_grad
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, how_learned
 from stepgrad.compile.explain import explained, log
-from stepgrad.compile.guard import Guard
-from stepgrad.compile.keys import key_of, objects_in, repeated, without_numbers
-from stepgrad.compile.value import NotCompiled
-from stepgrad.compile.watch import Watch
+from stepgrad.compile.follow.guard import Guard
+from stepgrad.compile.follow.keys import key_of, objects_in, repeated, without_numbers
+from stepgrad.compile.follow.watch import Watch
+from stepgrad.compile.program.value import NotCompiled
 from stepgrad.errors import ArgumentError, IndexShapeError, MissingNameError
 from stepgrad.methods.base import address_of
 from stepgrad.nn.module import Module

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.compile.strides import row_major, viewed_strides
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.strides import row_major, viewed_strides
+from stepgrad.compile.program.value import Value
 
 
 @dataclass

@@ -7,9 +7,9 @@ from typing import Any
 from stepgrad.compile.lower.kernel import Task
 from stepgrad.compile.machine import vector_bytes
 from stepgrad.compile.memory import Buffer, Slot, Storage, plan_arena
-from stepgrad.compile.program import Program
+from stepgrad.compile.program.builder import Program
+from stepgrad.compile.program.value import Constant, Value
 from stepgrad.compile.schedule import Cluster, base_of
-from stepgrad.compile.value import Constant, Value
 
 
 class Placement:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from stepgrad.compile.program.strides import row_major
+from stepgrad.compile.program.value import Value
 from stepgrad.compile.schedule import Cluster, base_of
-from stepgrad.compile.strides import row_major
-from stepgrad.compile.value import Value
 
 # Operations that take no longer than to read or write their result.
 _CHEAP = {

@@ -15,7 +15,7 @@ of clusters stays free of cycles. A value that only its own cluster needs lives 
 
 from __future__ import annotations
 
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 
 # Numbers in all values of a step below which the CPU is at several of its kernels at a time.
 SMALL_STEP = 5_000

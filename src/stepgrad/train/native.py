@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy
 
 from stepgrad.autograd.snapshot import Snapshot
-from stepgrad.compile.value import NotCompiled
+from stepgrad.compile.program.value import NotCompiled
 from stepgrad.data.dataset import Subset, TensorDataset
 from stepgrad.errors import CaptureError, IndexShapeError, StepgradError
 from stepgrad.functions.creation import from_numpy

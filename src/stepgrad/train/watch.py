@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.compile.watch import Watch
+from stepgrad.compile.follow.watch import Watch
 from stepgrad.nn.module import Module
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 import stepgrad as sg
 from stepgrad import nn, optim
 from stepgrad.compile import machine
-from stepgrad.compile.lower import amx, amx_packing, amx_product
-from stepgrad.compile.lower.ahead import Ahead
-from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
-from stepgrad.compile.lower.amx_product import write_amx_product
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.products import amx, amx_packing, amx_product
+from stepgrad.compile.lower.products.ahead import Ahead
+from stepgrad.compile.lower.products.amx import AmxContraction, amx_contraction
+from stepgrad.compile.lower.products.amx_product import write_amx_product
 from stepgrad.compile.lower.register import Register
 from stepgrad.errors import ArgumentError
 from tests.compile.lower.test_contract import CANARY, buffer_of, laid_out, numbers

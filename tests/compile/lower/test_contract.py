@@ -9,13 +9,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stepgrad.compile import machine
-from stepgrad.compile.lower import contract, tiles
-from stepgrad.compile.lower.ahead import Ahead
-from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.products import contract, tiles
+from stepgrad.compile.lower.products.ahead import Ahead
+from stepgrad.compile.lower.products.contract import Contraction
 from stepgrad.compile.lower.register import Register
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.value import NotCompiled
+from stepgrad.compile.program.value import NotCompiled
 
 CANARY = 77.0
 LAYOUTS = ("rows", "columns", "steps", "reversed")

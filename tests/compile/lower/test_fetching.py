@@ -5,7 +5,8 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
-from stepgrad.compile.lower import contract, products
+from stepgrad.compile.lower.products import contract
+from stepgrad.compile.lower.products import product as products
 from tests.compile.lower.test_contract import LAYOUTS, Compiled, laid_out, numbers
 
 

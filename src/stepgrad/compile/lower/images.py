@@ -9,8 +9,8 @@ from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Special
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.strides import viewed_strides
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.strides import viewed_strides
+from stepgrad.compile.program.value import Value
 from stepgrad.ops.registry import find
 from stepgrad.ops.windowing import places_in
 

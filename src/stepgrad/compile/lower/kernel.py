@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.register import Register
 from stepgrad.compile.memory import Buffer, Storage
+from stepgrad.compile.program.value import Value
 from stepgrad.compile.schedule import Cluster
-from stepgrad.compile.value import Value
 
 # Below this many operations a kernel is not worth waking a second thread for.
 SHARED_WORK = 60_000

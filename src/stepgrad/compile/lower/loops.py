@@ -18,7 +18,7 @@ from stepgrad.compile.lower.mathematics import OF_THEIR_OWN, Divisor, Mathematic
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.machine import has_fma
 from stepgrad.compile.memory import Buffer
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 
 # So few elements are loaded one by one rather than gathered: sooner, and right after they were stored.
 FEW_LANES = 4

@@ -10,7 +10,7 @@ from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Special
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.strides import viewed_strides
+from stepgrad.compile.program.strides import viewed_strides
 from stepgrad.ops.registry import find
 
 

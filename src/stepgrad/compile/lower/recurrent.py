@@ -12,20 +12,20 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
-from stepgrad.compile.lower.amx_product import write_amx_product
-from stepgrad.compile.lower.contract import Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel, Packing, Task, kernel_function
 from stepgrad.compile.lower.loops import in_vectors, lanes_for
 from stepgrad.compile.lower.mathematics import Mathematics
-from stepgrad.compile.lower.packing import scaled
+from stepgrad.compile.lower.products.amx import AmxContraction, amx_contraction
+from stepgrad.compile.lower.products.amx_product import write_amx_product
+from stepgrad.compile.lower.products.contract import Contraction
+from stepgrad.compile.lower.products.packing import scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.machine import has_amx
 from stepgrad.compile.memory import Buffer, Storage
+from stepgrad.compile.program.strides import row_major
+from stepgrad.compile.program.value import NotCompiled
 from stepgrad.compile.schedule import Cluster
-from stepgrad.compile.strides import row_major
-from stepgrad.compile.value import NotCompiled
 from stepgrad.ops.cells import cell_named
 
 # Rows of the batch that one part of the work takes through time: enough to use the weights again while they

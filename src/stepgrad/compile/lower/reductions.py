@@ -14,7 +14,7 @@ from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.lower.spaces import by_stride, collapsed, widened
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 
 _NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": False, "all": True}
 

@@ -16,7 +16,7 @@ from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.picking import write_index, write_index_put
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.value import NotCompiled
+from stepgrad.compile.program.value import NotCompiled
 from stepgrad.ops.record import Scan
 
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stepgrad.compile.lower.ahead import Ahead, Places, write_fetching
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.factors import Block, Factors, Kind
 from stepgrad.compile.lower.loops import load
-from stepgrad.compile.lower.packing import divided, scaled, write_ranges
+from stepgrad.compile.lower.products.ahead import Ahead, Places, write_fetching
+from stepgrad.compile.lower.products.factors import Block, Factors, Kind
+from stepgrad.compile.lower.products.packing import divided, scaled, write_ranges
 from stepgrad.compile.lower.register import Register
 
 if TYPE_CHECKING:
-    from stepgrad.compile.lower.contract import Contraction
+    from stepgrad.compile.lower.products.contract import Contraction
 
 # What is done with finished sums: epilogue(batch, m, n, vector, mask). The vector is C[m, n…]; of its lanes
 # `mask` count, all if that is None. What is in the others is not specified.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy
 
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 from stepgrad.ops.record import Op
 
 

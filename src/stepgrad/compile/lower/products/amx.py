@@ -1,7 +1,7 @@
 """Contractions on AMX, the matrix unit of Intel's server CPUs since 2023, as accurate as in float32.
 
 The unit multiplies tiles of bfloat16 and sums in float32. A float32 is the sum of three bfloat16
-(`lower.amx_packing`), a = a₁ + a₂ + a₃. Of the nine products of parts
+(`products.amx_packing`), a = a₁ + a₂ + a₃. Of the nine products of parts
 
     a·b ≈ a₁b₁ + (a₁b₂ + a₂b₁) + (a₁b₃ + a₂b₂ + a₃b₁)
 
@@ -16,7 +16,7 @@ A block of the result, 32 × 32, is four tiles of sums, in which two tiles of A 
 is packed before, by each thread for itself, or by all together where that is much. Of the other one a
 thread packs the tiles of a line of blocks when it comes to them.
 
-Here it is decided how; `lower.amx_product` writes the code. Every element is summed in an order that
+Here it is decided how; `products.amx_product` writes the code. Every element is summed in an order that
 follows from shapes and strides alone, whatever part of the work is done by whom.
 """
 
@@ -24,7 +24,8 @@ from __future__ import annotations
 
 import math
 
-from stepgrad.compile.lower.amx_packing import (
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.products.amx_packing import (
     LINES,
     PARTS,
     STEP,
@@ -33,7 +34,6 @@ from stepgrad.compile.lower.amx_packing import (
     Region,
     write_packing,
 )  # fmt: skip
-from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.register import Register
 from stepgrad.compile.memory import Buffer
 

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from stepgrad.compile.program.value import Value
 from stepgrad.compile.schedule import base_of
-from stepgrad.compile.value import Value
 from stepgrad.ops.cells import cell_named
 from stepgrad.ops.registry import find
 
 if TYPE_CHECKING:
-    from stepgrad.compile.program import Builder
+    from stepgrad.compile.program.builder import Builder
 
 
 def _recurrence(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from stepgrad.compile.lower.ahead import Ahead
-from stepgrad.compile.lower.amx import AmxContraction, amx_contraction
-from stepgrad.compile.lower.amx_product import write_amx_product
-from stepgrad.compile.lower.contract import MUCH_MEMORY, Contraction
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel, Packing, Task, kernel_function
 from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, store
-from stepgrad.compile.lower.plan import ProductPlan
+from stepgrad.compile.lower.products.ahead import Ahead
+from stepgrad.compile.lower.products.amx import AmxContraction, amx_contraction
+from stepgrad.compile.lower.products.amx_product import write_amx_product
+from stepgrad.compile.lower.products.contract import MUCH_MEMORY, Contraction
+from stepgrad.compile.lower.products.plan import ProductPlan
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.machine import has_amx
 from stepgrad.compile.memory import Buffer, Storage
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 
 # To pack an element takes as long as so many operations of a product.
 _PACKING_WORK = 30.0

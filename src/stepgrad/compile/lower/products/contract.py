@@ -12,22 +12,22 @@ and both matrices lie along k, the vectors run along k instead.
 Threads share strips, or parts of them; where much is read and written with the result, they share groups of
 rows, and what is to be packed is packed before by all of them.
 
-Here it is decided how; `lower.tiles` writes the code. Every element is summed over k in an order that follows
-from shapes, strides and the width of vectors alone, whatever part of the work is done by whom.
+Here it is decided how; `products.tiles` writes the code. Every element is summed over k in an order that
+follows from shapes, strides and the width of vectors alone, whatever part of the work is done by whom.
 """
 
 from __future__ import annotations
 
 import math
 
-from stepgrad.compile.lower.ahead import Places
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.factors import Factors
-from stepgrad.compile.lower.packing import PACKED_TILES, scaled
+from stepgrad.compile.lower.products.ahead import Places
+from stepgrad.compile.lower.products.factors import Factors
+from stepgrad.compile.lower.products.packing import PACKED_TILES, scaled
+from stepgrad.compile.lower.products.tiles import Epilogue, Matrix
 from stepgrad.compile.lower.register import BYTES, Register, element_of
-from stepgrad.compile.lower.tiles import Epilogue, Matrix
 from stepgrad.compile.memory import Buffer
-from stepgrad.compile.value import NotCompiled
+from stepgrad.compile.program.value import NotCompiled
 
 # Up to this size the vectors of a strip stay in the first cache over the whole depth.
 _NEAR_BYTES = 1 << 15

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy
 
-from stepgrad.compile.strides import row_major
-from stepgrad.compile.value import NotCompiled, Value
+from stepgrad.compile.program.strides import row_major
+from stepgrad.compile.program.value import NotCompiled, Value
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find
 

@@ -16,13 +16,13 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import dtypes
-from stepgrad.compile import recurrent, sliding
-from stepgrad.compile.indexing import Indexing
-from stepgrad.compile.lifting import lifted_map, lifted_reduction
-from stepgrad.compile.scans import SCANS
-from stepgrad.compile.simplify import frozen, simplified
-from stepgrad.compile.strides import reshaped_strides, row_major, viewed_strides
-from stepgrad.compile.value import Constant, NotCompiled, Value
+from stepgrad.compile.program import recurrent, sliding
+from stepgrad.compile.program.indexing import Indexing
+from stepgrad.compile.program.lifting import lifted_map, lifted_reduction
+from stepgrad.compile.program.scans import SCANS
+from stepgrad.compile.program.simplify import frozen, simplified
+from stepgrad.compile.program.strides import reshaped_strides, row_major, viewed_strides
+from stepgrad.compile.program.value import Constant, NotCompiled, Value
 from stepgrad.ops.promotion import promoted
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find

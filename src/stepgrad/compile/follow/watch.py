@@ -25,7 +25,7 @@ from types import (
 from typing import Any
 
 from stepgrad.arrays.random import Generator
-from stepgrad.compile.guard import Guard
+from stepgrad.compile.follow.guard import Guard
 from stepgrad.nn.module import Module
 from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find
 
 if TYPE_CHECKING:
-    from stepgrad.compile.program import Builder
+    from stepgrad.compile.program.builder import Builder
 
 _LIFTED = ("permute", "reshape")
 # A broadcast operand so many times smaller than the result may be copied for it.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stepgrad.compile.lower.ahead import Ahead, Places
-from stepgrad.compile.lower.amx import BLOCK_BYTES, PRODUCTS, SIDE, TILES, AmxContraction
-from stepgrad.compile.lower.amx_packing import (
+from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.products.ahead import Ahead, Places
+from stepgrad.compile.lower.products.amx import BLOCK_BYTES, PRODUCTS, SIDE, TILES, AmxContraction
+from stepgrad.compile.lower.products.amx_packing import (
     LINE_BYTES,
     LINES,
     STEP_BYTES,
@@ -16,10 +17,9 @@ from stepgrad.compile.lower.amx_packing import (
     Region,
     write_packing,
 )  # fmt: skip
-from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.packing import divided, scaled, write_ranges
+from stepgrad.compile.lower.products.packing import divided, scaled, write_ranges
+from stepgrad.compile.lower.products.tiles import Epilogue
 from stepgrad.compile.lower.register import Register
-from stepgrad.compile.lower.tiles import Epilogue
 
 # The first of some, and the one after the last.
 _Range = tuple[Register, Register]

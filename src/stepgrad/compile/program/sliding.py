@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 
-from stepgrad.compile.value import NotCompiled, Value
+from stepgrad.compile.program.value import NotCompiled, Value
 from stepgrad.ops.promotion import promoted
 from stepgrad.ops.registry import find
 from stepgrad.ops.windowing import count_windows, elements_at, places_in
 
 if TYPE_CHECKING:
-    from stepgrad.compile.program import Builder
+    from stepgrad.compile.program.builder import Builder
 
 Sizes = tuple[int, ...]
 # At most so many sums over parts of the images, with at most so many numbers.

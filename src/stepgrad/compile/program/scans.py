@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stepgrad.compile.value import Value
+from stepgrad.compile.program.value import Value
 from stepgrad.ops.promotion import promoted
 from stepgrad.ops.record import Op, Scan
 from stepgrad.ops.registry import REGISTRY

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.packing import PACKED_TILES, Panel, divided, scaled, write_packing, write_ranges
+from stepgrad.compile.lower.products.packing import (
+    PACKED_TILES,
+    Panel,
+    divided,
+    scaled,
+    write_packing,
+    write_ranges,
+)
 from stepgrad.compile.lower.register import Register
 
 if TYPE_CHECKING:
-    from stepgrad.compile.lower.contract import Contraction
+    from stepgrad.compile.lower.products.contract import Contraction
 
 # So many k of all tiles' rows are packed at a time.
 _PACKED_DEPTH = 16

@@ -11,7 +11,7 @@ from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find
 
 if TYPE_CHECKING:
-    from stepgrad.compile.program import Builder
+    from stepgrad.compile.program.builder import Builder
 
 
 class Value:
