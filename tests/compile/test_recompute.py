@@ -77,7 +77,7 @@ def test_the_mask_of_a_relu_is_not_stored(monkeypatch: pytest.MonkeyPatch):
     storing(monkeypatch)
     as_before, _ = native_of(training(nn.ReLU())[1], x)
     assert [kind for kind in between(as_before) if kind not in between(native)] == [("cast", "float32")] * 2
-    assert as_before.arena_bytes > native.arena_bytes
+    assert as_before.placement.arena_bytes > native.placement.arena_bytes
 
 
 def test_masks_are_seen_through_views(monkeypatch: pytest.MonkeyPatch):
@@ -101,7 +101,7 @@ def test_masks_are_seen_through_views(monkeypatch: pytest.MonkeyPatch):
             return loss
 
         native, loss = native_of(step, images)
-        sizes.append(native.arena_bytes)
+        sizes.append(native.placement.arena_bytes)
         ends.append([loss.item(), *(p.tolist() for p in model.parameters())])
         masks = [v.dtype for v in in_arena(native) if v.op.name in ("cast", "ne") and v.size == 4 * 36 * 16]
         assert masks == ["float32" if len(ends) == 2 else "bool"]
@@ -199,7 +199,9 @@ def test_changes_in_place(monkeypatch: pytest.MonkeyPatch, name: str):
         tensors = [sg.tensor(random.normal(size=shape)) for shape in shapes]
         f = sg.compile(sg.no_grad()(step))
         results = [f(*tensors) for _ in range(2)]
-        found.append(([sg.stack([r]) for r in flat(results)] + tensors, f.programs[-1].native.arena_bytes))
+        found.append(
+            ([sg.stack([r]) for r in flat(results)] + tensors, f.programs[-1].native.placement.arena_bytes)
+        )
         storing(monkeypatch)
     (mine, small), (others, large) = found
     assert small <= large

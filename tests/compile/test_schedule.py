@@ -8,7 +8,8 @@ import pytest
 
 import stepgrad as sg
 from stepgrad.compile.capture import Capture
-from stepgrad.compile.schedule import Schedule, base_of, live_values, writes_without_conflict
+from stepgrad.compile.program.value import base_of
+from stepgrad.compile.schedule import Schedule, live_values, writes_without_conflict
 from stepgrad.tensor import Tensor
 from tests.compile.changes import CHANGES
 from tests.compile.compiled import assert_close, compiled_and_eager

@@ -20,7 +20,7 @@ from stepgrad.compile.lower.recurrent import is_recurrent, write_recurrent
 from stepgrad.compile.lower.reductions import write_reduction
 from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module
-from stepgrad.compile.memory import Slot, Storage
+from stepgrad.compile.memory import Storage
 from stepgrad.compile.placement import Placement
 from stepgrad.compile.program.builder import Program
 from stepgrad.compile.recompute import computed_again
@@ -57,7 +57,7 @@ class Native:
             "fusion": fused - began, "text": written - fused, "LLVM": time.perf_counter() - written,
         }  # fmt: skip
         self._run = self.module.function("run", *(_RUN if self._is_shared else _RUN[:2]))
-        self._arena = aligned_zeros((self.arena_bytes,), "uint8")
+        self._arena = aligned_zeros((self.placement.arena_bytes,), "uint8")
         common = self.placement.packed.get(True)
         self._common_memory = aligned_zeros((common.size if common else 0,), "uint8")
         self._status = numpy.zeros(1, "int64")
@@ -67,16 +67,6 @@ class Native:
         self.table = (ctypes.c_void_p * len(storages))(*map(self._fixed_address, storages))
         self._table_address = ctypes.addressof(self.table)
         self._provide(1)
-
-    @property
-    def slots(self) -> list[tuple[int, Slot]]:
-        """Each slot, with its entry of the table."""
-        return self.placement.slots
-
-    @property
-    def arena_bytes(self) -> int:
-        """The size of the memory for what lies between kernels."""
-        return self.placement.arena_bytes
 
     @property
     def work(self) -> float:

@@ -120,7 +120,7 @@ class Capture:
 
     The run may stand as it is (if it made new state, or cannot be compiled), or be undone.
 
-    * `slots`: all slots by the order in which they were found; `numbers`: those of Python numbers.
+    * `slots`: those of tensors, in the order in which they were found; `numbers`: those of Python numbers.
     * `modules`: modules and modes that the step ran with. `effects`: what it did besides operations.
     * `learned`: the tensors that it found, and how each is learned.
     * `alike`: optimizers, each with counts of steps of which the program takes one for all.
@@ -229,7 +229,7 @@ class Capture:
             if self._values[node].kind not in ("leaf", "number"):
                 self.exposed.append((node, copy))
                 outputs.append(self._own(self._values[node]))
-        self.program = Program(outputs, writes, self.builder)
+        self.program = Program(outputs, writes)
 
     def _may_add(self, recording: Recording) -> bool:
         """Return whether the next step may add to gradients that this one leaves: the next one will show."""

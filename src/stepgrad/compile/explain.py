@@ -27,12 +27,12 @@ def explained(compiled: Compiled) -> str:
     computed = len({member for cluster in native.clusters for member in cluster.members})
     lines = [
         f"{computed} values in {len(native.kernels)} kernels; "
-        f"{_bytes(native.arena_bytes)} for what lies between them",
+        f"{_bytes(native.placement.arena_bytes)} for what lies between them",
         costs(compiled.capture, native),
         "",
         "slots:",
     ]
-    lines += [f"  {_slot(slot)}" for _, slot in native.slots] or ["  none"]
+    lines += [f"  {_slot(slot)}" for _, slot in native.placement.slots] or ["  none"]
     written = {value: slot.attrs["leaf"] for slot, value in native.program.writes}
     for kernel, cluster in zip(native.kernels, native.clusters):
         lines += ["", *_kernel(kernel, cluster, written, native.results)]

@@ -55,7 +55,7 @@ class Compiled:
         self._arguments: list[tuple[int, TensorSlot]] = []
         self._found: list[tuple[int, TensorSlot]] = []
         self._numbers: list[tuple[int, NumberSlot]] = []
-        for entry, slot in self.native.slots:
+        for entry, slot in self.native.placement.slots:
             if isinstance(slot, TensorSlot):
                 (self._found if slot.position is None else self._arguments).append((entry, slot))
             else:

@@ -29,7 +29,7 @@ class Slot:
 class Storage:
     """A piece of memory that the compiled code gets a pointer to.
 
-    `kind`: "argument", "slot", "constant" (arrays from outside), "scratch" (in the arena), "packing" (for
+    `kind`: "slot", "constant" (arrays from outside), "scratch" (in the arena), "packing" (for
     what kernels pack), "output", "status" or "mode" (what the code tells, and how it is to compute).
     """
 

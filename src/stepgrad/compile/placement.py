@@ -8,8 +8,9 @@ from stepgrad.compile.lower.kernel import Task
 from stepgrad.compile.machine import vector_bytes
 from stepgrad.compile.memory import Buffer, Slot, Storage, plan_arena
 from stepgrad.compile.program.builder import Program
-from stepgrad.compile.program.value import Constant, Value
-from stepgrad.compile.schedule import Cluster, base_of
+from stepgrad.compile.program.strides import row_major
+from stepgrad.compile.program.value import Constant, Value, base_of
+from stepgrad.compile.schedule import Cluster
 
 
 class Placement:
@@ -75,8 +76,7 @@ class Placement:
             targets: list[tuple[Value, Buffer]] = []
             for member in cluster.members:
                 buffers = written.get(member, [])
-                is_plain = buffers and (member not in viewed or buffers[0].strides == Buffer.contiguous(
-                    buffers[0].storage, member.shape).strides)  # fmt: skip
+                is_plain = buffers and (member not in viewed or buffers[0].strides == row_major(member.shape))
                 if member in needed and not is_plain:
                     own = self._storage("scratch", member.dtype, member.size)
                     buffers = [Buffer.contiguous(own, member.shape), *buffers]

@@ -13,8 +13,8 @@ import math
 from typing import NamedTuple
 
 from stepgrad.compile.program.strides import row_major
-from stepgrad.compile.program.value import Value
-from stepgrad.compile.schedule import Cluster, base_of
+from stepgrad.compile.program.value import Value, base_of
+from stepgrad.compile.schedule import Cluster
 
 # Operations that take no longer than to read or write their result.
 _CHEAP = {

@@ -15,7 +15,8 @@ of clusters stays free of cycles. A value that only its own cluster needs lives 
 
 from __future__ import annotations
 
-from stepgrad.compile.program.value import Value
+from stepgrad.compile.program.strides import row_major
+from stepgrad.compile.program.value import Value, base_of
 
 # Numbers in all values of a step below which the CPU is at several of its kernels at a time.
 SMALL_STEP = 5_000
@@ -56,13 +57,6 @@ class Cluster:
         return f"<{self.kind} cluster {self.number} {list(self.shape)}: {[m.key for m in self.members]}>"
 
 
-def base_of(value: Value) -> Value:
-    """Return the value whose memory a view shows: the value itself if it is no view."""
-    while value.kind == "view":
-        value = value.inputs[0]
-    return value
-
-
 def uncopied(value: Value) -> Value:
     """Return the computed value that a copy of its reshaped elements shows, or the value itself.
 
@@ -94,8 +88,9 @@ def writes_without_conflict(
     """Return writes that can be made in place: by way of a copy where the old value is still needed.
 
     A value is computed first and copied to its slot later if it reads other elements of the slot than the
-    one that it overwrites (``w @ w`` into w), or if others wait for it which read the slot (two slots that
-    change places).
+    one that it overwrites (``w @ w`` into w), if others wait for it which read the slot (two slots that
+    change places), or if it is a special operation, whose kernel may write in row-major order alone, and the
+    slot lies otherwise.
     """
     slots = {slot for slot, _ in writes}
     readers: dict[Value, set[Value]] = {slot: set() for slot in slots}
@@ -115,8 +110,10 @@ def writes_without_conflict(
     later: dict[Value, list[Value]] = {}
     result = []
     for slot, value in writes:
-        if (value in readers[slot] and _reads_across(value, slot)) or _is_before(
-            value, readers[slot] - {value}, consumers, later
+        if (
+            (value.kind == "special" and value.builder.strides_of(slot) != row_major(slot.shape))
+            or (value in readers[slot] and _reads_across(value, slot))
+            or _is_before(value, readers[slot] - {value}, consumers, later)
         ):
             value = value.builder.copy_of(value)
         for reader in readers[slot]:
@@ -223,13 +220,13 @@ class Schedule:
                 continue
             for x in value.inputs:
                 if x in self._of:
-                    self._try_merge(self._of[x], self._of[value], x, value)
-        # Neighbours without an edge between them: elementwise work on what the same kernel touches anyway.
+                    self._try_merge(x, value)
         for value in self.values:
             if value.kind == "reduce":
-                self._merge_sibling_reductions(value)
+                self._merge_into_epilogue(value)
 
-    def _try_merge(self, a: Cluster, b: Cluster, producer: Value, consumer: Value) -> None:
+    def _try_merge(self, producer: Value, consumer: Value) -> None:
+        a, b = self._of[producer], self._of[consumer]
         if a is b or not self._shapes_allow(a, b, producer, consumer) or self._has_detour(a, b):
             return
         self._merge(a, b)
@@ -248,10 +245,10 @@ class Schedule:
             is_fit = a.kind == "map" and producer.shape == space == a.shape
             return is_fit and (space == b.full_shape or not _is_read_before(a, b))
         # b is a map: it goes on with what a computes, element by element.
-        return producer.shape == consumer.shape == b.shape == a.shape and self._of[producer] is a
+        return producer.shape == consumer.shape == b.shape == a.shape
 
-    def _merge_sibling_reductions(self, value: Value) -> None:
-        """Let elementwise values that only feed a reduction's epilogue join it."""
+    def _merge_into_epilogue(self, value: Value) -> None:
+        """Let elementwise clusters of the result's shape join a reduction whose epilogue reads them."""
         cluster = self._of[value]
         for member in list(cluster.members):
             for x in member.inputs:
@@ -264,25 +261,14 @@ class Schedule:
                     cluster = other
 
     def _has_detour(self, a: Cluster, b: Cluster) -> bool:
-        """Return whether b is reached from a through another cluster: merging them would close a cycle."""
-        if self._reaches(b.number, a.number):
-            return True
+        """Return whether b, which reads a, is reached from a through another cluster as well: merging them
+        would close a cycle.
+        """
         stack = [n for n in self._feeds[a.number] if n != b.number]
         seen: set[int] = set()
         while stack:
             n = stack.pop()
             if n == b.number:
-                return True
-            if n not in seen:
-                seen.add(n)
-                stack.extend(self._feeds[n])
-        return False
-
-    def _reaches(self, start: int, goal: int) -> bool:
-        stack, seen = [start], set()
-        while stack:
-            n = stack.pop()
-            if n == goal:
                 return True
             if n not in seen:
                 seen.add(n)

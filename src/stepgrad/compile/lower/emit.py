@@ -387,7 +387,7 @@ class Writer(Functions):
         body: Callable[[Register, list[Register]], list[Register] | None],
         carried: list[Register] | None = None,
     ) -> list[Register]:
-        """Write ``for i in range(start, stop, step)``, run at least once unless start and stop are registers.
+        """Write ``for i in range(start, stop, step)``.
 
         `body(i, values)` returns the carried values for the next round; those of the last round are
         returned. A loop of one round is written without a loop.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from stepgrad.compile.lower.copying import copy
 from stepgrad.compile.lower.emit import Writer
@@ -13,6 +13,9 @@ from stepgrad.compile.program.strides import viewed_strides
 from stepgrad.compile.program.value import Value
 from stepgrad.ops.registry import find
 from stepgrad.ops.windowing import places_in
+
+Bases = dict[Storage, Register]
+_Write = Callable[[Writer, Value, Buffer, Buffer, Bases, int], None]
 
 
 def write_place(special: Special) -> int:
@@ -27,26 +30,23 @@ def write_add_windows(special: Special) -> int:
     return _write_images(special, _add_windows, 0 not in special.value.attrs["places"])
 
 
-def _write_images(special: Special, write: Any, are_whole: bool) -> int:
+def _write_images(special: Special, write: _Write, are_whole: bool) -> int:
     """Write a kernel of images. `are_whole`: nothing moves from one of the first dimension to another; they
     are then done one by one, those of the part. Returns how many there are, or 0.
     """
     w, value, bases, outputs = special.w, special.value, special.bases, special.outputs
-    buffers = [*outputs, *special.inputs]
-    count = len(outputs)
+    x, count = special.buffer(0), len(outputs)
+    buffers = [*outputs, x]
     if not are_whole or value.shape[0] < 2 or not value.size or not value.inputs[0].size:
-        write(w, value, buffers[count], outputs[0], bases, 0)
+        write(w, value, x, outputs[0], bases, 0)
         for other in outputs[1:]:
             copy(w, outputs[0], other, bases)
         return 0
 
     def one(n: Register, _: list[Register]) -> None:
-        rows: list[Any] = []
+        rows: list[Buffer] = []
         here: dict[Storage, Register] = {}
         for x in buffers:
-            if x is None:
-                rows.append(None)
-                continue
             element, storage = element_of(x.dtype), Storage("row", x.dtype, 0)
             start = w.pointer(bases[x.storage], x.offset, element)
             here[storage] = w.pointer(start, n * x.strides[0], element)
@@ -59,17 +59,17 @@ def _write_images(special: Special, write: Any, are_whole: bool) -> int:
     return value.shape[0]
 
 
-def _place(w: Writer, value: Value, x: Any, out: Buffer, bases: Any, skipped: int) -> None:
+def _place(w: Writer, value: Value, x: Buffer, out: Buffer, bases: Bases, skipped: int) -> None:
     """Fill, and put x in its place; `skipped` dimensions of the index are left out."""
     shape = value.inputs[0].shape[skipped:]
     index = {"index": value.attrs["index"][skipped:] if skipped else value.attrs["index"]}
     strides, moved = viewed_strides(find("slice"), index, out.shape, out.strides, shape)
     window = Buffer(out.storage, shape, strides, out.offset + moved)
     copy(w, value.attrs["fill"], out, bases, 16)
-    copy(w, value.inputs[0].number if x is None else x, window, bases, 16)
+    copy(w, x, window, bases, 16)
 
 
-def _add_windows(w: Writer, value: Value, x: Any, out: Buffer, bases: Any, skipped: int) -> None:
+def _add_windows(w: Writer, value: Value, x: Buffer, out: Buffer, bases: Bases, skipped: int) -> None:
     """Add the windows where they lie. The input has the dimensions of the result, in `places` the windows,
     and at the end the elements of a window.
     """

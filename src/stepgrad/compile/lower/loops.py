@@ -171,21 +171,16 @@ class Nest:
         self.divisors = divisors(values, lambda x, value: x in self.depths and times(x, value) >= MUCH)
 
     def place(
-        self,
-        evaluator: Evaluator,
-        depth: int,
-        addresses: dict[int, Register],
-        mask: int | None,
-        only: Any = None,
+        self, evaluator: Evaluator, depth: int, addresses: dict[int, Register], mask: int | None
     ) -> None:
-        """Load and compute what belongs to one depth, or of that only what is in `only`."""
+        """Load and compute what belongs to one depth."""
         for x, access in self.sources.items():
-            if self.depths[x] == depth and (only is None or x in only):
+            if self.depths[x] == depth:
                 stride = access.strides[self.vector] if access.strides else 0
                 found = load(self.w, access.buffer, addresses[id(access)], self.lanes, stride, mask)
                 evaluator.learn(x, found, x in self.divisors)
         for value in self.values:
-            if self.depths[value] == depth and (only is None or value in only):
+            if self.depths[value] == depth:
                 evaluator.learn(value, evaluator.compute(value), value in self.divisors)
 
     def start(self) -> dict[int, Register]:
@@ -210,21 +205,12 @@ class Nest:
                 )
         return result
 
-    def put(
-        self,
-        evaluator: Evaluator,
-        addresses: dict[int, Register],
-        mask: int | None,
-        lanes: int,
-        only: Any = None,
-    ) -> None:
-        """Store the targets, or of them those whose value is in `only`."""
+    def put(self, evaluator: Evaluator, addresses: dict[int, Register], mask: int | None, lanes: int) -> None:
+        """Store the targets."""
         for value, access in self.targets:
-            if only is None or value in only:
-                stride = access.strides[self.vector] if access.strides else 1
-                store(
-                    self.w, evaluator.known[value], access.buffer, addresses[id(access)], lanes, stride, mask
-                )
+            stride = access.strides[self.vector] if access.strides else 1
+            x, address = evaluator.known[value], addresses[id(access)]
+            store(self.w, x, access.buffer, address, lanes, stride, mask)
 
 
 def in_vectors(

@@ -59,10 +59,9 @@ def write_index_put(special: Special) -> None:
         def write() -> None:
             if put is None:
                 picked.transfer(value.inputs[1].number, None, target, row)
-            elif value.attrs["accumulate"]:
-                _add(w, source, picked.row_of(put, base, place), target, row)
             else:
-                picked.transfer(source, picked.row_of(put, base, place), target, row)
+                row_put = picked.row_of(put, base, place)
+                picked.transfer(source, row_put, target, row, value.attrs["accumulate"])
 
         # Where an index is out of range nothing is written: the report makes the whole step an error.
         w.when(wrong ^ True, write)
@@ -71,21 +70,6 @@ def write_index_put(special: Special) -> None:
         over(w, list(picked.picked), body)
     for other in special.outputs[1:]:
         copy(w, out, other, bases)
-
-
-def _add(w: Writer, source: Buffer, source_row: Register, target: Buffer, target_row: Register) -> None:
-    """Add a row to another, one element after the other."""
-    element = element_of(target.dtype)
-
-    def body(place: list[Register]) -> None:
-        a, b = target_row, source_row
-        for i, s, t in zip(place, source.strides, target.strides):
-            a = w.pointer(a, i * t, element)
-            b = w.pointer(b, i * s, element)
-        # The sum of booleans is an integer.
-        w.store(w.convert(w.load(a, element) + w.load(b, element), element), a)
-
-    over(w, list(target.shape), body)
 
 
 class _Picked:
@@ -139,9 +123,11 @@ class _Picked:
             base = self.w.pointer(base, p * other.strides[d], element_of(other.dtype))
         return base
 
-    def transfer(self, source: Any, source_row: Any, target: Buffer, target_row: Register) -> None:
-        """Copy one row: `source` and `target` are a buffer with the dimensions of the rest, or a number
-        as source.
+    def transfer(
+        self, source: Any, source_row: Any, target: Buffer, target_row: Register, adds: bool = False
+    ) -> None:
+        """Copy one row, or add it: `source` and `target` are a buffer with the dimensions of the rest, or a
+        number as source.
         """
         pair = {Storage("row", target.dtype, 0): target_row}
         (storage,) = pair
@@ -150,7 +136,7 @@ class _Picked:
             storage = Storage("row", source.dtype, 0)
             pair[storage] = source_row
             source = Buffer(storage, source.shape, source.strides)
-        copy(self.w, source, to, pair, 16)
+        copy(self.w, source, to, pair, 16, adds)
 
 
 def _along(x: Buffer, dims: Any) -> Buffer:

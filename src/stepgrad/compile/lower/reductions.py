@@ -16,7 +16,7 @@ from stepgrad.compile.lower.spaces import by_stride, collapsed, widened
 from stepgrad.compile.memory import Buffer, Storage
 from stepgrad.compile.program.value import Value
 
-_NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf, "any": False, "all": True}
+_NEUTRAL = {"sum": 0.0, "prod": 1.0, "max": -math.inf, "min": math.inf}
 
 
 def write_reduction(w: Writer, name: str, task: Task) -> Kernel:
@@ -257,7 +257,7 @@ class _Reduction:
 
     def _neutral(self, lanes: int) -> Register:
         how, dtype = self.anchor.attrs["how"], self.anchor.dtype
-        value: Any = _NEUTRAL[how]
+        value: Any = _NEUTRAL.get(how)
         if dtype.kind == "b":
             value = how in ("min", "all")
         elif dtype.kind in "iu" and how in ("max", "min"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy
@@ -59,7 +59,6 @@ class Program:
 
     outputs: list[Value]
     writes: list[tuple[Value, Value]]
-    builder: Any = field(repr=False, default=None)
 
 
 class Builder(Indexing):

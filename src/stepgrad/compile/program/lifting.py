@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stepgrad.compile.program.value import Value
+from stepgrad.compile.program.value import Value, base_of
 from stepgrad.ops.record import Op
 from stepgrad.ops.registry import find
 
@@ -41,9 +41,7 @@ def _is_lifted(x: Value) -> bool:
     """Return whether a value is a permuted or reshaped view of something computed, of which none is
     repeated.
     """
-    base = x
-    while base.kind == "view":
-        base = base.inputs[0]
+    base = base_of(x)
     is_view = x.kind == "view" and x.op is not None and x.op.name in _LIFTED
     return is_view and base.kind != "leaf" and base.size >= x.size
 

@@ -10,8 +10,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stepgrad.compile.program.value import Value
-from stepgrad.compile.schedule import base_of
+from stepgrad.compile.program.value import Value, base_of
 from stepgrad.ops.cells import cell_named
 from stepgrad.ops.registry import find
 
@@ -65,7 +64,7 @@ def _made(
     """Make the value; `others` are inputs that may be missing, and are named in the attributes."""
     present = {name: _in_rows(builder, x) for name, x in others.items() if x is not None}
     attrs = {"cell": cell, "reverse": reverse, "others": tuple(present)}
-    return builder._made("special", find(name), (*inputs, *present.values()), attrs, shape, inputs[0].dtype)
+    return builder.special(find(name), (*inputs, *present.values()), attrs, shape, inputs[0].dtype)
 
 
 RULES: dict[str, Callable[..., Value]] = {"recurrence": _recurrence, "recurrence_back": _recurrence_back}

@@ -145,8 +145,7 @@ def _window_put(
     x, index = layout.ordered(b, x), layout.ordered(b, index)
     small = layout.spread((1,) * x.ndim, size)
     numbers = numpy.arange(math.prod(size)).reshape(size)
-    order = sorted(range(d), key=lambda i: layout.places[i])
-    places = b.constant(numpy.ascontiguousarray(numbers.transpose(order)).astype(index.dtype).reshape(small))
+    places = b.constant(numbers.astype(index.dtype).reshape(small))
     between = layout.spread(x.shape)
     chosen = b.reshape(index, shape=between) == places
     every = b.where(chosen, b.reshape(x, shape=between), b.number(0, x.dtype))
@@ -171,7 +170,7 @@ def _joined(
     """Return the sums of windows whose elements stand, in the order of memory, after each dimension that
     slides.
     """
-    at = [i for i, _ in enumerate(layout.order) if i in layout.places]
+    at = layout.places
     outer, inner, position = [], [], 0
     for i in range(len(layout.order)):
         outer.append(position)
@@ -195,14 +194,9 @@ def _joined(
             y = b.place(y, shape=tuple(wanted), index=tuple(slice(0, n) for n in whole))
         return layout.restored(b, y)
     every = b.permute(every, dims=(*outer, *inner))
-    attrs = {"places": tuple(at), "stride": _sorted(layout, stride), "dilation": _sorted(layout, dilation)}
+    attrs = {"places": tuple(at), "stride": stride, "dilation": dilation}
     y = b.special(find("add_windows"), (every,), attrs, tuple(wanted), every.dtype)
     return layout.restored(b, y)
-
-
-def _sorted(layout: _Layout, values: Sizes) -> Sizes:
-    """Return values of the sliding dimensions in the order of memory."""
-    return tuple(values[i] for i in sorted(range(len(values)), key=lambda i: layout.places[i]))
 
 
 # ------------------------------------------------------------------------------------------- convolutions

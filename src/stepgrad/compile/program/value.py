@@ -86,3 +86,10 @@ class Constant:
 
     def __init__(self, array: numpy.ndarray) -> None:
         self.array = numpy.ascontiguousarray(array)
+
+
+def base_of(value: Value) -> Value:
+    """Return the value whose memory a view shows: the value itself if it is no view."""
+    while value.kind == "view":
+        value = value.inputs[0]
+    return value
