@@ -11,7 +11,7 @@ import numpy
 
 from stepgrad.arrays.memory import aligned_zeros
 from stepgrad.compile import denormal, threads
-from stepgrad.compile.calls import own_bytes, write_run
+from stepgrad.compile.calls import write_run
 from stepgrad.compile.lower.elementwise import write_elementwise
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel, Task
@@ -20,7 +20,7 @@ from stepgrad.compile.lower.recurrent import is_recurrent, write_recurrent
 from stepgrad.compile.lower.reductions import write_reduction
 from stepgrad.compile.lower.specials import write_special
 from stepgrad.compile.machine import Module
-from stepgrad.compile.memory import Storage
+from stepgrad.compile.memory import Storage, whole_lines
 from stepgrad.compile.placement import Placement
 from stepgrad.compile.program.builder import Program
 from stepgrad.compile.recompute import computed_again
@@ -119,7 +119,7 @@ class Native:
         """Let so many threads have memory of their own, in which they pack."""
         self._provided = count
         if own := self.placement.packed.get(False):
-            self._own_memory = aligned_zeros((own_bytes(own) * count,), "uint8")
+            self._own_memory = aligned_zeros((whole_lines(own.size) * count,), "uint8")
             self.table[own.number] = self._own_memory.ctypes.data
 
     def index_out_of_range(self) -> bool:

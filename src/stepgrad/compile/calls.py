@@ -9,7 +9,7 @@ from stepgrad.compile.denormal import write_flushing
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel
 from stepgrad.compile.lower.register import Register, element_of
-from stepgrad.compile.memory import Storage
+from stepgrad.compile.memory import Storage, whole_lines
 from stepgrad.compile.placement import Placement
 from stepgrad.compile.threads import write_barrier, write_sharing
 
@@ -45,11 +45,6 @@ def write_run(w: Writer, kernels: list[Kernel], placement: Placement, is_shared:
 
         mode = w.load(w.pointer(table, placement.mode.number, "i64"), "ptr")
         write_flushing(w, mode, lambda: w.loop(w.constant(0, "i64"), steps, 1, step))
-
-
-def own_bytes(storage: Storage) -> int:
-    """Return how far the memory of one thread lies from that of the next: whole lines of the cache."""
-    return -(-storage.size // 64) * 64
 
 
 def _called(kernel: Kernel) -> list[tuple[Kernel, bool]]:
@@ -112,7 +107,7 @@ class _Calls:
         w, s, element = self.w, storage, element_of(storage.dtype)
         at = w.load(w.pointer(table, s.number, "i64"), "ptr")
         if s is self.own:
-            return w.pointer(at, threads[0] * own_bytes(s), "i8") if self.is_shared else at
+            return w.pointer(at, threads[0] * whole_lines(s.size), "i8") if self.is_shared else at
         advance = s.source.advance if s.kind == "slot" else s.size if s.kind == "output" else 0
         if advance:
             at = w.pointer(at, index * advance if advance > 1 else index, element)

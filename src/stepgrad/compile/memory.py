@@ -86,7 +86,12 @@ class Buffer:
         return f"{self.storage}+{self.offset}{list(self.shape)}/{list(self.strides)}"
 
 
-def plan_arena(storages: list[Storage], alignment: int = 64) -> int:
+def whole_lines(count: int) -> int:
+    """Return a number of bytes rounded up to whole lines of the cache."""
+    return -(-count // 64) * 64
+
+
+def plan_arena(storages: list[Storage]) -> int:
     """Give every scratch storage its offset in the arena, so that those in use at the same time do not
     overlap.
 
@@ -96,12 +101,12 @@ def plan_arena(storages: list[Storage], alignment: int = 64) -> int:
     placed: list[Storage] = []
     total = 0
     for storage in sorted(storages, key=lambda s: (-s.size * s.dtype.itemsize, s.number)):
-        size = -(-max(storage.size, 1) * storage.dtype.itemsize // alignment) * alignment
+        size = whole_lines(max(storage.size, 1) * storage.dtype.itemsize)
         at = 0
         for other in sorted(placed, key=lambda s: s.offset):
             if other.last < storage.first or other.first > storage.last:
                 continue
-            other_size = -(-max(other.size, 1) * other.dtype.itemsize // alignment) * alignment
+            other_size = whole_lines(max(other.size, 1) * other.dtype.itemsize)
             if at + size <= other.offset:
                 break
             at = max(at, other.offset + other_size)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.loops import Access, in_vectors, load, store
+from stepgrad.compile.lower.loops import Access, in_vectors, lanes_within, load, store
 from stepgrad.compile.lower.register import Register, element_of
 from stepgrad.compile.lower.spaces import collapsed
 from stepgrad.compile.memory import Buffer, Storage
@@ -36,9 +36,7 @@ def copy(
     def loops(depth: int, places: list[Register]) -> None:
         if depth >= len(sizes) - 1:
             size = sizes[-1] if sizes else 1
-            width = lanes if sizes else 1
-            while width > 1 and width // 2 >= size:
-                width //= 2
+            width = lanes_within(lanes, size)
 
             def vector(index: Register, mask: int | None, _: Any) -> list[Register]:
                 here = at(places, depth, index) if sizes else places

@@ -87,11 +87,15 @@ class Evaluator:
 
 
 def lanes_for(values: list[Value], vector_bytes: int, length: int) -> int:
-    """Return how many elements a vector of the widest floating point type holds, but no more than
-    `length` needs.
+    """Return how many elements a vector of the widest floating point type (without any, of 8 bytes) holds,
+    but no more than `length` needs.
     """
     widths = [BYTES[element_of(v.dtype)] for v in values if v.dtype.kind == "f"] or [8]
-    lanes = max(1, vector_bytes // max(widths))
+    return lanes_within(max(1, vector_bytes // max(widths)), length)
+
+
+def lanes_within(lanes: int, length: int) -> int:
+    """Return how many of so many lanes, a power of 2, a vector over `length` elements needs."""
     while lanes > 1 and lanes // 2 >= length:
         lanes //= 2
     return lanes

@@ -22,7 +22,7 @@ from stepgrad.compile.lower.products.contract import Contraction
 from stepgrad.compile.lower.products.packing import scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.machine import has_amx
-from stepgrad.compile.memory import Buffer, Storage
+from stepgrad.compile.memory import Buffer, Storage, whole_lines
 from stepgrad.compile.program.strides import row_major
 from stepgrad.compile.program.value import NotCompiled
 from stepgrad.compile.schedule import Cluster
@@ -228,7 +228,7 @@ class _Forward(_Loop):
         return Buffer(self.out.storage, (rows, self.hidden), self.y.strides[2:], 0)
 
     def own_bytes(self) -> int:
-        return -(-self.part * self.width * BYTES[self.element] // 64) * 64
+        return whole_lines(self.part * self.width * BYTES[self.element])
 
     def _through_time(self, rows: int, first: Register) -> None:
         w, out, start = self.w, self.y, self.inputs["start"]
@@ -285,7 +285,7 @@ class _Backward(_Loop):
         return Buffer(self.out.storage, (rows, self.cell.gates * self.hidden), self.ga.strides[1:], 0)
 
     def own_bytes(self) -> int:
-        return -(-self.cell.states * self.part * self.hidden * BYTES[self.element] // 64) * 64
+        return whole_lines(self.cell.states * self.part * self.hidden * BYTES[self.element])
 
     def _carried(self, k: int, row: Register, j: Register) -> Register:
         """Return the address of gradients that the states after a step have got from later ones."""

@@ -21,12 +21,13 @@ from __future__ import annotations
 import math
 
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.loops import lanes_within
 from stepgrad.compile.lower.products.ahead import Places
 from stepgrad.compile.lower.products.factors import Factors
 from stepgrad.compile.lower.products.packing import PACKED_TILES, scaled
 from stepgrad.compile.lower.products.tiles import Epilogue, Matrix
 from stepgrad.compile.lower.register import BYTES, Register, element_of
-from stepgrad.compile.memory import Buffer
+from stepgrad.compile.memory import Buffer, whole_lines
 from stepgrad.compile.program.value import NotCompiled
 
 # Up to this size the vectors of a strip stay in the first cache over the whole depth.
@@ -156,9 +157,7 @@ class Contraction:
         self.element = element_of(a.dtype)
         self.bytes = BYTES[self.element]
         self.widest = vector_bytes // self.bytes
-        self.lanes = self.widest
-        while self.lanes > 1 and self.lanes // 2 >= self.columns:
-            self.lanes //= 2
+        self.lanes = lanes_within(self.widest, self.columns)
         # How many lanes of the last vector count, if not all.
         self.mask = self.columns % self.lanes or None
         # So many registers hold sums; of the 32 of AVX-512 or 16 of others, some are left for the factors.
@@ -328,7 +327,7 @@ class Contraction:
         end = 0
         for size in sizes:
             places.append(end)
-            end += -(-size * self.bytes // 64) * 64 // self.bytes
+            end += whole_lines(size * self.bytes) // self.bytes
         self.place_b, self.place_a, self.place_sums = places
         self.scratch_bytes = end * self.bytes
 
