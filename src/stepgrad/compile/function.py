@@ -15,6 +15,7 @@ import numpy
 
 from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
+from stepgrad.autograd.recording import hides_values
 from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, how_learned
 from stepgrad.compile.explain import explained, log
@@ -217,7 +218,8 @@ class CompiledFunction:
         if self._is_module and self._is_trained():
             self._tell_of_training()
             return self.function(*args, **kwargs)
-        if state.anomaly is not None:
+        # Within a step that is captured it is a part of that.
+        if state.anomaly is not None or hides_values():
             return self._eager(*args, **kwargs)
         arguments: list[Tensor] = []
         kinds = [key_of(x, arguments) for x in args]
@@ -331,7 +333,7 @@ class CompiledFunction:
             raise ArgumentError(
                 "scan takes tensors whose first dimension has one length for all, at least 1."
             )
-        if state.anomaly is not None:
+        if state.anomaly is not None or hides_values():
             return _stacked([self._eager(*entries) for entries in zip(*stacked)])
         compiled = self._current(key)
         if compiled is None:
@@ -387,6 +389,11 @@ class CompiledFunction:
             raise NotCompiled(
                 "the step uses gradients that were there before it; call backward() inside the step, after "
                 "optimizer.zero_grad()"
+            )
+        if drawn := watch.drawn():
+            raise NotCompiled(
+                f"the step draws random numbers of {drawn}, which would be the same in every run; use "
+                f"stepgrad.rand, or hand them in as a tensor"
             )
         change = watch.change() or watch.follow_state()
         # What the step moves itself is put back, or done in every run, if it is an effect.

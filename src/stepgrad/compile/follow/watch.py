@@ -62,7 +62,7 @@ class Table:
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
         now = self._named()
-        if len(now) == len(self._objects) and all(map(is_, now.values(), self._objects)):
+        if [*now] == self._names and all(map(is_, now.values(), self._objects)):
             return ""
         before = dict(zip(self._names, self._objects))
         for name in chain(now, (name for name in before if name not in now)):
@@ -103,6 +103,7 @@ class Watch:
         # Optimizers with what their states held; what compiled code asks for in each step, as rates.
         self._optimizers: list[tuple[str, Optimizer, dict[str, Any]]] = []
         self._rates: list[Table] = []
+        self._states = _states()
         # The gradients of their parameters, by identity.
         self.gradients: dict[int, Tensor] = {}
         # Tables of which some names are read, and cells of closures.
@@ -141,6 +142,10 @@ class Watch:
     def moved_rate(self) -> str:
         """Say which number that compiled code asks for in each step is another one now."""
         return next(filter(None, (table.change() for table in self._rates)), "")
+
+    def drawn(self) -> str:
+        """Say from which module random numbers were drawn since the watch began."""
+        return next((name for name, state in _states().items() if state != self._states.get(name)), "")
 
     def follow_state(self) -> str:
         """Follow from now on which tensors are the state of the optimizers. Return what else than tensors was
@@ -303,6 +308,17 @@ class Watch:
                 function = getattr(member, "fget", None) or getattr(member, "__func__", member)
                 if name in self._names and isinstance(function, FunctionType):
                     self._find(function, name)
+
+
+def _states() -> dict[str, Any]:
+    """Return the states of Python's and NumPy's random numbers, of the modules that are loaded."""
+    found: dict[str, Any] = {}
+    if "random" in sys.modules:
+        found["random"] = sys.modules["random"].getstate()
+    if "numpy.random" in sys.modules:
+        state = sys.modules["numpy.random"].get_state()
+        found["numpy.random"] = state[1].tobytes(), *state[2:]
+    return found
 
 
 def _state(optimizer: Optimizer) -> dict[str, Any]:
