@@ -10,9 +10,10 @@ import pytest
 import stepgrad as sg
 from stepgrad import nn, optim
 from stepgrad.autograd import Function
+from stepgrad.compile.follow.sources import Sources
 from stepgrad.data import DataLoader, TensorDataset
 from stepgrad.train import LambdaCallback
-from stepgrad.train.watch import ForeignRandomness, TrainerWatch
+from stepgrad.train.watch import TrainerWatch
 from tests.train.runs import assert_alike, bits, both, losses, plain_net, rich_net, table, trainer_of
 
 
@@ -101,8 +102,8 @@ REASONS = {
     Counts: r"the step changes calls of the model \(Counts\)",
     ReplacesBuffer: r"the step changes mean of the model \(ReplacesBuffer\)",
     Remembers: "the step changes seen of the model",
-    FlipsCoins: "random numbers by `random` or `numpy.random`",
-    AsksNumpy: "random numbers by `random` or `numpy.random`",
+    FlipsCoins: "the step reads random numbers of random, which",
+    AsksNumpy: r"the step reads random numbers of numpy\.random, which",
     OwnGenerator: "a Generator of one's own",
 }
 
@@ -366,12 +367,25 @@ def test_attributes_are_put_back():
     assert thing.draws.get_state() == numbers
 
 
-@pytest.mark.parametrize("draw", [random.random, np.random.random, np.random.normal])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        random.random,
+        np.random.random,
+        np.random.normal,
+        (own := random.Random(3)).random,
+        (of_numpy := np.random.default_rng(3)).random,
+        (legacy := np.random.RandomState(3)).normal,
+    ],
+)
 def test_random_numbers_of_others_are_put_back(draw):
     draw()
-    foreign = ForeignRandomness()
-    assert not foreign.restore()
+    sources = Sources()
+    for generator in (own, of_numpy, legacy):
+        sources.add(generator, "generator")
+    assert not sources.read(set())
     number = draw()
-    assert foreign.restore()
-    assert not foreign.restore()
+    assert sources.read(set()).startswith("random numbers of ")
+    sources.restore()
+    assert not sources.read(set())
     assert draw() == number

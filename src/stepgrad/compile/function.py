@@ -13,6 +13,7 @@ from typing import Any, overload
 
 import numpy
 
+from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import hides_values
@@ -45,11 +46,11 @@ class Compiled:
         # The modes that the step itself set (`before` are those from before it), and those that it found.
         self.modes = [(module, module.training) for module, mode in before if module.training is not mode]
         modes = {id(module): mode for module, mode in before}
-        self._modules = [
-            (module, mode)
-            for module, mode in capture.modules
-            if all(module is not m for m, _ in self.modes) or mode is modes[id(module)]
-        ]
+        sets = {id(module) for module, _ in self.modes}
+        # Also those that were not called: the step may read the mode itself.
+        found = [(m, mode) for m, mode in before if id(m) not in sets]
+        found += [(m, mode) for m, mode in capture.modules if id(m) not in modes or mode is modes[id(m)]]
+        self._modules = [*{id(module): (module, mode) for module, mode in found}.values()]
         self.native = Native(capture.program)
         self._lock = threading.Lock()
         self._mark = object()
@@ -225,7 +226,7 @@ class CompiledFunction:
         kinds = [key_of(x, arguments) for x in args]
         if kwargs:
             kinds.append(key_of(kwargs, arguments))
-        key = (len(args), *kinds, state.grad_enabled, repeated(arguments))
+        key = (len(args), *kinds, *_settings(), repeated(arguments))
         compiled = self._current(key)
         if compiled is None:
             if key in self._not_compiled or without_numbers(key) in self._not_compiled:
@@ -320,7 +321,7 @@ class CompiledFunction:
         >>> sg.compile(add).scan(sg.ones(3, 2))
         tensor([2., 4., 6.])
         """
-        key: tuple[Any, ...] = ("scan", state.grad_enabled)
+        key: tuple[Any, ...] = ("scan", *_settings())
         lengths = set()
         for x in stacked:
             if not isinstance(x, Tensor):
@@ -363,7 +364,8 @@ class CompiledFunction:
         """Capture and compile. Without code in what is returned, the run that was captured stands."""
         handed_in = {f"object {i} of the arguments": x for i, x in enumerate(objects_in(key), 1)}
         watch = Watch({"the step": self.function, **handed_in})
-        capture = Capture(self._eager, args, kwargs, advance, again=key in self._begun)
+        run = watch.noting(self._eager)
+        capture = Capture(run, args, kwargs, advance, again=key in self._begun)
         if capture.is_first:
             self._begun.add(key)
             return capture, None
@@ -390,14 +392,16 @@ class CompiledFunction:
                 "the step uses gradients that were there before it; call backward() inside the step, after "
                 "optimizer.zero_grad()"
             )
-        if drawn := watch.drawn():
+        change = watch.changed()
+        if going_on := watch.finish():
             raise NotCompiled(
-                f"the step draws random numbers of {drawn}, which would be the same in every run; use "
-                f"stepgrad.rand, or hand them in as a tensor"
+                f"the step reads {going_on}, which would be the same in every run; hand in what changes as a "
+                f"tensor, and draw by stepgrad.rand"
             )
-        change = watch.change() or watch.follow_state()
+        change = change or watch.follow_state()
         # What the step moves itself is put back, or done in every run, if it is an effect.
-        if change or (not capture.effects and (change := watch.moved_rate())):
+        is_repeated = capture.effects and not watch.reads_rates()
+        if change or (not is_repeated and (change := watch.moved_rate())):
             raise NotCompiled(f"the step changes {change}, which compiled code could not")
         kind = without_numbers(key)
         count = self._compilations[kind] = self._compilations.get(kind, 0) + 1
@@ -419,6 +423,11 @@ class CompiledFunction:
             with no_grad():
                 return self.function(*args, **kwargs)
         return self.function(*args, **kwargs)
+
+
+def _settings() -> tuple[Any, ...]:
+    """Return what a step depends on wherever it is called."""
+    return state.grad_enabled, dtypes.get_default_dtype()
 
 
 def _stacked(results: list[Any], rest: Any = None) -> Any:
@@ -456,9 +465,9 @@ def compile(function: Callable[..., Any] | None = None, check: bool = False) -> 
     sixteen values of a number at most. What it reads besides them may change between calls. Tensors,
     learning rates and random streams are read by the compiled code itself. Other Python values
     (hooks on parameters, attributes of modules and of objects, hyperparameters of optimizers, closures,
-    global variables, entries of lists and dicts) are constants in it: when one has changed, the step is
-    compiled anew, after sixteen times it runs eagerly. What is read from files, clocks or NumPy arrays is
-    not followed: hand it in as a tensor.
+    global variables, entries of containers, small NumPy arrays) are constants in it: when one has changed,
+    the step is compiled anew, after sixteen times it runs eagerly. What is read from files and clocks is not
+    followed: hand it in as a tensor.
 
     Gradients stay inside: compiled code leaves none in ``.grad``. Return them to look at them.
 

@@ -30,7 +30,7 @@ from stepgrad.optim.optimizer import Optimizer
 from stepgrad.tensor import Tensor
 from stepgrad.train.eager import EagerSteps, with_target
 from stepgrad.train.guard import Tables
-from stepgrad.train.watch import ForeignRandomness, TrainerWatch, hooked
+from stepgrad.train.watch import TrainerWatch, hooked
 
 if TYPE_CHECKING:
     from stepgrad.compile.function import Compiled
@@ -239,18 +239,18 @@ class NativeSteps:
             raise NotCompiled(f"{type(self._trainer.optimizer).__name__} has a step() of its own, not a rule")
         if self._trainer.optimizer.has_hooks:
             raise NotCompiled("the optimizer has a hook, which is to be called in every step")
-        foreign = ForeignRandomness()
         try:
-            capture = Capture(self._step, (from_numpy(rows.copy()),), {}, {0: size}, again=self._has_begun)
+            step = watched.noting(self._step)
+            capture = Capture(step, (from_numpy(rows.copy()),), {}, {0: size}, again=self._has_begun)
             capture.undo()
             if capture.reason is not None:
                 raise capture.reason
-            if foreign.restore():
-                raise NotCompiled("the step draws random numbers by `random` or `numpy.random`")
-            if change := watched.change():
+            change = watched.changed()
+            if read := watched.finish():
+                raise NotCompiled(f"the step reads {read}, which would be the same in every run")
+            if change:
                 raise NotCompiled(f"the step changes {change}, which compiled code could not")
         finally:
-            foreign.restore()
             watched.restore()
         self._has_begun = True
         return None if capture.is_first else capture

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import numpy
 
 from stepgrad.compile.follow.watch import Watch
 from stepgrad.nn.module import Module
@@ -27,6 +25,18 @@ class TrainerWatch:
         ]
         self._own = _own(trainer)
 
+    def noting(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a step as one that is looked at while it runs."""
+        return self._values.noting(step)
+
+    def changed(self) -> str:
+        """Say what a run that was noted has changed; an empty text if nothing."""
+        return self._values.changed()
+
+    def finish(self) -> str:
+        """Follow what the runs noted have shown; say what they read that is another thing each time."""
+        return self._values.finish()
+
     def change(self) -> str:
         """Say which value is another one now; an empty text if none is."""
         trainer = self._trainer
@@ -37,26 +47,8 @@ class TrainerWatch:
         return "" if _are(_own(trainer), self._own) else "the model, loss, optimizer or clipping"
 
     def restore(self) -> None:
-        """Put the attributes of the modules back, and the positions of generators among them."""
+        """Put back what the step has changed in Python, generators of random numbers among it."""
         self._values.restore()
-
-
-class ForeignRandomness:
-    """Whether Python's or NumPy's own random numbers were drawn, and putting them back."""
-
-    def __init__(self) -> None:
-        # The legacy state is meant: it is what code of others draws from.
-        self._state: tuple[Any, Any] = (random.getstate(), numpy.random.get_state())  # noqa: NPY002
-
-    def restore(self) -> bool:
-        """Put the states back; return whether numbers were drawn."""
-        python, numbers = self._state
-        here: Any = numpy.random.get_state()  # noqa: NPY002
-        if python == random.getstate() and here[2:] == numbers[2:] and bool((here[1] == numbers[1]).all()):
-            return False
-        random.setstate(python)
-        numpy.random.set_state(numbers)  # noqa: NPY002
-        return True
 
 
 def hooked(modules: list[Module]) -> Module | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from itertools import chain, repeat
 from operator import is_
-from types import CellType
+from types import CellType, FunctionType
 from typing import Any
 
 from stepgrad.compile.machine import Module
@@ -61,6 +61,12 @@ entry:
 }
 """
 _CELL = ("PyCell_Get", "Py_DecRef")
+# What a function is made of, and how C asks for it: 0 stands for None.
+_OF_FUNCTION = {
+    "__code__": "PyFunction_GetCode",
+    "__defaults__": "PyFunction_GetDefaults",
+    "__kwdefaults__": "PyFunction_GetKwDefaults",
+}
 
 
 # From so many questions on they are put in native code, which takes some milliseconds to make.
@@ -69,11 +75,12 @@ _MISSING = object()
 
 
 class Guard:
-    """Dicts, lists, entries of dicts and contents of cells, with the objects that they hold now.
+    """Dicts, lists, entries of dicts, contents of cells and what functions are made of, with the objects
+    that they hold now.
 
     `places`: dicts and lists, each with the keys whose values need not be asked for. `entries`: dicts, each
-    with keys of interest, which may be missing. `others`: functions that return objects kept in another way,
-    which are always asked in Python.
+    with keys of interest, which may be missing. `functions`: of which code and defaults are looked at.
+    `others`: functions that return objects kept in another way, which are always asked in Python.
     """
 
     def __init__(
@@ -81,9 +88,11 @@ class Guard:
         places: Iterable[tuple[Place, Iterable[Any]]] = (),
         entries: Iterable[tuple[dict[str, Any], Iterable[str]]] = (),
         cells: Iterable[CellType] = (),
+        functions: Iterable[FunctionType] = (),
         others: Iterable[Callable[[], Iterable[Any]]] = (),
     ) -> None:
-        self._places, self._entries, self._cells, self._others = [*places], [*entries], [*cells], [*others]
+        self._places, self._entries, self._cells = [*places], [*entries], [*cells]
+        self._functions, self._others = [*functions], [*others]
         self._views = [p.values() if isinstance(p, dict) else p for p, _ in self._places]
         self._keys = [[*place] if isinstance(place, dict) else range(len(place)) for place, _ in self._places]
         self._before, self._others_before = self._now(), self._others_now()
@@ -97,7 +106,9 @@ class Guard:
         now = [*chain.from_iterable(self._views)]
         for table, names in self._entries:
             now += map(table.get, names, repeat(_MISSING))
-        now += [cell.cell_contents for cell in self._cells]
+        now += map(_contents, self._cells)
+        for function in self._functions:
+            now += [getattr(function, name) for name in _OF_FUNCTION]
         return now
 
     def _others_now(self) -> list[Any]:
@@ -110,7 +121,7 @@ class Guard:
         return not _are_same(self._now(), self._before) or self._others_differ()
 
     def _others_differ(self) -> bool:
-        return not _are_same(self._others_now(), self._others_before)
+        return not _are_equal(self._others_now(), self._others_before)
 
     def _native(self) -> Callable[[], Any] | None:
         """Return a native function that says the same; None if there cannot be one."""
@@ -130,7 +141,11 @@ class Guard:
                 expected = 0 if value is _MISSING else id(value)
                 checks.append((interface.entry, id(table), id(name), expected))
         for cell, value in zip(self._cells, before):
-            checks.append((interface.cell, id(cell), interface.of_cell, id(value)))
+            expected = 0 if value is _MISSING else id(value)
+            checks.append((interface.cell, id(cell), interface.of_cell, expected))
+        for function in self._functions:
+            for ask, value in zip(interface.of_function, before):
+                checks.append((ask, id(function), 0, 0 if value is None else id(value)))
         memory = (ctypes.c_void_p * (4 * len(checks)))(*chain.from_iterable(checks))
         self._kept += interface, memory
         native = partial(interface.differ, ctypes.addressof(memory), len(checks))
@@ -139,6 +154,20 @@ class Guard:
 
 def _are_same(now: list[Any], before: list[Any]) -> bool:
     return len(now) == len(before) and all(map(is_, now, before))
+
+
+def _are_equal(now: list[Any], before: list[Any]) -> bool:
+    """Return whether objects are the same, or equal bytes, which are made anew for each question."""
+    return len(now) == len(before) and all(
+        a is b or (type(a) is bytes and type(b) is bytes and a == b) for a, b in zip(now, before)
+    )
+
+
+def _contents(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _MISSING
 
 
 def _is_plain(entry: tuple[Place, Iterable[Any]]) -> bool:
@@ -167,6 +196,7 @@ class _Interface:
         self.cell, self.of_cell = self._module.address("contents"), ctypes.addressof(self._of_cell)
         self.size, self.item = _address("PyObject_Size"), _address("PyList_GetItem")
         self.entry = _address("PyDict_GetItemWithError")
+        self.of_function = [*map(_address, _OF_FUNCTION.values())]
 
 
 def _address(name: str) -> int:

@@ -19,7 +19,7 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
         tensors.append(x)
         array = x._array
         layout = None if array.flags.c_contiguous else array.strides
-        return (array.shape, array.dtype, x.requires_grad, layout)
+        return (array.shape, array.dtype, x.requires_grad and _history(x), layout)
     if isinstance(x, (list, tuple)):
         return (type(x).__name__, tuple([key_of(part, tensors) for part in x]))
     if isinstance(x, dict):
@@ -29,7 +29,14 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
             "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
             "arrays; use stepgrad.from_numpy(…)."
         )
+    if isinstance(x, float) and x == 0:
+        return (type(x).__name__, str(x))  # 0.0 and -0.0 are equal
     return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
+
+
+def _history(x: Tensor) -> tuple[Any, ...]:
+    """Return what a derivative by an argument depends on: whether it was computed, and its hooks."""
+    return (x._node is not None, *(x._hooks or ()), *(x._after_accumulation or ()))
 
 
 def without_numbers(key: Any) -> Any:
