@@ -466,7 +466,7 @@ def test_results_are_memory_of_their_own():
         y = x * 2
         with sg.no_grad():
             p.add_(1)
-        return [y, y, x, p, y.reshape(8, 8), y[::2], y.sum(), sg.zeros(3)]
+        return [y, y, x.clone(), p.clone(), y.reshape(8, 8), y[::2], y.sum(), sg.zeros(3)]
 
     f = sg.compile(step)
     x = sg.ones(64)

@@ -34,6 +34,7 @@ def backward(
     roots = _as_list(tensors)
     weights = _weights(roots, grad_tensors)
     retain = create_graph if retain_graph is None else retain_graph
+    _note_ends(roots, retain)
     if inputs is None:
         run_backward(roots, weights, retain_graph=retain, create_graph=create_graph)
         return
@@ -84,6 +85,7 @@ def grad(
             )
     retain = create_graph if retain_graph is None else retain_graph
     weights = _weights(roots, grad_outputs)
+    _note_ends(roots, retain)
     found = run_backward(roots, weights, retain_graph=retain, create_graph=create_graph, targets=targets)
     if materialize_grads:
         found = [_zeros(t) if g is None else g for t, g in zip(targets, found, strict=True)]
@@ -95,6 +97,12 @@ def grad(
                     f"Pass allow_unused=True to get None for it."
                 )
     return tuple(found)
+
+
+def _note_ends(roots: list[Any], retain: bool) -> None:
+    """Tell a recording of which tensors the graph will be used up."""
+    if state.recorder is not None and not retain:
+        state.recorder.ends += [root._node for root in roots if root._node is not None]
 
 
 def _as_list(tensors: Any) -> list[Any]:

@@ -38,7 +38,13 @@ def explained(op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any], error: Exc
 
 
 def freed(node: Node) -> GradientError:
-    """Return the error for a graph that is walked a second time."""
+    """Return the error for a graph that is walked a second time, or begins in native code."""
+    if node.op.kind == "compiled":
+        return GradientError(
+            "a compiled function has computed this, without keeping how, so that it has no gradient. Compile "
+            "the whole step (forward, loss, backward, update), return gradients from it, or call the "
+            "function uncompiled; where no gradient is wanted, use detach() or no_grad()."
+        )
     return GradientError(
         f"the graph through {node} has been freed by an earlier backward(). Keep it with "
         f"backward(retain_graph=True), or compute the forward pass again."

@@ -45,6 +45,7 @@ class Recording(list[Node]):
     * `alike`: (optimizer, counts) for counts of steps that were the same, so that one stands for all.
     * `read`: (tensor, array) for each other tensor whose value was asked for (with `values_hidden`).
     * `rates`: the same for those that are asked for in every step, as one of `numbers`.
+    * `ends`: the nodes from which a backward has gone that kept no graph.
     * `clears_gradients`: whether it called zero_grad.
     * `is_first`: whether the step made state that a further one finds, so that the further one will differ.
     * `looks_for_nan`: whether derivatives were to be looked at (with `values_hidden`).
@@ -66,6 +67,7 @@ class Recording(list[Node]):
         self.read: list[tuple[Any, Any]] = []
         self.rates: list[tuple[Any, Any]] = []
         self.added_to: list[Any] = []
+        self.ends: list[Node] = []
         self.alike: list[tuple[Any, list[Any]]] = []
         self._results: list[weakref.ref[Any]] = []
         self.is_first = self.looks_for_nan = self.clears_gradients = False

@@ -17,12 +17,14 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import dtypes, random
+from stepgrad.autograd.history import without_history
 from stepgrad.autograd.recording import Recording, record
 from stepgrad.compile.contents import Contents, Trace, check_apart, place_of
 from stepgrad.compile.memory import Slot
 from stepgrad.compile.program.builder import Builder, Program
 from stepgrad.compile.program.value import NotCompiled, Value
-from stepgrad.graph import Node
+from stepgrad.compile.results import Form, made_anew
+from stepgrad.graph import Node, ancestors
 from stepgrad.tensor import Tensor
 from stepgrad.trees import leaves
 
@@ -129,7 +131,9 @@ class Capture:
     * `reason`: why there is no program, if it cannot be compiled.
     * `exposed`: with `expose`, the nodes of the step with copies of their values in the recorded run; the
       program has the same as further outputs.
-    * `output_form`: how to make the result of a run from the program's outputs.
+    * `output_form`: how to make the result of a run from the program's outputs and the arguments.
+    * `is_output`: for each tensor in the result whether it is one of the outputs; others are what they are.
+    * `together`: arguments, by position, that lie where a tensor lies that the step found.
     """
 
     def __init__(
@@ -144,6 +148,8 @@ class Capture:
         self.is_first = False
         self.reason: NotCompiled | None = None
         self.exposed: list[tuple[Node, Any]] = []
+        self.is_output: list[bool] = []
+        self.together: dict[int, Tensor] = {}
         with record(recording=_Copying() if expose else _Captured()) as self._recording:
             self._recording.arguments = {id(t) for t in self.arguments}
             self._read = self._recording.read
@@ -224,10 +230,10 @@ class Capture:
         found = [t for s in self.slots.values() if s.position is None for t in (s.tensor, *s.others)]
         self.learned = [(tensor, how_learned(tensor)) for tensor in found]
         outputs: list[Value] = []
-        self.output_form = self._form(self.result, outputs)
-        for node, copy in zip(recording, getattr(recording, "copies", ())):
+        self.output_form = made_anew(self.result, lambda x: self._form_of_tensor(x, outputs))
+        for node, array in zip(recording, getattr(recording, "copies", ())):
             if self._values[node].kind not in ("leaf", "number"):
-                self.exposed.append((node, copy))
+                self.exposed.append((node, array))
                 outputs.append(self._own(self._values[node]))
         self.program = Program(outputs, writes)
 
@@ -356,6 +362,7 @@ class Capture:
         place = place_of(tensor._array)
         for i, t in enumerate(self.arguments):
             if t._version is tensor._version and place_of(t._array) == place:
+                self.together[i] = tensor
                 return i
         return None
 
@@ -434,25 +441,27 @@ class Capture:
 
     # ---------------------------------------------------------------------------------- results
 
-    def _form(self, result: Any, outputs: list[Value]) -> Any:
-        """Collect the tensors of a result as outputs; return a function of the output arrays that makes
-        the result anew.
-        """
-        if isinstance(result, Tensor):
-            value = self._now(result._node) if result._node in self._values else self._at(result)
-            outputs.append(self._own(value))
-            position = len(outputs) - 1
-            return lambda arrays: Tensor._of(arrays[position])
-        if isinstance(result, (list, tuple)):
-            parts = [self._form(x, outputs) for x in result]
-            kind = type(result)
-            if hasattr(result, "_fields"):
-                return lambda arrays: kind(*(part(arrays) for part in parts))
-            return lambda arrays: kind(part(arrays) for part in parts)
-        if isinstance(result, dict):
-            entries = {k: self._form(x, outputs) for k, x in result.items()}
-            return lambda arrays: {k: part(arrays) for k, part in entries.items()}
-        return lambda arrays: result
+    def _form_of_tensor(self, result: Tensor, outputs: list[Value]) -> Form:
+        """Return how to make a tensor of the result, which becomes an output unless it was there before."""
+        # Those of all steps of a scan are stacked, as they are after each.
+        slots = self.slots.values()
+        was_there = result._node not in self._values or any(
+            x is result for slot in slots for x in (slot.tensor, *slot.others)
+        )
+        was_there = was_there and not self._advance
+        self.is_output.append(not was_there)
+        if was_there:
+            for i, x in enumerate(self.arguments):
+                if x is result:
+                    return lambda _, arguments: arguments[i]
+            return lambda *_: result
+        value = self._now(result._node) if result._node in self._values else self._at(result)
+        outputs.append(self._own(value))
+        position = len(outputs) - 1
+        node: Any = result._node
+        if result.requires_grad and node in self._values and node not in ancestors(self._recording.ends):
+            return lambda arrays, _: without_history(arrays[position])
+        return lambda arrays, _: Tensor._of(arrays[position])
 
 
 def how_learned(tensor: Tensor) -> tuple[Any, ...]:

@@ -40,7 +40,8 @@ def checked_run(
 
     def run_eagerly() -> tuple[Any, list[Any]]:
         result = function(*args, **kwargs)
-        results = [t.detach()._array for t in tensors_in(result)]
+        found = zip(tensors_in(result), compiled.capture.is_output, strict=True)
+        results = [t.detach()._array for t, is_output in found if is_output]
         return result, [x.copy() for x in (*results, *(t._array for t in compiled.written))]
 
     outputs = compiled.run(arguments)

@@ -6,7 +6,7 @@ import copy
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import FunctionType, MethodType
 from typing import Any, overload
@@ -24,6 +24,8 @@ from stepgrad.compile.follow.guard import Guard
 from stepgrad.compile.follow.keys import key_of, objects_in, repeated, without_numbers
 from stepgrad.compile.follow.watch import Watch
 from stepgrad.compile.program.value import NotCompiled
+from stepgrad.compile.results import stacked_results
+from stepgrad.compile.together import Together, are_apart
 from stepgrad.errors import ArgumentError, IndexShapeError, MissingNameError
 from stepgrad.methods.base import address_of
 from stepgrad.nn.module import Module
@@ -41,8 +43,14 @@ class Compiled:
     others.
     """
 
-    def __init__(self, capture: Capture, before: Sequence[tuple[Module, bool]] = ()) -> None:
+    def __init__(
+        self,
+        capture: Capture,
+        before: Sequence[tuple[Module, bool]] = (),
+        known: Mapping[int, Tensor] | None = None,
+    ) -> None:
         self.capture = capture
+        self._together = Together(capture, known or {})
         # The modes that the step itself set (`before` are those from before it), and those that it found.
         self.modes = [(module, module.training) for module, mode in before if module.training is not mode]
         modes = {id(module): mode for module, mode in before}
@@ -96,6 +104,7 @@ class Compiled:
         ])  # fmt: skip
         for entry, slot in self._found:
             self.native.table[entry] = address_of(slot.tensor._array)
+        self.lie_alike = self._together.question()
 
     def holds(self) -> bool:
         """Return whether modes and memory are as they were when the step was captured."""
@@ -123,6 +132,8 @@ class Compiled:
             array = slot.tensor._array
             if any(t._array is not array for t in slot.others) or not _alike(array, slot):
                 return False
+        if not are_apart([slot.tensor._array for _, slot in self._found], self.written):
+            return False
         self._point_to_found()
         return True
 
@@ -227,7 +238,7 @@ class CompiledFunction:
         if kwargs:
             kinds.append(key_of(kwargs, arguments))
         key = (len(args), *kinds, *_settings(), repeated(arguments))
-        compiled = self._current(key)
+        compiled = self._current(key, arguments)
         if compiled is None:
             if key in self._not_compiled or without_numbers(key) in self._not_compiled:
                 return self._eager(*args, **kwargs)
@@ -239,7 +250,7 @@ class CompiledFunction:
 
             return checked_run(compiled, self._eager, args, kwargs)
         outputs = compiled.run(arguments)
-        return compiled.capture.output_form(outputs)
+        return compiled.capture.output_form(outputs, arguments)
 
     def __getattr__(self, name: str) -> Any:
         if self.__dict__.get("_is_module") and not name.startswith("_"):
@@ -298,10 +309,10 @@ class CompiledFunction:
         """Whether calls of some kind run eagerly, since they cannot be compiled."""
         return bool(self._not_compiled)
 
-    def _current(self, key: Any) -> Compiled | None:
+    def _current(self, key: Any, arguments: list[Tensor]) -> Compiled | None:
         """Return the code for arguments of a kind and for modes and Python values as they are now."""
         for compiled, watch in self._variants.get(key, ()):
-            if compiled.holds() and not watch.change():
+            if compiled.holds() and compiled.lie_alike(arguments) and not watch.change():
                 return compiled
         return None
 
@@ -335,12 +346,13 @@ class CompiledFunction:
                 "scan takes tensors whose first dimension has one length for all, at least 1."
             )
         if state.anomaly is not None or hides_values():
-            return _stacked([self._eager(*entries) for entries in zip(*stacked)])
-        compiled = self._current(key)
+            return stacked_results([self._eager(*entries) for entries in zip(*stacked)])
+        arguments = list(stacked)
+        compiled = self._current(key, arguments)
         if compiled is None:
             return self._first_scan(key, [x.detach() for x in stacked])
-        outputs = compiled.run(list(stacked), lengths.pop())
-        return compiled.capture.output_form(outputs)
+        outputs = compiled.run(arguments, lengths.pop())
+        return compiled.capture.output_form(outputs, arguments)
 
     def _first_scan(self, key: Any, stacked: list[Tensor]) -> Any:
         """Scan with a capture before: of the first entry, or of the second where the first made new state."""
@@ -351,12 +363,13 @@ class CompiledFunction:
                 break
             capture, compiled = self._compile(key, tuple(x[turn].clone() for x in stacked), {}, advance)
             if compiled is not None:
-                outputs = compiled.run([x[turn:] for x in stacked], len(stacked[0]) - turn)
-                rest = compiled.capture.output_form(outputs)
-                return _stacked(done, rest) if done else rest
+                entries = [x[turn:] for x in stacked]
+                outputs = compiled.run(entries, len(stacked[0]) - turn)
+                rest = compiled.capture.output_form(outputs, entries)
+                return stacked_results(done, rest) if done else rest
             done.append(capture.result)
         done += [self._eager(*entries) for entries in zip(*(x[len(done) :] for x in stacked))]
-        return _stacked(done)
+        return stacked_results(done)
 
     def _compile(
         self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], advance: dict[int, int] | None = None
@@ -414,7 +427,8 @@ class CompiledFunction:
                 f"it was compiled {count - 1} times and something else has changed again ({what}); a number "
                 f"that changes is best handed in as a tensor"
             )
-        compiled = Compiled(capture, watch.modes)
+        known = {i: x for i, x in enumerate(capture.arguments) if watch.knows(x)}
+        compiled = Compiled(capture, watch.modes, known)
         log(compiled)
         return compiled
 
@@ -428,24 +442,6 @@ class CompiledFunction:
 def _settings() -> tuple[Any, ...]:
     """Return what a step depends on wherever it is called."""
     return state.grad_enabled, dtypes.get_default_dtype()
-
-
-def _stacked(results: list[Any], rest: Any = None) -> Any:
-    """Return results (tensors, or tuples, lists and dicts of them) stacked; `rest` is stacked already and
-    follows.
-    """
-    first = results[0]
-    if isinstance(first, Tensor):
-        stacked = numpy.stack([r.detach()._array for r in results])
-        return Tensor._of(stacked if rest is None else numpy.concatenate([stacked, rest._array]))
-    if isinstance(first, dict):
-        return {k: _stacked([r[k] for r in results], None if rest is None else rest[k]) for k in first}
-    if isinstance(first, (list, tuple)):
-        parts = [
-            _stacked([r[i] for r in results], None if rest is None else rest[i]) for i in range(len(first))
-        ]
-        return type(first)(parts)
-    return first
 
 
 @overload

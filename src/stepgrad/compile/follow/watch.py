@@ -77,6 +77,7 @@ class Watch:
         self._groups: list[tuple[Entries, Chosen, set[str]]] = []
         # The gradients of their parameters, by identity.
         self.gradients: dict[int, Tensor] = {}
+        self._tensors: dict[int, Tensor] = {}
         self._sources = Sources()
         self._arrays: list[tuple[str, numpy.ndarray]] = []
         for name, x in roots.items():
@@ -177,6 +178,10 @@ class Watch:
             for kind, question in table.questions():
                 asked[kind].append(question)
         self._guard = Guard(**asked)
+
+    def knows(self, x: Tensor) -> bool:
+        """Return whether a tensor is within reach."""
+        return id(x) in self._tensors
 
     def reads_rates(self) -> bool:
         """Return whether the step reads rates itself."""
@@ -311,6 +316,7 @@ class Watch:
 
     def _follow_tensor(self, x: Tensor, name: str) -> None:
         """Follow the hooks of a tensor, and the attributes that a person gave it."""
+        self._tensors[id(x)] = x
         for hook in (*(x._hooks or ()), *(x._after_accumulation or ())):
             self._find(hook, f"a hook of {name}")
         if own := [key for key in vars(x) if key[0] != "_" and key not in _OF_TENSORS]:
