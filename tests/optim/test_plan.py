@@ -224,3 +224,26 @@ def test_a_large_parameter_with_many_pieces():
     p.grad = sg.from_numpy(gradient)
     SGD([p], lr=0.5).step()
     assert (p.detach().numpy() == start - numpy.float32(0.5) * gradient).all()
+
+
+@pytest.mark.parametrize("compile", [lambda f: f, sg.compile])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_parameters_that_share_memory_are_updated_one_after_the_other(compile, momentum):
+    a, b = sg.nn.Parameter(sg.tensor([1.0, 2.0])), sg.nn.Parameter(sg.tensor([3.0, 4.0]))
+    b.data = a.data
+    optimizer = SGD([a, b], lr=0.1, momentum=momentum)
+
+    @compile
+    def step():
+        optimizer.zero_grad()
+        ((2 * a).sum() + b.square().sum()).backward()
+        optimizer.step()
+
+    expected, first, second = numpy.array([1.0, 2.0]), 0.0, 0.0
+    for _ in range(4):
+        by_a, by_b = numpy.full(2, 2.0), 2 * expected
+        first, second = momentum * first + by_a, momentum * second + by_b
+        expected = expected - 0.1 * first - 0.1 * second
+        step()
+        numpy.testing.assert_allclose(a.detach().numpy(), expected, rtol=1e-5)
+        assert b.tolist() == a.tolist()

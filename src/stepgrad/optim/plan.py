@@ -19,6 +19,7 @@ from stepgrad.arrays import devices
 from stepgrad.arrays.dtypes import float64
 from stepgrad.errors import DeviceError, DtypeError, ShapeError
 from stepgrad.functions.creation import full
+from stepgrad.methods.base import address_of
 from stepgrad.ops.namespace import NUMPY, namespace_of
 from stepgrad.tensor import Tensor
 
@@ -43,6 +44,8 @@ class Plan:
         self.waiting = [p for p in self.params if p.grad is None]
         self.units: list[Block | Single] = []
         together: dict[Any, list[Any]] = {}
+        # How many parameters lie in the same memory so far: each is to find what the one before it has left.
+        shared: dict[int, int] = {}
         for i, parameter in enumerate(self.params):
             if parameter.grad is None:
                 continue
@@ -52,7 +55,9 @@ class Plan:
             complete_state(own, parameter, start, elementwise, scalars)
             if elementwise and parameter.numel() <= SMALL:
                 numbers = [own[name].item() for name in ("step", *scalars) if name in start]
-                alike = (parameter.device, parameter.dtype, *numbers, *names_of(own))
+                place = address_of(parameter._array)
+                turn = shared[place] = shared.get(place, -1) + 1
+                alike = (turn, parameter.device, parameter.dtype, *numbers, *names_of(own))
                 together.setdefault(alike, []).append(parameter)
             else:
                 self.units.append(Single(parameter, own, "step" in start, elementwise, scalars))
