@@ -2,6 +2,7 @@
 
 import collections
 import contextvars
+import cProfile
 import functools
 import itertools
 import queue
@@ -693,3 +694,17 @@ def test_another_profile_goes_on():
     finally:
         sys.setprofile(before)
     assert calls
+
+
+def test_under_cprofile():
+    def afterwards():
+        return sum(range(3))
+
+    profile = cProfile.Profile()
+    profile.enable()
+    try:
+        assert sg.compile(lambda x: x * 3)(X).tolist() == [3, 6]
+        afterwards()
+    finally:
+        profile.disable()
+    assert any(entry.code is afterwards.__code__ for entry in profile.getstats())

@@ -46,7 +46,10 @@ class Entered:
             try:
                 return function(*args, **kwargs)
             finally:
-                sys.setprofile(before)
+                if before is None or callable(before):
+                    sys.setprofile(before)
+                else:
+                    before.enable()  # cProfile's, which is no function
 
         return noted
 
