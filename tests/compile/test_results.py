@@ -1,6 +1,8 @@
 """What a compiled function returns: the same kinds of things as the function itself."""
 
 import collections
+import gc
+import weakref
 
 import pytest
 
@@ -113,3 +115,25 @@ def test_the_loss_of_a_training_step_has_no_history():
         loss, y = step(X)
         assert not loss.requires_grad
         assert not y.requires_grad
+
+
+def test_the_arguments_of_the_first_call_are_let_go():
+    compiled = sg.compile(lambda x, y: (x.add_(1), y * 2)[1])
+    x, y = sg.ones(100), sg.ones(100)
+    compiled(x, y)
+    held = [weakref.ref(t) for t in (x, y)]
+    del x, y
+    gc.collect()
+    assert [ref() for ref in held] == [None, None]
+    assert compiled(sg.ones(100), sg.ones(100)).sum().item() == 200
+
+
+def test_a_change_of_an_argument_is_seen_by_a_backward_outside():
+    weight = nn.Parameter(sg.ones(2))
+    compiled = sg.compile(lambda x: x.add_(1))
+    for _ in range(3):
+        x = sg.ones(2)
+        loss = (x * weight).sum()
+        compiled(x)
+        with pytest.raises(sg.errors.GradientError, match="changed"):
+            loss.backward()

@@ -281,6 +281,13 @@ class Capture:
         for name in ("_recording", "_values", "_times", "_contents", "_written", "result"):
             vars(self).pop(name, None)
 
+    def release_arguments(self) -> None:
+        """Let go of the arguments of the run that was recorded; further runs have others."""
+        self.arguments, self.together = [], {}
+        for slot in self.slots.values():
+            if slot.position is not None:
+                del slot.tensor
+
     # ------------------------------------------------------------------------------------ nodes
 
     def _value_of(self, node: Node) -> Value:

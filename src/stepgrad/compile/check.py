@@ -35,17 +35,18 @@ def checked_run(
     everything is as it was before the step then.
     """
     arguments = tensors_in((args, kwargs))
-    tensors = [*{id(t): t for t in (*compiled.written, *compiled.found, *arguments)}.values()]
+    written = [*compiled.written, *(arguments[i] for i in compiled.written_arguments)]
+    tensors = [*{id(t): t for t in (*compiled.found, *arguments, *written)}.values()]
     before = Snapshot(tensors, rest=compiled.remember())
 
     def run_eagerly() -> tuple[Any, list[Any]]:
         result = function(*args, **kwargs)
         found = zip(tensors_in(result), compiled.capture.is_output, strict=True)
         results = [t.detach()._array for t, is_output in found if is_output]
-        return result, [x.copy() for x in (*results, *(t._array for t in compiled.written))]
+        return result, [x.copy() for x in (*results, *(t._array for t in written))]
 
     outputs = compiled.run(arguments)
-    native = [*outputs, *(t._array.copy() for t in compiled.written)]
+    native = [*outputs, *(t._array.copy() for t in written)]
     before.restore()
     result, eager = run_eagerly()
     wrong = [i for i, (right, found) in enumerate(zip(eager, native)) if differ(right, found)]

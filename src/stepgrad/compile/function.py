@@ -72,11 +72,11 @@ class Compiled:
                 self.native.table[entry] = address_of(slot.memory)  # type: ignore[attr-defined]
             if isinstance(slot, NumberSlot):
                 self._numbers.append((entry, slot))
-        self.written = [
-            leaf.attrs["leaf"].tensor
-            for leaf, _ in capture.program.writes
-            if isinstance(leaf.attrs["leaf"], TensorSlot)
-        ]
+        written = [leaf.attrs["leaf"] for leaf, _ in capture.program.writes]
+        slots = [slot for slot in written if isinstance(slot, TensorSlot)]
+        # Tensors that the step found and writes to, and the positions of arguments that it writes to.
+        self.written = [slot.tensor for slot in slots if slot.position is None]
+        self.written_arguments = [slot.position for slot in slots if slot.position is not None]
         self._versions = [tensor._version for tensor in self.written]
         self._outputs = [
             (entry, value.shape, value.dtype)
@@ -85,6 +85,7 @@ class Compiled:
         for module, _ in self.modes:  # as before the recorded run; each run sets them
             module.training = modes[id(module)]
         self._point_to_found()
+        capture.release_arguments()
 
     @property
     def found(self) -> list[Tensor]:
@@ -172,6 +173,8 @@ class Compiled:
             stream.save()
         for version in self._versions:
             version[0] += 1
+        for position in self.written_arguments:
+            arguments[position]._version[0] += 1
         if native.index_out_of_range():
             raise IndexShapeError("an index was outside of its tensor in a compiled step.")
         return outputs
