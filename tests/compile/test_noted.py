@@ -659,9 +659,23 @@ def _with_what_it_makes_within():
     return step
 
 
+def _with_what_it_computes_once():
+    class Net(nn.Module):
+        @functools.cached_property
+        def scale(self):
+            return 2.0
+
+        def forward(self, x):
+            self.last_shape = x.shape
+            return x * self.scale
+
+    return Net().forward
+
+
 @pytest.mark.parametrize(
     "make",
     [
+        _with_what_it_computes_once,
         _with_context,
         _with_iterators_elsewhere,
         _with_generators_of_its_own,

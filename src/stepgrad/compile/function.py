@@ -392,12 +392,17 @@ class CompiledFunction:
             self._variants.pop(key, None)
             warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
             return capture, None
+        if compiled is None:
+            self._begun.add(key)
+            return capture, None
         capture.undo()
         self._variants[key] = [(compiled, watch), *self._variants.get(key, [])][:MOST_VARIANTS]
         return capture, compiled
 
-    def _code(self, key: Any, capture: Capture, watch: Watch) -> Compiled:
-        """Return the code of a captured step; raise `NotCompiled` if later steps could not run it."""
+    def _code(self, key: Any, capture: Capture, watch: Watch) -> Compiled | None:
+        """Return the code of a captured step; None if it is the first and has set Python values, which the
+        next one may find as it would set them. Raise `NotCompiled` if later steps could not run it.
+        """
         if capture.reason is not None:
             raise capture.reason
         hooked = next((m for m, _ in capture.modules if m._forward_hooks or m._forward_pre_hooks), None)
@@ -409,6 +414,8 @@ class CompiledFunction:
                 "optimizer.zero_grad()"
             )
         change = watch.changed()
+        if change and key not in self._begun:
+            return None
         if going_on := watch.finish():
             raise NotCompiled(
                 f"the step reads {going_on}, which would be the same in every run; hand in what changes as a "

@@ -248,12 +248,13 @@ class NativeSteps:
             change = watched.changed()
             if read := watched.finish():
                 raise NotCompiled(f"the step reads {read}, which would be the same in every run")
-            if change:
+            if change and self._has_begun:
                 raise NotCompiled(f"the step changes {change}, which compiled code could not")
         finally:
             watched.restore()
         self._has_begun = True
-        return None if capture.is_first else capture
+        # What it made, or set in Python, the eager step makes and sets as well, for a further one to find.
+        return None if capture.is_first or change else capture
 
     def _step(self, rows: Tensor) -> Tensor:
         *inputs, target = (t[rows] for t in self._tensors)
