@@ -10,6 +10,7 @@ import random
 import sys
 import types
 import warnings
+import weakref
 
 import numpy
 import pytest
@@ -78,6 +79,31 @@ def rate_read_from_a_group():
         return _update(weight, optimizer, x) * optimizer.param_groups[0]["lr"]
 
     return step, [_nothing, lambda: optimizer.param_groups[0].update(lr=0.25), _nothing]
+
+
+def rates_read_in_a_loop():
+    weight, optimizer = _trained()
+
+    def step(x):
+        rates = [group[key] for group in optimizer.param_groups for key in ("lr",)]
+        return _update(weight, optimizer, x) * sum(rates)
+
+    return step, [_nothing, lambda: optimizer.param_groups[0].update(lr=0.25), _nothing]
+
+
+def numbers_of_a_group():
+    weight, optimizer = _trained()
+
+    def step(x):
+        loss = _update(weight, optimizer, x)
+        return loss * sum(n for n in optimizer.param_groups[0].values() if isinstance(n, float))
+
+    return step, [_nothing, lambda: optimizer.param_groups[0].update(lr=0.25), _nothing]
+
+
+def whether_a_parameter_is_trained():
+    weight = nn.Parameter(sg.ones(2))
+    return (lambda x: x * (2.0 if weight.requires_grad else 3.0)), [_set(weight, "requires_grad", False)]
 
 
 def rate_read_from_a_schedule():
@@ -273,6 +299,21 @@ def property_that_uses_another_object():
     return (lambda x: x * settings.rate), [_set(settings._inner, "rate", 2.0)]
 
 
+def attribute_that_a_pattern_asks_for():
+    class Amount:
+        def __init__(self):
+            self.size = 1.0
+
+    amount = Amount()
+
+    def step(x):
+        match amount:
+            case Amount(size=size):
+                return x * size
+
+    return step, [_set(amount, "size", 2.0)]
+
+
 def attributes_of_a_function():
     def factor():
         return factor.value
@@ -392,6 +433,15 @@ def view_of_a_dict():
 def user_list():
     held = collections.UserList([1.0])
     return (lambda x: x * held[0]), [lambda: _put(held, 2.0)]
+
+
+def weak_references():
+    class Amount:
+        value = 1.0
+
+    amount = Amount()
+    held, table = weakref.ref(amount), weakref.WeakValueDictionary(a=amount)
+    return (lambda x: x * held().value + table["a"].value), [_set(amount, "value", 2.0)]
 
 
 def context_variable():

@@ -25,6 +25,7 @@ import numpy
 # What a person may ask of stepgrad's schedules and scalers, and the attributes that lie behind it.
 _BEHIND = {"get_last_lr": ("_last_lr",), "get_scale": ("_scale", "_enabled"), "scale": ("_scale", "_enabled")}
 _KEPT_BY_HAND = ("stepgrad.optim.lr_scheduler", "stepgrad.optim.swa_utils", "stepgrad.amp")
+_WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary)
 _NOTHING = object()
 
 
@@ -76,6 +77,8 @@ def names_in(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from names_in(constant)
+        elif isinstance(constant, tuple):  # attributes that `match` asks for
+            yield from (x for x in constant if isinstance(x, str) and x.isidentifier())
 
 
 def words_asked_in(code: CodeType) -> list[str]:
@@ -88,9 +91,11 @@ def words_asked_in(code: CodeType) -> list[str]:
 def words_in(code: CodeType) -> Iterator[str]:
     """Return the texts in code, which may be keys."""
     for constant in code.co_consts:
-        if isinstance(constant, str):
+        if isinstance(constant, (tuple, frozenset)):
+            yield from (x for x in constant if isinstance(x, str))
+        elif isinstance(constant, str):
             yield constant
-        if isinstance(constant, CodeType):
+        elif isinstance(constant, CodeType):
             yield from words_in(constant)
 
 
@@ -154,7 +159,7 @@ def numbers_of(x: numpy.ndarray) -> Mapping[str, Any]:
 
 def holder_of(x: Any) -> dict[str, Any] | None:
     """Return the attributes in which a container that Python's library wrote in Python holds its contents."""
-    if isinstance(x, (UserDict, UserList, ChainMap, *loaded("queue", "Queue"))):
+    if isinstance(x, (UserDict, UserList, ChainMap, *_WEAK, *loaded("queue", "Queue"))):
         return {key: value for key, value in vars(x).items() if key in ("data", "maps", "queue")}
     return None
 

@@ -37,6 +37,7 @@ _PLAIN = (int, float, str, bytes)
 _FREE_IN_GROUP = {"param_names", "initial_lr"}
 _FREE_IN_MODULE = {"training", "_recorded_name"}
 _ASKS_FOR_RATES = {"get_last_lr", "get_lr"}
+_ASKS_FOR_ALL = {"items", "values", "copy", "deepcopy"}
 # Of containers, so many entries are followed each, and so many are asked for at all.
 _MOST_FOLLOWED, _MOST_ENTRIES = 1_000, 100_000
 # Larger arrays of NumPy take longer to compare than most steps.
@@ -141,6 +142,7 @@ class Watch:
     def _hold_rates(self, names: set[str]) -> None:
         """Follow the rates that the step reads itself, which compiled code asks for otherwise."""
         words, asks = self._entered.words(), not _ASKS_FOR_RATES.isdisjoint(names)
+        asks |= "param_groups" in names and not _ASKS_FOR_ALL.isdisjoint(names)
         for group, _, changing in self._groups:
             group.free -= changing if asks else changing & words
 
@@ -323,6 +325,8 @@ class Watch:
             self._tables.append(Chosen(name, vars(x), own))
             for key in own:
                 self._find(vars(x)[key], key)
+        if "requires_grad" in self._names:
+            self._tables.append(Chosen(name, vars(x), ("requires_grad",)))
 
     def _follow_optimizer(self, optimizer: Optimizer, name: str) -> None:
         self._optimizers.append((name, optimizer, _state(optimizer)))
