@@ -4,6 +4,7 @@ import collections
 import contextvars
 import cProfile
 import functools
+import gc
 import itertools
 import queue
 import random
@@ -493,7 +494,78 @@ def queue_of_numbers():
     return (lambda x: x * held.get()), [_nothing] * 4
 
 
+def array_that_the_step_changes():
+    held = numpy.zeros(2, numpy.float32)
+
+    def step(x):
+        held[0] += 1
+        return x * float(held[0])
+
+    return step, [_nothing] * 2
+
+
+def array_in_a_dict():
+    held = {"mean": numpy.ones(2, numpy.float32)}
+    return (lambda x: x * sg.from_numpy(held["mean"])), [lambda: held["mean"].fill(2)]
+
+
+def keywords_of_a_partial():
+    def scaled(x, by):
+        return x * by
+
+    held = functools.partial(scaled, by=1.0)
+    return (lambda x: held(x)), [lambda: held.keywords.update(by=2.0)]
+
+
+def function_made_by_exec():
+    space = {"rate": 1.0}
+    exec("def scaled(x):\n    return x * rate", space)  # noqa: S102
+    return space["scaled"], [lambda: space.update(rate=2.0)]
+
+
+def entries_as_attributes():
+    class Settings(dict):
+        __getattr__ = dict.__getitem__
+
+    class Net:
+        settings = Settings(rate=1.0)
+
+    return (lambda x: x * Net.settings.rate), [lambda: Net.settings.update(rate=2.0)]
+
+
+def empty_slots_and_getattr():
+    class Slotted:
+        __slots__ = ("rate", "table")
+
+        def __init__(self):
+            self.table = {"rate": 1.0}
+
+        def __getattr__(self, name):
+            return self.table[name]
+
+    held = Slotted()
+    return (lambda x: x * held.rate), [lambda: held.table.update(rate=2.0), _set(held, "rate", 3.0)]
+
+
+def tensors_as_keys():
+    first, second = sg.ones(2), sg.ones(2)
+    held = {first: 1.0}
+    return (lambda x: x * sum(held.values())), [lambda: held.update({second: 2.0}), held.clear]
+
+
 # ----------------------------------------------------------------------------------------- iterators
+
+
+def iterator_in_a_dict():
+    held = {"train": itertools.cycle([1.0, 2.0, 3.0])}
+    return (lambda x: x * next(held["train"])), [_nothing] * 3
+
+
+def loader():
+    data = sg.utils.data.TensorDataset(sg.arange(8).float())
+    order = sg.Generator().manual_seed(0)
+    held = sg.utils.data.DataLoader(data, batch_size=2, shuffle=True, generator=order)
+    return (lambda x: x * sum(rows.sum() * (i + 1) for i, (rows,) in enumerate(held))), [_nothing] * 3
 
 
 def list_iterator():
@@ -709,6 +781,99 @@ def _with_what_it_makes_within():
     return step
 
 
+def _with_names_that_others_have():
+    class Run:
+        def __init__(self):
+            self.weight = nn.Parameter(sg.zeros(2))
+            self.optimizer = optim.SGD([self.weight], lr=0.0)
+            self.calls, self.model = 0, Encoder()
+
+        def step(self):
+            self.calls += 1
+
+        def train(self):
+            self.calls += 1
+
+        def update(self, x):
+            globals()["mean"] = globals().get("mean", 0) + 1  # of which `.mean()` is no use
+            return x
+
+        def once(self, x):
+            self.model.train()
+            self.optimizer.zero_grad()
+            (self.weight * x).mean().backward()
+            self.optimizer.step()
+            return x * 2
+
+    return Run().once
+
+
+def test_what_is_noted_on_a_model_is_no_matter():
+    model = Encoder()
+    model.history, model.epoch = [], 0
+    compiled = sg.compile(lambda x: model.encode(x) * 2)
+    model.eval()
+    for epoch in range(20):
+        model.epoch = epoch
+        model.history.append(epoch)
+        assert compiled(X).tolist() == [2, 4]
+    assert len(compiled.programs) == 1
+
+
+@pytest.mark.parametrize("number", [False, True])
+def test_what_runs_eagerly_keeps_nothing(number):
+    counter = {"n": 0}
+
+    class Batch:
+        factor = 2.0
+
+    def step(x, batch):
+        counter["n"] += 1
+        return x * (batch if number else batch.factor)
+
+    compiled, alive = sg.compile(step), []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for i in range(8):
+            batch = float(i) if number else Batch()
+            alive += [] if number else [weakref.ref(batch)]
+            compiled(X, batch)
+    del batch
+    gc.collect()
+    assert len(caught) == 1
+    assert sum(ref() is not None for ref in alive) <= 1
+
+
+def test_an_error_in_the_first_run_leaves_what_it_did_before():
+    ends = []
+    for compile in (lambda f: f, sg.compile):
+        weight, optimizer = _trained()
+        failing = {"": True}
+
+        @compile
+        def step(x, weight=weight, optimizer=optimizer, failing=failing):
+            loss = _update(weight, optimizer, x)
+            if failing[""]:
+                raise RuntimeError("after the update")
+            return loss
+
+        with pytest.raises(RuntimeError, match="after the update"):
+            step(X)
+        failing[""] = False
+        step(X)
+        ends.append(weight.tolist())
+    assert ends[1] == pytest.approx(ends[0])
+
+
+def test_namedtuples_of_one_name():
+    first = collections.namedtuple("Batch", ["a", "b"])
+    second = collections.namedtuple("Batch", ["b", "a"])
+    compiled = sg.compile(lambda batch: batch.a * 2 + batch.b)
+    for _ in range(2):
+        assert compiled(first(X, 3 * X)).tolist() == [5, 10]
+        assert compiled(second(X, 3 * X)).tolist() == [7, 14]
+
+
 def _with_what_it_computes_once():
     class Net(nn.Module):
         @functools.cached_property
@@ -726,6 +891,7 @@ def _with_what_it_computes_once():
     "make",
     [
         _with_what_it_computes_once,
+        _with_names_that_others_have,
         _with_context,
         _with_iterators_elsewhere,
         _with_generators_of_its_own,

@@ -296,22 +296,31 @@ class Thing(nn.Module):
         self.draws = sg.Generator().manual_seed(1)
         self.array = np.zeros(2)
 
+    def forward(self, x):
+        read = [self.number, self.text, self.pair, self.list, self.table, self.draws, self.array]
+        assert not hasattr(self, "new")
+        return self.inner(x) + 0 * len(read)
+
 
 def a_watch():
     thing = Thing()
     trainer = sg.Trainer(
         thing, nn.MSELoss(), optim.SGD(thing.parameters(), lr=0.1), clip_norm=1.0, progress=False
     )
-    return trainer, thing, TrainerWatch(trainer, list(thing.modules()))
+    watch = TrainerWatch(trainer, list(thing.modules()))
+    watch.noting(thing)(sg.zeros(1, 2))
+    assert watch.finish() == ""
+    return trainer, thing, watch
 
 
 CHANGES = {
     "number of the model (Thing)": lambda trainer, thing: setattr(thing, "number", 1.6),
     "text of the model (Thing)": lambda trainer, thing: setattr(thing, "text", "y"),
     "pair of the model (Thing)": lambda trainer, thing: setattr(thing, "pair", (1, [3.0])),
-    "entry 2 of list of the model (Thing)": lambda trainer, thing: thing.list.append(3),
-    "a of table of the model (Thing)": lambda trainer, thing: thing.table.update(a=2.0),
+    "entry 2 of list": lambda trainer, thing: thing.list.append(3),
+    "a of table": lambda trainer, thing: thing.table.update(a=2.0),
     "array of the model (Thing)": lambda trainer, thing: setattr(thing, "array", np.zeros(2)),
+    "numbers of array": lambda trainer, thing: thing.array.fill(1),
     "new of the model (Thing)": lambda trainer, thing: setattr(thing, "new", 1),
     "text of the model (Thing) ": lambda trainer, thing: delattr(thing, "text"),
     "seen of the model (Thing)": lambda trainer, thing: setattr(thing, "seen", sg.zeros(2)),
@@ -343,7 +352,6 @@ def test_what_may_change():
     trainer, thing, watch = a_watch()
     thing.eval()
     thing.seen.add_(1)
-    thing.array += 1
     thing.number = 1.0 + 0.5
     trainer.optimizer.param_groups[0]["lr"] = 3.0
     thing.draws.random()

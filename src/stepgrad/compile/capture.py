@@ -24,6 +24,7 @@ from stepgrad.compile.memory import Slot
 from stepgrad.compile.program.builder import Builder, Program
 from stepgrad.compile.program.value import NotCompiled, Value
 from stepgrad.compile.results import Form, made_anew
+from stepgrad.errors import CaptureError
 from stepgrad.graph import Node, ancestors
 from stepgrad.tensor import Tensor
 from stepgrad.trees import leaves
@@ -126,6 +127,7 @@ class Capture:
     * `modules`: modules and modes that the step ran with. `effects`: what it did besides operations.
     * `learned`: the tensors that it found, and how each is learned.
     * `alike`: optimizers, each with counts of steps of which the program takes one for all.
+    * `is_real`: whether an error that the step raises leaves behind what it did before, as in an eager run.
     * `is_first`: whether the step made state that the next one will find, or left gradients to which the
       next one may add; then there is no program, and the next call is to be captured.
     * `reason`: why there is no program, if it cannot be compiled.
@@ -138,7 +140,7 @@ class Capture:
 
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any],
-        advance: Any = None, again: bool = False, expose: bool = False,
+        advance: Any = None, again: bool = False, expose: bool = False, is_real: bool = False,
     ) -> None:  # fmt: skip
         began = time.perf_counter()
         self.arguments = tensors_in((args, kwargs))
@@ -155,8 +157,9 @@ class Capture:
             self._read = self._recording.read
             try:
                 self.result = function(*args, **kwargs)
-            except BaseException:
-                self.undo()
+            except BaseException as error:
+                if not is_real or isinstance(error, CaptureError):
+                    self.undo()
                 raise
             kept = self._kept()
             self.is_first = self._recording.is_first or (

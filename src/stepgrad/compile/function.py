@@ -13,7 +13,6 @@ from typing import Any, overload
 
 import numpy
 
-from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import state
 from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import hides_values
@@ -21,7 +20,7 @@ from stepgrad.compile.assemble import Native
 from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, how_learned
 from stepgrad.compile.explain import explained, log
 from stepgrad.compile.follow.guard import Guard
-from stepgrad.compile.follow.keys import key_of, objects_in, repeated, without_numbers
+from stepgrad.compile.follow.keys import key_of, objects_in, repeated, settings, without_numbers
 from stepgrad.compile.follow.watch import Watch
 from stepgrad.compile.program.value import NotCompiled
 from stepgrad.compile.results import stacked_results
@@ -240,7 +239,7 @@ class CompiledFunction:
         kinds = [key_of(x, arguments) for x in args]
         if kwargs:
             kinds.append(key_of(kwargs, arguments))
-        key = (len(args), *kinds, *_settings(), repeated(arguments))
+        key = (len(args), *kinds, *settings(), repeated(arguments))
         compiled = self._current(key, arguments)
         if compiled is None:
             if key in self._not_compiled or without_numbers(key) in self._not_compiled:
@@ -335,7 +334,7 @@ class CompiledFunction:
         >>> sg.compile(add).scan(sg.ones(3, 2))
         tensor([2., 4., 6.])
         """
-        key: tuple[Any, ...] = ("scan", *_settings())
+        key: tuple[Any, ...] = ("scan", *settings())
         lengths = set()
         for x in stacked:
             if not isinstance(x, Tensor):
@@ -381,19 +380,24 @@ class CompiledFunction:
         handed_in = {f"object {i} of the arguments": x for i, x in enumerate(objects_in(key), 1)}
         watch = Watch({"the step": self.function, **handed_in})
         run = watch.noting(self._eager)
-        capture = Capture(run, args, kwargs, advance, again=key in self._begun)
+        kind = without_numbers(key)
+        handed = key_of((args, kwargs), [])
+        capture = Capture(run, args, kwargs, advance, again=kind in self._begun, is_real=advance is None)
         if capture.is_first:
-            self._begun.add(key)
+            self._begun.add(kind)
             return capture, None
         try:
+            if key_of((args, kwargs), []) != handed:
+                raise NotCompiled("the step changes a list or dict that it was handed")
             compiled = self._code(key, capture, watch)
         except NotCompiled as reason:
-            self._not_compiled.add(key)
+            # For all numbers and objects of a kind alike: none of them is kept.
+            self._not_compiled.add(kind)
             self._variants.pop(key, None)
             warnings.warn(f"this step runs eagerly: {reason}.", stacklevel=4)
             return capture, None
         if compiled is None:
-            self._begun.add(key)
+            self._begun.add(kind)
             return capture, None
         capture.undo()
         self._variants[key] = [(compiled, watch), *self._variants.get(key, [])][:MOST_VARIANTS]
@@ -414,7 +418,7 @@ class CompiledFunction:
                 "optimizer.zero_grad()"
             )
         change = watch.changed()
-        if change and key not in self._begun:
+        if change and without_numbers(key) not in self._begun:
             return None
         if going_on := watch.finish():
             raise NotCompiled(
@@ -447,11 +451,6 @@ class CompiledFunction:
             with no_grad():
                 return self.function(*args, **kwargs)
         return self.function(*args, **kwargs)
-
-
-def _settings() -> tuple[Any, ...]:
-    """Return what a step depends on wherever it is called."""
-    return state.grad_enabled, dtypes.get_default_dtype()
 
 
 @overload

@@ -61,7 +61,10 @@ class Entered:
         if key in self._others:
             return
         if key not in self.codes:
-            if is_library(frame.f_globals.get("__name__")):
+            module = frame.f_globals.get("__name__") or ""
+            if is_library(module):
+                if module.startswith("stepgrad.data.") and code.co_name == "__iter__":
+                    self.went_on = "what a DataLoader yields"
                 self._others[key] = code
                 return
             if _is_aside(frame):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy
 
+from stepgrad.arrays import dtypes
+from stepgrad.autograd.engine import state
 from stepgrad.errors import ArgumentError
 from stepgrad.tensor import Tensor
 
@@ -21,7 +23,7 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
         layout = None if array.flags.c_contiguous else array.strides
         return (array.shape, array.dtype, x.requires_grad and _history(x), layout)
     if isinstance(x, (list, tuple)):
-        return (type(x).__name__, tuple([key_of(part, tensors) for part in x]))
+        return (type(x), tuple([key_of(part, tensors) for part in x]))
     if isinstance(x, dict):
         return tuple([(k, key_of(v, tensors)) for k, v in x.items()])
     if isinstance(x, numpy.ndarray):
@@ -32,6 +34,11 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
     if isinstance(x, float) and x == 0:
         return (type(x).__name__, str(x))  # 0.0 and -0.0 are equal
     return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
+
+
+def settings() -> tuple[Any, ...]:
+    """Return what a step depends on wherever it is called."""
+    return state.grad_enabled, dtypes.get_default_dtype()
 
 
 def _history(x: Tensor) -> tuple[Any, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dis
 import functools
 import sys
 import weakref
@@ -12,7 +14,6 @@ from gc import get_referents
 from pathlib import Path
 from types import (
     CodeType,
-    FunctionType,
     MappingProxyType,
     MemberDescriptorType,
     ModuleType,
@@ -26,12 +27,16 @@ import numpy
 _BEHIND = {"get_last_lr": ("_last_lr",), "get_scale": ("_scale", "_enabled"), "scale": ("_scale", "_enabled")}
 _KEPT_BY_HAND = ("stepgrad.optim.lr_scheduler", "stepgrad.optim.swa_utils", "stepgrad.amp")
 _WEAK = (weakref.WeakValueDictionary, weakref.WeakKeyDictionary)
+# Instructions that ask for a variable, or a module, by name.
+_GLOBAL = {"LOAD_GLOBAL", "LOAD_NAME", "IMPORT_NAME", "STORE_GLOBAL", "DELETE_GLOBAL"}
 _NOTHING = object()
 
 
 def is_library(module: str | None) -> bool:
-    """Return whether a module, by its name, is Python's own, NumPy's or stepgrad's."""
-    top = (module or "builtins").partition(".")[0]
+    """Return whether a module, by its name, is Python's own, NumPy's or stepgrad's. What `exec` made is in
+    none.
+    """
+    top = (module or "").partition(".")[0]
     return top in ("stepgrad", "numpy") or (top in sys.stdlib_module_names and top != "__main__")
 
 
@@ -54,8 +59,11 @@ def is_installed(package: str) -> bool:
 def is_own(x: Any) -> bool:
     """Return whether a function, a class or a module is a person's: neither a library's nor installed."""
     name = x.__name__ if isinstance(x, ModuleType) else getattr(x, "__module__", None)
-    if not isinstance(name, str):
-        return False
+    return is_own_module(name if isinstance(name, str) else "")
+
+
+def is_own_module(name: str) -> bool:
+    """Return whether a module, by its name, is a person's."""
     return not is_library(name) and not is_installed(name.partition(".")[0])
 
 
@@ -79,6 +87,16 @@ def names_in(code: CodeType) -> Iterator[str]:
             yield from names_in(constant)
         elif isinstance(constant, tuple):  # attributes that `match` asks for
             yield from (x for x in constant if isinstance(x, str) and x.isidentifier())
+
+
+def variables_in(code: CodeType) -> Iterator[str]:
+    """Return the names of the global variables and modules that code uses, functions inside included."""
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in _GLOBAL:
+            yield str(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from variables_in(constant)
 
 
 def words_asked_in(code: CodeType) -> list[str]:
@@ -122,14 +140,13 @@ def slots_of(x: Any) -> set[str]:
 
 def in_slots(x: Any, names: Iterable[str]) -> dict[str, Any]:
     """Return what stands in the slots of an object that have such names."""
-    found = ((name, getattr(x, name, _NOTHING)) for name in slots_of(x).intersection(names))
-    return {name: value for name, value in found if value is not _NOTHING}
-
-
-def function_of(member: Any) -> FunctionType | None:
-    """Return the function of what stands in a class: itself, or that of a method or property."""
-    function = getattr(member, "fget", None) or getattr(member, "__func__", member)
-    return function if isinstance(function, FunctionType) else None
+    found: dict[str, Any] = {}
+    for kind in type(x).__mro__:
+        for name, member in vars(kind).items() if not is_from_library(kind) else ():
+            if name in names and isinstance(member, MemberDescriptorType):
+                with contextlib.suppress(AttributeError):  # an empty slot
+                    found.setdefault(name, member.__get__(x))
+    return found
 
 
 def contents_of(x: Any) -> Callable[[], Mapping[Any, Any]] | None:

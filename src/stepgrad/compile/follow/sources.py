@@ -13,6 +13,7 @@ import numpy
 
 from stepgrad.compile.follow.reach import is_from_library, loaded
 
+_STAND_INS = ("weakref", "unittest.mock")  # which say that they have every method
 # Where one generator is for all who call the functions of a module.
 _MODULES = ("numpy.random", "random")
 
@@ -36,7 +37,9 @@ class Sources:
             self._draws.append(_Draws(name, x))
         elif isinstance(x, loaded("numpy.random", "Generator", "BitGenerator")):
             self._draws.append(_Draws(name, getattr(x, "bit_generator", x)))
-        elif is_from_library(type(x)) and hasattr(type(x), "__next__"):
+        elif (
+            is_from_library(type(x)) and hasattr(type(x), "__next__") and type(x).__module__ not in _STAND_INS
+        ):
             # One of a list, a zip, a file: nothing tells how far it has gone.
             self._iterators.append((name, x))
 
@@ -56,7 +59,7 @@ class Sources:
             if name in sys.modules and name not in self._loaded:
                 return f"random numbers of {name}"
         for name, x in self._iterators:
-            if name in names or name.startswith("entry "):
+            if is_read(name, names):
                 return f"what an iterator yields ({name}, a {type(x).__name__})"
         return ""
 
@@ -65,6 +68,11 @@ class Sources:
         for draws in self._draws:
             if draws.has_moved():
                 draws.restore()
+
+
+def is_read(name: str, names: set[str]) -> bool:
+    """Return whether an object is taken for read: by its name, or as a part of a container or an argument."""
+    return name in names or name.startswith(("entry ", "object "))
 
 
 class _Draws:

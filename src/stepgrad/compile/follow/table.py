@@ -16,7 +16,7 @@ from typing import Any
 from stepgrad.autograd.recording import hides_values
 from stepgrad.tensor import Tensor
 
-_PLAIN = (int, float, str, bytes)
+_PLAIN = (int, float, complex, str, bytes)
 # A kind of question, as `Guard` names it, with what it is about.
 Question = tuple[str, Any]
 
@@ -50,10 +50,14 @@ class Table:
     def remove(self, name: Any) -> None:
         """Take a name away; here nothing."""
 
+    def _before(self) -> Iterator[Any]:
+        return chain(self._names, self._objects)
+
     def changes(self) -> Iterator[Any]:
         """Yield the names whose values are others now."""
         now = self.named()
-        if [*now] == self._names and all(map(is_, now.values(), self._objects)):
+        # Names may be tensors, which do not say whether they are equal.
+        if len(now) == len(self._names) and all(map(is_, chain(now, now.values()), self._before())):
             return
         before = dict(zip(self._names, self._objects))
         for name in chain(now, (name for name in before if name not in now)):

@@ -25,7 +25,7 @@ from stepgrad.autograd.recording import hides_values
 from stepgrad.compile.follow import reach
 from stepgrad.compile.follow.entered import Entered, weakly
 from stepgrad.compile.follow.guard import Guard
-from stepgrad.compile.follow.sources import Sources
+from stepgrad.compile.follow.sources import Sources, is_read
 from stepgrad.compile.follow.table import Asked, Chosen, Closure, Entries, Question, Table, chosen
 from stepgrad.nn.module import Module
 from stepgrad.optim.optimizer import Optimizer
@@ -39,7 +39,7 @@ _FREE_IN_MODULE = {"training", "_recorded_name"}
 _ASKS_FOR_RATES = {"get_last_lr", "get_lr"}
 _ASKS_FOR_ALL = {"items", "values", "copy", "deepcopy"}
 # Of containers, so many entries are followed each, and so many are asked for at all.
-_MOST_FOLLOWED, _MOST_ENTRIES = 1_000, 100_000
+_MOST_FOLLOWED, _MOST_ENTRIES = 1_000, 10_000
 # Larger arrays of NumPy take longer to compare than most steps.
 _MOST_BYTES = 1 << 24
 
@@ -80,7 +80,7 @@ class Watch:
         self.gradients: dict[int, Tensor] = {}
         self._tensors: dict[int, Tensor] = {}
         self._sources = Sources()
-        self._arrays: list[tuple[str, numpy.ndarray]] = []
+        self._arrays: list[tuple[str, numpy.ndarray, bytes | None]] = []
         for name, x in roots.items():
             self._find(x, name)
         self._settle()
@@ -130,12 +130,14 @@ class Watch:
         return reason
 
     def _follow_arrays(self, names: set[str]) -> str:
-        """Follow the NumPy arrays that the step names; say which one is too large."""
+        """Follow the NumPy arrays that the step names; say which one is too large, or changed by it."""
         arrays, self._arrays = self._arrays, []
-        for name, x in arrays:
-            if name in names or name.startswith("entry "):
-                if x.nbytes > _MOST_BYTES:
+        for name, x, before in arrays:
+            if is_read(name, names):
+                if before is None:
                     return f"a NumPy array of {x.nbytes >> 20} MiB ({name})"
+                if x.tobytes() != before:
+                    return f"a NumPy array that it changes ({name})"
                 self._tables.append(Asked(name, partial(reach.numbers_of, x)))
         return ""
 
@@ -196,6 +198,11 @@ class Watch:
         code = frame.f_code
         if id(code) in self._codes:
             return
+        if not reach.is_own_module(frame.f_globals.get("__name__") or ""):
+            # Of what is installed, the global variables alone.
+            names = {*reach.variables_in(code)}
+            self._tables.append(Chosen(f"{code.co_name}()", frame.f_globals, names))
+            return
         here = {} if was_made else frame.f_locals
         for name in code.co_freevars:
             self._find(here.get(name), name)
@@ -209,7 +216,7 @@ class Watch:
         if isinstance(x, Module):
             self._find(x, name)
             self._settle()
-        elif not reach.is_from_library(type(x)) and (ref := weakly(x)) is not None:
+        elif reach.is_own(type(x)) and (ref := weakly(x)) is not None:
             plain = {
                 key: value for key, value in (reach.dict_of(x) or {}).items() if isinstance(value, _PLAIN)
             }
@@ -252,7 +259,9 @@ class Watch:
             for i, kind in enumerate(kinds):
                 if reach.is_own(kind):
                     for key, value in chosen(vars(kind), further if i < classes else names).items():
-                        self._find(reach.function_of(value) or value, key)
+                        # Methods are looked at when they are entered: not all of such a name are called.
+                        if not isinstance(value, FunctionType):
+                            self._find(value, key)
 
     def _find_attributes(self, x: Any, names: set[str]) -> None:
         if isinstance(x, ModuleType) and not reach.is_own(x):
@@ -282,11 +291,12 @@ class Watch:
             self._find(x.__func__, name)
             self._find(x.__self__, name)
         elif isinstance(x, partial):
-            self._follow_entries((x.func, *x.args, *x.keywords.values()), name)
+            self._follow_entries((x.func, x.args, x.keywords), name)
         elif isinstance(x, Generator):
             self._generators.append((x, x.get_state()))
         elif isinstance(x, numpy.ndarray):
-            self._arrays.append((name, x))
+            before = x.tobytes() if x.nbytes <= _MOST_BYTES else None
+            self._arrays.append((name, x, before))
         elif isinstance(x, ModuleType):
             if not reach.is_library(x.__name__):
                 self._objects.append((x.__name__, x))
@@ -345,13 +355,19 @@ class Watch:
             for parameter in group["params"]:
                 self._follow_tensor(parameter, f"a parameter of {name}")
             self.gradients |= {id(p.grad): p.grad for p in group["params"] if p.grad is not None}
-        self._note_object(optimizer, name)
+        self._objects.append((name, optimizer))
 
     def _follow_module(self, module: Module, name: str) -> None:
         label = f"{name} ({type(module).__name__})"
         attributes = vars(module)
         self.modes.append((module, module.training))
-        self._tables.append(Entries(label, attributes, _FREE_IN_MODULE))
+        if all(kind is Module or reach.is_own(kind) for kind in _modules_above(module)):
+            # A person wrote all that reads it but what every module has: the rest is read by name.
+            self._objects.append((label, module))
+            attributes = chosen(attributes, _OF_MODULES)
+            self._tables.append(Chosen(label, vars(module), attributes, _FREE_IN_MODULE))
+        else:
+            self._tables.append(Entries(label, attributes, _FREE_IN_MODULE))
         for key, value in list(attributes.items()):
             if key in ("_modules", "_parameters", "_buffers"):
                 self._tables.append(Entries(label, value))
@@ -373,9 +389,8 @@ class Watch:
             self._tables.append(Entries(name, x))
         if len(x) > _MOST_FOLLOWED:
             return
-        entries = x.items() if isinstance(x, dict) else ((f"entry {i}", value) for i, value in enumerate(x))
-        for key, value in list(entries):
-            self._find(value, str(key))
+        for key, value in list(x.items() if isinstance(x, dict) else enumerate(x)):
+            self._find(value, f"entry {key}" if isinstance(key, (int, str)) else "entry")
 
     def _follow_contents(self, contents: Callable[[], Any], name: str) -> None:
         if len(held := contents()) > _MOST_ENTRIES:
@@ -400,15 +415,17 @@ class Watch:
 
     def _follow_variables(self, name: str, code: CodeType, variables: dict[str, Any]) -> None:
         """Follow the global variables that code names, and modules that it may import."""
-        names = {*reach.names_in(code)}
-        self._names |= names
+        self._names.update(reach.names_in(code))
         self._asked.update(reach.words_asked_in(code))
+        names = {*reach.variables_in(code)}
         self._tables.append(Chosen(name, variables, names))
         for key in names:
             self._find(variables.get(key, sys.modules.get(key)), key)
 
     def _add_object(self, x: Any, name: str, names: frozenset[str]) -> None:
         """Make tables of the attributes of an object that have one of the names."""
+        if isinstance(x, Module):
+            names -= _OF_MODULES
         if names and (held := reach.dict_of(x)) is not None:
             self._tables.append(Chosen(name, held, names))
         if reach.slots_of(x) & names:
@@ -422,6 +439,12 @@ class Watch:
 
 
 _OF_TENSORS = {"grad", "requires_grad", "name"}
+_OF_MODULES = frozenset({*vars(Module()), *_FREE_IN_MODULE})
+
+
+def _modules_above(module: Module) -> list[type]:
+    """Return the classes of a module that are modules."""
+    return [kind for kind in type(module).__mro__ if issubclass(kind, Module)]
 
 
 def _shape_of(x: Tensor, name: str) -> Table:
