@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import gc
 import pickle
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,8 @@ import pytest
 
 import stepgrad as sg
 from stepgrad import nn, optim
+from stepgrad.compile.assemble import Native
+from stepgrad.compile.program.value import NotCompiled
 from stepgrad.errors import CaptureError, GradientError
 from stepgrad.nn import functional as F
 from stepgrad.tensor import Tensor
@@ -559,3 +562,26 @@ def test_where_gradients_are_cleared(clears, momentum):
             assert all("adds to gradients that were there before it; call" in t for t in texts)
         ends.append(model.weight.detach().numpy())
     numpy.testing.assert_allclose(*ends, rtol=1e-5)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("fails", [True, False])
+def test_garbage_is_collected_again_after_compiling_if_it_was_before(monkeypatch, is_on, fails):
+    found = []
+
+    def native(program: Any) -> Any:
+        found.append(gc.isenabled())
+        if fails:
+            raise NotCompiled("nothing is, for a test")
+        return Native(program)
+
+    monkeypatch.setattr("stepgrad.compile.compiled.Native", native)
+    was_on = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            assert sg.compile(lambda x: x * 2)(sg.ones(2)).tolist() == [2, 2]
+        assert (found, gc.isenabled()) == ([False], is_on)
+    finally:
+        (gc.enable if was_on else gc.disable)()

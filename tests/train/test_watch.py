@@ -247,7 +247,7 @@ def test_a_fault_of_the_compiler_is_told(monkeypatch):
     def fail(capture):
         raise AssertionError("no place for this value")
 
-    monkeypatch.setattr("stepgrad.compile.function.Compiled", fail)
+    monkeypatch.setattr("stepgrad.compile.compiled.Compiled", fail)
     trainer = trainer_of(rich_net())
     with pytest.warns(
         UserWarning, match=r"eagerly: AssertionError while the step was compiled: no place for this"

@@ -14,7 +14,7 @@ from stepgrad.errors import DifferenceError
 from stepgrad.graph import Node
 
 if TYPE_CHECKING:
-    from stepgrad.compile.function import Compiled
+    from stepgrad.compile.compiled import Compiled
 
 # Of the largest number in an array: rounding in another order stays far below, a fault far above.
 TOLERANCES = {"float64": 1e-10, "float32": 1e-4}

@@ -16,7 +16,7 @@ from stepgrad.compile.schedule import Cluster, live_values
 
 if TYPE_CHECKING:
     from stepgrad.compile.capture import Capture
-    from stepgrad.compile.function import Compiled
+    from stepgrad.compile.compiled import Compiled
 
 _log = logging.getLogger("stepgrad.compile")
 

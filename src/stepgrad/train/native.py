@@ -33,7 +33,7 @@ from stepgrad.train.guard import Tables
 from stepgrad.train.watch import TrainerWatch, hooked
 
 if TYPE_CHECKING:
-    from stepgrad.compile.function import Compiled
+    from stepgrad.compile.compiled import Compiled
     from stepgrad.train.trainer import Trainer
 
 _log = logging.getLogger("stepgrad")
@@ -195,7 +195,7 @@ class NativeSteps:
         Returns None if it cannot be, now and ever, or if this one alone cannot: one in which an optimizer
         makes new state, or in which an error will be raised.
         """
-        from stepgrad.compile.function import Compiled
+        from stepgrad.compile.compiled import Compiled
 
         optimizer, modules = self._trainer.optimizer, self._eager.modules
         began = time.perf_counter()

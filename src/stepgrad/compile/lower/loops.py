@@ -203,7 +203,7 @@ class Nest:
         for access in self._accesses():
             stride = access.strides[depth]
             if stride:
-                by = index if stride == 1 else self.w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
+                by = scaled(self.w, index, stride)
                 result[id(access)] = self.w.pointer(
                     addresses[id(access)], by, element_of(access.buffer.dtype)
                 )
@@ -232,8 +232,7 @@ def in_vectors(
     if begin is not None and end is not None:
         whole = w.constant(size // lanes, "i64")
         stop = w.least(end, whole)
-        first = w.emit(f"mul nsw i64 {begin.text}, {lanes}", "i64")
-        last = w.emit(f"mul nsw i64 {stop.text}, {lanes}", "i64")
+        first, last = scaled(w, begin, lanes), scaled(w, stop, lanes)
         carried = w.loop(first, last, lanes, lambda i, c: body(i, None, c), carried)
         if size > full:
             w.when(end > whole, lambda: body(w.constant(full, "i64"), size - full, []))
@@ -243,3 +242,20 @@ def in_vectors(
     if size > full:
         carried = body(w.constant(full, "i64"), size - full, carried)
     return carried
+
+
+def scaled(w: Writer, index: Register, stride: int) -> Register:
+    """Return index · stride."""
+    if index.text.isdigit():
+        return w.constant(int(index.text) * stride, "i64")
+    return index if stride == 1 else w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
+
+
+def divided(w: Writer, x: Register, n: int) -> tuple[Register, Register]:
+    """Return the quotient and the rest of x, not negative, by a number."""
+    if n == 1:
+        return x, w.constant(0, "i64")
+    if x.text.isdigit():
+        return w.constant(int(x.text) // n, "i64"), w.constant(int(x.text) % n, "i64")
+    quotient = w.emit(f"udiv i64 {x.text}, {n}", "i64")
+    return quotient, w.emit(f"urem i64 {x.text}, {n}", "i64")

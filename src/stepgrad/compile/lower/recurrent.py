@@ -14,12 +14,11 @@ from typing import Any
 
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel, Packing, Task, kernel_function
-from stepgrad.compile.lower.loops import in_vectors, lanes_for
+from stepgrad.compile.lower.loops import in_vectors, lanes_for, scaled
 from stepgrad.compile.lower.mathematics import Mathematics
 from stepgrad.compile.lower.products.amx import AmxContraction, amx_contraction
 from stepgrad.compile.lower.products.amx_product import write_amx_product
 from stepgrad.compile.lower.products.contract import Contraction
-from stepgrad.compile.lower.products.packing import scaled
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.machine import has_amx
 from stepgrad.compile.memory import Buffer, Storage, whole_lines

@@ -16,8 +16,7 @@ from typing import Any
 import numpy
 
 from stepgrad.arrays import dtypes
-from stepgrad.compile.program import recurrent, sliding
-from stepgrad.compile.program.indexing import Indexing
+from stepgrad.compile.program import indexing, recurrent, sliding
 from stepgrad.compile.program.lifting import lifted_map, lifted_reduction
 from stepgrad.compile.program.scans import SCANS
 from stepgrad.compile.program.simplify import frozen, simplified
@@ -45,7 +44,7 @@ _COMPARISONS = {
 # Of integers, these raise an error that depends on values: a negative exponent, a division by 0.
 _FAILING = ("pow", "floor_divide", "trunc_divide", "remainder", "fmod")
 # Operations whose values are made elsewhere.
-_RULES = sliding.RULES | recurrent.RULES | SCANS
+_RULES = indexing.RULES | sliding.RULES | recurrent.RULES | SCANS
 _REDUCTIONS = {"sum": "sum", "amax": "max", "amin": "min", "prod": "prod", "any": "any", "all": "all"}
 # From so many numbers to less than so many results a reduction is done in two steps.
 _LARGE_SUM, _FEW_SUMS = 1 << 16, 256
@@ -61,7 +60,7 @@ class Program:
     writes: list[tuple[Value, Value]]
 
 
-class Builder(Indexing):
+class Builder:
     """Makes values. ``builder.exp(x)`` applies the operation exp; `values` holds all that were made, in
     order.
     """
@@ -81,22 +80,22 @@ class Builder(Indexing):
 
     def leaf(self, leaf: Any, shape: tuple[int, ...], dtype: Any) -> Value:
         """Return a value that comes from outside; `leaf` says from where."""
-        return self._made("leaf", None, (), {"leaf": leaf}, shape, dtype)
+        return self.made("leaf", None, (), {"leaf": leaf}, shape, dtype)
 
     def number(self, number: Any, dtype: Any, shape: tuple[int, ...] = ()) -> Value:
         """Return a number, the same in every element of `shape`."""
         with numpy.errstate(all="ignore"):
             one = numpy.asarray(number).astype(dtype)
-        return self._made("number", None, (), {"number": one.item()}, shape, one.dtype)
+        return self.made("number", None, (), {"number": one.item()}, shape, one.dtype)
 
     def constant(self, array: numpy.ndarray) -> Value:
         """Return an array that is known beforehand."""
         first = array.reshape(-1)[:1]
         if array.size and array.tobytes() == first.tobytes() * array.size:
             return self.number(first[0], array.dtype, array.shape)
-        return self._made("leaf", None, (), {"leaf": Constant(array)}, array.shape, array.dtype)
+        return self.made("leaf", None, (), {"leaf": Constant(array)}, array.shape, array.dtype)
 
-    def _made(
+    def made(
         self,
         kind: str,
         op: Op | None,
@@ -105,6 +104,7 @@ class Builder(Indexing):
         shape: Any,
         dtype: Any,
     ) -> Value:
+        """Return a value of a kind; the one that was made of the same before, if there is one."""
         dtype = numpy.dtype(dtype)
         if dtype.char == "e":
             raise NotCompiled("float16 is not compiled")
@@ -165,7 +165,7 @@ class Builder(Indexing):
         return (
             simplified(op, operands, shape, dtype)
             or lifted_map(self, op, operands, attrs, shape)
-            or self._made("map", op, operands, attrs, shape, dtype)
+            or self.made("map", op, operands, attrs, shape, dtype)
         )
 
     def _value(self, x: Any, others: tuple[Any, ...]) -> Value:
@@ -218,7 +218,7 @@ class Builder(Indexing):
                 rest = tuple(d for d in dims if d != first)
                 x = self._reduce(op, x, dim=rest, keepdim=False)
                 dims = (sum(d not in rest for d in range(first)),)
-            reduced = self._made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
+            reduced = self.made("reduce", op, (x,), {"how": how, "dims": dims}, kept, dtype)
         return self._reshape(find("reshape"), reduced, shape=shape)
 
     def _sum_to(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
@@ -235,8 +235,8 @@ class Builder(Indexing):
     def _argmax(self, op: Op, x: Value, *, dim: int | None, keepdim: bool) -> Value:
         dims = tuple(range(x.ndim)) if dim is None else (dim,)
         kept = tuple(n for i, n in enumerate(x.shape) if i not in dims)
-        x = self._stored(x)
-        found = self._made("special", op, (x,), {"dims": dims}, kept, "int64")
+        x = self.stored(x)
+        found = self.made("special", op, (x,), {"dims": dims}, kept, "int64")
         shape = tuple(1 if i in dims else n for i, n in enumerate(x.shape)) if keepdim else kept
         return self._reshape(find("reshape"), found, shape=shape)
 
@@ -249,15 +249,15 @@ class Builder(Indexing):
         shape = op.seen(numpy, numpy.broadcast_to(numpy.zeros((), "int8"), x.shape), **attrs).shape
         if x.kind == "number":
             return self.number(x.number, x.dtype, shape)
-        return self._made("view", op, (x,), attrs, shape, x.dtype)
+        return self.made("view", op, (x,), attrs, shape, x.dtype)
 
-    def _stored(self, x: Value) -> Value:
+    def stored(self, x: Value) -> Value:
         """Return x as a value that has a place in memory, which a number has not."""
         return self.copied(x) if x.kind == "number" else x
 
     def copied(self, x: Value) -> Value:
         """Return x in memory of its own, in row-major order."""
-        return self._made("map", find("cast"), (x,), {"dtype": x.dtype}, x.shape, x.dtype)
+        return self.made("map", find("cast"), (x,), {"dtype": x.dtype}, x.shape, x.dtype)
 
     def _reshape(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
         if -1 in shape:
@@ -270,7 +270,7 @@ class Builder(Indexing):
             return self._reshape(op, x.inputs[0], shape=shape)
         if x.size and reshaped_strides(x.shape, self.strides_of(x), tuple(shape)) is None:
             x = self.copied(x)
-        return self._made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
+        return self.made("view", op, (x,), {"shape": tuple(shape)}, shape, x.dtype)
 
     def reshapes_freely(self, x: Value, shape: tuple[int, ...]) -> bool:
         """Return whether x can be seen in another shape where it lies."""
@@ -308,6 +308,10 @@ class Builder(Indexing):
     def _expand(self, op: Op, x: Value, *, shape: tuple[int, ...]) -> Value:
         return x if x.shape == tuple(shape) else self._view(op, x, shape=tuple(shape))
 
+    def _as_strided(self, op: Op, x: Value, **where: Any) -> Value:
+        in_order = x if x.kind == "number" or self.strides_of(x) == row_major(x.shape) else self.copied(x)
+        return self._view(op, in_order, **where)
+
     def _flip(self, op: Op, x: Value, *, dims: tuple[int, ...]) -> Value:
         return self._view(op, x, dims=tuple(dims)) if dims else x
 
@@ -323,13 +327,13 @@ class Builder(Indexing):
         self, op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], shape: tuple[int, ...], dtype: Any
     ) -> Value:
         """Return what an operation with a kernel of its own makes of values that have a place in memory."""
-        return self._made("special", op, tuple(map(self._stored, inputs)), attrs, shape, dtype)
+        return self.made("special", op, tuple(map(self.stored, inputs)), attrs, shape, dtype)
 
     def _cat(self, op: Op, *parts: Value, dim: int) -> Value:
         operands = promoted(self, op, parts)
         shape = list(operands[0].shape)
         shape[dim] = sum(p.shape[dim] for p in operands)
-        return self._made("special", op, tuple(operands), {"dim": dim}, shape, operands[0].dtype)
+        return self.made("special", op, tuple(operands), {"dim": dim}, shape, operands[0].dtype)
 
     # ------------------------------------------------------------------------------ contractions
 
@@ -346,8 +350,8 @@ class Builder(Indexing):
             )
         if a.dtype.kind != "f":
             return self._integer_product(a, b)
-        operands = (self._stored(a), self._stored(b))
-        return self._made("contract", op, operands, {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
+        operands = (self.stored(a), self.stored(b))
+        return self.made("contract", op, operands, {}, (*batch, a.shape[-2], b.shape[-1]), a.dtype)
 
     def contraction(self, a: Value, b: Value, rows: int) -> Value:
         """Return the sums of products over k of a (batch, M…, K…) and b (batch, K, N): (batch, M, N).
@@ -359,8 +363,8 @@ class Builder(Indexing):
         flat = (*batch, math.prod(m), math.prod(k))
         if not a.size or not b.size or self.reshapes_freely(a, flat):
             return self._matmul(find("matmul"), self._reshape(find("reshape"), a, shape=flat), b)
-        shape, operands = (*flat[:-1], b.shape[-1]), (self._stored(a), self._stored(b))
-        return self._made("contract", find("matmul"), operands, {"rows": rows}, shape, a.dtype)
+        shape, operands = (*flat[:-1], b.shape[-1]), (self.stored(a), self.stored(b))
+        return self.made("contract", find("matmul"), operands, {"rows": rows}, shape, a.dtype)
 
     def _integer_product(self, a: Value, b: Value) -> Value:
         """Return a matrix product of integers or booleans as a sum over products: no speed is needed
@@ -405,7 +409,7 @@ class Builder(Indexing):
         if stream not in self.streams or numpy.dtype(dtype) == numpy.float16:
             raise NotCompiled("random numbers of a Generator of one's own, or in float16, are not compiled")
         state, start = self.streams[stream]
-        return self._made("special", op, (state,), {"position": position - start}, tuple(shape), dtype)
+        return self.made("special", op, (state,), {"position": position - start}, tuple(shape), dtype)
 
     def _randn(self, op: Op, *, shape: Any, dtype: Any, **place: Any) -> Value:
         total = 1

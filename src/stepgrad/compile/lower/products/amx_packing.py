@@ -13,7 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.products.packing import scaled, transposed
+from stepgrad.compile.lower.loops import scaled
+from stepgrad.compile.lower.products.packing import transposed
 from stepgrad.compile.lower.register import Register
 
 LINES, STEP, LINE_BYTES = 16, 32, 64

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.loops import divided, scaled
 from stepgrad.compile.lower.products.ahead import Ahead, Places
 from stepgrad.compile.lower.products.amx import BLOCK_BYTES, PRODUCTS, SIDE, TILES, AmxContraction
 from stepgrad.compile.lower.products.amx_packing import (
@@ -17,7 +18,7 @@ from stepgrad.compile.lower.products.amx_packing import (
     Region,
     write_packing,
 )  # fmt: skip
-from stepgrad.compile.lower.products.packing import divided, scaled, write_ranges
+from stepgrad.compile.lower.products.packing import write_ranges
 from stepgrad.compile.lower.products.tiles import Epilogue
 from stepgrad.compile.lower.register import Register
 

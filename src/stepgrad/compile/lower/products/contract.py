@@ -21,10 +21,10 @@ from __future__ import annotations
 import math
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.loops import lanes_within
+from stepgrad.compile.lower.loops import lanes_within, scaled
 from stepgrad.compile.lower.products.ahead import Places
 from stepgrad.compile.lower.products.factors import Factors
-from stepgrad.compile.lower.products.packing import PACKED_TILES, scaled
+from stepgrad.compile.lower.products.packing import PACKED_TILES
 from stepgrad.compile.lower.products.tiles import Epilogue, Matrix
 from stepgrad.compile.lower.register import BYTES, Register, element_of
 from stepgrad.compile.memory import Buffer, whole_lines

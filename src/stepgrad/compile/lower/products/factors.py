@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stepgrad.compile.lower.emit import Writer
+from stepgrad.compile.lower.loops import divided, scaled
 from stepgrad.compile.lower.products.packing import (
     PACKED_TILES,
     Panel,
-    divided,
-    scaled,
     write_packing,
     write_ranges,
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.loops import load
+from stepgrad.compile.lower.loops import load, scaled
 from stepgrad.compile.lower.register import BYTES, Register
 from stepgrad.compile.memory import Buffer
 
@@ -133,20 +133,3 @@ def write_ranges(w: Writer, start: Any, stop: Any, step: int, body: Callable[[An
         body(first, w.least(end, stop))
 
     w.loop(start, stop, step, one)
-
-
-def scaled(w: Writer, index: Register, stride: int) -> Register:
-    """Return index · stride."""
-    if index.text.isdigit():
-        return w.constant(int(index.text) * stride, "i64")
-    return index if stride == 1 else w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
-
-
-def divided(w: Writer, x: Register, n: int) -> tuple[Register, Register]:
-    """Return the quotient and the rest of x, not negative, by a number."""
-    if n == 1:
-        return x, w.constant(0, "i64")
-    if x.text.isdigit():
-        return w.constant(int(x.text) // n, "i64"), w.constant(int(x.text) % n, "i64")
-    quotient = w.emit(f"udiv i64 {x.text}, {n}", "i64")
-    return quotient, w.emit(f"urem i64 {x.text}, {n}", "i64")

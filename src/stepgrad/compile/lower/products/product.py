@@ -6,7 +6,7 @@ from typing import Any
 
 from stepgrad.compile.lower.emit import Writer
 from stepgrad.compile.lower.kernel import Kernel, Packing, Task, kernel_function
-from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, store
+from stepgrad.compile.lower.loops import MUCH, Evaluator, divisors, load, scaled, store
 from stepgrad.compile.lower.products.ahead import Ahead
 from stepgrad.compile.lower.products.amx import AmxContraction, amx_contraction
 from stepgrad.compile.lower.products.amx_product import write_amx_product
@@ -196,6 +196,5 @@ class _Epilogue:
         at = w.pointer(self.bases[buffer.storage], buffer.offset, element)
         for index, stride in zip(place, buffer.strides):
             if stride:
-                by = index if stride == 1 else w.emit(f"mul nsw i64 {index.text}, {stride}", "i64")
-                at = w.pointer(at, by, element)
+                at = w.pointer(at, scaled(w, index, stride), element)
         return at

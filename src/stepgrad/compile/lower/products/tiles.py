@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stepgrad.compile.lower.emit import Writer
-from stepgrad.compile.lower.loops import load
+from stepgrad.compile.lower.loops import divided, load, scaled
 from stepgrad.compile.lower.products.ahead import Ahead, Places, write_fetching
 from stepgrad.compile.lower.products.factors import Block, Factors, Kind
-from stepgrad.compile.lower.products.packing import divided, scaled, write_ranges
+from stepgrad.compile.lower.products.packing import write_ranges
 from stepgrad.compile.lower.register import Register
 
 if TYPE_CHECKING:
