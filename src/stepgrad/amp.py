@@ -46,7 +46,12 @@ class autocast(ContextDecorator):
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """Return whether an `autocast` for this kind of device is open."""
+    """Return whether an `autocast` for this kind of device is open.
+
+    >>> import stepgrad as sg
+    >>> is_autocast_enabled()
+    False
+    """
     return next((enabled for kind, enabled in reversed(_open) if kind == device_type), False)
 
 

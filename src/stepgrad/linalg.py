@@ -18,11 +18,11 @@ import numpy
 
 from stepgrad.autograd.engine import TENSORS, apply
 from stepgrad.errors import ArgumentError, LinAlgError, ShapeError
+from stepgrad.functions.norms import matrix_norm, norm, vector_norm
 from stepgrad.functions.numerical import vander as _vander
 from stepgrad.functions.products import multi_dot
 from stepgrad.methods.base import one_dim
 from stepgrad.methods.matrices import QR, SVD, Eigh, LUFactors, SlogDet, triangular_solution
-from stepgrad.methods.norms import vector_norm as _vector_norm
 from stepgrad.names import teller
 from stepgrad.ops import factors
 from stepgrad.ops.registry import REGISTRY
@@ -44,7 +44,14 @@ def _info(x: Tensor) -> Tensor:
 
 
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> WithInfo:
-    """Return (inverse, info), info 0. Unlike torch's, raises `LinAlgError` for a singular matrix."""
+    """Return (inverse, info), info 0. Unlike torch's, raises `LinAlgError` for a singular matrix.
+
+    >>> import stepgrad as sg
+    >>> inverse, info = inv_ex(sg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    >>> inverse, info
+    (tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]]), tensor(0, dtype=stepgrad.int32))
+    """
     return WithInfo(inv(A), _info(A))
 
 
@@ -76,7 +83,14 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> WithInfo:
-    """Return (L, info), info 0. Unlike torch's, raises `LinAlgError` for a matrix that has no factor."""
+    """Return (L, info), info 0. Unlike torch's, raises `LinAlgError` for a matrix that has no factor.
+
+    >>> import stepgrad as sg
+    >>> factor, info = cholesky_ex(sg.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    >>> factor, info
+    (tensor([[2., 0.],
+            [1., 2.]]), tensor(0, dtype=stepgrad.int32))
+    """
     return WithInfo(cholesky(A, upper=upper), _info(A))
 
 
@@ -137,14 +151,27 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
 
 
 def lu_factor(A: Tensor, *, pivot: bool = True) -> LUFactors:
-    """Return (LU, pivots): L (its diagonal is 1) and U in one matrix, and the rows that changed places."""
+    """Return (LU, pivots): L (its diagonal is 1) and U in one matrix, and the rows that changed places.
+
+    >>> import stepgrad as sg
+    >>> packed, pivots = lu_factor(sg.tensor([[1.0, 2.0], [4.0, 6.0]]))
+    >>> packed, pivots
+    (tensor([[4.0000, 6.0000],
+            [0.2500, 0.5000]]), tensor([2, 2], dtype=stepgrad.int32))
+    """
     return A.lu(pivot)
 
 
 def lu_factor_ex(
     A: Tensor, *, pivot: bool = True, check_errors: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (LU, pivots, info), info 0."""
+    """Return (LU, pivots, info), info 0.
+
+    >>> import stepgrad as sg
+    >>> packed, pivots, info = lu_factor_ex(sg.tensor([[1.0, 2.0], [4.0, 6.0]]))
+    >>> info
+    tensor(0, dtype=stepgrad.int32)
+    """
     return (*A.lu(pivot), _info(A))
 
 
@@ -164,7 +191,14 @@ def lu(A: Tensor, *, pivot: bool = True) -> PLU:
 def lu_unpack(
     LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return (P, L, U) of what `lu_factor` gives."""
+    """Return (P, L, U) of what `lu_factor` gives.
+
+    >>> import stepgrad as sg
+    >>> P, L, U = lu_unpack(*lu_factor(sg.tensor([[1.0, 2.0], [4.0, 6.0]])))
+    >>> P @ L @ U
+    tensor([[1., 2.],
+            [4., 6.]])
+    """
     rows = LU_data.shape[-2]
     nothing = LU_data.detach().reshape(-1)[:0]
     p, lower, above = nothing, nothing, nothing
@@ -179,7 +213,13 @@ def lu_unpack(
 
 
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
-    """Return the first columns of the product of Householder's reflections, as `geqrf` gives them."""
+    """Return the first columns of the product of Householder's reflections, as `geqrf` gives them.
+
+    >>> import stepgrad as sg
+    >>> householder_product(sg.tensor([[-5.0], [0.5]]), sg.tensor([1.6]))
+    tensor([[-0.6000],
+            [-0.8000]])
+    """
     rows, columns = A.shape[-2:]
     own = Tensor._of(numpy.eye(rows, columns, dtype=A._array.dtype)).expand(A.shape)
     return A.ormqr(tau, own)
@@ -208,7 +248,13 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> WithInfo:
-    """Return (solution, info), info 0. Unlike torch's, raises `LinAlgError` for a singular matrix."""
+    """Return (solution, info), info 0. Unlike torch's, raises `LinAlgError` for a singular matrix.
+
+    >>> import stepgrad as sg
+    >>> solution, info = solve_ex(sg.tensor([[2.0, 0.0], [0.0, 4.0]]), sg.tensor([2.0, 8.0]))
+    >>> solution, info
+    (tensor([1., 2.]), tensor(0, dtype=stepgrad.int32))
+    """
     return WithInfo(solve(A, B, left=left), _info(A))
 
 
@@ -229,7 +275,14 @@ def solve_triangular(
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
-    """Return X with A X = B (or X A = B, or with Aᵀ), from what `lu_factor` gives for A."""
+    """Return X with A X = B (or X A = B, or with Aᵀ), from what `lu_factor` gives for A.
+
+    >>> import stepgrad as sg
+    >>> packed, pivots = lu_factor(sg.tensor([[1.0, 2.0], [4.0, 6.0]]))
+    >>> lu_solve(packed, pivots, sg.tensor([[5.0], [16.0]]))
+    tensor([[1.],
+            [2.]])
+    """
     if left and not adjoint:
         return B.lu_solve(LU, pivots)
     p, lower, above = lu_unpack(LU, pivots)
@@ -286,7 +339,13 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
 
 
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
-    """Return the inverse for `tensordot` over the first `ind` dimensions."""
+    """Return the inverse for `tensordot` over the first `ind` dimensions.
+
+    >>> import stepgrad as sg
+    >>> A = sg.eye(4).reshape(2, 2, 4) * 2
+    >>> tensorinv(A).shape
+    (4, 2, 2)
+    """
     lead, rest = A.shape[:ind], A.shape[ind:]
     if ind < 1 or math.prod(lead) != math.prod(rest):
         raise ShapeError(f"tensorinv: {list(lead)} and {list(rest)} have different numbers of elements.")
@@ -294,7 +353,13 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
 
 
 def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
-    """Return X with tensordot(A, X, X.ndim) = B; the dimensions `dims` of A are moved to its end first."""
+    """Return X with tensordot(A, X, X.ndim) = B; the dimensions `dims` of A are moved to its end first.
+
+    >>> import stepgrad as sg
+    >>> A = sg.eye(4).reshape(2, 2, 4) * 2
+    >>> tensorsolve(A, sg.tensor([[2.0, 4.0], [6.0, 8.0]]))
+    tensor([1., 2., 3., 4.])
+    """
     moved = A
     if dims is not None:
         gone = [one_dim(d, A.ndim) for d in dims]
@@ -305,69 +370,7 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     return solve(moved.reshape(-1, math.prod(rest)), B.reshape(-1)).reshape(rest)
 
 
-# ---------------------------------------------------------------------------------------- norms and ranks
-
-
-def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
-) -> Tensor:
-    """Return the norm (Σ |x|^ord)^(1/ord) of the elements along dimensions, all of them by default.
-
-    >>> import stepgrad as sg
-    >>> sg.linalg.vector_norm(sg.tensor([3.0, -4.0]))
-    tensor(5.)
-    """
-    x = x if dtype is None else x.to(dtype)
-    return _vector_norm(x, float(ord), dim, keepdim)
-
-
-def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
-) -> Tensor:
-    """Return a norm of matrices: "fro", "nuc", ±2 (singular values), ±1 (columns) or ±inf (rows).
-
-    >>> import stepgrad as sg
-    >>> A = sg.tensor([[4.0, 0.0], [0.0, 9.0]])
-    >>> sg.linalg.matrix_norm(A, ord=1)
-    tensor(9.)
-    """
-    A = A if dtype is None else A.to(dtype)
-    if A.ndim < 2:
-        raise LinAlgError(f"matrix_norm takes matrices, not the shape {list(A.shape)}.")
-    a, b = (one_dim(d, A.ndim) for d in dim)
-    if a == b:
-        raise ArgumentError(f"matrix_norm takes two different dimensions, not {tuple(dim)}.")
-    if ord == "fro":
-        return _vector_norm(A, 2, (a, b), keepdim)
-    if ord in ("nuc", 2, -2):
-        values = svdvals(A.movedim((a, b), (-2, -1)))
-        found = values.sum(-1) if ord == "nuc" else values.amax(-1) if ord == 2 else values.amin(-1)
-    elif ord in (1, -1, math.inf, -math.inf):
-        summed, left = (a, b) if abs(ord) == 1 else (b, a)
-        sums = A.abs().sum(summed, keepdim=True)
-        found = (sums.amax if ord > 0 else sums.amin)((left,), keepdim=True).squeeze((a, b))
-    else:
-        raise ArgumentError(f"matrix_norm has the orders 'fro', 'nuc', ±1, ±2 and ±inf, not {ord!r}.")
-    if not keepdim:
-        return found
-    for d in sorted((a, b)):
-        found = found.unsqueeze(d)
-    return found
-
-
-def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """Return a norm of vectors (one dimension) or of matrices (two); without `ord` of all elements.
-
-    >>> import stepgrad as sg
-    >>> sg.linalg.norm(sg.tensor([3.0, -4.0]))
-    tensor(5.)
-    """
-    two = (dim is None and A.ndim == 2) or (isinstance(dim, (tuple, list)) and len(dim) == 2)
-    if ord is not None and two:
-        return matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype)
-    if ord is not None and isinstance(ord, str):
-        raise ArgumentError(f"norm {ord!r} takes matrices: two dimensions.")
-    return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype)
+# --------------------------------------------------------------------- ranks, and what else there is
 
 
 def cond(A: Tensor, p: Any = None) -> Tensor:

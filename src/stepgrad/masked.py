@@ -42,21 +42,39 @@ def _count(input: Tensor, dim: Any, keepdim: bool, mask: Tensor | None) -> Tenso
 def sum(
     input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the sum."""
+    """Return the sum.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.sum(x, mask=mask)
+    tensor(4.)
+    """
     return _filled(input, mask, 0, dtype).sum(dim, keepdim, dtype=dtype)
 
 
 def prod(
     input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the product."""
+    """Return the product.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.prod(x, mask=mask)
+    tensor(3.)
+    """
     return _filled(input, mask, 1, dtype).prod(dim, keepdim, dtype=dtype)
 
 
 def amax(
     input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the largest."""
+    """Return the largest.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.amax(x, mask=mask)
+    tensor(3.)
+    """
     kind = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     return _filled(input, mask, _extreme(kind, -1), dtype).amax(dim, keepdim)
 
@@ -64,7 +82,13 @@ def amax(
 def amin(
     input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the smallest."""
+    """Return the smallest.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.amin(x, mask=mask)
+    tensor(1.)
+    """
     kind = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     return _filled(input, mask, _extreme(kind, 1), dtype).amin(dim, keepdim)
 
@@ -72,14 +96,26 @@ def amin(
 def mean(
     input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the mean."""
+    """Return the mean.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.mean(x, mask=mask)
+    tensor(2.)
+    """
     return sum(input, dim, keepdim=keepdim, dtype=dtype, mask=mask) / _count(input, dim, keepdim, mask)
 
 
 def median(
     input: Tensor, dim: int = -1, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return the lower median along one dimension."""
+    """Return the lower median along one dimension.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.median(x, mask=mask)
+    tensor(1.)
+    """
     if mask is None:
         return _filled(input, None, 0, dtype).median(dim, keepdim).values
     return _filled(input, mask, math.nan, dtype).nanmedian(dim, keepdim).values
@@ -89,7 +125,13 @@ def var(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correction: float | None = None,
     keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the variance: Σ (x − mean)² / (count − correction), correction 1 or (not `unbiased`) 0."""
+    """Return the variance: Σ (x − mean)² / (count − correction), correction 1 or (not `unbiased`) 0.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.var(x, mask=mask)
+    tensor(2.)
+    """
     x = input if dtype is None else input.to(dtype)
     x = x if x.is_floating_point() else x.to(dtypes.get_default_dtype())
     centred = x - mean(x, dim, keepdim=True, mask=mask)
@@ -103,7 +145,13 @@ def std(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, *, correction: float | None = None,
     keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the standard deviation, the root of `var`."""
+    """Return the standard deviation, the root of `var`.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.std(x, mask=mask)
+    tensor(1.4142)
+    """
     return var(input, dim, unbiased, correction=correction, keepdim=keepdim, dtype=dtype, mask=mask).sqrt()
 
 
@@ -111,14 +159,26 @@ def norm(
     input: Tensor, ord: float = 2.0, dim: Any = None, *, keepdim: bool = False, dtype: Any = None,
     mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the norm of order `ord`."""
+    """Return the norm of order `ord`.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.norm(x, mask=mask)
+    tensor(3.1623)
+    """
     return vector_norm(_filled(input, mask, 0 if ord >= 0 else math.inf, dtype), ord, dim, keepdim)
 
 
 def logsumexp(
     input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return ln Σ eˣ."""
+    """Return ln Σ eˣ.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.logsumexp(x, 0, mask=mask)
+    tensor(3.1269)
+    """
     return _filled(input, mask, -math.inf, dtype).logsumexp(dim, keepdim)
 
 
@@ -126,40 +186,82 @@ def logaddexp(
     input: Tensor, other: Tensor, *, dtype: Any = None, input_mask: Tensor | None = None,
     other_mask: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return ln(eˣ + eʸ) of the elements of both that count."""
+    """Return ln(eˣ + eʸ) of the elements of both that count.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.logaddexp(x, x, other_mask=mask)
+    tensor([1.6931, 3.6931, 9.0000])
+    """
     lowest = -math.inf
     return _filled(input, input_mask, lowest, dtype).logaddexp(_filled(other, other_mask, lowest, dtype))
 
 
 def cumsum(input: Tensor, dim: int, *, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
-    """Return the sums of the elements so far."""
+    """Return the sums of the elements so far.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.cumsum(x, 0, mask=mask)
+    tensor([1., 4., 4.])
+    """
     return _filled(input, mask, 0, dtype).cumsum(dim, dtype=dtype)
 
 
 def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
-    """Return the products of the elements so far."""
+    """Return the products of the elements so far.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.cumprod(x, 0, mask=mask)
+    tensor([1., 3., 3.])
+    """
     return _filled(input, mask, 1, dtype).cumprod(dim, dtype=dtype)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
-    """Return eˣ / Σ eˣ over the elements that count; 0 for the others."""
+    """Return eˣ / Σ eˣ over the elements that count; 0 for the others.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.softmax(x, 0, mask=mask)
+    tensor([0.1192, 0.8808, 0.0000])
+    """
     return _filled(input, mask, -math.inf, dtype).softmax(dim)
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
-    """Return the logarithm of `softmax`."""
+    """Return the logarithm of `softmax`.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.log_softmax(x, 0, mask=mask)
+    tensor([-2.1269, -0.1269,    -inf])
+    """
     return _filled(input, mask, -math.inf, dtype).log_softmax(dim)
 
 
 def softmin(input: Tensor, dim: int, *, dtype: Any = None, mask: Tensor | None = None) -> Tensor:
-    """Return e⁻ˣ / Σ e⁻ˣ over the elements that count; 0 for the others."""
+    """Return e⁻ˣ / Σ e⁻ˣ over the elements that count; 0 for the others.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.softmin(x, 0, mask=mask)
+    tensor([0.8808, 0.1192, 0.0000])
+    """
     return (-_filled(input, mask, math.inf, dtype)).softmax(dim)
 
 
 def normalize(
     input: Tensor, ord: float, dim: int, *, eps: float = 1e-12, dtype: Any = None, mask: Tensor | None = None
 ) -> Tensor:
-    """Return x / max(norm, eps) over the elements that count; 0 for the others."""
+    """Return x / max(norm, eps) over the elements that count; 0 for the others.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.normalize(x, 2, 0, mask=mask)
+    tensor([0.3162, 0.9487, 0.0000])
+    """
     length = norm(input, ord, dim, keepdim=True, dtype=dtype, mask=mask)
     return _filled(input, mask, 0, dtype) / apply(REGISTRY["maximum"], length, eps)
 
@@ -172,7 +274,13 @@ def argmax(
     dtype: Any = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Return the place (int64) of the largest."""
+    """Return the place (int64) of the largest.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.argmax(x, mask=mask)
+    tensor(1)
+    """
     kind = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     return _filled(input, mask, _extreme(kind, -1), dtype).argmax(dim, keepdim)
 
@@ -185,6 +293,18 @@ def argmin(
     dtype: Any = None,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """Return the place (int64) of the smallest."""
+    """Return the place (int64) of the smallest.
+
+    >>> import stepgrad as sg
+    >>> x, mask = sg.tensor([1.0, 3.0, 9.0]), sg.tensor([True, True, False])
+    >>> sg.masked.argmin(x, mask=mask)
+    tensor(0)
+    """
     kind = input.dtype if dtype is None else dtypes.as_dtype(dtype)
     return _filled(input, mask, _extreme(kind, 1), dtype).argmin(dim, keepdim)
+
+
+__all__ = [
+    "amax", "amin", "argmax", "argmin", "cumprod", "cumsum", "log_softmax", "logaddexp", "logsumexp", "mean",
+    "median", "norm", "normalize", "prod", "softmax", "softmin", "std", "sum", "var",
+]  # fmt: skip

@@ -16,9 +16,12 @@ from stepgrad.autograd.modes import no_grad
 from stepgrad.autograd.recording import check_readable
 from stepgrad.errors import DtypeError, GradientError, ShapeError
 from stepgrad.keywords import name_methods
-from stepgrad.methods.base import Size, one_dim
+from stepgrad.methods.base import Size
+from stepgrad.methods.comparing import ComparingMethods
+from stepgrad.methods.conversions import ConversionMethods
 from stepgrad.methods.elementwise import ElementwiseMethods
 from stepgrad.methods.exchange import ExchangeMethods
+from stepgrad.methods.integers import IntegerMethods
 from stepgrad.methods.making import MakingMethods
 from stepgrad.methods.mathematics import MathematicsMethods
 from stepgrad.methods.matrices import MatrixMethods
@@ -29,7 +32,7 @@ from stepgrad.methods.reductions import ReductionMethods
 from stepgrad.methods.running import RunningMethods
 from stepgrad.methods.scattering import ScatteringMethods
 from stepgrad.methods.shapes import ShapeMethods
-from stepgrad.methods.stored import StoredMethods
+from stepgrad.methods.stored import StoredMethods, show_examples
 from stepgrad.names import missing
 from stepgrad.ops.registry import REGISTRY
 
@@ -51,7 +54,9 @@ class _RequiresGrad:
 
 class Tensor(
     ElementwiseMethods,
+    ComparingMethods,
     MathematicsMethods,
+    IntegerMethods,
     ReductionMethods,
     RunningMethods,
     OrderingMethods,
@@ -61,6 +66,7 @@ class Tensor(
     MatrixMethods,
     StoredMethods,
     MakingMethods,
+    ConversionMethods,
     MemoryMethods,
     ExchangeMethods,
 ):
@@ -129,67 +135,80 @@ class Tensor(
 
     @property
     def shape(self) -> Size:
-        """The length of each dimension."""
+        """The length of each dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3).shape
+        (2, 3)
+        """
         return Size(self._array.shape)
 
     @property
     def dtype(self) -> dtypes.dtype:
-        """The data type."""
+        """The data type.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).dtype, sg.tensor([1.0]).dtype
+        (stepgrad.int64, stepgrad.float32)
+        """
         return dtypes.of(self._array)
 
     @property
     def device(self) -> devices.device:
-        """Where the numbers lie."""
+        """Where the numbers lie.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0]).device
+        device(type='cpu')
+        """
         return devices.device_of(self._array)
 
     @property
     def ndim(self) -> int:
-        """The number of dimensions."""
+        """The number of dimensions.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3).ndim
+        2
+        """
         return self._array.ndim
-
-    def dim(self) -> int:
-        """Return the number of dimensions."""
-        return self._array.ndim
-
-    def size(self, dim: int | None = None) -> Any:
-        """Return the shape, or the length of one dimension."""
-        return Size(self._array.shape) if dim is None else self._array.shape[one_dim(dim, self._array.ndim)]
-
-    def numel(self) -> int:
-        """Return the number of elements."""
-        return self._array.size
-
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Return the bytes of one element."""
-        return self._array.itemsize
-
-    def is_floating_point(self) -> bool:
-        """Return whether the dtype is a floating point type."""
-        return self._array.dtype.kind == "f"
-
-    def is_contiguous(self) -> bool:
-        """Return whether the elements lie in row-major order without gaps."""
-        return bool(self._array.flags.c_contiguous)
 
     @property
     def grad_fn(self) -> Any:
-        """The node that made the tensor; None for a leaf."""
+        """The node that made the tensor; None for a leaf.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor(2.0, requires_grad=True)
+        >>> x.grad_fn, (x * 3).grad_fn.op.name
+        (None, 'mul')
+        """
         if self._is_stale():
             engine.follow(self)
         return None if self.is_leaf else self._node
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded operation made the tensor."""
+        """Whether no recorded operation made the tensor.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor(2.0, requires_grad=True)
+        >>> x.is_leaf, (x * 3).is_leaf
+        (True, False)
+        """
         if self._is_stale():
             engine.follow(self)
         return self._node is None or not self._node.requires_grad or not self.requires_grad
 
     @property
     def data(self) -> Tensor:
-        """The same memory without history. Assigning replaces the numbers and keeps everything else."""
+        """The same memory without history. Assigning replaces the numbers and keeps everything else.
+
+        >>> import stepgrad as sg
+        >>> w = sg.tensor([1.0, 2.0], requires_grad=True)
+        >>> w.data = sg.tensor([3.0, 4.0])
+        >>> w
+        tensor([3., 4.], requires_grad=True)
+        """
         return self.detach()
 
     @data.setter
@@ -218,11 +237,22 @@ class Tensor(
         A tensor of more than one element needs `gradient`, of its shape. `retain_graph` allows another
         backward, `create_graph` second derivatives. Raises `GradientError` where there is nothing to
         differentiate.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x**2).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
         """
         backward(self, gradient, retain_graph, create_graph, inputs)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switch the computation of gradients for this leaf on or off, and return it."""
+        """Switch the computation of gradients for this leaf on or off, and return it.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).requires_grad_()
+        tensor([1., 2.], requires_grad=True)
+        """
         if requires_grad and self._array.dtype.kind != "f":
             raise GradientError(f"only floating point tensors can require a gradient, not {self.dtype.name}.")
         if not requires_grad and not self.is_leaf:
@@ -231,7 +261,13 @@ class Tensor(
         return self
 
     def detach(self) -> Tensor:
-        """Return the same memory as a tensor without history."""
+        """Return the same memory as a tensor without history.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x * 2).detach()
+        tensor([2., 4.])
+        """
         if state.recorder is not None and self._node is not None:
             return apply(REGISTRY["detach"], self)
         tensor = Tensor._of(self._array)
@@ -239,12 +275,28 @@ class Tensor(
         return tensor
 
     def detach_(self) -> Tensor:
-        """Forget the history, in place."""
+        """Forget the history, in place.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([1.0, 2.0], requires_grad=True)
+        >>> y = x * 2
+        >>> y.detach_()
+        tensor([2., 4.])
+        """
         self._node, self.requires_grad, self._viewed, self._base = None, False, None, None
         return self
 
     def retain_grad(self) -> None:
-        """Keep the gradient of this non-leaf in ``.grad`` as well."""
+        """Keep the gradient of this non-leaf in ``.grad`` as well.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor(3.0, requires_grad=True)
+        >>> y = x**2
+        >>> y.retain_grad()
+        >>> (5 * y).backward()
+        >>> y.grad
+        tensor(5.)
+        """
         if not self.requires_grad:
             raise GradientError("retain_grad() of a tensor that does not require a gradient.")
         if not self.is_leaf:
@@ -252,7 +304,15 @@ class Tensor(
             self._node.retained = weakref.ref(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHook:
-        """Call ``hook(gradient)`` when the gradient of this tensor is known; what it returns replaces it."""
+        """Call ``hook(gradient)`` when the gradient of this tensor is known; what it returns replaces it.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor(3.0, requires_grad=True)
+        >>> hook = x.register_hook(lambda gradient: gradient * 10)
+        >>> (2 * x).backward()
+        >>> x.grad
+        tensor(20.)
+        """
         if not self.requires_grad:
             raise GradientError("register_hook() of a tensor that does not require a gradient.")
         holder, field = (self, "_hooks") if self.is_leaf else (self._node, "hooks")
@@ -261,7 +321,14 @@ class Tensor(
         return RemovableHook(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHook:
-        """Call ``hook(self)`` after a gradient was added to ``.grad`` of this leaf."""
+        """Call ``hook(self)`` after a gradient was added to ``.grad`` of this leaf.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor(3.0, requires_grad=True)
+        >>> hook = x.register_post_accumulate_grad_hook(lambda x: print("gradient:", x.grad))
+        >>> (2 * x).backward()
+        gradient: tensor(2.)
+        """
         if not self.is_leaf or not self.requires_grad:
             raise GradientError("register_post_accumulate_grad_hook() takes a leaf that requires a gradient.")
         if self._after_accumulation is None:
@@ -283,6 +350,10 @@ class Tensor(
 
         Arguments as in PyTorch: a dtype, a device (object or name), or another tensor whose both to take.
         `non_blocking` and `memory_format` change nothing.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).to(sg.float64)
+        tensor([1., 2.], dtype=stepgrad.float64)
         """
         switches = [t for t in target if isinstance(t, bool)]  # non_blocking, then copy
         copy = copy or switches[1:2] == [True]
@@ -293,93 +364,6 @@ class Tensor(
         if dtype is not None and (kind := dtypes.as_dtype(dtype)) is not result.dtype:
             result = apply(REGISTRY["cast"], result, dtype=kind.numpy)
         return result.clone() if copy and result is self else result
-
-    def type(self, dtype: Any = None, non_blocking: Any = False) -> Any:
-        """Return the tensor in another dtype, or the name of its type, such as "stepgrad.FloatTensor"."""
-        if dtype is not None:
-            return self.to(dtypes.as_dtype(dtype))
-        place = "cuda." if self.device.type == "cuda" else ""
-        return f"stepgrad.{place}{dtypes.TENSOR_NAMES[self.dtype]}"
-
-    def float(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as float32."""
-        return self.to(dtypes.float32)
-
-    def double(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as float64."""
-        return self.to(dtypes.float64)
-
-    def half(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as float16."""
-        return self.to(dtypes.float16)
-
-    def int(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as int32; fractions are cut off."""
-        return self.to(dtypes.int32)
-
-    def long(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as int64; fractions are cut off."""
-        return self.to(dtypes.int64)
-
-    def bool(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return whether each element differs from 0."""
-        return self.to(dtypes.bool_)
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """Return the tensor in the dtype of `other`."""
-        return self.to(other.dtype)
-
-    def cpu(self) -> Tensor:
-        """Return the tensor on the CPU."""
-        return self.to(devices.CPU)
-
-    def cuda(self, device: Any = None, non_blocking: Any = False) -> Tensor:
-        """Return the tensor on a GPU."""
-        return self.to(devices.device("cuda" if device is None else device))
-
-    def clone(self, *, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return a copy, in row-major order whatever the `memory_format`; gradients flow through."""
-        return apply(REGISTRY["cast"], self, dtype=self._array.dtype)
-
-    def contiguous(self, memory_format: Any = dtypes.contiguous_format) -> Tensor:
-        """Return the tensor with its elements in row-major order: itself, or a copy."""
-        return self if self._array.flags.c_contiguous else self.clone()
-
-    def item(self) -> Any:
-        """Return the one element as a Python number. Raises `ShapeError` if there is not exactly one."""
-        if self._array.size != 1:
-            raise ShapeError(
-                f"item() takes one element; this tensor has {self._array.size}: {list(self.shape)}."
-            )
-        check_readable(self)
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """Return the numbers as nested lists."""
-        check_readable(self)
-        return self._array.tolist()
-
-    def __float__(self) -> Any:
-        return float(self.item())
-
-    def __int__(self) -> Any:
-        return int(self.item())
-
-    def __bool__(self) -> Any:
-        if self._array.size != 1:
-            raise ShapeError(
-                f"a tensor of shape {list(self.shape)} is neither true nor false as a whole. "
-                f"Use .any() or .all()."
-            )
-        return bool(self.item())
-
-    def __index__(self) -> Any:
-        if self._array.dtype.kind not in "iub":
-            raise DtypeError(f"only an integer tensor can be an index, not {self.dtype.name}.")
-        return int(self.item())
-
-    def __contains__(self, value: Any) -> Any:
-        return bool((self == value).any())
 
     if not TYPE_CHECKING:  # type checkers still see what is there
 
@@ -458,6 +442,7 @@ class RemovableHook:
 
 
 engine.set_tensor_class(Tensor)
+show_examples(Tensor)
 name_methods(Tensor)
 
 from stepgrad.autograd.function import Function  # noqa: E402 - its class body needs Tensor to be known

@@ -100,3 +100,38 @@ def test_missing_names(where, name, message):
         getattr(where, name)
     assert message in str(caught.value)
     assert "set_printoptions" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, arguments",
+    [
+        ("bernoulli_", (2.0,)), ("bernoulli_", (-0.1,)), ("bernoulli_", (sg.tensor([0.5, math.nan]),)),
+        ("bernoulli", (1.5,)), ("exponential_", (0.0,)), ("exponential_", (-1.0,)), ("geometric_", (0.0,)),
+        ("geometric_", (1.0,)), ("geometric_", (math.nan,)), ("cauchy_", (0.0, 0.0)),
+        ("log_normal_", (0.0, -1.0)), ("normal_", (0.0, -1.0)), ("uniform_", (1.0, 0.0)),
+        ("uniform_", (0.0, math.nan)), ("random_", (0,)), ("random_", (5, 5)),
+    ],
+)  # fmt: skip
+def test_parameters_that_no_distribution_has(name, arguments):
+    x = sg.tensor([7.0, 8.0])
+    with pytest.raises(ArgumentError, match=r"need"):
+        getattr(x, name)(*arguments)
+    assert x.tolist() == [7.0, 8.0]
+
+
+def test_functions_refuse_them_too():
+    for draw in (
+        lambda: sg.bernoulli(sg.tensor([2.0])),
+        lambda: sg.bernoulli(sg.tensor([math.nan])),
+        lambda: sg.normal(0.0, -1.0, (2,)),
+        lambda: sg.normal(sg.zeros(2), sg.tensor([1.0, -1.0])),
+        lambda: sg.randperm(-1),
+        lambda: sg.nn.init.normal_(sg.zeros(2), std=-1.0),
+    ):
+        with pytest.raises(ArgumentError, match=r"need"):
+            draw()
+
+
+def test_a_compiled_step_draws_with_probabilities_that_it_is_handed():
+    draw = sg.compile(lambda p: sg.bernoulli(p))
+    assert draw(sg.tensor([0.0, 1.0])).tolist() == draw(sg.tensor([0.0, 1.0])).tolist() == [0.0, 1.0]

@@ -79,12 +79,23 @@ _outer: list[device] = []
 
 
 def get_default_device() -> device:
-    """Return the device of new tensors that name none."""
+    """Return the device of new tensors that name none.
+
+    >>> import stepgrad as sg
+    >>> sg.get_default_device()
+    device(type='cpu')
+    """
     return _default
 
 
 def set_default_device(name: Any) -> None:
-    """Make a device that of new tensors that name none. Raises `DeviceError` for one that is not there."""
+    """Make a device that of new tensors that name none. Raises `DeviceError` for one that is not there.
+
+    >>> import stepgrad as sg
+    >>> sg.set_default_device("cpu")
+    >>> sg.zeros(1).device
+    device(type='cpu')
+    """
     global _default
     wanted = CPU if name is None else name if isinstance(name, device) else device(name)
     if wanted != CPU:
@@ -138,7 +149,12 @@ def move(array: Any, to: device) -> Any:
 
 
 def cuda_is_available() -> bool:
-    """Return whether CuPy is installed and sees a GPU."""
+    """Return whether CuPy is installed and sees a GPU.
+
+    >>> import stepgrad as sg
+    >>> cuda_is_available() in (True, False)
+    True
+    """
     try:
         import_cupy()
     except DeviceError:

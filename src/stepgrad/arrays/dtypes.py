@@ -138,7 +138,12 @@ def as_dtype(name: Any) -> dtype:
 
 
 def get_default_dtype() -> dtype:
-    """Return the floating point type of new tensors: float32 unless `set_default_dtype` was called."""
+    """Return the floating point type of new tensors: float32 unless `set_default_dtype` was called.
+
+    >>> import stepgrad as sg
+    >>> sg.get_default_dtype()
+    stepgrad.float32
+    """
     return _default
 
 
@@ -146,6 +151,12 @@ def set_default_dtype(d: Any) -> None:
     """Make `d` (a floating point dtype) the type of new floating point tensors.
 
     Raises `DtypeError` for a type that is not floating point.
+
+    >>> import stepgrad as sg
+    >>> sg.set_default_dtype(sg.float64)
+    >>> sg.tensor(0.5).dtype
+    stepgrad.float64
+    >>> sg.set_default_dtype(sg.float32)
     """
     global _default
     d = as_dtype(d)
@@ -197,7 +208,12 @@ def result_type(operands: Iterable[Any]) -> dtype:
 
 
 class memory_format:
-    """An order of elements in memory, for which PyTorch's code may ask; results are in row-major order."""
+    """An order of elements in memory, for which PyTorch's code may ask; results are in row-major order.
+
+    >>> import stepgrad as sg
+    >>> sg.zeros(2, 3).contiguous(memory_format=sg.contiguous_format).is_contiguous()
+    True
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -212,7 +228,12 @@ contiguous_format, preserve_format, channels_last, channels_last_3d = (
 
 
 class layout:
-    """How the elements of a tensor lie in memory: `stepgrad.strided`, the only way there is."""
+    """How the elements of a tensor lie in memory: `stepgrad.strided`, the only way there is.
+
+    >>> import stepgrad as sg
+    >>> sg.zeros(2).layout
+    stepgrad.strided
+    """
 
     def __repr__(self) -> str:
         return "stepgrad.strided"

@@ -61,6 +61,13 @@ class set_detect_anomaly:
     With `mode` on, every operation remembers the lines that called it, and a backward pass in which a
     derivative has a NaN raises a `GradientError`, which names the operation and shows these lines; with
     `check_nan` False nothing is looked at. All operations take longer then.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor(0.0, requires_grad=True)
+    >>> with sg.autograd.set_detect_anomaly(True):
+    ...     x.exp().backward()
+    >>> x.grad
+    tensor(1.)
     """
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:

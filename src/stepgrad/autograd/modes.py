@@ -87,7 +87,15 @@ class no_grad(_Mode):
 
 
 class inference_mode(_Mode):
-    """The same as `no_grad`: there is no further cost to save. ``inference_mode(False)`` is `enable_grad`."""
+    """The same as `no_grad`: there is no further cost to save. ``inference_mode(False)`` is `enable_grad`.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor(2.0, requires_grad=True)
+    >>> with sg.inference_mode():
+    ...     y = x * 3
+    >>> y.requires_grad
+    False
+    """
 
     def __new__(cls, mode: Any = True) -> Any:
         if callable(mode):
@@ -98,11 +106,27 @@ class inference_mode(_Mode):
 
 
 class enable_grad(_Mode):
-    """Operations within it remember what they did, also inside `no_grad`."""
+    """Operations within it remember what they did, also inside `no_grad`.
+
+    >>> import stepgrad as sg
+    >>> x = sg.tensor(2.0, requires_grad=True)
+    >>> with sg.no_grad(), sg.enable_grad():
+    ...     y = x * 3
+    >>> y.requires_grad
+    True
+    """
 
     _enabled = True
 
 
 def is_grad_enabled() -> bool:
-    """Return whether operations of this thread remember what they did."""
+    """Return whether operations of this thread remember what they did.
+
+    >>> import stepgrad as sg
+    >>> with sg.no_grad():
+    ...     print(is_grad_enabled())
+    False
+    >>> is_grad_enabled()
+    True
+    """
     return state.grad_enabled

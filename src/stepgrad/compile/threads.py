@@ -36,6 +36,10 @@ _in_use = threading.Lock()
 def get_num_threads() -> int:
     """Return how many threads a compiled step may use: the CPUs of this process unless `set_num_threads`
     was called.
+
+    >>> import stepgrad as sg
+    >>> sg.get_num_threads() >= 1
+    True
     """
     if _number is not None:
         return _number
@@ -47,7 +51,15 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(number: int) -> None:
-    """Let compiled steps use `number` threads, 1 … 64. The results do not depend on it."""
+    """Let compiled steps use `number` threads, 1 … 64. The results do not depend on it.
+
+    >>> import stepgrad as sg
+    >>> before = sg.get_num_threads()
+    >>> sg.set_num_threads(1)
+    >>> sg.get_num_threads()
+    1
+    >>> sg.set_num_threads(before)
+    """
     global _number
     _number = _checked(number)
 

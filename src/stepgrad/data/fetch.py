@@ -70,7 +70,12 @@ ENDED = Ended()
 
 class WorkerInfo(NamedTuple):
     """What `get_worker_info` tells: the worker's number `id` from 0, how many there are, its seed, its
-    dataset."""
+    dataset.
+
+    >>> import stepgrad as sg
+    >>> sg.data.get_worker_info() is None
+    True
+    """
 
     id: int
     num_workers: int

@@ -22,6 +22,10 @@ class Distribution:
     * `has_rsample`: whether `rsample` exists, whose gradients reach the parameters.
 
     `validate_args` (True): whether parameters, and the values given to `log_prob`, are checked.
+
+    >>> import stepgrad as sg
+    >>> isinstance(sg.distributions.Normal(0.0, 1.0), sg.distributions.Distribution)
+    True
     """
 
     has_rsample = False

@@ -47,6 +47,10 @@ class Fault:
     """A line that is not true: its id, what was found wrong ("value", "reference", "operand", "gradient",
     "formula", "text", "outcome", "kind", "symbol", "operation", "module", "layer", "missing", "repeated";
     "given": a given number; "row": of the row of a table), what the line says and what it should say.
+
+    >>> import stepgrad as sg
+    >>> print(Fault("loss", "value", "2", "3"))
+    loss: value 2, should be 3
     """
 
     id: str
@@ -62,6 +66,13 @@ class Fault:
 class Checked:
     """What a check found: `lines` and `gradients` that were checked, `faults`, and the ids `left_out`: lines
     without a formula, and gradients where the loss has none: at a kink, or at the end of where it is defined.
+
+    >>> import stepgrad as sg
+    >>> model = sg.nn.Linear(1, 1)
+    >>> rate = sg.optim.SGD(model.parameters(), lr=0.5)
+    >>> checked = sg.explain(model, sg.nn.MSELoss(), rate, [2.0], [1.0]).check()
+    >>> checked.ok, checked.faults
+    (True, [])
     """
 
     lines: int = 0

@@ -18,6 +18,13 @@ class Given:
     `text` is the number in full, `origin` what it belongs to ("input", "target", "parameter", "buffer",
     "state", "rate"; "computed" in the step, where it was not picked to be written out), `module` the path of
     the module that holds it, `label` what a person calls it, such as a column of a table.
+
+    >>> import stepgrad as sg
+    >>> model = sg.nn.Linear(1, 1)
+    >>> rate = sg.optim.SGD(model.parameters(), lr=0.5)
+    >>> worked = sg.explain(model, sg.nn.MSELoss(), rate, [2.0], [1.0])
+    >>> worked.given[0].symbol, worked.given[0].origin
+    ('w⁽¹⁾', 'parameter')
     """
 
     id: str
@@ -45,6 +52,13 @@ class Line:
     * `names`: the symbols in the formula, and the id of each.
 
     A line without a formula (a random number, a user's own function) has "" for formula and substituted.
+
+    >>> import stepgrad as sg
+    >>> model = sg.nn.Linear(1, 1)
+    >>> rate = sg.optim.SGD(model.parameters(), lr=0.5)
+    >>> worked = sg.explain(model, sg.nn.MSELoss(), rate, [2.0], [1.0])
+    >>> worked.lines[0].symbol, worked.lines[0].formula
+    ('ŷ', 'w⁽¹⁾·x + b⁽¹⁾')
     """
 
     id: str

@@ -25,6 +25,13 @@ class Worked:
     symbol belongs to. `layout` is "scalar" or "matrix", `digits` the significant digits that are printed,
     `round_steps` the decimals to which every value was rounded before its next use (None: not at all).
     `row` is the row of a table that the step was taken on, if it was (``stepgrad explain RUN``).
+
+    >>> import stepgrad as sg
+    >>> model = sg.nn.Linear(1, 1)
+    >>> rate = sg.optim.SGD(model.parameters(), lr=0.5)
+    >>> worked = sg.explain(model, sg.nn.MSELoss(), rate, [2.0], [1.0])
+    >>> [line.kind for line in worked][:3]
+    ['forward', 'loss', 'local']
     """
 
     def __init__(self, lines: list[Line], given: list[Given], source: ScalarLayout | MatrixLayout) -> None:

@@ -131,7 +131,12 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
 
 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor of a shape, to be filled. (It holds zeros: uninitialised memory is a trap.)"""
+    """Return a tensor of a shape, to be filled. (It holds zeros: uninitialised memory is a trap.)
+
+    >>> import stepgrad as sg
+    >>> sg.empty(2, 3).shape
+    (2, 3)
+    """
     return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
@@ -165,7 +170,12 @@ def zeros_like(
 
 
 def ones_like(input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return ones in shape, dtype and device of `input`."""
+    """Return ones in shape, dtype and device of `input`.
+
+    >>> import stepgrad as sg
+    >>> sg.ones_like(sg.tensor([1, 2]))
+    tensor([1, 1])
+    """
     return ones(input.shape, requires_grad=requires_grad, **options_like(input, dtype, device))
 
 
@@ -175,7 +185,12 @@ empty_like = zeros_like
 def full_like(
     input: Tensor, fill_value: float, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return a tensor in shape, dtype and device of `input` with every element `fill_value`."""
+    """Return a tensor in shape, dtype and device of `input` with every element `fill_value`.
+
+    >>> import stepgrad as sg
+    >>> sg.full_like(sg.tensor([1.0, 2.0]), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     return full(input.shape, fill_value, requires_grad=requires_grad, **options_like(input, dtype, device))
 
 
@@ -248,14 +263,24 @@ def eye(
 
 
 def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a number as a tensor without dimensions, by default in the default dtype."""
+    """Return a number as a tensor without dimensions, by default in the default dtype.
+
+    >>> import stepgrad as sg
+    >>> sg.scalar_tensor(3)
+    tensor(3.)
+    """
     return tensor(s, dtypes.get_default_dtype() if dtype is None else dtype, device, requires_grad)
 
 
 def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """Return `obj` as a tensor, sharing its memory where that is possible, unless `copy`."""
+    """Return `obj` as a tensor, sharing its memory where that is possible, unless `copy`.
+
+    >>> import stepgrad as sg
+    >>> sg.asarray([1, 2])
+    tensor([1, 2])
+    """
     made = tensor(obj, dtype, device) if copy else as_tensor(obj, dtype, device)
     return made.detach().requires_grad_() if requires_grad else made
 
@@ -266,6 +291,10 @@ def frombuffer(
     """Return a vector that shares the memory of an object with a buffer, such as a bytearray.
 
     `count`: how many numbers (−1: all); `offset`: how many bytes to leave out.
+
+    >>> import stepgrad as sg
+    >>> sg.frombuffer(bytearray([1, 2, 3]), dtype=sg.uint8)
+    tensor([1, 2, 3], dtype=stepgrad.uint8)
     """
     made = Tensor._of(numpy.frombuffer(buffer, dtypes.as_dtype(dtype).numpy, count, offset))
     return made.requires_grad_() if requires_grad else made

@@ -91,17 +91,32 @@ def _each(tensors: tuple[Any, ...], function: Any) -> Any:
 
 
 def atleast_1d(*tensors: Any) -> Any:
-    """Return tensors with at least 1 dimension; one tensor, or several as a tuple."""
+    """Return tensors with at least 1 dimension; one tensor, or several as a tuple.
+
+    >>> import stepgrad as sg
+    >>> sg.atleast_1d(sg.tensor(5))
+    tensor([5])
+    """
     return _each(tensors, lambda x: x if x.ndim else x.reshape(1))
 
 
 def atleast_2d(*tensors: Any) -> Any:
-    """Return tensors with at least 2 dimensions, new ones in front; one tensor, or several as a tuple."""
+    """Return tensors with at least 2 dimensions, new ones in front; one tensor, or several as a tuple.
+
+    >>> import stepgrad as sg
+    >>> sg.atleast_2d(sg.tensor([1, 2]))
+    tensor([[1, 2]])
+    """
     return _each(tensors, lambda x: x if x.ndim >= 2 else x.reshape(1, -1))
 
 
 def atleast_3d(*tensors: Any) -> Any:
-    """Return tensors with at least 3 dimensions: a vector becomes (1, n, 1), a matrix (n, m, 1)."""
+    """Return tensors with at least 3 dimensions: a vector becomes (1, n, 1), a matrix (n, m, 1).
+
+    >>> import stepgrad as sg
+    >>> sg.atleast_3d(sg.tensor([1, 2])).shape
+    (1, 2, 1)
+    """
 
     def widened(x: Tensor) -> Tensor:
         if x.ndim >= 3:
@@ -134,12 +149,24 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors behind each other, along the third dimension."""
+    """Return tensors behind each other, along the third dimension.
+
+    >>> import stepgrad as sg
+    >>> sg.dstack([sg.tensor([1, 2]), sg.tensor([3, 4])])
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
     return cat([atleast_3d(t) for t in tensors], 2)
 
 
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return tensors side by side; vectors are columns."""
+    """Return tensors side by side; vectors are columns.
+
+    >>> import stepgrad as sg
+    >>> sg.column_stack([sg.tensor([1, 2]), sg.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
     return cat([t.reshape(-1, 1) if t.ndim < 2 else t for t in tensors], 1)
 
 
@@ -161,7 +188,15 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 
 
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
-    """Return tensors expanded to the shape that they broadcast to."""
+    """Return tensors expanded to the shape that they broadcast to.
+
+    >>> import stepgrad as sg
+    >>> a, b = sg.broadcast_tensors(sg.tensor([1, 2]), sg.tensor([[3], [4]]))
+    >>> a, b
+    (tensor([[1, 2],
+            [1, 2]]), tensor([[3, 3],
+            [4, 4]]))
+    """
     given = listed(tensors)
     shape = broadcast_shapes(*(t.shape for t in given))
     return tuple(t.expand(shape) for t in given)
@@ -202,7 +237,14 @@ def cartesian_prod(*tensors: Any) -> Tensor:
 
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
-    """Return every choice of `r` elements of a vector, as rows."""
+    """Return every choice of `r` elements of a vector, as rows.
+
+    >>> import stepgrad as sg
+    >>> sg.combinations(sg.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])
+    """
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = list(choose(range(input.shape[0]), r))
     if not places or not r:
@@ -211,7 +253,14 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
 
 
 def block_diag(*tensors: Any) -> Tensor:
-    """Return a matrix with matrices (vectors are rows) along its diagonal and 0 elsewhere."""
+    """Return a matrix with matrices (vectors are rows) along its diagonal and 0 elsewhere.
+
+    >>> import stepgrad as sg
+    >>> sg.block_diag(sg.tensor([[1, 2], [3, 4]]), sg.tensor([5]))
+    tensor([[1, 2, 0],
+            [3, 4, 0],
+            [0, 0, 5]])
+    """
     blocks = [atleast_2d(t) for t in listed(tensors)]
     width, left, rows = sum(b.shape[1] for b in blocks), 0, []
     kind = dtypes.result_type([b._array for b in blocks])

@@ -15,17 +15,32 @@ from stepgrad.tensor import Tensor
 
 
 def is_tensor(x: Any) -> bool:
-    """Return whether `x` is a Tensor."""
+    """Return whether `x` is a Tensor.
+
+    >>> import stepgrad as sg
+    >>> sg.is_tensor(sg.tensor([1.0])), sg.is_tensor([1.0])
+    (True, False)
+    """
     return isinstance(x, Tensor)
 
 
 def is_floating_point(x: Tensor) -> bool:
-    """Return whether the dtype of `x` is a floating point type."""
+    """Return whether the dtype of `x` is a floating point type.
+
+    >>> import stepgrad as sg
+    >>> sg.is_floating_point(sg.tensor([1.0])), sg.is_floating_point(sg.tensor([1]))
+    (True, False)
+    """
     return x.is_floating_point()
 
 
 def result_type(a: Any, b: Any) -> dtypes.dtype:
-    """Return the dtype of an arithmetic result of two operands: tensors or Python numbers."""
+    """Return the dtype of an arithmetic result of two operands: tensors or Python numbers.
+
+    >>> import stepgrad as sg
+    >>> sg.result_type(sg.tensor([1]), 2.5)
+    stepgrad.float32
+    """
     return dtypes.result_type([x._array if isinstance(x, Tensor) else x for x in (a, b)])
 
 
@@ -53,7 +68,12 @@ def graph(result: Tensor, names: dict[str, Any] | None = None) -> Graph:
 
 
 def polygamma(n: int, input: Tensor) -> Tensor:
-    """Return the n-th derivative of the digamma function, n ≥ 0."""
+    """Return the n-th derivative of the digamma function, n ≥ 0.
+
+    >>> import stepgrad as sg
+    >>> sg.polygamma(1, sg.tensor([1.0]))
+    tensor([1.6449])
+    """
     return input.polygamma(n)
 
 
@@ -69,7 +89,12 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
 
 
 def typename(x: Any) -> str:
-    """Return the name of a tensor's type, such as "stepgrad.FloatTensor", or of another thing's class."""
+    """Return the name of a tensor's type, such as "stepgrad.FloatTensor", or of another thing's class.
+
+    >>> import stepgrad as sg
+    >>> sg.typename(sg.tensor([1.0]))
+    'stepgrad.FloatTensor'
+    """
     return str(x.type()) if isinstance(x, Tensor) else f"{type(x).__module__}.{type(x).__qualname__}"
 
 

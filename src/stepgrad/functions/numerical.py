@@ -18,7 +18,13 @@ from stepgrad.tensor import Tensor
 
 
 def var_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-    """Return (variance, mean); the arguments are those of `Tensor.var`."""
+    """Return (variance, mean); the arguments are those of `Tensor.var`.
+
+    >>> import stepgrad as sg
+    >>> variance, mean = sg.var_mean(sg.tensor([1.0, 2.0, 3.0]))
+    >>> variance, mean
+    (tensor(1.), tensor(2.))
+    """
     return spread_with_mean("var", input, args, kwargs)
 
 
@@ -62,7 +68,12 @@ trapz = trapezoid
 
 
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Any = 1, dim: int = -1) -> Tensor:
-    """Return the integrals up to each sample but the first: see `trapezoid`."""
+    """Return the integrals up to each sample but the first: see `trapezoid`.
+
+    >>> import stepgrad as sg
+    >>> sg.cumulative_trapezoid(sg.tensor([1.0, 2.0, 3.0]))
+    tensor([1.5000, 4.0000])
+    """
     return _between_neighbours(y, x, dx, dim).cumsum(dim)
 
 
@@ -71,6 +82,10 @@ def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: in
 
     `spacing`: the distance of samples, or their coordinates (a vector), for all dimensions or for each.
     `edge_order` 2 takes three samples at the ends.
+
+    >>> import stepgrad as sg
+    >>> sg.gradient(sg.tensor([1.0, 4.0, 9.0, 16.0]))
+    (tensor([3., 4., 6., 7.]),)
     """
     spacing = 1 if spacing is None else spacing
     dims = list(range(input.ndim)) if dim is None else [dim] if isinstance(dim, int) else list(dim)
@@ -119,7 +134,14 @@ def _parabola(y0: Tensor, y1: Tensor, y2: Tensor, a: Any, b: Any) -> Tensor:
 
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
-    """Return the powers of a vector's elements as columns, from the N-1st down to 1, or the other way."""
+    """Return the powers of a vector's elements as columns, from the N-1st down to 1, or the other way.
+
+    >>> import stepgrad as sg
+    >>> sg.vander(sg.tensor([1, 2, 3]))
+    tensor([[1, 1, 1],
+            [4, 2, 1],
+            [9, 3, 1]])
+    """
     x = x if x.is_floating_point() else x.to(dtypes.int64)
     count = x.shape[0] if N is None else N
     columns = [x**i for i in range(count)]
@@ -166,14 +188,26 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
 ) -> Tensor:
-    """Return the (row, column) places of the lower triangle of a matrix: (2, number of places)."""
+    """Return the (row, column) places of the lower triangle of a matrix: (2, number of places).
+
+    >>> import stepgrad as sg
+    >>> sg.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
     return _triangle(numpy.tril_indices(row, offset, col), dtype, device)
 
 
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None
 ) -> Tensor:
-    """Return the (row, column) places of the upper triangle of a matrix: (2, number of places)."""
+    """Return the (row, column) places of the upper triangle of a matrix: (2, number of places).
+
+    >>> import stepgrad as sg
+    >>> sg.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
     return _triangle(numpy.triu_indices(row, offset, col), dtype, device)
 
 
@@ -184,7 +218,12 @@ def _triangle(places: Any, dtype: Any, device: Any) -> Tensor:
 def logspace(
     start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None, device: Any = None
 ) -> Tensor:
-    """Return `steps` numbers from base^start to base^end, whose logarithms are equally apart."""
+    """Return `steps` numbers from base^start to base^end, whose logarithms are equally apart.
+
+    >>> import stepgrad as sg
+    >>> sg.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
     kind = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     made = numpy.logspace(start, end, steps, base=base).astype(kind.numpy)
     return placed(Tensor._of(made), device, False)

@@ -28,12 +28,24 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = None) -> T
 
 
 def chain_matmul(*matrices: Any) -> Tensor:
-    """Return the product of matrices, multiplied in the order that costs least."""
+    """Return the product of matrices, multiplied in the order that costs least.
+
+    >>> import stepgrad as sg
+    >>> sg.chain_matmul(sg.ones(2, 3), sg.ones(3, 4), sg.ones(4, 1))
+    tensor([[12.],
+            [12.]])
+    """
     return multi_dot(listed(matrices))
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the product of matrices (the first and last may be vectors) in the cheapest order."""
+    """Return the product of matrices (the first and last may be vectors) in the cheapest order.
+
+    >>> import stepgrad as sg
+    >>> sg.linalg.multi_dot([sg.ones(2, 3), sg.ones(3, 4), sg.ones(4, 1)])
+    tensor([[12.],
+            [12.]])
+    """
     given = list(tensors)
     if len(given) < 2:
         raise ArgumentError("multi_dot takes at least 2 tensors.")

@@ -12,6 +12,7 @@ from stepgrad.arrays import random as streams
 from stepgrad.errors import ArgumentError, DtypeError
 from stepgrad.functions.creation import create, options_like, placed
 from stepgrad.methods.base import as_shape
+from stepgrad.methods.chances import check_deviation
 from stepgrad.tensor import Tensor
 
 
@@ -54,7 +55,12 @@ def rand_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return numbers uniform in [0, 1) in shape, dtype and device of `input`."""
+    """Return numbers uniform in [0, 1) in shape, dtype and device of `input`.
+
+    >>> import stepgrad as sg
+    >>> sg.rand_like(sg.zeros(2, 3)).shape
+    (2, 3)
+    """
     made = rand(input.shape, generator=generator, **options_like(input, dtype, device))
     return made.requires_grad_(requires_grad)
 
@@ -67,7 +73,12 @@ def randn_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return standard normal numbers in shape, dtype and device of `input`."""
+    """Return standard normal numbers in shape, dtype and device of `input`.
+
+    >>> import stepgrad as sg
+    >>> sg.randn_like(sg.zeros(2, 3)).shape
+    (2, 3)
+    """
     made = randn(input.shape, generator=generator, **options_like(input, dtype, device))
     return made.requires_grad_(requires_grad)
 
@@ -118,6 +129,8 @@ def randperm(
     >>> sg.randperm(4).sort().values
     tensor([0, 1, 2, 3])
     """
+    if n < 0:
+        raise ArgumentError(f"randperm needs n ≥ 0, not {n}.")
     made = Tensor._of((generator or streams.default_generator).permutation(n))
     return placed(made if dtype is None else made.to(dtype), device, requires_grad)
 
@@ -144,6 +157,7 @@ def normal(
         if not given:
             raise ArgumentError("normal takes a size, or a tensor as mean or std, which gives the shape.")
         size = numpy.broadcast_shapes(*(x.shape for x in given))
+    check_deviation("normal", std)
     made = randn(size, generator=generator, dtype=dtype, device=device) * std + mean
     return made.requires_grad_() if requires_grad else made
 
@@ -162,6 +176,10 @@ def poisson(input: Tensor, *, generator: Any = None) -> Tensor:
     """Return Poisson-distributed numbers whose means are the elements of `input`, in its dtype.
 
     Each is the number of events before the time `mean` that come at exponentially distributed distances.
+
+    >>> import stepgrad as sg
+    >>> sg.poisson(sg.tensor([0.0, 0.0]))
+    tensor([0., 0.])
     """
     rates = numpy.asarray(input.detach().cpu()._array, dtype="float64")
     if not (rates >= 0).all():
@@ -185,7 +203,12 @@ def randint_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Return integers uniform in [low, high), or in [0, low), in shape, dtype and device of `input`."""
+    """Return integers uniform in [low, high), or in [0, low), in shape, dtype and device of `input`.
+
+    >>> import stepgrad as sg
+    >>> sg.randint_like(sg.tensor([1, 2]), 1)
+    tensor([0, 0])
+    """
     low, high = (0, low) if high is None else (low, high)
     made = randint(low, high, input.shape, generator=generator, **options_like(input, dtype, device))
     return made.requires_grad_(requires_grad)
@@ -194,7 +217,12 @@ def randint_like(
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
 ) -> Tensor:
-    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `input`."""
+    """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows of `input`.
+
+    >>> import stepgrad as sg
+    >>> sg.multinomial(sg.tensor([0.0, 0.0, 5.0]), 1)
+    tensor([2])
+    """
     return input.multinomial(num_samples, replacement, generator=generator)
 
 

@@ -34,12 +34,22 @@ def hann_window(window_length: int, periodic: bool = True, **made: Any) -> Tenso
 def hamming_window(
     window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, **made: Any
 ) -> Tensor:
-    """Return α − β cos(2πn / N); `made`: dtype, device, requires_grad."""
+    """Return α − β cos(2πn / N); `made`: dtype, device, requires_grad.
+
+    >>> import stepgrad as sg
+    >>> hamming_window(4)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400])
+    """
     return _cosines(window_length, periodic, (alpha, beta), made)
 
 
 def blackman_window(window_length: int, periodic: bool = True, **made: Any) -> Tensor:
-    """Return 0.42 − 0.5 cos(2πn / N) + 0.08 cos(4πn / N); `made`: dtype, device, requires_grad."""
+    """Return 0.42 − 0.5 cos(2πn / N) + 0.08 cos(4πn / N); `made`: dtype, device, requires_grad.
+
+    >>> import stepgrad as sg
+    >>> blackman_window(4)[1:]
+    tensor([0.3400, 1.0000, 0.3400])
+    """
     return _cosines(window_length, periodic, (0.42, 0.5, 0.08), made)
 
 

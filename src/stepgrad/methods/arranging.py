@@ -49,11 +49,23 @@ class ArrangingMethods(TensorBase):
     moveaxis = movedim
 
     def fliplr(self) -> Tensor:
-        """Return the columns in reverse order; at least 2 dimensions."""
+        """Return the columns in reverse order; at least 2 dimensions.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).fliplr()
+        tensor([[2, 1],
+                [4, 3]])
+        """
         return self._as_tensor().flip(self._at_least(2, "fliplr", 1))
 
     def flipud(self) -> Tensor:
-        """Return the rows in reverse order; at least 1 dimension."""
+        """Return the rows in reverse order; at least 1 dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).flipud()
+        tensor([[3, 4],
+                [1, 2]])
+        """
         return self._as_tensor().flip(self._at_least(1, "flipud", 0))
 
     def _at_least(self, ndim: int, name: str, dim: int) -> int:
@@ -64,7 +76,13 @@ class ArrangingMethods(TensorBase):
         return dim
 
     def rot90(self, k: int = 1, dims: Any = (0, 1)) -> Tensor:
-        """Return the tensor turned by k quarters from the first to the second of two dimensions."""
+        """Return the tensor turned by k quarters from the first to the second of two dimensions.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).rot90()
+        tensor([[2, 4],
+                [1, 3]])
+        """
         x = self._as_tensor()
         a, b = (one_dim(d, x.ndim) for d in dims)
         if a == b:
@@ -183,7 +201,13 @@ class ArrangingMethods(TensorBase):
         return a, b
 
     def diag_embed(self, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-        """Return matrices, in two new dimensions, with the last dimension on a diagonal and 0 elsewhere."""
+        """Return matrices, in two new dimensions, with the last dimension on a diagonal and 0 elsewhere.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).diag_embed()
+        tensor([[1, 0],
+                [0, 2]])
+        """
         x = self._as_tensor()
         a, b = self._two_dims(dim1, dim2, "diag_embed", 1)
         x = x if x.ndim else x.reshape(1)
@@ -208,7 +232,13 @@ class ArrangingMethods(TensorBase):
         return self.diag_embed(diagonal) if self._array.ndim == 1 else self.diagonal(diagonal).clone()
 
     def diagflat(self, offset: int = 0) -> Tensor:
-        """Return a matrix with all elements on a diagonal."""
+        """Return a matrix with all elements on a diagonal.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2]]).diagflat()
+        tensor([[1, 0],
+                [0, 2]])
+        """
         return self._as_tensor().reshape(-1).diag_embed(offset)
 
     def trace(self) -> Tensor:
@@ -225,7 +255,12 @@ class ArrangingMethods(TensorBase):
     # -------------------------------------------------------------------------------------- pieces
 
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return so many pieces along a dimension, the first ones longer by 1, or pieces cut at indices."""
+        """Return so many pieces along a dimension, the first ones longer by 1, or pieces cut at indices.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(5).tensor_split(2)
+        (tensor([0, 1, 2]), tensor([3, 4]))
+        """
         x = self._as_tensor()
         d = one_dim(dim, x.ndim)
         length = self._at_least(1, "tensor_split", x.shape[d] if x.ndim else 0)
@@ -241,16 +276,31 @@ class ArrangingMethods(TensorBase):
         return tuple(x.narrow(d, a, max(b - a, 0)) for a, b in zip(starts, ends, strict=True))
 
     def hsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
-        """Return pieces by columns; of a vector, by elements."""
+        """Return pieces by columns; of a vector, by elements.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2, 3, 4]]).hsplit(2)
+        (tensor([[1, 2]]), tensor([[3, 4]]))
+        """
         self._at_least(1, "hsplit", 0)
         return self._even(indices_or_sections, 0 if self._array.ndim == 1 else 1, "hsplit")
 
     def vsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
-        """Return pieces by rows."""
+        """Return pieces by rows.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).vsplit(2)
+        (tensor([[1, 2]]), tensor([[3, 4]]))
+        """
         return self._even(indices_or_sections, self._at_least(2, "vsplit", 0), "vsplit")
 
     def dsplit(self, indices_or_sections: Any) -> tuple[Tensor, ...]:
-        """Return pieces along the third dimension."""
+        """Return pieces along the third dimension.
+
+        >>> import stepgrad as sg
+        >>> [part.shape for part in sg.zeros(2, 3, 4).dsplit(2)]
+        [(2, 3, 2), (2, 3, 2)]
+        """
         return self._even(indices_or_sections, self._at_least(3, "dsplit", 2), "dsplit")
 
     def _even(self, pieces: Any, dim: int, name: str) -> tuple[Tensor, ...]:
@@ -259,15 +309,30 @@ class ArrangingMethods(TensorBase):
         return self.tensor_split(pieces, dim)
 
     def split_with_sizes(self, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return pieces of given sizes along a dimension."""
+        """Return pieces of given sizes along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(5).split_with_sizes([1, 4])
+        (tensor([0]), tensor([1, 2, 3, 4]))
+        """
         return self._as_tensor().split(tuple(split_sizes), dim)
 
     def unsafe_split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return pieces as `split` does."""
+        """Return pieces as `split` does.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(5).unsafe_split(2)
+        (tensor([0, 1]), tensor([2, 3]), tensor([4]))
+        """
         return self._as_tensor().split(split_size, dim)
 
     def unsafe_chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return pieces as `chunk` does."""
+        """Return pieces as `chunk` does.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(4).unsafe_chunk(2)
+        (tensor([0, 1]), tensor([2, 3]))
+        """
         return self._as_tensor().chunk(chunks, dim)
 
     def as_strided(self, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
@@ -292,6 +357,10 @@ class ArrangingMethods(TensorBase):
         """Return the sum over the dimensions in which `size` is 1 or missing (if none, the tensor).
 
         Sums of integers and booleans are int64.
+
+        >>> import stepgrad as sg
+        >>> sg.ones(3, 2).sum_to_size(1, 2)
+        tensor([[3., 3.]])
         """
         shape = as_shape(size)
         if shape and shape == self._array.shape:
@@ -301,29 +370,60 @@ class ArrangingMethods(TensorBase):
 
     @property
     def H(self) -> Tensor:
-        """A matrix transposed, as its complex conjugate is itself."""
+        """A matrix transposed, as its complex conjugate is itself.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).H
+        tensor([[1, 3],
+                [2, 4]])
+        """
         return self.adjoint() if self._array.ndim else self._as_tensor()
 
     @property
     def mH(self) -> Tensor:
-        """The last two dimensions exchanged, as the complex conjugate is itself."""
+        """The last two dimensions exchanged, as the complex conjugate is itself.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(5, 2, 3).mH.shape
+        (5, 3, 2)
+        """
         return self.adjoint()
 
     def adjoint(self) -> Tensor:
-        """Return the last two dimensions exchanged."""
+        """Return the last two dimensions exchanged.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(5, 2, 3).adjoint().shape
+        (5, 3, 2)
+        """
         return self._as_tensor().transpose(-2, -1)
 
     def conj(self) -> Tensor:
-        """Return the tensor itself: its numbers are real."""
+        """Return the tensor itself: its numbers are real.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, -2.0]).conj()
+        tensor([ 1., -2.])
+        """
         return self._as_tensor()
 
     resolve_conj = resolve_neg = conj_physical = conj
 
     def angle(self) -> Tensor:
-        """Return the angle of each number in the complex plane: 0, or π where it is negative."""
+        """Return the angle of each number in the complex plane: 0, or π where it is negative.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, -2.0]).angle()
+        tensor([0.0000, 3.1416])
+        """
         return apply(REGISTRY["angle"], self)
 
     @property
     def real(self) -> Tensor:
-        """The tensor itself: its numbers are real."""
+        """The tensor itself: its numbers are real.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, -2.0]).real
+        tensor([ 1., -2.])
+        """
         return self._as_tensor()

@@ -1,10 +1,8 @@
-"""Methods that compute with each element: arithmetic, functions, comparisons, and their in-place forms."""
+"""Methods that compute with each element: arithmetic, and the functions that networks are made of."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import numpy
+from typing import TYPE_CHECKING
 
 from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import apply
@@ -77,41 +75,6 @@ class ElementwiseMethods(TensorBase):
     def __rmod__(self, other: Operand) -> Tensor:
         return apply(REGISTRY["remainder"], other, self)
 
-    def __invert__(self) -> Tensor:
-        return self._as_tensor().bitwise_not()
-
-    def __and__(self, other: Operand) -> Tensor:
-        return self._as_tensor().bitwise_and(other)
-
-    def __or__(self, other: Operand) -> Tensor:
-        return self._as_tensor().bitwise_or(other)
-
-    def __xor__(self, other: Operand) -> Tensor:
-        return self._as_tensor().bitwise_xor(other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def __eq__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return apply(REGISTRY["eq"], self, other) if _is_operand(other) else NotImplemented
-
-    def __ne__(self, other: Operand) -> Tensor:  # type: ignore[override]
-        return apply(REGISTRY["ne"], self, other) if _is_operand(other) else NotImplemented
-
-    def __lt__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["lt"], self, other)
-
-    def __le__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["le"], self, other)
-
-    def __gt__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["gt"], self, other)
-
-    def __ge__(self, other: Operand) -> Tensor:
-        return apply(REGISTRY["ge"], self, other)
-
-    # Two tensors are the same key only if they are the same object, whatever their elements.
-    __hash__ = object.__hash__
-
     def add(self, other: Operand, *, alpha: float = 1) -> Tensor:
         """Return self + alpha · other; shapes broadcast.
 
@@ -123,11 +86,22 @@ class ElementwiseMethods(TensorBase):
         return apply(_add, self, other if alpha == 1 else apply(_mul, other, alpha))
 
     def sub(self, other: Operand, *, alpha: float = 1) -> Tensor:
-        """Return self − alpha · other."""
+        """Return self − alpha · other.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([5.0, 6.0]).sub(sg.tensor([1.0, 2.0]), alpha=2)
+        tensor([3., 2.])
+        """
         return apply(_sub, self, other if alpha == 1 else apply(_mul, other, alpha))
 
     def mul(self, other: Operand) -> Tensor:
-        """Return self · other, element by element."""
+        """Return self · other, element by element.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).mul(sg.tensor([[3.0], [4.0]]))
+        tensor([[3., 6.],
+                [4., 8.]])
+        """
         return apply(_mul, self, other)
 
     def div(self, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
@@ -164,98 +138,186 @@ class ElementwiseMethods(TensorBase):
         return self**exponent
 
     def neg(self) -> Tensor:
-        """Return −x."""
+        """Return −x.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.0, 2.0]).neg()
+        tensor([ 1., -2.])
+        """
         return apply(REGISTRY["neg"], self)
 
     def abs(self) -> Tensor:
-        """Return |x|."""
+        """Return |x|.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.5, 2.0]).abs()
+        tensor([1.5000, 2.0000])
+        """
         return apply(REGISTRY["abs"], self)
 
     def sign(self) -> Tensor:
-        """Return −1, 0 or 1."""
+        """Return −1, 0 or 1.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-2.5, 0.0, 4.0]).sign()
+        tensor([-1.,  0.,  1.])
+        """
         if self._array.dtype.kind == "b":
             return self._as_tensor().clone()
         return apply(REGISTRY["sign"], self)
 
     def exp(self) -> Tensor:
-        """Return eˣ."""
+        """Return eˣ.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1.0]).exp()
+        tensor([1.0000, 2.7183])
+        """
         return apply(REGISTRY["exp"], self)
 
     def expm1(self) -> Tensor:
-        """Return eˣ − 1, exact near 0."""
+        """Return eˣ − 1, exact near 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1e-10]).expm1()
+        tensor([0.0000e+00, 1.0000e-10])
+        """
         return apply(REGISTRY["expm1"], self)
 
     def log(self) -> Tensor:
-        """Return the natural logarithm; −inf at 0, nan below."""
+        """Return the natural logarithm; −inf at 0, nan below.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.718282, 0.0]).log()
+        tensor([0.0000, 1.0000,   -inf])
+        """
         return apply(REGISTRY["log"], self)
 
     def log1p(self) -> Tensor:
-        """Return ln(1 + x), exact near 0."""
+        """Return ln(1 + x), exact near 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1e-10]).log1p()
+        tensor([0.0000e+00, 1.0000e-10])
+        """
         return apply(REGISTRY["log1p"], self)
 
     def sqrt(self) -> Tensor:
-        """Return √x; nan below 0."""
+        """Return √x; nan below 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([4.0, 2.0, -1.0]).sqrt()
+        tensor([2.0000, 1.4142,    nan])
+        """
         return apply(REGISTRY["sqrt"], self)
 
     def rsqrt(self) -> Tensor:
-        """Return 1 / √x."""
+        """Return 1 / √x.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([4.0, 0.25]).rsqrt()
+        tensor([0.5000, 2.0000])
+        """
         return apply(REGISTRY["rsqrt"], self)
 
     def square(self) -> Tensor:
-        """Return x²."""
+        """Return x².
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-3.0, 0.5]).square()
+        tensor([9.0000, 0.2500])
+        """
         return self**2
 
     def reciprocal(self) -> Tensor:
-        """Return 1 / x."""
+        """Return 1 / x.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([4.0, 0.5]).reciprocal()
+        tensor([0.2500, 2.0000])
+        """
         return apply(REGISTRY["reciprocal"], self)
 
     def sin(self) -> Tensor:
-        """Return sin x, x in radians."""
+        """Return sin x, x in radians.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1.5708]).sin()
+        tensor([0., 1.])
+        """
         return apply(REGISTRY["sin"], self)
 
     def cos(self) -> Tensor:
-        """Return cos x, x in radians."""
+        """Return cos x, x in radians.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 3.1416]).cos()
+        tensor([ 1., -1.])
+        """
         return apply(REGISTRY["cos"], self)
 
     def tanh(self) -> Tensor:
-        """Return the hyperbolic tangent."""
+        """Return the hyperbolic tangent.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 0.5, 5.0]).tanh()
+        tensor([0.0000, 0.4621, 0.9999])
+        """
         return apply(REGISTRY["tanh"], self)
 
     def erf(self) -> Tensor:
-        """Return the error function."""
+        """Return the error function.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 0.5, 5.0]).erf()
+        tensor([0.0000, 0.5205, 1.0000])
+        """
         return apply(REGISTRY["erf"], self)
 
     def sigmoid(self) -> Tensor:
-        """Return 1 / (1 + e⁻ˣ)."""
+        """Return 1 / (1 + e⁻ˣ).
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.0, 0.0, 1.0]).sigmoid()
+        tensor([0.2689, 0.5000, 0.7311])
+        """
         return apply(REGISTRY["sigmoid"], self)
 
     def relu(self) -> Tensor:
-        """Return max(x, 0)."""
+        """Return max(x, 0).
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.0, 0.0, 2.0]).relu()
+        tensor([0., 0., 2.])
+        """
         return apply(REGISTRY["relu"], self)
 
     def floor(self) -> Tensor:
-        """Return the largest integer not above x."""
+        """Return the largest integer not above x.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.7, -1.7]).floor()
+        tensor([ 1., -2.])
+        """
         return apply(REGISTRY["floor"], self)
 
     def ceil(self) -> Tensor:
-        """Return the smallest integer not below x."""
+        """Return the smallest integer not below x.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.2, -1.2]).ceil()
+        tensor([ 2., -1.])
+        """
         return apply(REGISTRY["ceil"], self)
 
     def trunc(self) -> Tensor:
-        """Return x without its fraction."""
+        """Return x without its fraction.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.7, -1.7]).trunc()
+        tensor([ 1., -1.])
+        """
         return apply(REGISTRY["trunc"], self)
-
-    def isnan(self) -> Tensor:
-        """Return whether each element is not a number."""
-        return apply(REGISTRY["isnan"], self)
-
-    def isinf(self) -> Tensor:
-        """Return whether each element is infinite."""
-        return apply(REGISTRY["isinf"], self)
-
-    def logical_not(self) -> Tensor:
-        """Return whether each element is 0."""
-        return apply(REGISTRY["logical_not"], self)
 
     def maximum(self, other: Operand) -> Tensor:
         """Return the larger of the two; NaN wins, element by element.
@@ -267,7 +329,12 @@ class ElementwiseMethods(TensorBase):
         return apply(REGISTRY["maximum"], self, other)
 
     def minimum(self, other: Operand) -> Tensor:
-        """Return the smaller of the two; NaN wins, element by element."""
+        """Return the smaller of the two; NaN wins, element by element.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 5.0]).minimum(sg.tensor([2.0, 4.0]))
+        tensor([1., 4.])
+        """
         return apply(REGISTRY["minimum"], self, other)
 
     def remainder(self, other: Operand) -> Tensor:
@@ -278,46 +345,6 @@ class ElementwiseMethods(TensorBase):
         tensor([1, 2])
         """
         return apply(REGISTRY["remainder"], self, other)
-
-    def eq(self, other: Operand) -> Tensor:
-        """Return whether the elements are equal, element by element."""
-        return apply(REGISTRY["eq"], self, other)
-
-    def ne(self, other: Operand) -> Tensor:
-        """Return whether the elements differ, element by element."""
-        return apply(REGISTRY["ne"], self, other)
-
-    def lt(self, other: Operand) -> Tensor:
-        """Return whether self < other, element by element."""
-        return apply(REGISTRY["lt"], self, other)
-
-    def le(self, other: Operand) -> Tensor:
-        """Return whether self ≤ other, element by element."""
-        return apply(REGISTRY["le"], self, other)
-
-    def gt(self, other: Operand) -> Tensor:
-        """Return whether self > other, element by element."""
-        return apply(REGISTRY["gt"], self, other)
-
-    def ge(self, other: Operand) -> Tensor:
-        """Return whether self ≥ other, element by element."""
-        return apply(REGISTRY["ge"], self, other)
-
-    def logical_and(self, other: Operand) -> Tensor:
-        """Return whether both differ from 0, element by element."""
-        return apply(REGISTRY["logical_and"], self, other)
-
-    def logical_or(self, other: Operand) -> Tensor:
-        """Return whether one differs from 0, element by element."""
-        return apply(REGISTRY["logical_or"], self, other)
-
-    def logical_xor(self, other: Operand) -> Tensor:
-        """Return whether exactly one differs from 0, element by element."""
-        return apply(REGISTRY["logical_xor"], self, other)
-
-    def isfinite(self) -> Tensor:
-        """Return whether each element is neither infinite nor NaN."""
-        return apply(REGISTRY["logical_not"], apply(REGISTRY["logical_or"], self.isnan(), self.isinf()))
 
     def round(self, *, decimals: int = 0) -> Tensor:
         """Return the nearest integers, halves to even; or the nearest multiples of 10 to the −decimals.
@@ -350,7 +377,6 @@ class ElementwiseMethods(TensorBase):
     clip = clamp
     absolute, negative, fix = abs, neg, trunc
     subtract, multiply, divide, true_divide = sub, mul, div, div
-    greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
 
     def where(self, condition: Tensor, other: Operand) -> Tensor:
         """Return self where `condition` holds, else `other`.
@@ -373,41 +399,6 @@ class ElementwiseMethods(TensorBase):
         """
         return apply(REGISTRY["where"], mask, self._filling(value), self)
 
-    def isclose(
-        self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-    ) -> Tensor:
-        """Return whether |self − other| ≤ atol + rtol |other|, or both are the same infinity.
-
-        NaN is close to NaN with `equal_nan` alone.
-
-        >>> import stepgrad as sg
-        >>> sg.tensor([1.0, 2.0]).isclose(sg.tensor([1.0 + 1e-7, 2.1]))
-        tensor([ True, False])
-        """
-        near = (self - other).abs() <= atol + rtol * other.abs()
-        close = (near & other.isfinite()) | (self == other)
-        return close | (self.isnan() & other.isnan()) if equal_nan else close
-
-    def allclose(
-        self, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-    ) -> bool:
-        """Return whether all elements are close, as `isclose` tells.
-
-        >>> import stepgrad as sg
-        >>> sg.tensor([1.0]).allclose(sg.tensor([1.0 + 1e-7]))
-        True
-        """
-        return bool(self.isclose(other, rtol, atol, equal_nan).all())
-
-    def equal(self, other: Tensor) -> bool:
-        """Return whether shape and all elements are the same.
-
-        >>> import stepgrad as sg
-        >>> sg.tensor([1, 2]).equal(sg.tensor([1, 2])), sg.tensor([1, 2]).equal(sg.tensor([1]))
-        (True, False)
-        """
-        return self._array.shape == other._array.shape and bool((self == other).all())
-
 
 def _bounded(x: Tensor, bound: Operand, beyond: Tensor) -> Tensor:
     """Return the bound where x is beyond it; NaN, of no gradient, where one of two tensors is NaN."""
@@ -416,7 +407,3 @@ def _bounded(x: Tensor, bound: Operand, beyond: Tensor) -> Tensor:
     if not isinstance(bound, TensorBase) or not y.is_floating_point():
         return y
     return apply(where, apply(isnan, x) | apply(isnan, bound), float("nan"), y)
-
-
-def _is_operand(x: Any) -> bool:
-    return isinstance(x, (TensorBase, bool, int, float, numpy.ndarray, numpy.generic))

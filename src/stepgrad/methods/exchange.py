@@ -20,6 +20,10 @@ class ExchangeMethods(TensorBase):
 
         With `force`, of any tensor, as ``.detach().cpu().numpy()``. Otherwise raises `GradientError` for a
         tensor that requires a gradient, `DeviceError` for one on a GPU.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).numpy()
+        array([1., 2.], dtype=float32)
         """
         if force:
             return self._as_tensor().detach().cpu().numpy()

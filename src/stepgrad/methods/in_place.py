@@ -12,8 +12,9 @@ from stepgrad.arrays import random as streams
 from stepgrad.autograd import engine
 from stepgrad.autograd.engine import apply, state
 from stepgrad.autograd.messages import made_without_history
-from stepgrad.errors import DtypeError, GradientError, IndexShapeError, ShapeError
+from stepgrad.errors import ArgumentError, DtypeError, GradientError, IndexShapeError, ShapeError
 from stepgrad.methods.base import Operand, TensorBase
+from stepgrad.methods.chances import check_deviation
 from stepgrad.methods.shapes import parsed_index
 from stepgrad.ops.registry import REGISTRY
 
@@ -180,7 +181,13 @@ class InPlaceMethods(TensorBase):
         self._version[0] += 1
 
     def copy_(self, other: Tensor) -> Tensor:
-        """Copy the numbers of `other`, which may broadcast and have another dtype, into this tensor."""
+        """Copy the numbers of `other`, which may broadcast and have another dtype, into this tensor.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 2).copy_(sg.tensor([1, 2]))
+        tensor([[1., 2.],
+                [1., 2.]])
+        """
         tensor = self._as_tensor()
         self._check_in_place(other)
         if self._records_with(other):
@@ -194,7 +201,12 @@ class InPlaceMethods(TensorBase):
         return tensor
 
     def fill_(self, value: Operand) -> Tensor:
-        """Set every element to `value`, a number or a tensor with one element."""
+        """Set every element to `value`, a number or a tensor with one element.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2).fill_(3)
+        tensor([3., 3.])
+        """
         if isinstance(value, TensorBase):
             return self.copy_(value._as_tensor().reshape(()))
         tensor = self._as_tensor()
@@ -207,16 +219,37 @@ class InPlaceMethods(TensorBase):
         return tensor
 
     def zero_(self) -> Tensor:
-        """Set every element to 0."""
+        """Set every element to 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).zero_()
+        tensor([0., 0.])
+        """
         return self.fill_(0)
 
     def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with normal numbers of the given mean and standard deviation."""
+        """Fill with normal numbers of the given mean and standard deviation.
+
+        >>> import stepgrad as sg
+        >>> seed = sg.manual_seed(0)
+        >>> x = sg.empty(1000).normal_(5.0, 2.0)
+        >>> round(x.mean().item(), 1), round(x.std().item(), 1)
+        (5.0, 2.1)
+        """
+        check_deviation("normal_", std)
         blocks = streams.normal_blocks(self._array.size)
         return self.copy_(self._drawn("randn", generator, blocks) * std + mean)
 
     def uniform_(self, low: float = 0.0, high: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with numbers uniform in [low, high)."""
+        """Fill with numbers uniform in [low, high).
+
+        >>> import stepgrad as sg
+        >>> x = sg.empty(1000).uniform_(-1, 1)
+        >>> bool((x >= -1).all()), bool((x < 1).all())
+        (True, True)
+        """
+        if not low <= high:
+            raise ArgumentError(f"uniform_ needs low ≤ high, not low={low}, high={high}.")
         blocks = streams.blocks_for(self._array.size, dtypes.of(self._array))
         return self.copy_(self._drawn("rand", generator, blocks) * (high - low) + low)
 
@@ -229,55 +262,121 @@ class InPlaceMethods(TensorBase):
         return drawn.to(tensor.device)
 
     def add_(self, other: Operand, *, alpha: float = 1) -> Tensor:
-        """Add alpha · other, in place."""
+        """Add alpha · other, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).add_(10, alpha=2)
+        tensor([21., 22.])
+        """
         return self._become(self._as_tensor().add(other, alpha=alpha))
 
     def sub_(self, other: Operand, *, alpha: float = 1) -> Tensor:
-        """Subtract alpha · other, in place."""
+        """Subtract alpha · other, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).sub_(10)
+        tensor([-9., -8.])
+        """
         return self._become(self._as_tensor().sub(other, alpha=alpha))
 
     def mul_(self, other: Operand) -> Tensor:
-        """Multiply by other, in place."""
+        """Multiply by other, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).mul_(10)
+        tensor([10., 20.])
+        """
         return self._become(self._as_tensor().mul(other))
 
     def div_(self, other: Operand) -> Tensor:
-        """Divide by other, in place."""
+        """Divide by other, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).div_(10)
+        tensor([0.1000, 0.2000])
+        """
         return self._become(self._as_tensor().div(other))
 
     def pow_(self, exponent: Operand) -> Tensor:
-        """Raise to a power, in place."""
+        """Raise to a power, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([2.0, 3.0]).pow_(2)
+        tensor([4., 9.])
+        """
         return self._become(self._as_tensor().pow(exponent))
 
     def clamp_(self, min: float | None = None, max: float | None = None) -> Tensor:
-        """Clamp to a range, in place."""
+        """Clamp to a range, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-2.0, 0.5, 3.0]).clamp_(0, 1)
+        tensor([0.0000, 0.5000, 1.0000])
+        """
         return self._become(self._as_tensor().clamp(min, max))
 
     def masked_fill_(self, mask: Tensor, value: float) -> Tensor:
-        """Set to value where mask holds, in place."""
+        """Set to value where mask holds, in place.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([1.0, -2.0])
+        >>> x.masked_fill_(x < 0, 0.0)
+        tensor([1., 0.])
+        """
         return self._become(self._as_tensor().masked_fill(mask, value))
 
     def relu_(self) -> Tensor:
-        """Replace by max(x, 0), in place."""
+        """Replace by max(x, 0), in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.0, 2.0]).relu_()
+        tensor([0., 2.])
+        """
         return self._become(self._as_tensor().relu())
 
     def neg_(self) -> Tensor:
-        """Negate, in place."""
+        """Negate, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.0, 2.0]).neg_()
+        tensor([ 1., -2.])
+        """
         return self._become(self._as_tensor().neg())
 
     def exp_(self) -> Tensor:
-        """Replace by eˣ, in place."""
+        """Replace by eˣ, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1.0]).exp_()
+        tensor([1.0000, 2.7183])
+        """
         return self._become(self._as_tensor().exp())
 
     def sqrt_(self) -> Tensor:
-        """Replace by √x, in place."""
+        """Replace by √x, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([4.0, 9.0]).sqrt_()
+        tensor([2., 3.])
+        """
         return self._become(self._as_tensor().sqrt())
 
     def sigmoid_(self) -> Tensor:
-        """Replace by σ(x), in place."""
+        """Replace by σ(x), in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([-1.0, 0.0, 1.0]).sigmoid_()
+        tensor([0.2689, 0.5000, 0.7311])
+        """
         return self._become(self._as_tensor().sigmoid())
 
     def tanh_(self) -> Tensor:
-        """Replace by tanh x, in place."""
+        """Replace by tanh x, in place.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 0.5]).tanh_()
+        tensor([0.0000, 0.4621])
+        """
         return self._become(self._as_tensor().tanh())
 
     def __iadd__(self, other: Operand) -> Tensor:

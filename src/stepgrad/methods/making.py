@@ -14,6 +14,7 @@ from stepgrad.arrays.conversion import array_of
 from stepgrad.autograd.engine import apply
 from stepgrad.errors import ArgumentError, ShapeError
 from stepgrad.methods.base import as_shape
+from stepgrad.methods.chances import check_probability
 from stepgrad.methods.in_place import InPlaceMethods
 from stepgrad.ops.registry import REGISTRY
 
@@ -38,26 +39,46 @@ class MakingMethods(InPlaceMethods):
     def new_tensor(
         self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        """Return a tensor with a copy of `data`."""
+        """Return a tensor with a copy of `data`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0], dtype=sg.float64).new_tensor([2, 3])
+        tensor([2., 3.], dtype=stepgrad.float64)
+        """
         array = array_of(data, self._as_tensor().dtype if dtype is None else dtype, copy=True)
         return self._made(type(self._as_tensor())._of(array), device, requires_grad)
 
     def new_zeros(
         self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        """Return zeros of a shape, given one by one or as one sequence."""
+        """Return zeros of a shape, given one by one or as one sequence.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).new_zeros(3)
+        tensor([0, 0, 0])
+        """
         return self._full(size, 0, dtype, device, requires_grad)
 
     def new_ones(
         self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        """Return ones of a shape."""
+        """Return ones of a shape.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).new_ones(3)
+        tensor([1, 1, 1])
+        """
         return self._full(size, 1, dtype, device, requires_grad)
 
     def new_empty(
         self, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
     ) -> Tensor:
-        """Return a tensor of a shape, to be filled; it holds zeros."""
+        """Return a tensor of a shape, to be filled; it holds zeros.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0]).new_empty(2, 3).shape
+        (2, 3)
+        """
         return self._full(size, 0, dtype, device, requires_grad)
 
     def new_full(
@@ -69,39 +90,48 @@ class MakingMethods(InPlaceMethods):
         device: Any = None,
         requires_grad: bool = False,
     ) -> Tensor:
-        """Return a tensor of a shape with every element `fill_value`."""
+        """Return a tensor of a shape with every element `fill_value`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0]).new_full((2,), 0.5)
+        tensor([0.5000, 0.5000])
+        """
         return self._full((size,), fill_value, dtype, device, requires_grad)
 
     def new(self, *data: Any) -> Tensor:
-        """Return a tensor of the given sizes, or of numbers in sequences: PyTorch's older `new_tensor`."""
+        """Return a tensor of the given sizes, or of numbers in sequences: PyTorch's older `new_tensor`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0]).new([2, 3])
+        tensor([2., 3.])
+        """
         if data and not isinstance(data[0], int):
             return self.new_tensor(data[0])
         return self.new_empty(data or (0,))
 
-    def byte(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as uint8; fractions are cut off."""
-        return self._as_tensor().to(dtypes.uint8)
-
-    def char(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as int8; fractions are cut off."""
-        return self._as_tensor().to(dtypes.int8)
-
-    def short(self, memory_format: Any = dtypes.preserve_format) -> Tensor:
-        """Return the tensor as int16; fractions are cut off."""
-        return self._as_tensor().to(dtypes.int16)
-
     # ------------------------------------------------------------------------------ random numbers
 
     def bernoulli(self, p: float | None = None, *, generator: Any = None) -> Tensor:
-        """Return 1 with the probability that each element is, or with probability `p`, else 0."""
+        """Return 1 with the probability that each element is, or with probability `p`, else 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1.0, 1.0]).bernoulli()
+        tensor([0., 1., 1.])
+        """
         x = self._as_tensor().detach()
-        return (self._uniform(generator) < (x if p is None else p)).to(x.dtype)
+        chance = x if p is None else p
+        check_probability("bernoulli", chance)
+        return (self._uniform(generator) < chance).to(x.dtype)
 
     def multinomial(self, num_samples: int, replacement: bool = False, *, generator: Any = None) -> Tensor:
         """Return `num_samples` indices (int64) drawn with probabilities proportional to the rows.
 
         Without replacement by the exponential race: the smallest −ln(u)/p come first (Efraimidis and
         Spirakis, 2006).
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 0.0, 5.0]).multinomial(1)
+        tensor([2])
         """
         of = type(self._as_tensor())._of
         g = generator or streams.default_generator
@@ -122,36 +152,80 @@ class MakingMethods(InPlaceMethods):
         return of(numpy.argsort(race, axis=-1, kind="stable")[..., :num_samples].astype("int64"))
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Tensor:
-        """Fill with 1 with probability `p`, a number or a tensor that broadcasts, else 0."""
+        """Fill with 1 with probability `p`, a number or a tensor that broadcasts, else 0.
+
+        >>> import stepgrad as sg
+        >>> sg.empty(3).bernoulli_(1.0)
+        tensor([1., 1., 1.])
+        """
         chance = p._as_tensor().detach() if isinstance(p, InPlaceMethods) else float(p)
+        check_probability("bernoulli_", chance)
         return self.copy_((self._uniform(generator) < chance).to(self._as_tensor().dtype))
 
-    def random_(self, low: int = 0, high: int | None = None, *, generator: Any = None) -> Tensor:
+    def random_(self, low: int | None = None, high: int | None = None, *, generator: Any = None) -> Tensor:
         """Fill with integers uniform in [low, high), or in [0, low) when it stands alone: random_(to).
 
         Without bounds up to the largest number that the dtype holds, of a floating point type up to which all
         integers are its numbers.
+
+        >>> import stepgrad as sg
+        >>> x = sg.empty(1000).random_(3)
+        >>> x.unique()
+        tensor([0., 1., 2.])
         """
         x = self._as_tensor()
         if high is None:
-            low, high = 0, low or _integers(x.dtype)
-        drawn = (generator or streams.default_generator).integers(low, high, tuple(x.shape))
+            low, high = 0, _integers(x.dtype) if low is None else low
+        drawn = (generator or streams.default_generator).integers(low or 0, high, tuple(x.shape))
         return self.copy_(type(x)._of(drawn).to(x.dtype))
 
     def exponential_(self, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with exponentially distributed numbers of rate `lambd`."""
+        """Fill with exponentially distributed numbers of rate `lambd`.
+
+        >>> import stepgrad as sg
+        >>> x = sg.empty(10).exponential_(2.0)
+        >>> bool((x >= 0).all())
+        True
+        """
+        if not lambd > 0:
+            raise ArgumentError(f"exponential_ needs a rate > 0, not {lambd}.")
         return self.copy_((-self._uniform(generator)).log1p() / -lambd)
 
     def geometric_(self, p: float, *, generator: Any = None) -> Tensor:
-        """Fill with how many trials of probability `p` it takes to the first success, 1, 2, …"""
+        """Fill with how many trials of probability `p` it takes to the first success, 1, 2, …
+
+        >>> import stepgrad as sg
+        >>> x = sg.empty(10).geometric_(0.5)
+        >>> bool((x >= 1).all())
+        True
+        """
+        if not 0 < p < 1:
+            raise ArgumentError(f"geometric_ needs a probability between 0 and 1, not {p}.")
         return self.copy_(((-self._uniform(generator)).log1p() / math.log1p(-p)).floor() + 1)
 
     def cauchy_(self, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with Cauchy's numbers of the given median and width."""
+        """Fill with Cauchy's numbers of the given median and width.
+
+        >>> import stepgrad as sg
+        >>> seed = sg.manual_seed(0)
+        >>> x = sg.empty(1000).cauchy_(5.0)
+        >>> round(x.median().item(), 1)
+        5.1
+        """
+        if not sigma > 0:
+            raise ArgumentError(f"cauchy_ needs a width > 0, not {sigma}.")
         return self.copy_(((self._uniform(generator) - 0.5) * math.pi).tan() * sigma + median)
 
     def log_normal_(self, mean: float = 1.0, std: float = 2.0, *, generator: Any = None) -> Tensor:
-        """Fill with numbers whose logarithms are normal, of the given mean and standard deviation."""
+        """Fill with numbers whose logarithms are normal, of the given mean and standard deviation.
+
+        >>> import stepgrad as sg
+        >>> x = sg.empty(10).log_normal_()
+        >>> bool((x > 0).all())
+        True
+        """
+        if not std > 0:
+            raise ArgumentError(f"log_normal_ needs a standard deviation > 0, not {std}.")
         drawn = self._drawn("randn", generator, streams.normal_blocks(self._array.size))
         return self.copy_((drawn * std + mean).exp())
 
@@ -168,6 +242,11 @@ class MakingMethods(InPlaceMethods):
         """Set the main diagonal to a number; with `wrap`, of a tall matrix, again after each N columns.
 
         Raises `ShapeError` for less than 2 dimensions, and for more of different lengths.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3).fill_diagonal_(1)
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
         """
         shape = self._array.shape
         if len(shape) < 2 or (len(shape) > 2 and len(set(shape)) > 1):
@@ -180,11 +259,21 @@ class MakingMethods(InPlaceMethods):
         return self.masked_fill_(type(x)._of(places).to(x.device), fill_value)
 
     def apply_(self, function: Callable[[Any], Any]) -> Tensor:
-        """Replace each element by what a Python function makes of it. Slow; on the CPU alone."""
+        """Replace each element by what a Python function makes of it. Slow; on the CPU alone.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).apply_(lambda x: x * 10)
+        tensor([10., 20.])
+        """
         return self.map_(self._as_tensor(), lambda own, _: function(own))
 
     def map_(self, other: Tensor, function: Callable[[Any, Any], Any]) -> Tensor:
-        """Replace each element by what a Python function makes of it and of that of `other`."""
+        """Replace each element by what a Python function makes of it and of that of `other`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).map_(sg.tensor([3.0, 4.0]), lambda x, y: x * y)
+        tensor([3., 8.])
+        """
         x = self._as_tensor()
         if other.shape != x.shape:
             raise ArgumentError(f"map_ of the shapes {list(x.shape)} and {list(other.shape)}.")

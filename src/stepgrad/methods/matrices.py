@@ -49,37 +49,79 @@ class MatrixMethods(TensorBase):
         return apply(REGISTRY["det"], self)
 
     def logdet(self) -> Tensor:
-        """Return the logarithm of the determinant; nan where that is negative, −inf where it is 0."""
+        """Return the logarithm of the determinant; nan where that is negative, −inf where it is 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[2.0, 0.0], [0.0, 3.0]]).logdet()
+        tensor(1.7918)
+        """
         negative = apply(REGISTRY["detsign"], self).detach() < 0
         return apply(REGISTRY["where"], negative, math.nan, apply(REGISTRY["logabsdet"], self))
 
     def slogdet(self) -> SlogDet:
-        """Return (sign, logabsdet) of the determinant, which does not overflow."""
+        """Return (sign, logabsdet) of the determinant, which does not overflow.
+
+        >>> import stepgrad as sg
+        >>> sign, logabsdet = sg.tensor([[0.0, 2.0], [3.0, 0.0]]).slogdet()
+        >>> sign, logabsdet
+        (tensor(-1.), tensor(1.7918))
+        """
         return SlogDet(apply(REGISTRY["detsign"], self), apply(REGISTRY["logabsdet"], self))
 
     def pinverse(self, rcond: float = 1e-15) -> Tensor:
-        """Return Moore and Penrose's inverse; singular values up to rcond · the largest count as 0."""
+        """Return Moore and Penrose's inverse; singular values up to rcond · the largest count as 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[2.0, 0.0], [0.0, 4.0], [0.0, 0.0]]).pinverse()
+        tensor([[0.5000, 0.0000, 0.0000],
+                [0.0000, 0.2500, 0.0000]])
+        """
         return apply(REGISTRY["pinv"], self, atol=0.0, rtol=float(rcond), hermitian=False)
 
     def matrix_exp(self) -> Tensor:
-        """Return the matrix exponential I + A + A²/2 + …"""
+        """Return the matrix exponential I + A + A²/2 + …
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[0.0, 1.0], [0.0, 0.0]]).matrix_exp()
+        tensor([[1., 1.],
+                [0., 1.]])
+        """
         return apply(REGISTRY["matrix_exp"], self)
 
     # ------------------------------------------------------------------------------- decompositions
 
     def cholesky(self, upper: bool = False) -> Tensor:
-        """Return L, lower triangular with L Lᵀ = A, or with `upper` Lᵀ, of the upper triangle of A."""
+        """Return L, lower triangular with L Lᵀ = A, or with `upper` Lᵀ, of the upper triangle of A.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[4.0, 2.0], [2.0, 5.0]]).cholesky()
+        tensor([[2., 0.],
+                [1., 2.]])
+        """
         x = self._as_tensor()
         made = apply(REGISTRY["cholesky"], x.mT if upper else x)
         return made.mT if upper else made
 
     def cholesky_inverse(self, upper: bool = False) -> Tensor:
-        """Return the inverse of the matrix of which this is the Cholesky factor."""
+        """Return the inverse of the matrix of which this is the Cholesky factor.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[2.0, 0.0], [1.0, 2.0]]).cholesky_inverse()
+        tensor([[ 0.3125, -0.1250],
+                [-0.1250,  0.2500]])
+        """
         x = self._triangle_of(upper)
         return (x.mT @ x if upper else x @ x.mT).inverse()
 
     def cholesky_solve(self, L: Tensor, upper: bool = False) -> Tensor:
-        """Return X with A X = self, L the Cholesky factor of A."""
+        """Return X with A X = self, L the Cholesky factor of A.
+
+        >>> import stepgrad as sg
+        >>> L = sg.tensor([[2.0, 0.0], [1.0, 2.0]])
+        >>> sg.tensor([[4.0], [7.0]]).cholesky_solve(L)
+        tensor([[0.3750],
+                [1.2500]])
+        """
         factor = L._triangle_of(upper)
         lower = factor.mT if upper else factor
         return apply(REGISTRY["solve"], lower.mT, apply(REGISTRY["solve"], lower, self))
@@ -91,7 +133,14 @@ class MatrixMethods(TensorBase):
         return x - other
 
     def qr(self, some: bool = True) -> QR:
-        """Return (Q, R); with `some` false Q is square."""
+        """Return (Q, R); with `some` false Q is square.
+
+        >>> import stepgrad as sg
+        >>> q, r = sg.tensor([[3.0, 1.0], [4.0, 2.0]]).qr()
+        >>> (q @ r).round(decimals=4)
+        tensor([[3., 1.],
+                [4., 2.]])
+        """
         return self._qr("reduced" if some else "complete")
 
     def _qr(self, mode: str) -> QR:
@@ -110,7 +159,13 @@ class MatrixMethods(TensorBase):
         return rows, columns
 
     def svd(self, some: bool = True, compute_uv: bool = True) -> Any:
-        """Return (U, S, V), V with singular vectors as columns; `stepgrad.linalg.svd` gives Vᵀ."""
+        """Return (U, S, V), V with singular vectors as columns; `stepgrad.linalg.svd` gives Vᵀ.
+
+        >>> import stepgrad as sg
+        >>> u, s, v = sg.tensor([[3.0, 0.0], [0.0, 2.0]]).svd()
+        >>> s
+        tensor([3., 2.])
+        """
         u, s, vh = self._svd(full=not some)
         return SVD(u, s, vh.mT) if compute_uv else SVD(u * 0, s, vh.mT * 0)
 
@@ -127,7 +182,14 @@ class MatrixMethods(TensorBase):
         return Eigh(*(piece(TENSORS, both, i, sizes) for i in range(2)))
 
     def lu(self, pivot: bool = True, get_infos: bool = False) -> Any:
-        """Return (LU, pivots): L and U in one matrix, and the rows that changed places, from 1 on."""
+        """Return (LU, pivots): L and U in one matrix, and the rows that changed places, from 1 on.
+
+        >>> import stepgrad as sg
+        >>> packed, pivots = sg.tensor([[1.0, 2.0], [4.0, 6.0]]).lu()
+        >>> packed, pivots
+        (tensor([[4.0000, 6.0000],
+                [0.2500, 0.5000]]), tensor([2, 2], dtype=stepgrad.int32))
+        """
         if not pivot:
             raise ArgumentError("lu without pivots is not in stepgrad.")
         made = LUFactors(apply(REGISTRY["lu"], self), apply(REGISTRY["lu_pivots"], self))
@@ -135,7 +197,14 @@ class MatrixMethods(TensorBase):
         return (*made, type(made.LU)._of(infos)) if get_infos else made
 
     def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
-        """Return X with A X = self, from the LU decomposition of A."""
+        """Return X with A X = self, from the LU decomposition of A.
+
+        >>> import stepgrad as sg
+        >>> packed, pivots = sg.tensor([[1.0, 2.0], [4.0, 6.0]]).lu()
+        >>> sg.tensor([[5.0], [16.0]]).lu_solve(packed, pivots)
+        tensor([[1.],
+                [2.]])
+        """
         lower, above = factors.unit_lower(TENSORS, LU_data), LU_data.triu()
         order = _order(LU_pivots, LU_data.shape[-2])
         rows = order.unsqueeze(-1).expand(*_lead(order, self), *self._array.shape[-2:])
@@ -146,11 +215,24 @@ class MatrixMethods(TensorBase):
     def triangular_solve(
         self, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
     ) -> Solution:
-        """Return (X with A X = self, A); A is triangular, or its transpose is meant."""
+        """Return (X with A X = self, A); A is triangular, or its transpose is meant.
+
+        >>> import stepgrad as sg
+        >>> solution, _ = sg.tensor([[4.0], [2.0]]).triangular_solve(sg.tensor([[2.0, 1.0], [0.0, 1.0]]))
+        >>> solution
+        tensor([[1.],
+                [2.]])
+        """
         return Solution(triangular_solution(A, self._as_tensor(), upper, transpose, unitriangular), A.clone())
 
     def ormqr(self, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
-        """Return Q other (or other Q, or with Qᵀ), Q the product of Householder's reflections in self."""
+        """Return Q other (or other Q, or with Qᵀ), Q the product of Householder's reflections in self.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[-5.0], [0.5]]).ormqr(sg.tensor([1.6]), sg.tensor([[3.0], [4.0]]))
+        tensor([[-5.],
+                [ 0.]])
+        """
         x, count = self._as_tensor(), tau.shape[-1]
         # Reflections that meet `other` one after the other; their order is that of Q or of Qᵀ.
         forwards = left == transpose

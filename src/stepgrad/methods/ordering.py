@@ -61,7 +61,13 @@ class OrderingMethods(TensorBase):
         return Ordered(values, places) if keepdim else Ordered(values.squeeze(d), places.squeeze(d))
 
     def msort(self) -> Tensor:
-        """Return the elements in order along the first dimension."""
+        """Return the elements in order along the first dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[3, 1], [2, 4]]).msort()
+        tensor([[2, 1],
+                [3, 4]])
+        """
         return self.sort(0).values
 
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Ordered:
@@ -113,7 +119,12 @@ class OrderingMethods(TensorBase):
         return self._median(dim, keepdim, skips=False)
 
     def nanmedian(self, dim: int | None = None, keepdim: bool = False) -> Any:
-        """Return the lower median of all but NaN; with `dim` (values, indices)."""
+        """Return the lower median of all but NaN; with `dim` (values, indices).
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, float("nan"), 3.0]).nanmedian()
+        tensor(1.)
+        """
         return self._median(dim, keepdim, skips=True)
 
     def _median(self, dim: int | None, keepdim: bool, skips: bool) -> Any:
@@ -171,7 +182,12 @@ class OrderingMethods(TensorBase):
     def nanquantile(
         self, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
     ) -> Tensor:
-        """Return the quantiles of all elements but NaN: see `quantile`."""
+        """Return the quantiles of all elements but NaN: see `quantile`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, float("nan"), 3.0]).nanquantile(0.5)
+        tensor(2.)
+        """
         return self._quantile(q, dim, keepdim, interpolation, skips=True)
 
     def _quantile(self, q: Any, dim: int | None, keepdim: bool, interpolation: str, skips: bool) -> Tensor:
@@ -205,7 +221,12 @@ class OrderingMethods(TensorBase):
     # ---------------------------------------------------------------------------------- counts
 
     def count_nonzero(self, dim: Any = None) -> Tensor:
-        """Return how many elements differ from 0."""
+        """Return how many elements differ from 0.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 2.0, 3.0]).count_nonzero()
+        tensor(2)
+        """
         return (self._as_tensor() != 0).sum(dim)
 
     def unique(
@@ -242,6 +263,10 @@ class OrderingMethods(TensorBase):
         """Return the elements, or the entries along `dim`, without those that repeat the one before.
 
         With `return_inverse` also which of them each element is, with `return_counts` how often each occurs.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 1, 2, 1]).unique_consecutive()
+        tensor([1, 2, 1])
         """
         array = readable(self)
         rows = array.reshape(-1) if dim is None else numpy.moveaxis(array, one_dim(dim, array.ndim), 0)
@@ -292,7 +317,12 @@ class OrderingMethods(TensorBase):
         return engine.Tensor._of(made.astype("int64" if weights is None else made.dtype))
 
     def histc(self, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-        """Return how many elements fall into equal parts of [min, max], by default of all there is."""
+        """Return how many elements fall into equal parts of [min, max], by default of all there is.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 1.0, 1.5, 4.0]).histc(bins=4)
+        tensor([1., 2., 0., 1.])
+        """
         x = readable(self)
         low, high = (min, max) if min != max else (x.min(), x.max()) if x.size else (0, 1)
         low, high = (low - 1, high + 1) if low == high else (low, high)

@@ -38,31 +38,70 @@ class ProductMethods(TensorBase):
         return self._plus(mat1.mm(mat2), beta, alpha)
 
     def addmv(self, mat: Tensor, vec: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-        """Return beta · self + alpha · mat vec, of a matrix and a vector."""
+        """Return beta · self + alpha · mat vec, of a matrix and a vector.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 1.0]).addmv(sg.tensor([[1.0, 2.0], [3.0, 4.0]]), sg.tensor([1.0, 1.0]))
+        tensor([4., 8.])
+        """
         return self._plus(mat.mv(vec), beta, alpha)
 
     def addr(self, vec1: Tensor, vec2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-        """Return beta · self + alpha · the outer product of two vectors."""
+        """Return beta · self + alpha · the outer product of two vectors.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 2).addr(sg.tensor([1.0, 2.0]), sg.tensor([3.0, 4.0]))
+        tensor([[3., 4.],
+                [6., 8.]])
+        """
         return self._plus(vec1.outer(vec2), beta, alpha)
 
     def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-        """Return beta · self + alpha · batch1 batch2, of batches of matrices."""
+        """Return beta · self + alpha · batch1 batch2, of batches of matrices.
+
+        >>> import stepgrad as sg
+        >>> sg.ones(1, 2, 2).baddbmm(sg.ones(1, 2, 3), sg.ones(1, 3, 2))
+        tensor([[[4., 4.],
+                 [4., 4.]]])
+        """
         return self._plus(batch1.bmm(batch2), beta, alpha)
 
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
-        """Return beta · self + alpha · the sum of the products of two batches of matrices."""
+        """Return beta · self + alpha · the sum of the products of two batches of matrices.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 2).addbmm(sg.ones(5, 2, 3), sg.ones(5, 3, 2))
+        tensor([[15., 15.],
+                [15., 15.]])
+        """
         return self._plus(batch1.bmm(batch2).sum(0), beta, alpha)
 
     def vdot(self, other: Tensor) -> Tensor:
-        """Return the inner product of two vectors."""
+        """Return the inner product of two vectors.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).vdot(sg.tensor([3.0, 4.0]))
+        tensor(11.)
+        """
         return self._as_tensor().dot(other)
 
     def ger(self, vec2: Tensor) -> Tensor:
-        """Return the outer product of two vectors."""
+        """Return the outer product of two vectors.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).ger(sg.tensor([3.0, 4.0]))
+        tensor([[3., 4.],
+                [6., 8.]])
+        """
         return self._as_tensor().outer(vec2)
 
     def inner(self, other: Tensor) -> Tensor:
-        """Return the inner products over the last dimensions of both; with a number, the product."""
+        """Return the inner products over the last dimensions of both; with a number, the product.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 2.0], [3.0, 4.0]]).inner(sg.tensor([1.0, 1.0]))
+        tensor([3., 7.])
+        """
         x = self._as_tensor()
         if not x.ndim or not other.ndim:
             return x * other
@@ -123,7 +162,12 @@ class ProductMethods(TensorBase):
         return (a * b).reshape(sizes)
 
     def cross(self, other: Tensor, dim: int | None = None) -> Tensor:
-        """Return the cross product along a dimension of length 3, by default the first one."""
+        """Return the cross product along a dimension of length 3, by default the first one.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 0.0, 0.0]).cross(sg.tensor([0.0, 1.0, 0.0]))
+        tensor([0., 0., 1.])
+        """
         x = self._as_tensor()
         if dim is None:
             shape = _broadcast(x.shape, other.shape)
@@ -139,7 +183,13 @@ class ProductMethods(TensorBase):
         return x.roll(-1, d) * other.roll(-2, d) - x.roll(-2, d) * other.roll(-1, d)
 
     def matrix_power(self, n: int) -> Tensor:
-        """Return the n-th power of square matrices; of the inverse, if n is negative."""
+        """Return the n-th power of square matrices; of the inverse, if n is negative.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 1.0], [0.0, 1.0]]).matrix_power(3)
+        tensor([[1., 3.],
+                [0., 1.]])
+        """
         x = self._as_tensor()
         if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
             raise ShapeError(f"matrix_power takes square matrices, not the shape {list(x.shape)}.")
@@ -190,7 +240,13 @@ class ProductMethods(TensorBase):
         return product.squeeze()
 
     def corrcoef(self) -> Tensor:
-        """Return the correlations of variables, one in each row, observed in the columns; within [−1, 1]."""
+        """Return the correlations of variables, one in each row, observed in the columns; within [−1, 1].
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 2.0, 3.0], [6.0, 4.0, 2.0]]).corrcoef()
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+        """
         covariance = self.cov()
         if not covariance.ndim:
             return covariance / covariance

@@ -93,19 +93,34 @@ class ReductionMethods(TensorBase):
         return self._spread("std", dim, unbiased, keepdim, correction)
 
     def prod(self, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the product. Booleans and integers multiply to int64, unless `dtype` says otherwise."""
+        """Return the product. Booleans and integers multiply to int64, unless `dtype` says otherwise.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([2, 3, 4]).prod()
+        tensor(24)
+        """
         return apply(
             REGISTRY["prod"], self._wide(dtype), dim=some_dims(dim, self._array.ndim), keepdim=keepdim
         )
 
     def amax(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return the largest; elements that tie share the gradient."""
+        """Return the largest; elements that tie share the gradient.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 5.0], [7.0, 3.0]]).amax(1)
+        tensor([5., 7.])
+        """
         dims = some_dims(dim, self._array.ndim)
         self._must_not_be_empty("amax", dims)
         return apply(REGISTRY["amax"], self, dim=dims, keepdim=keepdim)
 
     def amin(self, dim: Any = None, keepdim: bool = False) -> Tensor:
-        """Return the smallest; elements that tie share the gradient."""
+        """Return the smallest; elements that tie share the gradient.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1.0, 5.0], [7.0, 3.0]]).amin(1)
+        tensor([1., 3.])
+        """
         dims = some_dims(dim, self._array.ndim)
         self._must_not_be_empty("amin", dims)
         return apply(REGISTRY["amin"], self, dim=dims, keepdim=keepdim)
@@ -156,7 +171,12 @@ class ReductionMethods(TensorBase):
         return self._arg("argmax", dim, keepdim)
 
     def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        """Return the index (int64) of the first smallest, in the flattened tensor when `dim` is None."""
+        """Return the index (int64) of the first smallest, in the flattened tensor when `dim` is None.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([4.0, 2.0, 3.0]).argmin()
+        tensor(1)
+        """
         return self._arg("argmin", dim, keepdim)
 
     def _arg(self, name: str, dim: int | None, keepdim: bool) -> Tensor:

@@ -36,7 +36,12 @@ class RunningMethods(TensorBase):
         return self._run("cumprod", dim, dtype)
 
     def logcumsumexp(self, dim: int) -> Tensor:
-        """Return ln Σ eˣ of all elements so far along a dimension, without overflow."""
+        """Return ln Σ eˣ of all elements so far along a dimension, without overflow.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 0.0, 0.0]).logcumsumexp(0)
+        tensor([0.0000, 0.6931, 1.0986])
+        """
         return self._run("logcumsumexp", dim, None)
 
     def _run(self, name: str, dim: int, dtype: Any) -> Tensor:
@@ -60,7 +65,13 @@ class RunningMethods(TensorBase):
         return self._running_extreme("cumargmax", dim)
 
     def cummin(self, dim: int) -> Ordered:
-        """Return (values, indices) of the smallest element so far along a dimension."""
+        """Return (values, indices) of the smallest element so far along a dimension.
+
+        >>> import stepgrad as sg
+        >>> values, indices = sg.tensor([3.0, 1.0, 2.0]).cummin(0)
+        >>> values, indices
+        (tensor([3., 1., 1.]), tensor([0, 1, 1]))
+        """
         return self._running_extreme("cumargmin", dim)
 
     def _running_extreme(self, name: str, dim: int) -> Ordered:
@@ -74,27 +85,54 @@ class RunningMethods(TensorBase):
     # ---------------------------------------------------------------------------- reductions
 
     def nansum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the sum of all elements but NaN."""
+        """Return the sum of all elements but NaN.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, float("nan"), 3.0]).nansum()
+        tensor(4.)
+        """
         x = self._as_tensor()
         return apply(REGISTRY["where"], x.isnan(), 0, x).sum(dim, keepdim, dtype=dtype)
 
     def nanmean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        """Return the mean of all elements but NaN."""
+        """Return the mean of all elements but NaN.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, float("nan"), 3.0]).nanmean()
+        tensor(2.)
+        """
         x = self._as_tensor() if dtype is None else self._as_tensor().to(dtype)
         count = x.detach().isnan().logical_not().sum(dim, keepdim)
         return x.nansum(dim, keepdim) / count
 
     def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
-        """Return the smallest and the largest element; those that tie share the gradient."""
+        """Return the smallest and the largest element; those that tie share the gradient.
+
+        >>> import stepgrad as sg
+        >>> smallest, largest = sg.tensor([3.0, 1.0, 2.0]).aminmax()
+        >>> smallest, largest
+        (tensor(1.), tensor(3.))
+        """
         x = self._as_tensor()
         return x.amin(dim, keepdim), x.amax(dim, keepdim)
 
     def dist(self, other: Tensor, p: float = 2) -> Tensor:
-        """Return the p-norm of the difference."""
+        """Return the p-norm of the difference.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([0.0, 0.0]).dist(sg.tensor([3.0, 4.0]))
+        tensor(5.)
+        """
         return (self._as_tensor() - other).norm(p)
 
     def renorm(self, p: float, dim: int, maxnorm: float) -> Tensor:
-        """Return the entries along a dimension, those whose p-norm is above `maxnorm` scaled down to it."""
+        """Return the entries along a dimension, those whose p-norm is above `maxnorm` scaled down to it.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[3.0, 4.0], [0.3, 0.4]]).renorm(2, 0, 1.0)
+        tensor([[0.6000, 0.8000],
+                [0.3000, 0.4000]])
+        """
         x = self._as_tensor()
         d = one_dim(dim, x.ndim)
         length = x.norm(p, [i for i in range(x.ndim) if i != d], keepdim=True)

@@ -23,7 +23,14 @@ class ScatteringMethods(ArrangingMethods):
     """`index` holds integers (int64) along a dimension; the other places are those of its own elements."""
 
     def take_along_dim(self, indices: Tensor, dim: int | None = None) -> Tensor:
-        """Return the elements at `indices` along a dimension; the other dimensions broadcast."""
+        """Return the elements at `indices` along a dimension; the other dimensions broadcast.
+
+        >>> import stepgrad as sg
+        >>> x = sg.tensor([[3, 1], [2, 4]])
+        >>> x.take_along_dim(x.argsort(1), 1)
+        tensor([[1, 3],
+                [2, 4]])
+        """
         x = self._as_tensor()
         if dim is None:
             return apply(REGISTRY["take_along"], x.reshape(-1), indices.reshape(-1), dim=0)
@@ -48,13 +55,24 @@ class ScatteringMethods(ArrangingMethods):
         return self._copied(self._as_tensor().reshape(-1)[index])
 
     def put(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-        """Return a copy with `source` at positions in the flattened tensor, or added there."""
+        """Return a copy with `source` at positions in the flattened tensor, or added there.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(3).put(sg.tensor([0, 2]), sg.tensor([1.0, 2.0]))
+        tensor([1., 0., 2.])
+        """
         x = self._as_tensor()
         values = source.reshape(index.shape)
         return x.reshape(-1).index_put((index,), values, accumulate).reshape(x.shape)
 
     def index_put(self, indices: Any, values: Operand, accumulate: bool = False) -> Tensor:
-        """Return a copy with `values` where a tuple of index tensors (None: all) points, or added there."""
+        """Return a copy with `values` where a tuple of index tensors (None: all) points, or added there.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 2).index_put((sg.tensor([0, 1]), sg.tensor([1, 0])), 5.0)
+        tensor([[0., 5.],
+                [5., 0.]])
+        """
         x = self._as_tensor()
         _, spec, tensors = parsed_index(tuple(slice(None) if i is None else i for i in indices))
         if not isinstance(values, TensorBase):
@@ -62,7 +80,14 @@ class ScatteringMethods(ArrangingMethods):
         return apply(REGISTRY["index_put"], x, values, *tensors, spec=spec, accumulate=accumulate)
 
     def index_copy(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
-        """Return a copy with the entries of `source` at `index` (a vector) along a dimension."""
+        """Return a copy with the entries of `source` at `index` (a vector) along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(3, 2).index_copy(0, sg.tensor([2]), sg.tensor([[1.0, 2.0]]))
+        tensor([[0., 0.],
+                [0., 0.],
+                [1., 2.]])
+        """
         return self._with_entries("index_copy", dim, index, source, False)
 
     def index_add(self, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Tensor:
@@ -75,7 +100,14 @@ class ScatteringMethods(ArrangingMethods):
         return self._with_entries("index_add", dim, index, source if alpha == 1 else source * alpha, True)
 
     def index_fill(self, dim: int, index: Tensor, value: Operand) -> Tensor:
-        """Return a copy with a number in the entries that `index` (a vector) names along a dimension."""
+        """Return a copy with a number in the entries that `index` (a vector) names along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(3, 2).index_fill(0, sg.tensor([1]), 7.0)
+        tensor([[0., 0.],
+                [7., 7.],
+                [0., 0.]])
+        """
         x = self._as_tensor()
         if not x.ndim:
             return x.reshape(1).index_fill(0, index, value).reshape(())
@@ -101,6 +133,10 @@ class ScatteringMethods(ArrangingMethods):
         """Return a copy with the entries of `source` reduced into those that `index` names along a dimension.
 
         `reduce` is "prod", "mean", "amax" or "amin"; without `include_self` the old entries do not count.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).index_reduce(0, sg.tensor([0, 0]), sg.tensor([5.0, 3.0]), "amax")
+        tensor([5., 2.])
         """
         x = self._as_tensor()
         d = one_dim(dim, x.ndim)
@@ -173,6 +209,10 @@ class ScatteringMethods(ArrangingMethods):
         """Return a copy with src[i][j] reduced into [index[i][j]][j] (for dim 0).
 
         `reduce` is "sum", "prod", "mean", "amax" or "amin"; without `include_self` old elements do not count.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1.0, 2.0]).scatter_reduce(0, sg.tensor([0, 0, 1]), sg.tensor([1.0, 2.0, 3.0]), "sum")
+        tensor([4., 5.])
         """
         x = self._as_tensor()
         if reduce not in ("sum", "prod", "mean", "amax", "amin"):
@@ -211,7 +251,12 @@ class ScatteringMethods(ArrangingMethods):
     # ---------------------------------------------------------------------------------- by a mask
 
     def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
-        """Return a copy with the elements of `source`, one after the other, where `mask` (boolean) holds."""
+        """Return a copy with the elements of `source`, one after the other, where `mask` (boolean) holds.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(3).masked_scatter(sg.tensor([True, False, True]), sg.tensor([1.0, 2.0]))
+        tensor([1., 0., 2.])
+        """
         x = self._as_tensor()
         shape = numpy.broadcast_shapes(x.shape, mask.shape)
         held = mask.expand(shape).reshape(-1)
@@ -224,13 +269,24 @@ class ScatteringMethods(ArrangingMethods):
     # ---------------------------------------------------------------------------------- one slice
 
     def select_scatter(self, src: Tensor, dim: int, index: int) -> Tensor:
-        """Return a copy with `src` as one entry along a dimension."""
+        """Return a copy with `src` as one entry along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 2).select_scatter(sg.tensor([1.0, 2.0]), 0, 1)
+        tensor([[0., 0.],
+                [1., 2.]])
+        """
         return self._with_slice(one_dim(dim, self._array.ndim), index, src)
 
     def slice_scatter(
         self, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
     ) -> Tensor:
-        """Return a copy with `src` in a slice along a dimension."""
+        """Return a copy with `src` in a slice along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(4).slice_scatter(sg.ones(2), start=1, end=3)
+        tensor([0., 1., 1., 0.])
+        """
         return self._with_slice(one_dim(dim, self._array.ndim), slice(start, end, step), src)
 
     def _with_slice(self, dim: int, part: Any, src: Tensor) -> Tensor:
@@ -238,7 +294,13 @@ class ScatteringMethods(ArrangingMethods):
         return apply(REGISTRY["index_put"], self, src, spec=spec, accumulate=False)
 
     def diagonal_scatter(self, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-        """Return a copy with `src` on the diagonals of two dimensions."""
+        """Return a copy with `src` on the diagonals of two dimensions.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 2).diagonal_scatter(sg.tensor([1.0, 2.0]))
+        tensor([[1., 0.],
+                [0., 2.]])
+        """
         x = self._as_tensor()
         a, b = self._two_dims(dim1, dim2, "diagonal_scatter")
         y = REGISTRY["diagonal"].put(TENSORS, x.movedim((a, b), (-2, -1)), src, offset=offset)

@@ -66,11 +66,23 @@ class ShapeMethods(TensorBase):
         return x
 
     def view_as(self, other: Tensor) -> Tensor:
-        """Return the same memory in the shape of `other`."""
+        """Return the same memory in the shape of `other`.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(4).view_as(sg.zeros(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+        """
         return self.view(other.shape)
 
     def reshape_as(self, other: Tensor) -> Tensor:
-        """Return the elements in the shape of `other`."""
+        """Return the elements in the shape of `other`.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(4).reshape_as(sg.zeros(2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+        """
         return self.reshape(other.shape)
 
     def flatten(self, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -91,11 +103,22 @@ class ShapeMethods(TensorBase):
         return self.reshape(*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
 
     def ravel(self) -> Tensor:
-        """Return the elements in one dimension."""
+        """Return the elements in one dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).ravel()
+        tensor([1, 2, 3, 4])
+        """
         return self.reshape(-1)
 
     def unflatten(self, dim: int, sizes: Any) -> Tensor:
-        """Return one dimension as several."""
+        """Return one dimension as several.
+
+        >>> import stepgrad as sg
+        >>> sg.arange(4).unflatten(0, (2, 2))
+        tensor([[0, 1],
+                [2, 3]])
+        """
         d = one_dim(dim, self._array.ndim)
         length = self._array.shape[d]
         inner = list(as_shape((sizes,)))
@@ -158,7 +181,13 @@ class ShapeMethods(TensorBase):
     swapaxes = swapdims = transpose
 
     def t(self) -> Tensor:
-        """Return a matrix transposed; vectors and numbers as they are."""
+        """Return a matrix transposed; vectors and numbers as they are.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).t()
+        tensor([[1, 3],
+                [2, 4]])
+        """
         if self._array.ndim > 2:
             raise ShapeError(
                 f"t takes at most 2 dimensions, not {self._array.ndim}. Use .transpose(dim0, dim1)."
@@ -167,12 +196,22 @@ class ShapeMethods(TensorBase):
 
     @property
     def T(self) -> Tensor:
-        """The dimensions in reverse order."""
+        """The dimensions in reverse order.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3, 4).T.shape
+        (4, 3, 2)
+        """
         return apply(_permute, self, dims=tuple(reversed(range(self._array.ndim))))
 
     @property
     def mT(self) -> Tensor:
-        """The last two dimensions exchanged."""
+        """The last two dimensions exchanged.
+
+        >>> import stepgrad as sg
+        >>> sg.zeros(2, 3, 4).mT.shape
+        (2, 4, 3)
+        """
         return self.transpose(-2, -1)
 
     def expand(self, *shape: Any) -> Tensor:
@@ -189,7 +228,13 @@ class ShapeMethods(TensorBase):
         return apply(REGISTRY["expand"], self, shape=wanted)
 
     def expand_as(self, other: Tensor) -> Tensor:
-        """Return the tensor expanded to the shape of `other`."""
+        """Return the tensor expanded to the shape of `other`.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([1, 2]).expand_as(sg.zeros(2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+        """
         return self.expand(other.shape)
 
     broadcast_to = expand
@@ -312,7 +357,12 @@ class ShapeMethods(TensorBase):
         return self.split(-(-length // chunks) if length else [0] * chunks, dim)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
-        """Return the entries along a dimension."""
+        """Return the entries along a dimension.
+
+        >>> import stepgrad as sg
+        >>> sg.tensor([[1, 2], [3, 4]]).unbind()
+        (tensor([1, 2]), tensor([3, 4]))
+        """
         d = self._cut_dim(dim, "unbind")
         return tuple(self.select(d, i) for i in range(self._array.shape[d]))
 

@@ -6,6 +6,24 @@ from typing import Any
 
 from stepgrad.methods.in_place import InPlaceMethods
 
+# Examples of their own of those whose results in the other one's example have another dtype or shape.
+_EXAMPLES = {
+    "eq": "[1.0, 2.0]).eq_(2)\ntensor([0., 1.])",
+    "ne": "[1.0, 2.0]).ne_(2)\ntensor([1., 0.])",
+    "lt": "[1.0, 2.0]).lt_(2)\ntensor([1., 0.])",
+    "le": "[1.0, 3.0]).le_(2)\ntensor([1., 0.])",
+    "gt": "[1.0, 3.0]).gt_(2)\ntensor([0., 1.])",
+    "ge": "[1.0, 2.0]).ge_(2)\ntensor([0., 1.])",
+    "logical_and": "[0.0, 2.0]).logical_and_(sg.tensor([1.0, 1.0]))\ntensor([0., 1.])",
+    "logical_or": "[0.0, 2.0]).logical_or_(sg.tensor([0.0, 0.0]))\ntensor([0., 1.])",
+    "logical_xor": "[0.0, 2.0]).logical_xor_(sg.tensor([1.0, 1.0]))\ntensor([1., 0.])",
+    "logical_not": "[0.0, 2.0]).logical_not_()\ntensor([1., 0.])",
+    "float_power": "[2.0, 3.0], dtype=sg.float64).float_power_(2)\ntensor([4., 9.], dtype=stepgrad.float64)",
+    "mul": "[1.0, 2.0]).mul_(10)\ntensor([10., 20.])",
+    "div": "[1.0, -7.0]).div_(2)\ntensor([ 0.5000, -3.5000])",
+}
+_IMPORT = ">>> import stepgrad as sg\n"
+
 
 def _stored(name: str) -> Any:
     def method(self: InPlaceMethods, *args: Any, **kwargs: Any) -> Any:
@@ -70,3 +88,18 @@ class StoredMethods(InPlaceMethods):
         _stored, ("addbmm", "index_reduce", "mvlgamma", "polygamma")
     )
     gcd_, lcm_ = map(_stored, ("gcd", "lcm"))
+
+
+def show_examples(tensor_class: type) -> None:
+    """Give each of these methods of a class the example of the method whose result it stores."""
+    for name, method in vars(StoredMethods).items():
+        if name.startswith("_"):
+            continue
+        function = getattr(tensor_class, name[:-1])
+        own = _EXAMPLES.get(function.__name__)
+        shown = f">>> sg.tensor({own}" if own else function.__doc__.partition(_IMPORT)[2]
+        indent = "" if own else " " * 8
+        shown = shown.replace(f".{function.__name__}(", f".{name}(").replace(
+            f"{function.__name__}_(", f"{name}("
+        )
+        method.__doc__ = f"{method.__doc__}\n\n{indent}{_IMPORT}{shown}"

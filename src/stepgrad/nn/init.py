@@ -41,7 +41,12 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """Return how many inputs feed, and how many outputs leave, a unit of a weight (out, in, …)."""
+    """Return how many inputs feed, and how many outputs leave, a unit of a weight (out, in, …).
+
+    >>> import stepgrad as sg
+    >>> fans(sg.empty(8, 3, 5, 5))
+    (75, 200)
+    """
     if tensor.ndim < 2:
         raise ShapeError(f"a weight of shape {list(tensor.shape)} has no fan: it needs 2 dimensions or more.")
     field = math.prod(tensor.shape[2:])
@@ -53,6 +58,12 @@ class skipped:
 
     For modules whose parameters are about to be loaded: it saves the time, the random numbers, and the
     memory of parameters that are never filled.
+
+    >>> import stepgrad as sg
+    >>> with skipped():
+    ...     x = ones_(sg.zeros(2))
+    >>> x
+    tensor([0., 0.])
     """
 
     def __enter__(self) -> None:
@@ -95,7 +106,12 @@ def zeros_(tensor: Tensor) -> Tensor:
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with 1."""
+    """Fill with 1.
+
+    >>> import stepgrad as sg
+    >>> ones_(sg.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
@@ -156,6 +172,11 @@ def trunc_normal_(
     """Fill with normal numbers within [a, b]; those outside are drawn again.
 
     Raises `ArgumentError` if less than one number in a hundred would lie within.
+
+    >>> import stepgrad as sg
+    >>> x = trunc_normal_(sg.empty(1000), a=-1.0, b=1.0)
+    >>> bool((x.abs() <= 1).all())
+    True
     """
     if not a < b or not std > 0:
         raise ArgumentError(f"trunc_normal_ needs a < b and std > 0, not a={a}, b={b}, std={std}.")
@@ -270,6 +291,12 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
     Raises `ShapeError` for other than 3 to 5 dimensions, `ArgumentError` if the groups do not divide the
     output channels.
+
+    >>> import stepgrad as sg
+    >>> x = sg.randn(1, 2, 5)
+    >>> weight = dirac_(sg.empty(2, 2, 3))
+    >>> bool((sg.nn.functional.conv1d(x, weight, padding=1) == x).all())
+    True
     """
     if tensor.ndim not in (3, 4, 5):
         raise ShapeError(f"dirac_ takes the weight of a convolution, not shape {list(tensor.shape)}.")
@@ -287,6 +314,10 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Fill a matrix with normal numbers of deviation `std`, and in each column the share `sparsity` of them,
     rounded up, with 0 (Martens, 2010).
+
+    >>> import stepgrad as sg
+    >>> (sparse_(sg.empty(4, 2), 0.5) == 0).sum(0)
+    tensor([2, 2])
     """
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_ takes a matrix, not shape {list(tensor.shape)}.")

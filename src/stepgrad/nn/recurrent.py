@@ -32,6 +32,10 @@ class RNNBase(Module):
 
     Layer k has `weight_ih_lk` (gates · hidden, inputs), `weight_hh_lk` (gates · hidden, hidden), `bias_ih_lk`
     and `bias_hh_lk` (gates · hidden), the way back the same with `_reverse`; all start uniform in ±1/√hidden.
+
+    >>> import stepgrad as sg
+    >>> isinstance(sg.nn.LSTM(2, 3), sg.nn.RNNBase)
+    True
     """
 
     def __init__(

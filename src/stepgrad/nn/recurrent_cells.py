@@ -40,7 +40,12 @@ def start_of(states: tuple[Tensor, ...] | None, count: int, rows: int, hidden: i
 
 
 class RNNCellBase(Module):
-    """What `RNNCell`, `LSTMCell` and `GRUCell` share: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`."""
+    """What `RNNCell`, `LSTMCell` and `GRUCell` share: `weight_ih`, `weight_hh`, `bias_ih`, `bias_hh`.
+
+    >>> import stepgrad as sg
+    >>> isinstance(sg.nn.LSTMCell(2, 3), sg.nn.RNNCellBase)
+    True
+    """
 
     def __init__(
         self, mode: str, input_size: int, hidden_size: int, bias: bool, device: Any, dtype: Any

@@ -106,6 +106,18 @@ class EpochLog(Callback):
 
     A resumed run cuts the file back to the epochs that it knows, so that none stands there twice. Raises
     `FileError` if the file cannot be written.
+
+    >>> import stepgrad as sg
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> model, data = sg.nn.Linear(1, 1), sg.data.TensorDataset(sg.rand(8, 1), sg.rand(8, 1))
+    >>> optimizer = sg.optim.SGD(model.parameters(), lr=0.1)
+    >>> with TemporaryDirectory() as folder:
+    ...     log = Path(folder, "log.jsonl")
+    ...     trainer = sg.Trainer(model, sg.nn.MSELoss(), optimizer, callbacks=[EpochLog(log)])
+    ...     history = trainer.fit(data, epochs=2, batch_size=4)
+    ...     len(log.read_text().splitlines())
+    2
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -137,6 +149,15 @@ class Progress(Callback):
     a line is written for the first epoch, then when `interval` seconds have passed since the last, and at
     the end. Where there is no stderr (a program without a console) or it cannot be written (a full disk, a
     closed pipe), the lines are lost: they are not worth the end of a training.
+
+    >>> import stepgrad as sg
+    >>> from io import StringIO
+    >>> model, data = sg.nn.Linear(1, 1), sg.data.TensorDataset(sg.rand(8, 1), sg.rand(8, 1))
+    >>> optimizer, stream = sg.optim.SGD(model.parameters(), lr=0.1), StringIO()
+    >>> trainer = sg.Trainer(model, sg.nn.MSELoss(), optimizer, callbacks=[Progress(stream)])
+    >>> history = trainer.fit(data, epochs=2, batch_size=4)
+    >>> len(stream.getvalue().splitlines())
+    2
     """
 
     each_batch = False

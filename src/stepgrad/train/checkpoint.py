@@ -55,6 +55,13 @@ class Checkpoint:
     parameter name, "groups" with the names of their parameters, and "other", what belongs to no parameter),
     `parts` (states by name), `random` (the default streams), `extra` (the value that was handed to
     `write_checkpoint`).
+
+    >>> import stepgrad as sg
+    >>> from tempfile import TemporaryDirectory
+    >>> model = sg.nn.Linear(2, 1)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_checkpoint(f"{folder}/run.safetensors", model)
+    ...     read_checkpoint(f"{folder}/run.safetensors").restore(model)
     """
 
     source: str
@@ -146,6 +153,13 @@ def write_checkpoint(
 
     Raises FileError when the file cannot be written (an earlier file is then unchanged); ArgumentError for a
     value that a file cannot hold, or an optimizer with parameters that are not the model's.
+
+    >>> import stepgrad as sg
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_checkpoint(f"{folder}/run.safetensors", sg.nn.Linear(2, 1), extra={"epoch": 3})
+    ...     read_checkpoint(f"{folder}/run.safetensors").extra
+    {'epoch': 3}
     """
     value = {
         "model": state_arrays(model),
@@ -162,6 +176,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Return the content of a checkpoint.
 
     Raises FileError for a file that is missing, damaged in any bit, or no checkpoint.
+
+    >>> import stepgrad as sg
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_checkpoint(f"{folder}/run.safetensors", sg.nn.Linear(2, 1))
+    ...     sorted(read_checkpoint(f"{folder}/run.safetensors").model)
+    ['bias', 'weight']
     """
     source = checked_path(path)
     arrays, metadata = read_tensors(source)
@@ -188,6 +209,10 @@ def checkpoint_paths(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the checkpoints in `folder`, the newest (of the highest step) first; none without a folder.
 
     Raises FileError where `folder` is a file or cannot be read.
+
+    >>> import stepgrad as sg
+    >>> checkpoint_paths("no/such/folder")
+    []
     """
     return [path for _, path in _numbered(folder)]
 
@@ -208,6 +233,10 @@ def newest_checkpoint(folder: str | os.PathLike[str]) -> Path | None:
     """Return the path of the newest checkpoint in `folder` that is complete and undamaged, or None.
 
     Every bit is checked. Damaged files are passed over with a warning that names them.
+
+    >>> import stepgrad as sg
+    >>> newest_checkpoint("no/such/folder") is None
+    True
     """
     for path in checkpoint_paths(folder):
         try:
@@ -224,6 +253,15 @@ def delete_older(folder: str | os.PathLike[str], step: int, keep: int) -> None:
 
     Checkpoints after `step` are left alone. Parts of files that killed writers left behind are deleted as
     well, so a folder may have one writer at a time. What cannot be deleted stays, with a warning.
+
+    >>> import stepgrad as sg
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     for step in (10, 20, 30):
+    ...         write_checkpoint(checkpoint_path(folder, step), sg.nn.Linear(2, 1))
+    ...     delete_older(folder, 30, keep=2)
+    ...     len(checkpoint_paths(folder))
+    2
     """
     if keep < 1:
         raise ArgumentError(f"at least one checkpoint must be kept, got keep={keep}.")

@@ -302,6 +302,10 @@ def rrelu(
     their mean (Xu, Wang, Chen and Li, 2015).
 
     Raises `ArgumentError` if lower is above upper.
+
+    >>> import stepgrad as sg
+    >>> rrelu(sg.tensor([-1.0, 2.0]))
+    tensor([-0.2292,  2.0000])
     """
     if lower > upper:
         raise ArgumentError(f"rrelu needs lower <= upper, not {lower} and {upper}.")
@@ -373,7 +377,10 @@ def _in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return function(input, *args, **kwargs, inplace=True)
 
     changed.__name__ = changed.__qualname__ = f"{function.__name__}_"
-    changed.__doc__ = f"`{function.__name__}`, in place."
+    example = (
+        (function.__doc__ or "").partition(">>> ")[2].replace(f"{function.__name__}(", f"{changed.__name__}(")
+    )
+    changed.__doc__ = f"`{function.__name__}`, in place.\n\n    >>> {example}"
     return changed
 
 

@@ -93,7 +93,12 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
-    """Return means of x (N, C, D, H, W) over windows that cover D, H and W; see `adaptive_avg_pool1d`."""
+    """Return means of x (N, C, D, H, W) over windows that cover D, H and W; see `adaptive_avg_pool1d`.
+
+    >>> import stepgrad as sg
+    >>> adaptive_avg_pool3d(sg.arange(8.0).reshape(1, 2, 2, 2), 1)
+    tensor([[[[3.5000]]]])
+    """
     return _adaptive_mean("adaptive_avg_pool3d", 3, input, output_size)
 
 
@@ -140,12 +145,22 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest of x (N, C, H, W) in windows that cover H and W; see `adaptive_max_pool1d`."""
+    """Return the largest of x (N, C, H, W) in windows that cover H and W; see `adaptive_max_pool1d`.
+
+    >>> import stepgrad as sg
+    >>> adaptive_max_pool2d(sg.arange(6.0).reshape(1, 2, 3), 1)
+    tensor([[[5.]]])
+    """
     return _adaptive_largest("adaptive_max_pool2d", 2, input, output_size, return_indices)
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
-    """Return the largest of x (N, C, D, H, W) in windows that cover D, H and W; see `adaptive_max_pool1d`."""
+    """Return the largest of x (N, C, D, H, W) in windows that cover D, H and W; see `adaptive_max_pool1d`.
+
+    >>> import stepgrad as sg
+    >>> adaptive_max_pool3d(sg.arange(8.0).reshape(1, 2, 2, 2), 1)
+    tensor([[[[7.]]]])
+    """
     return _adaptive_largest("adaptive_max_pool3d", 3, input, output_size, return_indices)
 
 
@@ -228,7 +243,12 @@ def fractional_max_pool3d(
     input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
     return_indices: bool = False, _random_samples: Tensor | None = None,
 ) -> Any:  # fmt: skip
-    """Return the largest of windows at random places of x (N, C, D, H, W); see `fractional_max_pool2d`."""
+    """Return the largest of windows at random places of x (N, C, D, H, W); see `fractional_max_pool2d`.
+
+    >>> import stepgrad as sg
+    >>> fractional_max_pool3d(sg.rand(1, 4, 4, 4), 2, output_size=2).shape
+    (1, 2, 2, 2)
+    """
     return _fractional(
         "fractional_max_pool3d",
         3,

@@ -15,6 +15,13 @@ from stepgrad.tensor import Tensor
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Return x with elements set, with probability p, to what SELU gives for −∞, all scaled and shifted so
     that mean 0 and variance 1 stay; x itself if not `training`.
+
+    >>> import stepgrad as sg
+    >>> seed = sg.manual_seed(0)
+    >>> x = sg.randn(100_000)
+    >>> y = alpha_dropout(x, 0.5, training=True)
+    >>> round(y.mean().item(), 1), round(y.std().item(), 1)
+    (0.0, 1.0)
     """
     return _dropped("alpha_dropout", input, input.shape, p, training, inplace)
 
@@ -22,7 +29,13 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 def feature_alpha_dropout(
     input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """Do as `alpha_dropout` with whole channels of (N, C, …); of any shape if not `training`."""
+    """Do as `alpha_dropout` with whole channels of (N, C, …); of any shape if not `training`.
+
+    >>> import stepgrad as sg
+    >>> feature_alpha_dropout(sg.ones(1, 2, 2))
+    tensor([[[1., 1.],
+             [1., 1.]]])
+    """
     if input.ndim < 2 and training and p:
         raise ShapeError(f"feature_alpha_dropout takes (N, C, …), not shape {list(input.shape)}.")
     shape = input.shape[:2] + (1,) * (input.ndim - 2)

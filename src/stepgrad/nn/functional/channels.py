@@ -41,6 +41,13 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """Return x (N, C, L) or (C, L) with channels set to 0 with probability p, the others divided by 1 − p.
 
     Tompson and others, 2015. The random numbers come from the dropout stream (`stepgrad.manual_seed`).
+
+    >>> import stepgrad as sg
+    >>> seed = sg.manual_seed(0)
+    >>> dropout1d(sg.ones(3, 2))
+    tensor([[0., 0.],
+            [2., 2.],
+            [2., 2.]])
     """
     return _dropped("dropout1d", input, p, training, inplace, (2, 3), 2)
 
@@ -49,6 +56,11 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     """Return x (N, C, H, W) with channels set to 0 with probability p, the others divided by 1 − p.
 
     Of three dimensions the first two count as (N, C), as in PyTorch.
+
+    >>> import stepgrad as sg
+    >>> seed = sg.manual_seed(0)
+    >>> dropout2d(sg.ones(1, 3, 1, 2)).flatten(1)
+    tensor([[0., 0., 2., 2., 2., 2.]])
     """
     return _dropped("dropout2d", input, p, training, inplace, (3, 4), 0)
 
@@ -56,6 +68,13 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Return x (N, C, D, H, W) or (C, D, H, W) with channels set to 0 with probability p, the others
     divided by 1 − p.
+
+    >>> import stepgrad as sg
+    >>> seed = sg.manual_seed(0)
+    >>> dropout3d(sg.ones(3, 1, 1, 2)).flatten(1)
+    tensor([[0., 0.],
+            [2., 2.],
+            [2., 2.]])
     """
     return _dropped("dropout3d", input, p, training, inplace, (4, 5), 4)
 
@@ -75,6 +94,11 @@ def instance_norm(
     Ulyanov, Vedaldi and Lempitsky, 2016. With `use_input_stats` by the statistics of the image, whose means
     over the batch move the running ones by `momentum`; else by the running ones. Raises `ShapeError` for
     channels of one value. An empty input changes no statistics.
+
+    >>> import stepgrad as sg
+    >>> instance_norm(sg.tensor([[[1.0, 3.0], [5.0, 9.0]]]))
+    tensor([[[-1.0000,  1.0000],
+             [-1.0000,  1.0000]]])
     """
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)

@@ -79,6 +79,10 @@ def linear_cross_entropy(
 
     `input`: (N, in) or (in). `linear_weight`: (C, in), or (C, d…, in) for scores (N, C, d…); `linear_bias`
     the same without `in`. The rest as in `cross_entropy`.
+
+    >>> import stepgrad as sg
+    >>> linear_cross_entropy(sg.ones(1, 3), sg.zeros(2, 3), sg.tensor([1]))
+    tensor(0.6931)
     """
     shape = linear_weight.shape[:-1]
     rows = linear_weight.reshape(-1, linear_weight.shape[-1])

@@ -216,6 +216,12 @@ def triplet_margin_with_distance_loss(
 ) -> Tensor:
     """Return max(0, margin + d(anchor, positive) − d(anchor, negative)), reduced, for a distance of one's
     own (`pairwise_distance` by default).
+
+    >>> import stepgrad as sg
+    >>> anchor, near, far = sg.tensor([[0.0]]), sg.tensor([[1.0]]), sg.tensor([[1.5]])
+    >>> distance = lambda a, b: (a - b).abs().sum(1)
+    >>> triplet_margin_with_distance_loss(anchor, near, far, distance_function=distance)
+    tensor(0.5000)
     """
     _check_triplet("triplet_margin_with_distance_loss", anchor, positive, negative, margin, reduction)
     distance = distance_function or pairwise_distance

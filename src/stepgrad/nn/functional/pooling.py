@@ -114,7 +114,12 @@ def max_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
     ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
-    """Return the largest of each window of x (N, C, D, H, W) or (C, D, H, W). As `max_pool1d`."""
+    """Return the largest of each window of x (N, C, D, H, W) or (C, D, H, W). As `max_pool1d`.
+
+    >>> import stepgrad as sg
+    >>> max_pool3d(sg.arange(8.0).reshape(1, 2, 2, 2), 2)
+    tensor([[[[7.]]]])
+    """
     return _largest("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -179,7 +184,12 @@ def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
     count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
-    """Return the mean of each window of x (N, C, D, H, W) or (C, D, H, W); as `avg_pool2d`."""
+    """Return the mean of each window of x (N, C, D, H, W) or (C, D, H, W); as `avg_pool2d`.
+
+    >>> import stepgrad as sg
+    >>> avg_pool3d(sg.arange(8.0).reshape(1, 2, 2, 2), 2)
+    tensor([[[[3.5000]]]])
+    """
     return _averaged(
         "avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )
@@ -208,14 +218,24 @@ def lp_pool1d(
 def lp_pool2d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, H, W) or (C, H, W)."""
+    """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, H, W) or (C, H, W).
+
+    >>> import stepgrad as sg
+    >>> lp_pool2d(sg.tensor([[[3.0, 4.0], [0.0, 0.0]]]), 2, 2)
+    tensor([[[5.]]])
+    """
     return _powered("lp_pool2d", 2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(
     input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
-    """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, D, H, W) or (C, D, H, W)."""
+    """Return (Σ xᵖ)^(1/p), p = `norm_type`, of each window of x (N, C, D, H, W) or (C, D, H, W).
+
+    >>> import stepgrad as sg
+    >>> lp_pool3d(sg.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]), 2, (1, 2, 2))
+    tensor([[[[5.]]]])
+    """
     return _powered("lp_pool3d", 3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
@@ -266,7 +286,14 @@ def max_unpool2d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Return zeros with x put where `indices` (from `max_pool2d`) point."""
+    """Return zeros with x put where `indices` (from `max_pool2d`) point.
+
+    >>> import stepgrad as sg
+    >>> pooled, indices = max_pool2d(sg.tensor([[[1.0, 2.0], [4.0, 3.0]]]), 2, return_indices=True)
+    >>> max_unpool2d(pooled, indices, 2)
+    tensor([[[0., 0.],
+             [4., 0.]]])
+    """
     return _unpooled("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -274,7 +301,13 @@ def max_unpool3d(
     input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:  # fmt: skip
-    """Return zeros with x put where `indices` (from `max_pool3d`) point."""
+    """Return zeros with x put where `indices` (from `max_pool3d`) point.
+
+    >>> import stepgrad as sg
+    >>> pooled, indices = max_pool3d(sg.arange(8.0).reshape(1, 2, 2, 2), 2, return_indices=True)
+    >>> max_unpool3d(pooled, indices, 2).flatten()
+    tensor([0., 0., 0., 0., 0., 0., 0., 7.])
+    """
     return _unpooled("max_unpool3d", 3, input, indices, kernel_size, stride, padding, output_size)
 
 
@@ -283,6 +316,12 @@ def local_response_norm(
 ) -> Tensor:
     """Return x / (k + α/size Σ x²)^β, summed over `size` neighbouring channels (Krizhevsky, Sutskever and
     Hinton, 2012). x (N, C, …) → the same shape.
+
+    >>> import stepgrad as sg
+    >>> local_response_norm(sg.ones(1, 3, 1), 3, alpha=3.0)
+    tensor([[[0.4387],
+             [0.3536],
+             [0.4387]]])
     """
     if input.ndim < 3:
         raise ShapeError(

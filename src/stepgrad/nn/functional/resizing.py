@@ -167,7 +167,12 @@ def upsample(
     mode: str = "nearest",
     align_corners: Any = None,
 ) -> Tensor:
-    """Return `interpolate` with the same arguments."""
+    """Return `interpolate` with the same arguments.
+
+    >>> import stepgrad as sg
+    >>> upsample(sg.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 

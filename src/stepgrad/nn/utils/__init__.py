@@ -52,7 +52,15 @@ def get_total_norm(
 
 
 def clip_grads_with_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor) -> None:
-    """Scale all gradients, in place, by max_norm / (total_norm + 1e-6), at most 1."""
+    """Scale all gradients, in place, by max_norm / (total_norm + 1e-6), at most 1.
+
+    >>> import stepgrad as sg
+    >>> w = sg.tensor([1.0, 1.0], requires_grad=True)
+    >>> w.grad = sg.tensor([3.0, 4.0])
+    >>> clip_grads_with_norm_([w], 1.0, sg.tensor(5.0))
+    >>> w.grad
+    tensor([0.6000, 0.8000])
+    """
     if not max_norm >= 0:
         raise ArgumentError(f"clip_grad_norm_ needs a norm >= 0, not {max_norm}.")
     with no_grad():

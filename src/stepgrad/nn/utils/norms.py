@@ -140,12 +140,24 @@ def taken(module: Module, name: str) -> Parameter:
 
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Make a weight that `weight_norm` computes an ordinary parameter again; return the module."""
+    """Make a weight that `weight_norm` computes an ordinary parameter again; return the module.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.utils.weight_norm(sg.nn.Linear(3, 2))
+    >>> sorted(name for name, _ in remove_weight_norm(layer).named_parameters())
+    ['bias', 'weight']
+    """
     return _removed(module, name, "weight_norm", ("g", "v"))
 
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
-    """Make a weight that `spectral_norm` computes an ordinary parameter again; return the module."""
+    """Make a weight that `spectral_norm` computes an ordinary parameter again; return the module.
+
+    >>> import stepgrad as sg
+    >>> layer = sg.nn.utils.spectral_norm(sg.nn.Linear(3, 2))
+    >>> sorted(name for name, _ in remove_spectral_norm(layer).named_parameters())
+    ['bias', 'weight']
+    """
     return _removed(module, name, "spectral_norm", ("orig", "u", "v"))
 
 
