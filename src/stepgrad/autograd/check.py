@@ -8,7 +8,7 @@ from typing import Any
 import numpy
 
 from stepgrad.autograd import engine
-from stepgrad.autograd.engine import run_backward
+from stepgrad.autograd.backward_pass import run_backward
 from stepgrad.autograd.modes import enable_grad, no_grad
 from stepgrad.errors import ArgumentError, GradientError
 

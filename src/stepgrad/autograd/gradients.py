@@ -7,7 +7,8 @@ from typing import Any
 
 from stepgrad.arrays import devices
 from stepgrad.autograd import engine
-from stepgrad.autograd.engine import TENSORS, run_backward, state
+from stepgrad.autograd.backward_pass import run_backward
+from stepgrad.autograd.engine import TENSORS, state
 from stepgrad.errors import ArgumentError, GradientError, ShapeError
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy
 
 from stepgrad.compile.assemble import Native
-from stepgrad.compile.capture import Capture, NumberSlot, TensorSlot, how_learned
+from stepgrad.compile.capture import Capture, how_learned
 from stepgrad.compile.follow.guard import Guard
+from stepgrad.compile.slots import NumberSlot, TensorSlot
 from stepgrad.compile.together import Together, are_apart
 from stepgrad.errors import IndexShapeError
 from stepgrad.methods.base import address_of

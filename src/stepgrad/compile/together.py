@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy
 
-from stepgrad.compile.capture import Capture, TensorSlot
+from stepgrad.compile.capture import Capture
 from stepgrad.compile.contents import bounds_of, check_apart, place_of
 from stepgrad.compile.program.value import NotCompiled
+from stepgrad.compile.slots import TensorSlot
 from stepgrad.tensor import Tensor
 
 
