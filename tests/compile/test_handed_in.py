@@ -1,5 +1,8 @@
 """Compiled steps follow objects that are handed in, hooks, and whether NaN are looked for."""
 
+from fractions import Fraction
+
+import numpy
 import pytest
 
 import stepgrad as sg
@@ -128,3 +131,33 @@ def test_a_new_object_in_every_call_ends_in_eager_runs():
         results = [compiled(Batch(sg.full((2,), float(i))), sg.ones(2)).tolist() for i in range(20)]
     assert results == [[i, i] for i in range(20)]
     assert len(compiled.programs) == 16
+
+
+@pytest.mark.parametrize(
+    "first, second",
+    [
+        (numpy.float32(0.5), numpy.float32(0.25)), (numpy.int64(2), numpy.int64(3)),
+        (Fraction(1, 2), Fraction(1, 4)), (0.0, -0.0), (1, 1.0), (True, 1),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_numbers_of_any_kind_are_told_apart_by_their_value(first, second):
+    def scaled(x, factor):
+        return x / sg.tensor([float(factor)]), sg.tensor([factor == 1, type(factor) is int])
+
+    compiled = sg.compile(scaled)
+    x = sg.tensor([2.0])
+    for factor in (first, second, first, second):
+        now, before = compiled(x, type(factor)(factor)), scaled(x, factor)
+        assert [y.tolist() for y in now] == [y.tolist() for y in before]
+    assert not compiled.runs_eagerly
+    assert len(compiled.programs) == 2
+
+
+def test_one_program_for_equal_numbers_slices_and_nan():
+    compiled = sg.compile(lambda x, *others: x[others[0]] * float(others[1]))
+    for _ in range(20):
+        assert compiled(sg.arange(4.0), slice(1, 3), numpy.float32(2)).tolist() == [2, 4]
+        assert compiled(sg.arange(4.0), slice(0, None, 2), float("nan")).isnan().all()
+    assert not compiled.runs_eagerly
+    assert len(compiled.programs) == 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from numbers import Number
+from typing import Any, NamedTuple
 
 import numpy
 
@@ -31,9 +32,11 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
             "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
             "arrays; use stepgrad.from_numpy(…)."
         )
-    if isinstance(x, float) and x == 0:
-        return (type(x).__name__, str(x))  # 0.0 and -0.0 are equal
-    return (type(x).__name__, x if isinstance(x, (int, float, str, bool, type(None))) else _Same(x))
+    if isinstance(x, Number) and not isinstance(x, bool):
+        return _Number(type(x).__name__, repr(x) if x == 0 or x != x else x)  # 0.0 and -0.0 are equal
+    if isinstance(x, slice):
+        return (slice, key_of((x.start, x.stop, x.step), tensors))
+    return (type(x).__name__, x if isinstance(x, (str, bool, type(None))) else _Same(x))
 
 
 def settings() -> tuple[Any, ...]:
@@ -50,10 +53,10 @@ def without_numbers(key: Any) -> Any:
     """Return a key without the values of numbers and objects, of which there may be new ones in each call."""
     if isinstance(key, _Same):
         return type(key.thing)
+    if isinstance(key, _Number):
+        return key.kind
     if not isinstance(key, tuple):
         return key
-    if len(key) == 2 and key[0] in ("int", "float"):
-        return key[0]
     return tuple(map(without_numbers, key))
 
 
@@ -72,6 +75,13 @@ def repeated(arguments: list[Tensor]) -> tuple[int, ...]:
         return ()
     ids = [id(t) for t in arguments]
     return tuple(map(ids.index, ids))
+
+
+class _Number(NamedTuple):
+    """A number as a key: of Python, of NumPy, a fraction."""
+
+    kind: str
+    value: Any
 
 
 class _Same:
