@@ -1,34 +1,60 @@
-"""Nested tuples, lists and dicts, as functions and models take and return them."""
+"""Nested tuples, lists, dicts and dataclasses, as functions and models take and return them."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from stepgrad.errors import ArgumentError
 
 
 def leaves(tree: Any) -> list[Any]:
-    """Return what is in nested tuples, lists and dicts, in order.
+    """Return what is in nested tuples, lists, dicts and dataclasses (see `entries_of`), in order.
 
     >>> leaves({"a": 1, "b": (2, [3, None])})
     [1, 2, 3, None]
     """
     found: list[Any] = []
-    _gather(tree, found)
+    _gather(tree, found, ())
     return found
 
 
-def _gather(tree: Any, found: list[Any]) -> None:
+def _gather(tree: Any, found: list[Any], within: tuple[int, ...]) -> None:
     # Into one list: one for each part would be copied at every level.
     if isinstance(tree, (tuple, list)):
         for part in tree:
-            _gather(part, found)
+            _gather(part, found, within)
     elif isinstance(tree, dict):
         for part in tree.values():
-            _gather(part, found)
+            _gather(part, found, within)
+    elif (entries := entries_of(tree, within)) is not None:
+        for part in entries.values():
+            _gather(part, found, (*within, id(tree)))
     else:
         found.append(tree)
+
+
+def entries_of(x: Any, within: tuple[int, ...] = ()) -> dict[str, Any] | None:
+    """Return the fields of a dataclass by name; None for what is none, for modules, and for those that are
+    looked at already, `within` which this one stands.
+
+    >>> from dataclasses import make_dataclass
+    >>> entries_of(make_dataclass("Batch", ["x", "y"])(1, 2))
+    {'x': 1, 'y': 2}
+    """
+    if not hasattr(type(x), "__dataclass_fields__") or hasattr(x, "_parameters") or id(x) in within:
+        return None
+    return {field.name: getattr(x, field.name) for field in fields(x) if hasattr(x, field.name)}
+
+
+def with_entries(x: Any, entries: dict[str, Any]) -> Any:
+    """Return a copy of a dataclass, frozen or not, with other values of its fields."""
+    changed = copy.copy(x)
+    for name, value in entries.items():
+        object.__setattr__(changed, name, value)
+    return changed
 
 
 def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
@@ -42,6 +68,8 @@ def mapped(function: Callable[[Any], Any], tree: Any) -> Any:
     if isinstance(tree, (tuple, list)):
         parts = [mapped(function, part) for part in tree]
         return type(tree)(*parts) if hasattr(tree, "_fields") else type(tree)(parts)
+    if (entries := entries_of(tree)) is not None:
+        return with_entries(tree, {name: mapped(function, part) for name, part in entries.items()})
     return function(tree)
 
 

@@ -1,6 +1,10 @@
 """Compiled steps follow objects that are handed in, hooks, and whether NaN are looked for."""
 
+import gc
+import weakref
+from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy
 import pytest
@@ -161,3 +165,105 @@ def test_one_program_for_equal_numbers_slices_and_nan():
         assert compiled(sg.arange(4.0), slice(0, None, 2), float("nan")).isnan().all()
     assert not compiled.runs_eagerly
     assert len(compiled.programs) == 2
+
+
+@dataclass
+class Batch:
+    """What many programs hand to a step: a new object in every call."""
+
+    x: sg.Tensor
+    y: sg.Tensor
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step may return."""
+
+    loss: sg.Tensor
+    parts: dict[str, sg.Tensor]
+    kind: str = "squared"
+
+
+def squared(batch):
+    errors = (batch.x * batch.scale - batch.y).square()
+    return Outcome(errors.mean(), {"errors": errors})
+
+
+def test_dataclasses_are_handed_in_and_returned_by_their_fields():
+    compiled = sg.compile(squared)
+    for i in range(40):
+        batch = Batch(sg.randn(3), sg.randn(3), scale=float(i % 2))
+        now, before = compiled(batch), squared(batch)
+        assert (type(now), now.kind, [*now.parts]) == (Outcome, "squared", ["errors"])
+        assert now.loss.allclose(before.loss)
+        assert now.parts["errors"].allclose(before.parts["errors"])
+    assert not compiled.runs_eagerly
+    assert len(compiled.programs) == 2
+
+
+def test_results_in_dataclasses_are_stacked_by_a_scan():
+    compiled = sg.compile(lambda x: Outcome(x.sum(), {"twice": x * 2}))
+    for _ in range(2):
+        outcome = compiled.scan(sg.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        assert outcome.loss.tolist() == [3, 7]
+        assert outcome.parts["twice"].tolist() == [[2, 4], [6, 8]]
+
+
+def test_the_first_batch_is_let_go():
+    compiled = sg.compile(squared)
+    batch = Batch(sg.randn(3), sg.randn(3))
+    living = [weakref.ref(batch), weakref.ref(batch.x), weakref.ref(compiled(batch)), weakref.ref(compiled)]
+    del batch
+    gc.collect()
+    assert [ref() is None for ref in living] == [True, True, True, False]
+
+
+def first_of(held):
+    if isinstance(held, Batch):
+        return held.x
+    return held["x"] if isinstance(held, dict) else held[0]
+
+
+@pytest.mark.parametrize("hand", [lambda x: [x], lambda x: {"x": x}, lambda x: Batch(x, x)], ids=str)
+def test_what_was_handed_in_and_is_given_another_tensor_of_the_same_kind(hand):
+    def double(held):
+        twice = first_of(held) * 2
+        if isinstance(held, Batch):
+            held.x = twice
+        else:
+            held["x" if isinstance(held, dict) else 0] = twice
+        return twice.sum()
+
+    compiled, seen = sg.compile(double), []
+    with pytest.warns(UserWarning, match="runs eagerly"):
+        seen = [(held, compiled(held).item()) for held in (hand(sg.ones(2)) for _ in range(3))]
+    assert [(first_of(held).tolist(), total) for held, total in seen] == [([2, 2], 4)] * 3
+
+
+def test_entries_that_a_step_exchanges():
+    def exchange(held):
+        held[0], held[1] = held[1], held[0]
+        return held[0] - held[1]
+
+    compiled, seen = sg.compile(exchange), []
+    with pytest.warns(UserWarning, match="changes a list, dict or dataclass that it was handed"):
+        seen = [
+            (held, compiled(held).item()) for held in ([sg.tensor(1.0), sg.tensor(2.0)] for _ in range(3))
+        ]
+    assert [(held[0].item(), found) for held, found in seen] == [(2, 1)] * 3
+
+
+def test_dataclasses_that_hold_each_other():
+    @dataclass
+    class Node:
+        x: sg.Tensor
+        parent: Any = None
+        below: list[Any] = field(default_factory=list)
+
+    root = Node(sg.ones(2))
+    root.below = [Node(sg.full((2,), 3.0), root), Node(sg.full((2,), 5.0), root)]
+    compiled = sg.compile(lambda node: node.x + sum((n.x * n.parent.x for n in node.below), sg.zeros(2)))
+    for x in (1.0, 2.0):
+        root.x = sg.full((2,), x)
+        assert compiled(root).tolist() == [x + 8 * x] * 2

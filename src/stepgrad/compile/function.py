@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from functools import partial
+from operator import is_not
 from types import FunctionType, MethodType
 from typing import Any, overload
 
@@ -16,7 +17,14 @@ from stepgrad.autograd.recording import hides_values
 from stepgrad.compile.capture import Capture
 from stepgrad.compile.compiled import Compiled
 from stepgrad.compile.explain import explained, log
-from stepgrad.compile.follow.keys import key_of, objects_in, repeated, settings, without_numbers
+from stepgrad.compile.follow.keys import (
+    dataclasses_in,
+    key_of,
+    objects_in,
+    repeated,
+    settings,
+    without_numbers,
+)
 from stepgrad.compile.follow.watch import Watch
 from stepgrad.compile.program.value import NotCompiled
 from stepgrad.compile.results import stacked_results
@@ -196,17 +204,19 @@ class CompiledFunction:
     ) -> tuple[Capture, Compiled | None]:
         """Capture and compile. Without code in what is returned, the run that was captured stands."""
         handed_in = {f"object {i} of the arguments": x for i, x in enumerate(objects_in(key), 1)}
-        watch = Watch({"the step": self.function, **handed_in})
+        watch = Watch({"the step": self.function, **handed_in}, dataclasses_in((args, kwargs)))
         run = watch.noting(self._eager)
         kind = without_numbers(key)
-        handed = key_of((args, kwargs), [])
+        before: list[Tensor] = []
+        handed = key_of((args, kwargs), before)
         capture = Capture(run, args, kwargs, advance, again=kind in self._begun, is_real=advance is None)
         if capture.is_first:
             self._begun.add(kind)
             return capture, None
         try:
-            if key_of((args, kwargs), []) != handed:
-                raise NotCompiled("the step changes a list or dict that it was handed")
+            now: list[Tensor] = []
+            if key_of((args, kwargs), now) != handed or any(map(is_not, now, before)):
+                raise NotCompiled("the step changes a list, dict or dataclass that it was handed")
             compiled = self._code(key, capture, watch)
         except NotCompiled as reason:
             # For all numbers and objects of a kind alike: none of them is kept.

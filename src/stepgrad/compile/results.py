@@ -1,4 +1,4 @@
-"""What a step returns: tensors, alone or in nested lists, tuples and dicts, made anew after each run."""
+"""What a step returns: tensors, or lists, tuples, dicts and dataclasses of them, made anew after each run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy
 
 from stepgrad.compile.program.value import NotCompiled
 from stepgrad.tensor import Tensor
+from stepgrad.trees import entries_of, with_entries
 
 # Makes the result of a run from the arrays of its outputs and the arguments.
 Form = Callable[[list[Any], list[Tensor]], Any]
@@ -36,6 +37,10 @@ def made_anew(result: Any, of_tensor: Callable[[Tensor], Form]) -> Form:
             return lambda *run: kind(part(*run) for part in parts)
         empty = _emptied(result)
         return lambda *run: _filled(empty, [part(*run) for part in parts])
+    if (fields := entries_of(result)) is not None:
+        named = {name: made_anew(x, of_tensor) for name, x in fields.items()}
+        bare = with_entries(result, dict.fromkeys(fields))  # the recorded tensors are let go
+        return lambda *run: with_entries(bare, {name: part(*run) for name, part in named.items()})
     if isinstance(result, (Iterator, Awaitable)):
         raise NotCompiled(
             f"it returns a {type(result).__name__}, whose parts are computed after the step has ended; "
@@ -73,4 +78,7 @@ def stacked_results(results: list[Any], rest: Any = None) -> Any:
             for i in range(len(first))
         ]
         return type(first)(parts)
+    if (fields := entries_of(first)) is not None:
+        rests = None if rest is None else entries_of(rest)
+        return with_entries(first, stacked_results([entries_of(r) for r in results], rests) if fields else {})
     return first

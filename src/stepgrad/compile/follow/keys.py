@@ -12,11 +12,12 @@ from stepgrad.arrays import dtypes
 from stepgrad.autograd.engine import state
 from stepgrad.errors import ArgumentError
 from stepgrad.tensor import Tensor
+from stepgrad.trees import entries_of
 
 
-def key_of(x: Any, tensors: list[Tensor]) -> Any:
+def key_of(x: Any, tensors: list[Tensor], within: tuple[int, ...] = ()) -> Any:
     """Return what of an argument a compiled step depends on: shapes, dtypes and layouts of tensors, the
-    values of all else. Its tensors are appended to `tensors`.
+    values of all else. Its tensors are appended to `tensors`. `within`: dataclasses around it, by identity.
     """
     if isinstance(x, Tensor):
         tensors.append(x)
@@ -24,19 +25,36 @@ def key_of(x: Any, tensors: list[Tensor]) -> Any:
         layout = None if array.flags.c_contiguous else array.strides
         return (array.shape, array.dtype, x.requires_grad and _history(x), layout)
     if isinstance(x, (list, tuple)):
-        return (type(x), tuple([key_of(part, tensors) for part in x]))
+        return (type(x), tuple([key_of(part, tensors, within) for part in x]))
     if isinstance(x, dict):
-        return tuple([(k, key_of(v, tensors)) for k, v in x.items()])
+        return tuple([(k, key_of(v, tensors, within)) for k, v in x.items()])
     if isinstance(x, numpy.ndarray):
         raise ArgumentError(
             "a compiled function takes tensors, whose numbers may differ from call to call, not NumPy "
             "arrays; use stepgrad.from_numpy(…)."
         )
     if isinstance(x, Number) and not isinstance(x, bool):
-        return _Number(type(x).__name__, repr(x) if x == 0 or x != x else x)  # 0.0 and -0.0 are equal
+        # 0.0 and -0.0 are equal, and NaN is not equal to itself.
+        return _Number(type(x).__name__, x if x and x == x else repr(x))
     if isinstance(x, slice):
         return (slice, key_of((x.start, x.stop, x.step), tensors))
-    return (type(x).__name__, x if isinstance(x, (str, bool, type(None))) else _Same(x))
+    if isinstance(x, (str, bool, type(None))):
+        return (type(x).__name__, x)
+    if (entries := entries_of(x, within)) is not None:
+        return (type(x), key_of(entries, tensors, (*within, id(x))))
+    return (type(x).__name__, _Same(x))
+
+
+def dataclasses_in(x: Any, within: tuple[int, ...] = ()) -> Iterator[Any]:
+    """Yield the dataclasses in an argument of which a key holds the fields."""
+    if isinstance(x, (list, tuple)):
+        for part in x:
+            yield from dataclasses_in(part, within)
+    elif isinstance(x, dict):
+        yield from dataclasses_in([*x.values()], within)
+    elif (entries := entries_of(x, within)) is not None:
+        yield x
+        yield from dataclasses_in(entries, (*within, id(x)))
 
 
 def settings() -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -49,10 +49,11 @@ class Watch:
 
     Followed are attributes of modules, groups and hyperparameters of optimizers, and what functions and
     methods written by a person read: closures, globals, attributes, entries of containers; after
-    `follow_state` also which tensors are the state of optimizers.
+    `follow_state` also which tensors are the state of optimizers. `handed`: objects that are others in each
+    call, which are not followed for being handed to functions.
     """
 
-    def __init__(self, roots: dict[str, Any]) -> None:
+    def __init__(self, roots: dict[str, Any], handed: Iterable[Any] = ()) -> None:
         self._tables: list[Table] = []
         self._generators: list[tuple[Generator, Any]] = []
         self._seen: dict[int, Any] = {}
@@ -71,6 +72,7 @@ class Watch:
         self._codes: set[int] = set()
         self._entered = Entered(self._enter, self._meet)
         self._met: dict[int, tuple[str, Callable[[], Any], dict[str, Any]]] = {}
+        self._handed = {id(x) for x in handed}
         # The modules and the mode of each.
         self.modes: list[tuple[Module, bool]] = []
         # Optimizers with what their states held; their groups, with what compiled code asks for in each step.
@@ -211,7 +213,8 @@ class Watch:
 
     def _meet(self, x: Any, name: str) -> None:
         """Remember an object that a function is handed: it may have been there before the step or not."""
-        if id(x) in self._seen or id(x) in self._met or isinstance(x, (Tensor, type, *_PLAIN)):
+        known = id(x) in self._seen or id(x) in self._met or id(x) in self._handed
+        if known or isinstance(x, (Tensor, type, *_PLAIN)):
             return
         if isinstance(x, Module):
             self._find(x, name)
