@@ -225,7 +225,9 @@ def first_of(held):
     return held["x"] if isinstance(held, dict) else held[0]
 
 
-@pytest.mark.parametrize("hand", [lambda x: [x], lambda x: {"x": x}, lambda x: Batch(x, x)], ids=str)
+@pytest.mark.parametrize(
+    "hand", [lambda x: [x], lambda x: {"x": x}, lambda x: Batch(x, x)], ids=["list", "dict", "dataclass"]
+)
 def test_what_was_handed_in_and_is_given_another_tensor_of_the_same_kind(hand):
     def double(held):
         twice = first_of(held) * 2
