@@ -37,8 +37,8 @@ def _gather(tree: Any, found: list[Any], within: tuple[int, ...]) -> None:
 
 
 def entries_of(x: Any, within: tuple[int, ...] = ()) -> dict[str, Any] | None:
-    """Return the fields of a dataclass by name; None for what is none, for modules, and for those that are
-    looked at already, `within` which this one stands.
+    """Return the fields of a dataclass, and what else it holds, by name; None for what is none, for modules,
+    and for those that are looked at already, `within` which this one stands.
 
     >>> from dataclasses import make_dataclass
     >>> entries_of(make_dataclass("Batch", ["x", "y"])(1, 2))
@@ -46,11 +46,12 @@ def entries_of(x: Any, within: tuple[int, ...] = ()) -> dict[str, Any] | None:
     """
     if not hasattr(type(x), "__dataclass_fields__") or hasattr(x, "_parameters") or id(x) in within:
         return None
-    return {field.name: getattr(x, field.name) for field in fields(x) if hasattr(x, field.name)}
+    named = {field.name: getattr(x, field.name) for field in fields(x) if hasattr(x, field.name)}
+    return named | getattr(x, "__dict__", {})
 
 
 def with_entries(x: Any, entries: dict[str, Any]) -> Any:
-    """Return a copy of a dataclass, frozen or not, with other values of its fields."""
+    """Return a copy of a dataclass, frozen or not, with other values of what `entries_of` gives."""
     changed = copy.copy(x)
     for name, value in entries.items():
         object.__setattr__(changed, name, value)

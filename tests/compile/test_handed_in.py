@@ -2,9 +2,9 @@
 
 import gc
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy
 import pytest
@@ -269,3 +269,36 @@ def test_dataclasses_that_hold_each_other():
     for x in (1.0, 2.0):
         root.x = sg.full((2,), x)
         assert compiled(root).tolist() == [x + 8 * x] * 2
+
+
+def test_what_dataclasses_hold_besides_their_fields():
+    @dataclass
+    class Counted:
+        x: sg.Tensor
+        factor: ClassVar[float] = 1.0
+
+        def __post_init__(self):
+            self.count, self.twice = len(self.x), self.x * 2
+
+        def total(self):
+            return (self.twice * self.factor).sum() / self.count
+
+    compiled = sg.compile(lambda batch: batch.total())
+    for x, factor in (([1.0, 2.0], 1.0), ([3.0, 4.0], 1.0), ([3.0, 4.0], 5.0), ([1.0, 2.0, 3.0], 5.0)):
+        Counted.factor = factor
+        for _ in range(2):
+            batch = Counted(sg.tensor(x))
+            assert compiled(batch).item() == pytest.approx(batch.total().item())
+    assert not compiled.runs_eagerly
+
+
+@pytest.mark.parametrize(
+    "options", [{"slots": True}, {"frozen": True}, {"frozen": True, "slots": True}], ids=str
+)
+def test_dataclasses_of_every_make(options):
+    made = make_dataclass("Made", [("x", sg.Tensor), ("n", float, 2.0)], **options)
+    compiled = sg.compile(lambda batch: made(batch.x * batch.n, batch.n))
+    for x in (1.0, 3.0, 5.0):
+        result = compiled(made(sg.tensor([x])))
+        assert (type(result), result.x.tolist(), result.n) == (made, [2 * x], 2.0)
+    assert len(compiled.programs) == 1

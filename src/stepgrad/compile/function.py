@@ -204,7 +204,7 @@ class CompiledFunction:
     ) -> tuple[Capture, Compiled | None]:
         """Capture and compile. Without code in what is returned, the run that was captured stands."""
         handed_in = {f"object {i} of the arguments": x for i, x in enumerate(objects_in(key), 1)}
-        watch = Watch({"the step": self.function, **handed_in}, dataclasses_in((args, kwargs)))
+        watch = Watch({"the step": self.function, **handed_in}, [*dataclasses_in((args, kwargs))])
         run = watch.noting(self._eager)
         kind = without_numbers(key)
         before: list[Tensor] = []

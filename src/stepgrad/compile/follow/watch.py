@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import partial
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -50,10 +50,10 @@ class Watch:
     Followed are attributes of modules, groups and hyperparameters of optimizers, and what functions and
     methods written by a person read: closures, globals, attributes, entries of containers; after
     `follow_state` also which tensors are the state of optimizers. `handed`: objects that are others in each
-    call, which are not followed for being handed to functions.
+    call, of which the classes are followed alone.
     """
 
-    def __init__(self, roots: dict[str, Any], handed: Iterable[Any] = ()) -> None:
+    def __init__(self, roots: dict[str, Any], handed: Collection[Any] = ()) -> None:
         self._tables: list[Table] = []
         self._generators: list[tuple[Generator, Any]] = []
         self._seen: dict[int, Any] = {}
@@ -72,7 +72,6 @@ class Watch:
         self._codes: set[int] = set()
         self._entered = Entered(self._enter, self._meet)
         self._met: dict[int, tuple[str, Callable[[], Any], dict[str, Any]]] = {}
-        self._handed = {id(x) for x in handed}
         # The modules and the mode of each.
         self.modes: list[tuple[Module, bool]] = []
         # Optimizers with what their states held; their groups, with what compiled code asks for in each step.
@@ -83,8 +82,11 @@ class Watch:
         self._tensors: dict[int, Tensor] = {}
         self._sources = Sources()
         self._arrays: list[tuple[str, numpy.ndarray, bytes | None]] = []
+        self._handed = {id(x) for x in handed}
         for name, x in roots.items():
             self._find(x, name)
+        for x in handed:
+            self._note_class(type(x))
         self._settle()
         self._look()
 
