@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from stepgrad.errors import ArgumentError
+from stepgrad.tensor import Tensor
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -37,17 +38,22 @@ def _gather(tree: Any, found: list[Any], within: tuple[int, ...]) -> None:
 
 
 def entries_of(x: Any, within: tuple[int, ...] = ()) -> dict[str, Any] | None:
-    """Return the fields of a dataclass, and what else it holds, by name; None for what is none, for modules,
-    and for those that are looked at already, `within` which this one stands.
+    """Return the fields of a dataclass that holds a tensor, and what else it holds, by name.
 
+    None for what is none: dataclasses without a tensor live long, as settings or what a training consists of
+    does, and are objects like others; so are modules. None, too, for those that are looked at already,
+    `within` which this one stands.
+
+    >>> import stepgrad as sg
     >>> from dataclasses import make_dataclass
-    >>> entries_of(make_dataclass("Batch", ["x", "y"])(1, 2))
-    {'x': 1, 'y': 2}
+    >>> entries_of(make_dataclass("Batch", ["x", "count"])(sg.ones(2), 2))
+    {'x': tensor([1., 1.]), 'count': 2}
     """
     if not hasattr(type(x), "__dataclass_fields__") or hasattr(x, "_parameters") or id(x) in within:
         return None
     named = {field.name: getattr(x, field.name) for field in fields(x) if hasattr(x, field.name)}
-    return named | getattr(x, "__dict__", {})
+    named |= getattr(x, "__dict__", {})
+    return named if any(isinstance(value, Tensor) for value in named.values()) else None
 
 
 def with_entries(x: Any, entries: dict[str, Any]) -> Any:

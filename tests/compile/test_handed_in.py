@@ -302,3 +302,24 @@ def test_dataclasses_of_every_make(options):
         result = compiled(made(sg.tensor([x])))
         assert (type(result), result.x.tolist(), result.n) == (made, [2 * x], 2.0)
     assert len(compiled.programs) == 1
+
+
+def test_a_dataclass_of_what_a_training_consists_of_may_count():
+    @dataclass
+    class Training:
+        model: nn.Module
+        optimizer: optim.Optimizer
+        epoch: int = 0
+
+    @sg.compile
+    def step(training, x):
+        return update(training.model, training.optimizer, x)
+
+    model = nn.Linear(3, 1)
+    training = Training(model, optim.SGD(model.parameters(), lr=0.01))
+    losses = []
+    for training.epoch in range(40):
+        losses.append(step(training, X).item())
+    assert losses == sorted(losses, reverse=True)
+    assert not step.runs_eagerly
+    assert len(step.programs) == 1
